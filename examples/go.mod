@@ -1,0 +1,13 @@
+module github.com/mailstead/mailstead/examples
+
+go 1.26
+
+require (
+	github.com/mailstead/mailstead v0.0.0
+	github.com/mailstead/mailstead/store/sqlite v0.0.0
+)
+
+replace (
+	github.com/mailstead/mailstead => ..
+	github.com/mailstead/mailstead/store/sqlite => ../store/sqlite
+)

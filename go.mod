@@ -1,0 +1,3 @@
+module github.com/mailstead/mailstead
+
+go 1.26
