@@ -31,6 +31,7 @@ type conn struct {
 	enc    *imapwire.Encoder
 
 	loginBy time.Time // until the login; zero = logged in, or no limit
+	readErr error     // ended the connection
 
 	mu      sync.Mutex
 	waiting bool // between two commands: a wake-up interrupts
@@ -180,6 +181,9 @@ func (c *conn) Read(p []byte) (int, error) {
 		c.woken = false
 		return 0, errWoken{}
 	}
+	if err != nil {
+		c.readErr = err
+	}
 	return n, err
 }
 
@@ -208,3 +212,14 @@ func (w connWriter) Write(p []byte) (int, error) {
 	}
 	return w.c.rw.Write(p)
 }
+
+// failed returns the error that ended the connection; nil while it lives.
+func (c *conn) failed() error {
+	if err := c.enc.Err(); err != nil {
+		return err
+	}
+	return c.readErr
+}
+
+// loggedIn lifts the deadline for the login.
+func (c *conn) loggedIn() { c.loginBy = time.Time{} }
