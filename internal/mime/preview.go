@@ -1,0 +1,158 @@
+package mime
+
+import (
+	"bytes"
+	"io"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/emersion/go-message"
+	_ "github.com/emersion/go-message/charset" // decodes what message.New is given
+	"golang.org/x/net/html"
+)
+
+const (
+	// previewChars is the length of a preview in characters: RFC 8970 §3.3
+	// says that it SHOULD be at most 200 and MUST be at most 256.
+	previewChars = 200
+	// previewOctets is how much of a text part is read for it.
+	previewOctets = 64 << 10
+	// previewParts is how many text parts are tried until one has text.
+	previewParts = 4
+)
+
+// Preview returns the text of RFC 8970 for a message that Walk gave root for:
+// the start of the first text part that has any, decoded, without markup, each
+// run of white space as one space. It is UTF-8 of at most 200 characters, and
+// empty when there is no text. The error is one of r.
+func Preview(r io.ReaderAt, root *Part) (string, error) {
+	text, tried := "", 0
+	var err error
+	root.All(func(p *Part) bool {
+		if !p.IsText() || p.Body.Len() == 0 || equalFold(p.Disposition, "attachment") {
+			return true
+		}
+		text, err = previewOf(r, p)
+		tried++
+		return err == nil && text == "" && tried < previewParts
+	})
+	return text, err
+}
+
+func previewOf(r io.ReaderAt, p *Part) (string, error) {
+	raw := make([]byte, min(p.Body.Len(), previewOctets))
+	if n, err := r.ReadAt(raw, p.Body.Start); err != nil && (err != io.EOF || n < len(raw)) {
+		return "", err
+	}
+	var h message.Header
+	h.SetContentType("text/plain", map[string]string{"charset": string(p.Param("charset"))})
+	h.Set("Content-Transfer-Encoding", string(p.Encoding))
+	if equalFold(p.Encoding, "base64") { // a cut in the middle of a group
+		raw = trimBase64(raw)
+	}
+	var src io.Reader = bytes.NewReader(raw)
+	if e, _ := message.New(h, src); e != nil { // an unknown charset or encoding leaves the octets
+		src = e.Body
+	}
+	var b previewBuilder
+	if equalFold(p.Subtype, "html") {
+		b.html(src)
+	} else {
+		b.plain(src)
+	}
+	return strings.TrimSpace(b.String()), nil
+}
+
+// trimBase64 cuts octets from the end until whole groups of four are left.
+func trimBase64(raw []byte) []byte {
+	n := 0
+	for _, c := range raw {
+		if c > ' ' {
+			n++
+		}
+	}
+	for n %= 4; n > 0; raw = raw[:len(raw)-1] {
+		if raw[len(raw)-1] > ' ' {
+			n--
+		}
+	}
+	return raw
+}
+
+// previewBuilder gathers characters until it has enough.
+type previewBuilder struct {
+	strings.Builder
+	chars int
+	space bool
+}
+
+// add takes text and reports whether more is wanted.
+func (b *previewBuilder) add(text []byte) bool {
+	for len(text) > 0 && b.chars < previewChars {
+		r, n := utf8.DecodeRune(text)
+		text = text[n:]
+		switch {
+		case unicode.IsSpace(r):
+			b.space = b.chars > 0
+		case unicode.IsGraphic(r):
+			if b.space && b.chars < previewChars-1 {
+				b.WriteByte(' ')
+				b.chars++
+			}
+			b.space = false
+			b.WriteRune(r)
+			b.chars++
+		}
+	}
+	return b.chars < previewChars
+}
+
+// plain takes text up to an error of the decoder, which ends it.
+func (b *previewBuilder) plain(r io.Reader) {
+	text, _ := io.ReadAll(io.LimitReader(r, 8*previewChars))
+	for b.add(text) && len(text) > 0 {
+		text, _ = io.ReadAll(io.LimitReader(r, 8*previewChars))
+	}
+}
+
+// html takes the text between tags, without that of scripts and the like.
+func (b *previewBuilder) html(r io.Reader) {
+	z := html.NewTokenizer(r)
+	z.SetMaxBuf(previewOctets)
+	hidden := ""
+	for {
+		switch z.Next() {
+		case html.ErrorToken:
+			return
+		case html.StartTagToken:
+			name, _ := z.TagName()
+			if s := string(name); s == "style" || s == "script" || s == "title" {
+				hidden = s
+			}
+			b.tag(name)
+		case html.SelfClosingTagToken:
+			name, _ := z.TagName()
+			b.tag(name)
+		case html.EndTagToken:
+			name, _ := z.TagName()
+			if string(name) == hidden {
+				hidden = ""
+			}
+			b.tag(name)
+		case html.TextToken:
+			if hidden == "" && !b.add(z.Text()) {
+				return
+			}
+		}
+	}
+}
+
+// tag separates words where a tag does: all but those within a line.
+func (b *previewBuilder) tag(name []byte) {
+	switch string(name) {
+	case "a", "abbr", "b", "big", "code", "em", "font", "i", "s", "small", "span", "strong", "sub", "sup", "tt", "u", "wbr":
+	default:
+		b.space = b.chars > 0
+	}
+}
