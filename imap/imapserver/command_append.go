@@ -88,24 +88,19 @@ func (s *session) receive(dest *store.Mailbox, args appendArgs) (store.Append, e
 	if l := usage.Limits; l.Messages > 0 && usage.Messages >= l.Messages || l.Bytes > 0 && usage.Bytes >= l.Bytes {
 		return store.Append{}, store.ErrOverQuota
 	}
+	s.room = -1
+	if l := usage.Limits.Bytes; l > 0 {
+		s.room = l - usage.Bytes
+	}
 	lit, r, err := s.dec.Stream()
 	if err != nil {
 		return store.Append{}, err
-	}
-	if lit.Size == 0 {
-		return store.Append{}, no(imap.CodeCannot, "Empty message")
-	}
-	if l := usage.Limits.Bytes; l > 0 && lit.Size > l-usage.Bytes {
-		return store.Append{}, store.ErrOverQuota
 	}
 	op, err := store.PrepareAppend(s.ctx, s.srv.cfg.Store, store.NewMessage{
 		Mailbox: dest.ID, Flags: args.flags, Keywords: args.keywords, Received: args.received,
 		Body: &whole{r: r, left: lit.Size}, BodySize: lit.Size,
 	})
-	if err != nil {
-		return store.Append{}, err
-	}
-	return op, nil
+	return op, err
 }
 
 // whole is a reader that knows how much has to come: an early end is an error.

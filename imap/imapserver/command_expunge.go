@@ -4,6 +4,7 @@ import (
 	"github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/internal/imapwire"
 	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/view"
 )
 
 // expunge runs EXPUNGE (RFC 3501 §6.4.3) and UID EXPUNGE (RFC 4315 §2.1). The
@@ -26,10 +27,12 @@ func (s *session) expunge(cmd *command) error {
 	if err := s.writable(); err != nil {
 		return err
 	}
-	uids, err := s.deletedUIDs()
+	t, err := s.fresh()
 	if err != nil {
 		return err
 	}
+	s.sync(t, true, cmd.uid) // no message goes that the client never heard of
+	uids := s.deletedUIDs(t)
 	if cmd.uid {
 		named, err := s.sel.resolve(cmd, set)
 		if err != nil {
@@ -40,23 +43,21 @@ func (s *session) expunge(cmd *command) error {
 	return s.expungeDeleted(uids)
 }
 
-// deletedUIDs are the messages with \Deleted that the client knows. One that
-// it was never told of is not expunged behind its back.
-func (s *session) deletedUIDs() (store.UIDSet, error) {
+// fresh returns the messages of the selected mailbox as of now.
+func (s *session) fresh() (*view.Table, error) {
 	if err := s.refresh(); err != nil {
 		return nil, err
 	}
-	t, err := s.table()
-	if err != nil {
-		return nil, err
-	}
+	return s.table()
+}
+
+// deletedUIDs are the messages with \Deleted.
+func (s *session) deletedUIDs(t *view.Table) store.UIDSet {
 	var uids store.UIDSet
-	for r := range t.Rows(1, t.MaxUID()) {
-		if r.Flags()&store.Deleted != 0 {
-			uids.Add(r.UID)
-		}
+	for r := range t.With(store.Deleted, 1, t.MaxUID()) {
+		uids.Add(r.UID)
 	}
-	return uids.Intersect(s.sel.told.uids), nil
+	return uids
 }
 
 // expungeDeleted removes those of uids that still have \Deleted.
@@ -78,9 +79,9 @@ func (s *session) closeMailbox(cmd *command) error {
 	if s.sel.readOnly {
 		return nil
 	}
-	uids, err := s.deletedUIDs()
+	t, err := s.fresh()
 	if err != nil {
 		return err
 	}
-	return s.expungeDeleted(uids)
+	return s.expungeDeleted(s.deletedUIDs(t))
 }

@@ -53,7 +53,7 @@ func (s *session) tellMailbox(t *view.Table, m *store.Mailbox) {
 	}
 	s.enc.Raw("* ").Number(uint64(sel.told.len())).Raw(" EXISTS\r\n")
 	s.enc.Raw("* ").Number(uint64(sel.recentCount())).Raw(" RECENT\r\n")
-	if seq := s.firstUnseen(t, m); seq > 0 {
+	if seq := s.firstUnseen(t); seq > 0 {
 		s.enc.Raw("* OK [UNSEEN ").Number(uint64(seq)).Raw("] First unseen message\r\n")
 	}
 	s.enc.Raw("* OK [UIDVALIDITY ").Number(uint64(m.UIDValidity)).Raw("] UIDs valid\r\n")
@@ -63,14 +63,9 @@ func (s *session) tellMailbox(t *view.Table, m *store.Mailbox) {
 
 // firstUnseen is the sequence number of the first message without \Seen; 0 for
 // none.
-func (s *session) firstUnseen(t *view.Table, m *store.Mailbox) uint32 {
-	if m.Unseen == 0 {
-		return 0
-	}
-	for r := range t.Rows(1, t.MaxUID()) {
-		if r.Flags()&store.Seen == 0 {
-			return s.sel.told.seq(r.UID)
-		}
+func (s *session) firstUnseen(t *view.Table) uint32 {
+	for r := range t.Without(store.Seen, 1, t.MaxUID()) {
+		return s.sel.told.seq(r.UID)
 	}
 	return 0
 }

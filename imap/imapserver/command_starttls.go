@@ -1,7 +1,5 @@
 package imapserver
 
-
-
 // startTLS runs STARTTLS (RFC 3501 §6.2.1). Octets that came behind it in
 // plaintext are an attack or a broken client: the connection ends, so that none
 // of them is ever taken for a command under TLS (CVE-2011-0411).
@@ -29,4 +27,3 @@ func (s *session) startTLS(cmd *command) error {
 	s.enc.Reset(connWriter{s.conn})
 	return errSilent
 }
-

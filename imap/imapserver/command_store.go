@@ -47,10 +47,7 @@ func (s *session) store(cmd *command) error {
 // tellStored sends the new flags. With .SILENT only those that are not what the
 // client expects: another session changed them too (RFC 3501 §6.4.6).
 func (s *session) tellStored(cmd *command, args storeArgs, uids store.UIDSet, before *view.Table) error {
-	if err := s.refresh(); err != nil {
-		return err
-	}
-	t, err := s.table()
+	t, err := s.fresh()
 	if err != nil {
 		return err
 	}

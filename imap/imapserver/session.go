@@ -39,6 +39,8 @@ type session struct {
 
 	authFailures int
 	bad          int // malformed commands in a row
+
+	room int64 // octets left of the quota while APPEND asks for a message; -1 = no limit
 }
 
 func newSession(c *conn) *session {
@@ -65,8 +67,13 @@ func (s *session) admitLiteral(l imapwire.Literal, stream bool) error {
 		}
 		limit = int64(limits.MaxLineBeforeLogin)
 	}
-	if limit >= 0 && l.Size > limit {
+	switch {
+	case limit >= 0 && l.Size > limit:
 		return &imapwire.TooBigError{Size: l.Size, Limit: limit}
+	case stream && l.Size == 0:
+		return no(imap.CodeCannot, "Empty message")
+	case stream && s.room >= 0 && l.Size > s.room:
+		return store.ErrOverQuota
 	}
 	return nil
 }
