@@ -23,7 +23,8 @@ const knownFor = 24 * time.Hour
 //
 // The zero value uses the defaults. Fields are not changed after first use.
 type Throttle struct {
-	// Free is the number of failures without delay. Zero means 3, negative 0.
+	// Free is the number of failures that nothing follows. Zero means 2, so that
+	// three tries pass at once; negative means 0.
 	Free int
 	// Delay follows the first failure beyond Free; each further failure
 	// doubles it up to MaxDelay. Zero means 1 s and 30 s.
@@ -172,13 +173,13 @@ func (t *Throttle) tallyLocked(key uint64, now time.Time) *tally {
 
 // delay returns the distance between two attempts after so many failures.
 func (t *Throttle) delay(failures int) time.Duration {
-	failures -= orDefault(t.Free, 3)
-	if failures < 0 {
+	failures -= orDefault(t.Free, 2)
+	if failures <= 0 {
 		return 0
 	}
 	longest := orDefault(t.MaxDelay, 30*time.Second)
 	d := orDefault(t.Delay, time.Second)
-	for ; failures > 0 && d < longest; failures-- {
+	for ; failures > 1 && d < longest; failures-- {
 		d *= 2
 	}
 	return min(d, longest)
