@@ -49,33 +49,46 @@ func cutLast(s string, sep byte) (before, after string, found bool) {
 	return s[:i], s[i+1:], true
 }
 
-// canonicalLocal applies the profile until nothing changes: RFC 8264 §7 knows
-// strings that need more than one pass, and gives up after a few.
+// canonicalLocal folds a local name.
 func canonicalLocal(local string) (string, error) {
-	for range 4 {
-		out, err := precis.UsernameCaseMapped.String(local)
+	return untilStable(local, func(s string) (string, error) {
+		out, err := precis.UsernameCaseMapped.String(s)
 		if err != nil || out == "" {
 			return "", ErrUsername
 		}
-		if out == local {
-			return out, nil
+		return out, nil
+	})
+}
+
+// canonicalDomain folds a domain.
+func canonicalDomain(domain string) (string, error) {
+	if len(domain) > maxDomain {
+		return "", ErrUsername
+	}
+	return untilStable(domain, foldDomain)
+}
+
+// untilStable applies fold until nothing changes: what is stored must find
+// itself again. RFC 8264 §7 knows strings that need more than one pass, and
+// gives up after a few.
+func untilStable(s string, fold func(string) (string, error)) (string, error) {
+	for range 4 {
+		out, err := fold(s)
+		if err != nil || out == s {
+			return out, err
 		}
-		local = out
+		s = out
 	}
 	return "", ErrUsername
 }
 
-func canonicalDomain(domain string) (string, error) {
+func foldDomain(domain string) (string, error) {
 	domain = strings.TrimSuffix(domain, ".")
-	if domain == "" || len(domain) > maxDomain {
+	if domain == "" || domain[0] == '.' || domain[len(domain)-1] == '.' {
 		return "", ErrUsername
 	}
-	// Twice the same answer, or none: what is stored must find itself again.
-	if u, err := idna.Lookup.ToUnicode(domain); err == nil && u != "" {
-		if again, err := idna.Lookup.ToUnicode(u); err == nil && again == u {
-			return u, nil
-		}
-		return "", ErrUsername
+	if u, err := idna.Lookup.ToUnicode(domain); err == nil {
+		return u, nil
 	}
 	for i := range len(domain) {
 		if c := domain[i]; c <= ' ' || c >= 0x7f {

@@ -25,6 +25,9 @@ func TestCanonical(t *testing.T) {
 		{"@example.org", ""},
 		{"alice@", ""},
 		{"alice@.", ""},
+		{"alice@..", ""},
+		{"alice@.example.org", ""},
+		{"alice@example.org\u3002", "alice@example.org"}, // ideographic full stop
 		{"alice smith", ""},
 		{"alice\x00", ""},
 		{"alice\n@example.org", ""},
