@@ -1,6 +1,6 @@
 SHELL = /bin/bash
 # Shorthands; each also runs without make. See CONTRIBUTING.md.
-.PHONY: test race fuzz crash interop lint api ci
+.PHONY: test race fuzz crash interop lint fmt api ci
 
 test: ## what a newcomer runs
 	go test work
@@ -20,6 +20,9 @@ interop: ## needs the peers that .ci/run installs
 
 lint:
 	.ci/lint
+
+fmt: ## format, then lint
+	.ci/lint -w
 
 api: ## write the golden list of exported names, docs/api
 	go test -count=1 ./internal/apitest -update

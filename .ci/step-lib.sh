@@ -107,13 +107,3 @@ fuzz_targets() {
 # fuzz DIRECTORY TARGET TIME runs one fuzz target; a finding is kept by the go
 # command under testdata/fuzz of the package.
 fuzz() { go test -run '^$' -fuzz "^$2\$" -fuzztime "$3" -parallel "${FUZZ_PARALLEL:-2}" "$1"; }
-
-# suites points MAILSTEAD_SUITES at the conformance suites that are too large,
-# or of another licence, to be kept here. Tests without them are skipped.
-suites() {
-	if [ -z "${MAILSTEAD_SUITES:-}" ] && [ -d ../shared/testdata ]; then
-		MAILSTEAD_SUITES=$(cd ../shared/testdata && pwd)
-	fi
-	export MAILSTEAD_SUITES=${MAILSTEAD_SUITES:-}
-	echo "conformance suites: ${MAILSTEAD_SUITES:-none}"
-}
