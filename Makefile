@@ -9,7 +9,7 @@ race:
 	go test -race -short work
 
 fuzz: ## one minute per fuzz target; FUZZTIME=10m for more
-	. .ci/step-lib.sh; fuzz_targets | while read -r dir target; do fuzz "$$dir" "$$target" "$${FUZZTIME:-1m}" || exit 1; done
+	set -o pipefail; . .ci/step-lib.sh; fuzz_targets | while read -r dir target; do fuzz "$$dir" "$$target" "$${FUZZTIME:-1m}" || exit 1; done
 
 crash: ## needs root and FUSE
 	internal/itest/powercut.sh
