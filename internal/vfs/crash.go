@@ -22,6 +22,14 @@ func (m *Mem) Crash(rng *rand.Rand) *Mem {
 	return next
 }
 
+// AfterKill returns m as the next process finds it when this one was killed
+// and the machine goes on: everything visible is there, locks are free.
+func (m *Mem) AfterKill() *Mem {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return &Mem{root: m.root, locks: map[string]bool{}, free: m.free}
+}
+
 // survivor copies what a crash leaves of n. made keeps hard links together.
 func survivor(n *node, rng *rand.Rand, made map[*node]*node) *node {
 	if s := made[n]; s != nil {
@@ -67,14 +75,18 @@ func survivingData(n *node, rng *rand.Rand) []byte {
 	return b
 }
 
-// survivingEntries keeps a prefix of the unsynced steps: the journals of file
-// systems keep the order within a directory.
+// survivingEntries keeps a prefix of the unsynced steps, as the journals of
+// the common file systems do, or any selection, which is all that D2 promises.
 func survivingEntries(n *node, rng *rand.Rand) map[string]*node {
 	entries := maps.Clone(n.durableEntries)
 	if rng == nil {
 		return entries
 	}
-	for _, op := range n.dirOps[:rng.IntN(len(n.dirOps)+1)] {
+	ordered, k := rng.IntN(2) == 0, rng.IntN(len(n.dirOps)+1)
+	for i, op := range n.dirOps {
+		if ordered && i >= k || !ordered && rng.IntN(2) == 0 {
+			continue
+		}
 		for _, e := range op {
 			if e.node == nil {
 				delete(entries, e.name)

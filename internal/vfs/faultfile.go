@@ -57,8 +57,13 @@ func (f *faultFile) partial(err error, p []byte, write func([]byte) (int, error)
 	return n
 }
 
+// Sync that is refused loses, in a Mem, what was not durable: see
+// memFile.loseUnsynced. After ErrCrashed there is no kernel left to do that.
 func (f *faultFile) Sync() error {
 	if err := f.fault.ask(Op{Kind: OpSync, Name: f.name}); err != nil {
+		if m, ok := f.File.(*memFile); ok && !errors.Is(err, ErrCrashed) {
+			m.loseUnsynced()
+		}
 		return pathError("sync", f.name, err)
 	}
 	return f.File.Sync()

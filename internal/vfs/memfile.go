@@ -140,6 +140,14 @@ func (f *memFile) Sync() error {
 	return nil
 }
 
+// loseUnsynced is what a Sync that fails does: the kernel has dropped what it
+// could not write, yet reads still find it, and the next Sync succeeds.
+func (f *memFile) loseUnsynced() {
+	f.fs.mu.Lock()
+	defer f.fs.mu.Unlock()
+	f.node.pending = nil
+}
+
 func (f *memFile) Stat() (fs.FileInfo, error) {
 	f.fs.mu.Lock()
 	defer f.fs.mu.Unlock()
