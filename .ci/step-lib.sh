@@ -105,15 +105,16 @@ fuzz_targets() {
 }
 
 # fuzz DIRECTORY TARGET TIME runs one fuzz target; a finding is kept by the go
-# command under testdata/fuzz of the package.
-fuzz() { go test -run '^$' -fuzz "^$2\$" -fuzztime "$3" -parallel "${FUZZ_PARALLEL:-2}" "$1"; }
-
-# suites points MAILSTEAD_SUITES at the conformance suites that are too large,
-# or of another licence, to be kept here. Tests without them are skipped.
-suites() {
-	if [ -z "${MAILSTEAD_SUITES:-}" ] && [ -d ../shared/testdata ]; then
-		MAILSTEAD_SUITES=$(cd ../shared/testdata && pwd)
+# command under testdata/fuzz of the package. A run that fails with nothing but
+# "context deadline exceeded" has found nothing: the go command says so at times
+# when the last input was cut off by the end of TIME.
+fuzz() {
+	local log status=0
+	log=$(mktemp)
+	go test -run '^$' -fuzz "^$2\$" -fuzztime "$3" -parallel "${FUZZ_PARALLEL:-2}" "$1" 2>&1 | tee "$log" || status=$?
+	if [ "$status" != 0 ] && grep -q 'context deadline exceeded' "$log" && ! grep -q 'Failing input written' "$log"; then
+		status=0
 	fi
-	export MAILSTEAD_SUITES=${MAILSTEAD_SUITES:-}
-	echo "conformance suites: ${MAILSTEAD_SUITES:-none}"
+	rm -f "$log"
+	return "$status"
 }

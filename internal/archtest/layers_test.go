@@ -36,6 +36,7 @@ func layers() []layer {
 		// Servers and clients.
 		{"smtp/smtpserver", []string{"smtp"}},
 		{"smtp/smtpclient", []string{"smtp"}},
+		{"smtp/smtppolicy", []string{"smtp"}},
 		{"imap/imapserver", []string{"imap", "store", "store/blob", "store/view"}},
 		{"imap/imapclient", []string{"imap"}},
 		{"pop3/pop3server", []string{"pop3", "store", "store/blob", "store/view"}},
@@ -49,12 +50,13 @@ func layers() []layer {
 		// Authentication of messages; the methods never import auth.
 		{"auth", []string{"smtp", "auth/..."}},
 		{"auth/login", nil},
+		{"auth/login/...", []string{"auth/login"}},
 		{"auth/authres", nil},
 		{"auth/dnsx", nil},
 		{"auth/...", []string{"smtp", "auth/authres", "auth/dnsx"}},
 
 		// Delivery.
-		{"deliver/dsn", []string{"smtp", "queue"}},
+		{"deliver/dsn", []string{"smtp", "queue", "store/blob"}},
 		{"deliver/srs", []string{"smtp"}},
 		{"deliver/...", []string{
 			"smtp", "smtp/smtpclient", "store", "store/blob", "queue", "deliver", "deliver/dsn", "deliver/srs",
