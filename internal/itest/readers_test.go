@@ -1,0 +1,151 @@
+package itest
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// filled is a server whose alice has n messages, delivered over SMTP.
+func filled(t *testing.T, n int, flags ...string) (s *mailserver, sent [][]byte) {
+	t.Helper()
+	s = newServer(t, flags...)
+	sc := s.mx(t)
+	for i := range n {
+		sent = append(sent, message(i))
+		if err := sc.deliver("sender@remote.example", alice, sent[i], i%2 == 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.login(t, alice, "INBOX").waitFor(n)
+	return s, sent
+}
+
+// A fetched message is what the scripts in testdata print.
+type fetched struct {
+	UID           any    `json:"uid"`
+	Size          int    `json:"size"`
+	Envelope      string `json:"envelope"`
+	BodyStructure string `json:"bodystructure"`
+	Body          string `json:"body"`
+}
+
+func (f fetched) bytes(t *testing.T) []byte {
+	t.Helper()
+	b, err := base64.StdEncoding.DecodeString(f.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func decode(t *testing.T, out string) (list []fetched) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(out), &list); err != nil {
+		t.Fatalf("%v: %.200q", err, out)
+	}
+	return list
+}
+
+// TestReadWithPython reads with imaplib over STARTTLS and with poplib over
+// STLS; both see the same bytes, which are the ones that were sent.
+func TestReadWithPython(t *testing.T) {
+	s, sent := filled(t, 20)
+	host, port := s.hostPort("imap")
+	byIMAP := decode(t, runPeer(t, false, "python3", script(t, "imap_read.py"), host, port, alice, password))
+	host, port = s.hostPort("pop3")
+	byPOP3 := decode(t, runPeer(t, false, "python3", script(t, "pop3_read.py"), host, port, alice, password))
+	if len(byIMAP) != len(sent) || len(byPOP3) != len(sent) {
+		t.Fatalf("%d messages by IMAP, %d by POP3, want %d", len(byIMAP), len(byPOP3), len(sent))
+	}
+	uids := map[any]bool{}
+	for i, m := range byIMAP {
+		body := m.bytes(t)
+		checkDelivered(t, body, sent[i], "sender@remote.example")
+		if pop := byPOP3[i].bytes(t); string(pop) != string(body) {
+			t.Errorf("message %d: POP3 RETR differs from IMAP BODY[]: %.200q and %.200q", i, pop, body)
+		}
+		if byPOP3[i].Size != len(body) {
+			t.Errorf("message %d: LIST says %d octets, RETR has %d", i, byPOP3[i].Size, len(body))
+		}
+		uids[byPOP3[i].UID] = true
+		for _, want := range []string{
+			fmt.Sprintf(`"itest %d"`, i), `(("Sender" NIL "sender" "remote.example"))`, fmt.Sprintf(`"<itest.%d@remote.example>"`, i),
+		} {
+			if !strings.Contains(m.Envelope, want) {
+				t.Errorf("message %d: envelope %s lacks %s", i, m.Envelope, want)
+			}
+		}
+		want := `("text" "plain" ("charset" "utf-8") nil nil "8bit" ` + textSize(sent[i])
+		if !strings.Contains(strings.ToLower(m.BodyStructure), want) {
+			t.Errorf("message %d: body structure %s lacks %s", i, m.BodyStructure, want)
+		}
+	}
+	if len(uids) != len(sent) {
+		t.Errorf("%d distinct unique-ids for %d messages", len(uids), len(sent))
+	}
+}
+
+// textSize is the octets and lines of a body, as BODYSTRUCTURE shows them.
+func textSize(msg []byte) string {
+	_, body, _ := strings.Cut(string(msg), "\r\n\r\n")
+	return fmt.Sprintf("%d %d", len(body), strings.Count(body, "\n"))
+}
+
+func TestReadWithCurl(t *testing.T) {
+	s, sent := filled(t, 3, "-plaintext-auth")
+	user := []string{"-sS", "-u", alice + ":" + password}
+	curl := func(args ...string) string { return runPeer(t, false, "curl", append(user, args...)...) }
+	for i, msg := range sent {
+		n := strconv.Itoa(i + 1)
+		for name, got := range map[string]string{
+			"imap":  curl("imap://" + s.ports["imap"] + "/INBOX;MAILINDEX=" + n),
+			"imaps": curl("-k", "imaps://"+s.ports["imaps"]+"/INBOX;MAILINDEX="+n),
+			"pop3":  curl("pop3://" + s.ports["pop3"] + "/" + n),
+			"pop3s": curl("-k", "pop3s://"+s.ports["pop3s"]+"/"+n),
+			"stls":  curl("-k", "--ssl-reqd", "pop3://"+s.ports["pop3"]+"/"+n),
+		} {
+			t.Run(name+" "+n, func(t *testing.T) { checkDelivered(t, []byte(got), msg, "sender@remote.example") })
+		}
+	}
+	if list := curl("imap://"+s.ports["imap"]+"/", "-X", `LIST "" "*"`); !strings.Contains(strings.ToUpper(list), "INBOX") {
+		t.Errorf("LIST: %q", list)
+	}
+	if found := curl("imap://" + s.ports["imap"] + "/INBOX?SUBJECT%20%22itest%201%22"); strings.TrimSpace(found) != "* SEARCH 2" {
+		t.Errorf("SEARCH: %q", found)
+	}
+}
+
+// TestReadWithMutt lets mutt copy a whole mailbox into an mbox file.
+func TestReadWithMutt(t *testing.T) {
+	s, sent := filled(t, 10, "-plaintext-auth")
+	peer(t, "mutt")
+	host, port := s.hostPort("imap")
+	dir := t.TempDir()
+	mbox := filepath.Join(dir, "copy.mbox")
+	rc := writeFile(t, "muttrc", fmt.Appendf(nil, `set folder="imap://%s:%s/" spoolfile="imap://%s:%s/INBOX"
+set imap_user=%q imap_pass=%q
+set ssl_starttls=no ssl_force_tls=no mbox_type=mbox confirmappend=no confirmcreate=no quit=yes
+set header_cache="" mail_check=0 copy=no record="" delete=no move=no
+push "<tag-pattern>~A<enter><tag-prefix><copy-message>%s<enter><exit>"
+`, host, port, host, port, alice, password, mbox))
+	runPeer(t, false, "script", "-qec", "mutt -n -F "+rc, os.DevNull)
+	copied, err := os.ReadFile(mbox)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, msg := range sent {
+		header, body, _ := strings.Cut(string(msg), "\r\n\r\n")
+		for _, part := range []string{header[strings.Index(header, "Subject:"):strings.Index(header, "\r\nDate:")], body} {
+			part = strings.ReplaceAll(part, "\r\n", "\n")
+			if !strings.Contains(string(copied), part) {
+				t.Errorf("mutt's copy lacks message %d: %.200q", i, part)
+			}
+		}
+	}
+}
