@@ -71,9 +71,6 @@ func previewText(p *Part, raw []byte) *previewBuilder {
 	var h message.Header
 	h.SetContentType("text/plain", map[string]string{"charset": string(p.Param("charset"))})
 	h.Set("Content-Transfer-Encoding", string(p.Encoding))
-	if equalFold(p.Encoding, "base64") { // a cut in the middle of a group
-		raw = trimBase64(raw)
-	}
 	var src io.Reader = bytes.NewReader(raw)
 	if e, _ := message.New(h, src); e != nil { // an unknown charset or encoding leaves the octets
 		src = e.Body
@@ -95,22 +92,6 @@ func isUTF8(p *Part) bool {
 	}
 	c := p.Param("charset")
 	return c == nil || equalFold(c, "utf-8") || equalFold(c, "us-ascii")
-}
-
-// trimBase64 cuts octets from the end until whole groups of four are left.
-func trimBase64(raw []byte) []byte {
-	n := 0
-	for _, c := range raw {
-		if c > ' ' {
-			n++
-		}
-	}
-	for n %= 4; n > 0; raw = raw[:len(raw)-1] {
-		if raw[len(raw)-1] > ' ' {
-			n--
-		}
-	}
-	return raw
 }
 
 // previewBuilder gathers characters until it has enough.
