@@ -204,7 +204,10 @@ func (s *Store) keepAside(g *segment, bad []step) error {
 	if len(ts) == 0 {
 		return nil
 	}
-	return s.bury(g, ts)
+	if _, err := s.bury(g, ts); err != nil {
+		return err
+	}
+	return s.fs.SyncDir(s.dir)
 }
 
 // cutTail cuts what stands behind the last good record. A record that is
