@@ -438,3 +438,34 @@ func TestCreatedIsKept(t *testing.T) {
 		}
 	}
 }
+
+// TestNumbersAreNotReused deletes everything, in segments of both kinds, and
+// opens again: the same octets must get another Ref (I1, S4).
+func TestNumbersAreNotReused(t *testing.T) {
+	for _, size := range []int{390, 2000} {
+		mem, seen := newDisk(), map[blob.Ref]bool{}
+		for round := range 5 {
+			s := open(t, "/data", tiny(mem))
+			for range 3 {
+				ref, err := commit(s, bytes.Repeat([]byte("x"), size))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if seen[ref] {
+					t.Fatalf("round %d: %s was given twice", round, ref)
+				}
+				seen[ref] = true
+				if err := s.Delete(context.Background(), ref); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := s.Compact(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			if n := s.Stats().Segments; n > 2 {
+				t.Errorf("round %d: %d segments hold nothing", round, n)
+			}
+			s.Close()
+		}
+	}
+}
