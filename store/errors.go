@@ -16,6 +16,7 @@ var (
 	ErrName         = errors.New("store: name not allowed")
 	ErrOverQuota    = errors.New("store: over quota")
 	ErrConflict     = errors.New("store: condition does not hold")
+	ErrInvalid      = errors.New("store: malformed change")
 	ErrTooLarge     = errors.New("store: change touches too many messages")
 	ErrLimit        = errors.New("store: a limit of the store is reached")
 	ErrNoBlob       = errors.New("store: nothing keeps this blob")
