@@ -99,7 +99,10 @@ func (s *Store) publish(a *account) {
 			old = &shownBox{}
 			p.boxes[b.ID] = old
 		}
-		recent := max(old.RecentFrom, b.RecentFrom)
+		recent := b.RecentFrom
+		if !b.Gone {
+			recent = max(recent, old.RecentFrom)
+		}
 		*old = shownBox{num: b.num, Mailbox: b.Mailbox, claims: recent > b.RecentFrom}
 		old.RecentFrom = recent
 	}

@@ -173,7 +173,9 @@ func (s *Store) flush(tx *sqldb.Tx, a *account) error {
 }
 
 func (a *account) flushBox(tx *sqldb.Tx, b *box) error {
-	b.RecentFrom = max(b.RecentFrom, a.claimed(b.ID))
+	if !b.Gone {
+		b.RecentFrom = max(b.RecentFrom, a.claimed(b.ID))
+	}
 	if err := a.flushTail(tx, b); err != nil {
 		return err
 	}

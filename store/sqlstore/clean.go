@@ -80,7 +80,7 @@ func (c *change) discard(mailbox int64, uids store.UIDSet) error {
 		c.tx.AfterCommit(c.s.cleaner.kick)
 	}
 	_, err := c.tx.Exec(`INSERT INTO trash (account, mailbox, modseq, at, uids) VALUES (?, ?, ?, ?, ?)`,
-		c.a.num, mailbox, int64(c.take()), c.now.Unix(), appendUIDs(nil, uids))
+		c.a.num, mailbox, int64(c.take()), c.now.Unix(), appendUIDs([]byte{}, uids))
 	return err
 }
 
@@ -186,7 +186,7 @@ var (
 	stateTable   = table{"state", "account, mailbox, first"}
 	factTable    = table{"fact", "account, mailbox, uid"}
 	logTable     = table{"log", "account, mailbox, kind, modseq, seq"}
-	threadTable  = table{"thread", "account, hash, subject"}
+	threadTable  = table{"thread", "account, hash, subject, thread"}
 	entryTable   = table{"entry", "account, mailbox, name"}
 	onceTable    = table{"once", "account, name"}
 	trashTable   = table{"trash", "account, mailbox, modseq"}

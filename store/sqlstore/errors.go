@@ -23,6 +23,8 @@ func known(err error) error {
 	for _, k := range [...]struct{ below, ours error }{
 		{sqldb.ErrUnknown, store.ErrUnknown},
 		{sqldb.ErrPoisoned, store.ErrTemporary},
+		{sqldb.ErrSystemic, store.ErrTemporary},
+		{sqldb.ErrCorrupt, store.ErrCorrupt},
 		{sqldb.ErrClosed, store.ErrClosed},
 		{sqldb.ErrVersion, store.ErrVersion},
 		{blob.ErrNoBlob, store.ErrNoBlob},

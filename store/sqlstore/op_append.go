@@ -1,11 +1,9 @@
 package sqlstore
 
 import (
-	"database/sql"
 	"time"
 
 	"github.com/mailstead/mailstead/store"
-	"github.com/mailstead/mailstead/store/sqldb"
 )
 
 const sqlFact = `INSERT INTO fact (account, mailbox, uid, email, thread, received, zone, saved, blob, size, cipher, prefix, meta)
@@ -75,7 +73,7 @@ func (c *change) added(b *box, r *row, f *fact) (store.OpResult, error) {
 	if err := c.writeFact(b, f); err != nil {
 		return store.OpResult{}, err
 	}
-	if err := c.indexThread(f); err != nil {
+	if err := c.indexThread(b, f); err != nil {
 		return store.OpResult{}, err
 	}
 	c.count(b, r, 1)
@@ -100,61 +98,5 @@ func (c *change) writeFact(b *box, f *fact) error {
 	}
 	_, err := c.tx.Exec(sqlFact, c.a.num, b.num, int64(f.uid), f.email[:], f.thread[:],
 		received.Unix(), int64(zone), f.saved.Unix(), string(f.Blob), f.Size, f.Key, f.Prefix, meta)
-	return err
-}
-
-// threadQuery and threadPut are the statements for n keys, 1..MaxThreadKeys.
-func threadQuery(n int) string {
-	return `SELECT thread, arrival FROM thread WHERE account = ? AND subject = ? AND hash IN (` + marksList("?", n) + `) ORDER BY arrival DESC LIMIT 1`
-}
-
-func threadPut(n int) string {
-	return `INSERT INTO thread (account, hash, subject, thread, arrival) VALUES ` + marksList("(?, ?, ?, ?, ?)", n) +
-		` ON CONFLICT (account, hash, subject) DO UPDATE SET thread = excluded.thread, arrival = excluded.arrival`
-}
-
-func marksList(one string, n int) string {
-	s := one
-	for range n - 1 {
-		s += ", " + one
-	}
-	return s
-}
-
-// findThread returns the thread of the newest message with a common key and
-// the same subject; zero when there is none.
-func (c *change) findThread(op *store.Append) (t store.ThreadID, err error) {
-	if len(op.ThreadKeys) == 0 {
-		return t, nil
-	}
-	args := []any{c.a.num, int64(op.SubjectHash)}
-	for _, k := range op.ThreadKeys {
-		args = append(args, int64(k))
-	}
-	t, _, err = sqldb.One(c.tx.Context(), c.tx, func(r *sql.Rows) (t store.ThreadID, err error) {
-		var b sql.RawBytes
-		var arrival int64
-		err = r.Scan(&b, &arrival)
-		copy(t[:], b)
-		return t, err
-	}, threadQuery(len(op.ThreadKeys)), args...)
-	return t, err
-}
-
-// indexThread makes the message the newest one of its keys.
-func (c *change) indexThread(f *fact) error {
-	c.a.arrivals++
-	seen := make(map[uint64]bool, len(f.ThreadKeys))
-	var args []any
-	for _, k := range f.ThreadKeys {
-		if !seen[k] {
-			seen[k] = true
-			args = append(args, c.a.num, int64(k), int64(f.SubjectHash), f.thread[:], c.a.arrivals)
-		}
-	}
-	if len(seen) == 0 {
-		return nil
-	}
-	_, err := c.tx.Exec(threadPut(len(seen)), args...)
 	return err
 }

@@ -65,11 +65,13 @@ var version1 = sqldb.Migration{
 		uids {blob} NOT NULL,
 		PRIMARY KEY (account, mailbox, kind, modseq, seq)) {clustered}`,
 
-	// The newest message's thread for each (key, base subject).
+	// The threads that have a key and base subject, each with the newest
+	// message that had them, as it was delivered.
 	`CREATE TABLE thread (
 		account {int} NOT NULL, hash {int} NOT NULL, subject {int} NOT NULL,
-		thread {blob} NOT NULL, arrival {int} NOT NULL,
-		PRIMARY KEY (account, hash, subject)) {clustered}`,
+		thread {blob} NOT NULL,
+		arrival {int} NOT NULL, mailbox {int} NOT NULL, uid {int} NOT NULL,
+		PRIMARY KEY (account, hash, subject, thread)) {clustered}`,
 
 	`CREATE TABLE entry (
 		account {int} NOT NULL, mailbox {int} NOT NULL, name {blob} NOT NULL,
