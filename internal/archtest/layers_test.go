@@ -44,7 +44,10 @@ func layers() []layer {
 
 		// Engines and wrappers of the contracts.
 		{"store/blob/...", []string{"store/blob"}},
+		{"store/sqldb", nil},
+		{"store/sqlstore", []string{"store", "store/blob", "store/sqldb"}},
 		{"store/...", []string{"store", "store/blob"}},
+		{"queue/sqlqueue", []string{"queue", "smtp", "store/blob", "store/sqldb"}},
 		{"queue/...", []string{"queue", "smtp", "store/blob"}},
 
 		// Authentication of messages; the methods never import auth.
@@ -79,7 +82,7 @@ func lightPackages() []light {
 		{"smtp", smtp},
 		{"smtp/smtpserver", smtp},
 		{"smtp/smtpclient", smtp},
-		{"store", nil},
+		{"store", []string{"github.com/emersion/go-message", "golang.org/x/net", "golang.org/x/text"}}, // Describe reads charsets
 		{"store/blob", nil},
 		{"pop3", nil},
 	}
