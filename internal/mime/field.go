@@ -5,6 +5,10 @@ import (
 	"iter"
 )
 
+// maxFieldName is the number of octets in which the colon of a field is looked
+// for; RFC 5322 §2.1.1 allows lines of 998.
+const maxFieldName = 1000
+
 // Field is one header field (RFC 5322 §2.2) within a header block.
 type Field struct {
 	// Name is the field name as it was written, without the colon and white
@@ -56,6 +60,7 @@ func splitField(raw []byte) Field {
 	if i := bytes.IndexByte(line, '\n'); i >= 0 {
 		first = line[:i]
 	}
+	first = first[:min(len(first), maxFieldName)]
 	colon := bytes.IndexByte(first, ':')
 	if colon < 0 {
 		f.Value = line

@@ -13,10 +13,6 @@ type FieldFilter struct {
 	Not   bool
 }
 
-// maxFieldName bounds the octets that are looked at to find the name of a
-// field; RFC 5322 §2.1.1 allows lines of 998.
-const maxFieldName = 1000
-
 // Keep reports whether a field of this name passes.
 func (f FieldFilter) Keep(name []byte) bool {
 	for _, n := range f.Names {

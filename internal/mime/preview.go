@@ -16,7 +16,9 @@ const (
 	// previewChars is the length of a preview in characters: RFC 8970 §3.3
 	// says that it SHOULD be at most 200 and MUST be at most 256.
 	previewChars = 200
-	// previewOctets is how much of a text part is read for it.
+	// previewStep is how much of a text part is read for it first, and
+	// previewOctets how much is read when that is not enough.
+	previewStep   = 4 << 10
 	previewOctets = 64 << 10
 	// previewParts is how many text parts are tried until one has text.
 	previewParts = 4
@@ -40,44 +42,56 @@ func Preview(r io.ReaderAt, root *Part) (string, error) {
 	return text, err
 }
 
+// previewOf reads a little of p and, where that was not enough, more.
 func previewOf(r io.ReaderAt, p *Part) (string, error) {
-	raw := make([]byte, min(p.Body.Len(), previewOctets))
-	if n, err := r.ReadAt(raw, p.Body.Start); err != nil && (err != io.EOF || n < len(raw)) {
-		return "", err
+	for size := int64(previewStep); ; size = previewOctets {
+		raw := make([]byte, min(p.Body.Len(), size))
+		if n, err := r.ReadAt(raw, p.Body.Start); err != nil && (err != io.EOF || n < len(raw)) {
+			return "", err
+		}
+		b := previewText(p, raw)
+		if b.chars >= previewChars || size == previewOctets || p.Body.Len() <= size {
+			return strings.TrimSpace(b.String()), nil
+		}
+	}
+}
+
+// previewText decodes raw, the start of the body of p.
+func previewText(p *Part, raw []byte) *previewBuilder {
+	b := &previewBuilder{}
+	plain := !equalFold(p.Subtype, "html")
+	if isUTF8(p) {
+		if plain {
+			b.add(raw)
+		} else {
+			b.html(bytes.NewReader(raw))
+		}
+		return b
 	}
 	var h message.Header
 	h.SetContentType("text/plain", map[string]string{"charset": string(p.Param("charset"))})
 	h.Set("Content-Transfer-Encoding", string(p.Encoding))
-	if equalFold(p.Encoding, "base64") { // a cut in the middle of a group
-		raw = trimBase64(raw)
-	}
 	var src io.Reader = bytes.NewReader(raw)
 	if e, _ := message.New(h, src); e != nil { // an unknown charset or encoding leaves the octets
 		src = e.Body
 	}
-	var b previewBuilder
-	if equalFold(p.Subtype, "html") {
-		b.html(src)
-	} else {
+	if plain {
 		b.plain(src)
+	} else {
+		b.html(src)
 	}
-	return strings.TrimSpace(b.String()), nil
+	return b
 }
 
-// trimBase64 cuts octets from the end until whole groups of four are left.
-func trimBase64(raw []byte) []byte {
-	n := 0
-	for _, c := range raw {
-		if c > ' ' {
-			n++
-		}
+// isUTF8 reports whether the octets of p stand for themselves: nothing has to
+// be decoded.
+func isUTF8(p *Part) bool {
+	if len(p.Encoding) > 0 && !equalFold(p.Encoding, "7bit") && !equalFold(p.Encoding, "8bit") &&
+		!equalFold(p.Encoding, "binary") {
+		return false
 	}
-	for n %= 4; n > 0; raw = raw[:len(raw)-1] {
-		if raw[len(raw)-1] > ' ' {
-			n--
-		}
-	}
-	return raw
+	c := p.Param("charset")
+	return c == nil || equalFold(c, "utf-8") || equalFold(c, "us-ascii")
 }
 
 // previewBuilder gathers characters until it has enough.
@@ -96,7 +110,11 @@ func (b *previewBuilder) add(text []byte) bool {
 		case unicode.IsSpace(r):
 			b.space = b.chars > 0
 		case unicode.IsGraphic(r):
-			if b.space && b.chars < previewChars-1 {
+			if b.chars == previewChars-1 && b.space {
+				b.chars++ // no room for a space and r
+				return false
+			}
+			if b.space {
 				b.WriteByte(' ')
 				b.chars++
 			}

@@ -273,6 +273,10 @@ func TestWalkLimits(t *testing.T) {
 	if got := string(AppendBody(nil, inner, false)); !strings.HasPrefix(got, `("application" "octet-stream" NIL NIL NIL "7bit" `) {
 		t.Error(got)
 	}
+	root, _ = Walk(strings.NewReader(in), int64(len(in)), Limits{MaxParts: 2})
+	if root.Message == nil || !root.Message.Opaque || root.Message.Message != nil {
+		t.Errorf("parts: %s", outline(root, in, 0))
+	}
 	in = mixed + strings.Repeat("--b\n\nx\n", 10) + "--b--\n"
 	root, _ = Walk(strings.NewReader(in), int64(len(in)), Limits{MaxParts: 4})
 	if len(root.Children) != 3 || root.Children[2].Lines != 21 {
@@ -290,5 +294,19 @@ func TestWalkLimits(t *testing.T) {
 	root, _ = Walk(strings.NewReader(in), int64(len(in)), Limits{-1, -1, -1, -1})
 	if len(root.Children) != 1 {
 		t.Errorf("none: %s", outline(root, in, 0))
+	}
+}
+
+// TestWalkAtWindowEdges moves a boundary over every place where the window may
+// end.
+func TestWalkAtWindowEdges(t *testing.T) {
+	for _, edge := range []int{windowSize / 2, windowSize, windowSize * 3 / 2} {
+		for pad := edge - 80; pad < edge+80; pad++ {
+			in := mixed + strings.Repeat("x", pad-len(mixed)) + "\r\n--b\r\n\r\none\r\n--b--\r\n" + strings.Repeat("y", windowSize)
+			root, err := Walk(strings.NewReader(in), int64(len(in)), Limits{})
+			if err != nil || len(root.Children) != 1 || root.Children[0].Body.Len() != 3 {
+				t.Fatalf("boundary at %d: %v", pad, err)
+			}
+		}
 	}
 }
