@@ -42,7 +42,13 @@ func testConfig(st store.Store) Config {
 		Store:              st,
 		AllowPlaintextAuth: true,
 		Auth: Auth{
-			Login:      testAuth,
+			Login: testAuth,
+			Classify: func(err error) error {
+				if strings.HasPrefix(err.Error(), "sasl: ") {
+					return ErrMalformed
+				}
+				return err
+			},
 			Mechanisms: func(Peer) []string { return []string{"PLAIN"} },
 			Start: func(ctx context.Context, p Peer, mechanism string, done func(store.AccountID)) (sasl.Server, error) {
 				return sasl.NewPlainServer(func(identity, user, password string) error {

@@ -91,7 +91,10 @@ func (s *Server) admit(nc net.Conn) (*conn, error) {
 // and returns the context's error.
 func (s *Server) Shutdown(ctx context.Context) error {
 	err := s.group.Shutdown(ctx)
-	return errors.Join(err, s.Close())
+	if cerr := s.Close(); err == nil {
+		err = cerr
+	}
+	return err
 }
 
 // Close closes all listeners and connections at once and waits for the
