@@ -68,8 +68,9 @@ type Info struct {
 	Ref  Ref
 	Size int64 // octets
 
-	// Created is when the blob was committed, to the second; never later
-	// than the true time, so that a Collector errs on the side of keeping.
+	// Created is when the engine took the octets for commit, rounded up to
+	// the second: never earlier than the true time, so that a Collector errs
+	// on the side of keeping.
 	Created time.Time
 }
 
@@ -99,3 +100,10 @@ var (
 	// ErrVersion: written by a newer version of this package.
 	ErrVersion = errors.New("blob: format of a newer version")
 )
+
+// Stored says that a body already lies in a blob store: what smtp.Body.Stored
+// carries. A receiver on the same Blobs takes the Ref and copies nothing.
+type Stored struct {
+	In  Blobs
+	Ref Ref
+}
