@@ -119,7 +119,7 @@ type PutMailbox struct {
 	// Create makes a mailbox with this ID and Name; missing levels above are
 	// made too, as mailboxes like any other. The name of a NoSelect mailbox
 	// is free, and its subscription is inherited. ErrExists: the name, or the
-	// ID, also one that was deleted.
+	// ID, also that of a tombstone.
 	Create bool
 
 	// Delete removes the mailbox, its messages and entries. Children stay,

@@ -161,6 +161,7 @@ func TestBrokenStores(t *testing.T) {
 			t.Parallel()
 			c := Config{
 				New:      func(t *testing.T) store.Store { return &broken{newMemstore(t), d.hooks()} },
+				Purge:    purge,
 				Has:      Everything,
 				Patience: time.Second,
 			}
@@ -175,11 +176,21 @@ func TestBrokenStores(t *testing.T) {
 	}
 }
 
+func purge(t *testing.T, s store.Store, id store.AccountID, upTo store.ModSeq) {
+	if b, ok := s.(*broken); ok {
+		s = b.Store
+	}
+	if err := s.(*memstore.Store).Purge(t.Context(), id, upTo); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestSound runs all checks on a sound store, as if it were persistent.
 func TestSound(t *testing.T) {
 	Run(t, Config{
 		New:    newMemstore,
 		Reopen: func(t *testing.T, s store.Store) store.Store { return s },
+		Purge:  purge,
 		Has:    Everything,
 	})
 }
