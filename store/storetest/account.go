@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/blob"
 )
 
 func accountChecks() []check {
@@ -187,5 +188,11 @@ func storeClosed(e *env) {
 	e.is("Mailboxes", err, store.ErrClosed)
 	_, err = e.s.Open(e.ctx, "alice")
 	e.is("Open", err, store.ErrClosed)
+	e.is("Create", e.s.Create(e.ctx, "bob", store.AccountInfo{}), store.ErrClosed)
+	_, err = e.s.Holds(e.ctx, []blob.Ref{op.Blob})
+	e.is("Holds (an empty answer would let the collector take all)", err, store.ErrClosed)
+	for _, err := range h.Messages(e.ctx, h.inbox, store.Query{}) {
+		e.is("Messages", err, store.ErrClosed)
+	}
 	e.within("a Wait that was there at Close", func() { e.is("Wait", <-waiting, store.ErrClosed) })
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"iter"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -22,7 +23,7 @@ type defect struct {
 }
 
 func defects() []defect {
-	return slices.Concat(applyDefects(), readDefects(), stateDefects())
+	return slices.Concat(applyDefects(), readDefects(), stateDefects(), engineDefects())
 }
 
 // mapOps is an Apply that puts another Op in each one's place.
@@ -122,6 +123,9 @@ func splitChange(b *brokenAccount, ctx context.Context, c store.Change) (store.R
 			return store.Result{}, err
 		}
 		all.ModSeq, all.Ops = r.ModSeq, append(all.Ops, r.Ops...)
+		for range 20 {
+			runtime.Gosched() // lets readers see what is between
+		}
 	}
 	return all, nil
 }
