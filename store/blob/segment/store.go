@@ -96,7 +96,7 @@ type Store struct {
 	closed atomic.Bool
 	poison atomic.Pointer[error]
 
-	mu       sync.RWMutex
+	mu       sync.RWMutex        // also guards report once Open has returned
 	segments map[uint64]*segment // the newest generation of each number
 	next     uint64              // number of the next segment
 	highest  uint64              // of the segments; this one is never removed (I1)
