@@ -169,7 +169,7 @@ func (s *Store) checkRecords(ctx context.Context, g *segment) error {
 			break
 		}
 		if !st.damaged {
-			err = checkBody(g.file, st.off+recHeaderSize, st.rec.size, st.rec.sum, buf)
+			err = checkBody(g.file, st.off, st.rec, buf)
 			if isIO(err) {
 				return err
 			}
