@@ -10,25 +10,23 @@ import (
 	"github.com/mailstead/mailstead/store/blob"
 )
 
+// refsDiffer deletes each blob before it commits other octets of the same
+// length: none may get a Ref that stood for others.
 func refsDiffer(t *testing.T, c Config) {
 	b := c.New(t)
 	seen := map[blob.Ref]bool{}
-	for range 20 {
-		ref := put(t, b, []byte("the same octets"), -1)
+	for i := range 40 {
+		ref := put(t, b, octets(uint64(i), 100), -1)
 		if seen[ref] {
-			t.Fatalf("Ref %s was given twice", ref)
+			t.Fatalf("Ref %s was given to two blobs", ref)
 		}
 		seen[ref] = true
 		if err := b.Delete(context.Background(), ref); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if c.Reopen == nil {
-		return
-	}
-	b = c.Reopen(t, b)
-	if ref := put(t, b, []byte("the same octets"), -1); seen[ref] {
-		t.Fatalf("Ref %s was given again after a restart", ref)
+		if c.Reopen != nil && i%10 == 9 {
+			b = c.Reopen(t, b)
+		}
 	}
 }
 
