@@ -309,3 +309,29 @@ func TestValidate(t *testing.T) {
 		t.Errorf("no backend: %v", err)
 	}
 }
+
+// The guard hears how each attempt ended.
+func TestGuardHearsOutcome(t *testing.T) {
+	g := &Throttle{}
+	s := &Service{Backend: users(t), Params: cheap, Guard: g, Logger: slog.New(slog.DiscardHandler)}
+	for range 2 {
+		_, _ = s.Authenticate(t.Context(), attempt("alice@example.org", "wrong"))
+	}
+	for _, y := range g.entries {
+		if y.failures != 2 || y.inFlight != 0 {
+			t.Errorf("after two failures: %+v", y)
+		}
+	}
+	if _, err := s.Authenticate(t.Context(), attempt("alice@example.org", "secret")); err != nil {
+		t.Fatal(err)
+	}
+	known := 0
+	for _, y := range g.entries {
+		if y.known {
+			known++
+		}
+	}
+	if known != 1 {
+		t.Errorf("%d known pairs after a success", known)
+	}
+}

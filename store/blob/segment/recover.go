@@ -95,7 +95,10 @@ func (s *Store) clean(stale []string) error {
 		s.report.Removed = append(s.report.Removed, name)
 		s.log.Info("segment store: removed a leftover", "file", name)
 	}
-	return nil
+	if len(stale) == 0 {
+		return nil
+	}
+	return s.fs.SyncDir(s.dir) // before a later generation can go
 }
 
 // recoverLast checks every record of the last shared segment: only there can
@@ -204,7 +207,10 @@ func (s *Store) keepAside(g *segment, bad []step) error {
 	if len(ts) == 0 {
 		return nil
 	}
-	return s.bury(g, ts)
+	if _, err := s.bury(g, ts); err != nil {
+		return err
+	}
+	return s.fs.SyncDir(s.dir)
 }
 
 // cutTail cuts what stands behind the last good record. A record that is

@@ -66,20 +66,20 @@ func (g *segment) sortDeadLocked() {
 	}
 }
 
-// bury makes tombstones of g durable and effective. The caller holds maint
-// (or is recovery) and a reference to g.
-func (s *Store) bury(g *segment, ts []tombstone) error {
+// bury writes and syncs tombstones of g, and makes them effective. The caller
+// holds maint (or is recovery) and a reference to g, and syncs the directory
+// where the tombstone file is new.
+func (s *Store) bury(g *segment, ts []tombstone) (isNew bool, err error) {
 	f, err := s.fs.OpenFile(s.path(g.tombName()), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer f.Close()
-	isNew := !g.hasTombs.Load()
 	salt, end := g.tombSalt, g.tombEnd
 	if end == 0 {
 		salt = rand.Uint64()
 		if end, err = s.startTombs(f, g, salt); err != nil {
-			return err
+			return false, err
 		}
 	}
 	b := make([]byte, 0, len(ts)*tombSize)
@@ -87,23 +87,18 @@ func (s *Store) bury(g *segment, ts []tombstone) error {
 		b = t.append(b, salt)
 	}
 	if _, err := f.WriteAt(b, end); err != nil {
-		return err
+		return false, err
 	}
 	if err := f.Sync(); err != nil {
-		return s.fail(err)
+		return false, s.fail(err)
 	}
-	if isNew {
-		if err := s.fs.SyncDir(s.dir); err != nil {
-			return s.fail(err)
-		}
-	}
-	g.hasTombs.Store(true)
+	isNew = !g.hasTombs.Swap(true)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.tombSalt, g.tombEnd = salt, end+int64(len(b))
 	g.dead = append(slices.Clone(g.dead), ts...) // readers may hold the old slice
 	g.sortDeadLocked()
-	return nil
+	return isNew, nil
 }
 
 // startTombs begins a tombstone file and returns where its entries go. What
@@ -118,8 +113,10 @@ func (s *Store) startTombs(f vfs.File, g *segment, salt uint64) (int64, error) {
 			return 0, err
 		}
 	}
-	if err := f.Truncate(0); err != nil {
-		return 0, err
+	if info.Size() > 0 {
+		if err := f.Truncate(0); err != nil {
+			return 0, err
+		}
 	}
 	h := fileHeader{kind: tombs, number: g.number, generation: g.generation, created: now(), salt: salt}
 	if _, err := f.WriteAt(h.append(nil), 0); err != nil {
