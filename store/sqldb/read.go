@@ -24,9 +24,10 @@ func (db *DB) Query(ctx context.Context, query string, args ...any) (*sql.Rows, 
 	}
 	st, err := db.readStmt(ctx, query)
 	if err != nil {
-		return nil, err
+		return nil, db.dialect.explain(err)
 	}
-	return st.QueryContext(ctx, args...)
+	rows, err := st.QueryContext(ctx, args...)
+	return rows, db.dialect.explain(err)
 }
 
 func (db *DB) readStmt(ctx context.Context, query string) (*sql.Stmt, error) {
