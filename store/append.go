@@ -1,0 +1,96 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/mailstead/mailstead/store/blob"
+)
+
+// NewMessage is a message on its way into a mailbox.
+type NewMessage struct {
+	Mailbox  MailboxID
+	Flags    Flags
+	Keywords []string
+	Received time.Time // zero = now
+
+	// Blob is the body, where it already lies in a blob store; From is that
+	// store, nil = the Store's own. A body that lies elsewhere is copied.
+	Blob blob.Ref
+	From blob.Blobs
+
+	// Body is read to io.EOF when Blob is zero; BodySize is its length or -1.
+	Body     io.Reader
+	BodySize int64
+
+	Prefix      []byte
+	IgnoreQuota bool
+}
+
+// PrepareAppend makes the Op that adds m: it stores the body where it is not
+// stored yet, and describes it. Every writer comes through here, so that Meta
+// and threads are the same however a message arrived. The Op must be applied
+// soon: until then only the store's grace period keeps the blob.
+func PrepareAppend(ctx context.Context, s Store, m NewMessage) (Append, error) {
+	ref, err := ownBlob(ctx, s.Blobs(), m)
+	if err != nil {
+		return Append{}, err
+	}
+	b, err := s.Blobs().Open(ctx, ref)
+	if err != nil {
+		return Append{}, err
+	}
+	defer b.Close()
+	d, err := Describe(b, b.Size())
+	if err != nil {
+		return Append{}, err
+	}
+	return Append{
+		Mailbox: m.Mailbox, EmailID: NewEmailID(), Flags: m.Flags, Keywords: m.Keywords,
+		Received: m.Received, Blob: ref, Size: b.Size(), Prefix: m.Prefix, Meta: d.Meta,
+		ThreadKeys: d.ThreadKeys, SubjectHash: d.SubjectHash, IgnoreQuota: m.IgnoreQuota,
+	}, nil
+}
+
+// AppendMessage stores, describes and applies one message. once is the
+// Change's idempotency key, "" = none.
+func AppendMessage(ctx context.Context, s Store, a Account, once string, m NewMessage) (Result, error) {
+	op, err := PrepareAppend(ctx, s, m)
+	if err != nil {
+		return Result{}, err
+	}
+	return a.Apply(ctx, Change{Once: once, Ops: []Op{op}})
+}
+
+// ownBlob returns a Ref in dst for the body of m.
+func ownBlob(ctx context.Context, dst blob.Blobs, m NewMessage) (blob.Ref, error) {
+	if m.Blob == "" {
+		return writeBlob(ctx, dst, m.Body, m.BodySize)
+	}
+	if m.From == nil || m.From == dst {
+		return m.Blob, nil
+	}
+	src, err := m.From.Open(ctx, m.Blob)
+	if err != nil {
+		return "", err
+	}
+	defer src.Close()
+	return writeBlob(ctx, dst, io.NewSectionReader(src, 0, src.Size()), src.Size())
+}
+
+func writeBlob(ctx context.Context, dst blob.Blobs, r io.Reader, size int64) (blob.Ref, error) {
+	if r == nil {
+		return "", errors.New("store: message without a body")
+	}
+	w, err := dst.Create(ctx, size)
+	if err != nil {
+		return "", err
+	}
+	defer w.Abort()
+	if _, err := io.Copy(w, r); err != nil {
+		return "", err
+	}
+	return w.Commit(ctx)
+}

@@ -1,0 +1,20 @@
+package memstore_test
+
+import (
+	"testing"
+
+	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/memstore"
+	"github.com/mailstead/mailstead/store/storetest"
+)
+
+func TestStore(t *testing.T) {
+	storetest.Run(t, storetest.Config{
+		New: func(t *testing.T) store.Store {
+			s := memstore.New(nil)
+			t.Cleanup(func() { s.Close() })
+			return s
+		},
+		Has: storetest.Everything,
+	})
+}

@@ -1,0 +1,41 @@
+// Package sqldb is a SQL database that a message store and a delivery queue
+// share: one group committer for all writes, a pool of connections for short
+// reads, and versioned migrations.
+//
+// # Group commit
+//
+// Whoever wants to write hands a [Work] to [DB.Commit]. One goroutine takes
+// all Work that waits, in turn by [Work.Key], runs it in one transaction,
+// commits once, and wakes everyone. Nothing waits for a timer: while one batch
+// is being made durable the next one gathers. At most one Work with a Cost
+// above [Large] is part of a batch, so a bulk change never holds up everyone.
+//
+// # Invariants
+//
+//   - I1: Commit returns nil only after the database said that the transaction
+//     is committed.
+//   - I2: Work runs on one goroutine, one at a time, in an order in which the
+//     effects of each are seen by the next. After-commit hooks run in that
+//     order too, before anyone is told of the outcome.
+//   - I3: A Work that fails has no effect. The others of its batch have the
+//     effects that they would have had without it.
+//   - I4: State kept in memory beside the database is changed only together
+//     with [Tx.OnRollback], which drops it.
+//   - I5: When the outcome of a COMMIT cannot be known, those who wait get
+//     [ErrUnknown] and the DB takes no more writes.
+//
+// # Failure
+//
+//	what fails                        what happens
+//	a Do, before its first write      it alone gets its error; nothing is undone
+//	a Do, after its first write       ROLLBACK; the others run again without it
+//	a statement, for the whole        ROLLBACK; the whole batch gets the error
+//	database (disk full, I/O error)
+//	COMMIT, certainly not committed   ROLLBACK; the whole batch gets the error
+//	COMMIT, otherwise                 ErrUnknown for the batch, then ErrPoisoned
+//	power cut                         no one of an uncommitted batch was told
+//
+// Statements are written once for all dialects: `?` for parameters,
+// `ON CONFLICT ... DO UPDATE` for upserts, and the names in braces that
+// [Dialect] explains for types.
+package sqldb

@@ -1,0 +1,92 @@
+package sqldb
+
+import "sync"
+
+// item is a Work that waits.
+type item struct {
+	Work
+	done chan error
+	err  error // outcome so far
+}
+
+func (it *item) large() bool { return it.Cost > Large }
+
+// line holds the Work that waits, one lane a key, and hands it out in turn.
+type line struct {
+	max   int
+	mu    sync.Mutex
+	more  sync.Cond // signalled when Work came or the line was closed
+	lanes map[string]*lane
+	turn  []*lane // lanes with Work, the next one first
+	done  bool
+}
+
+type lane struct {
+	key   string
+	items []*item
+}
+
+func (l *line) init(maxBatch int) {
+	l.max = maxBatch
+	l.more.L = &l.mu
+	l.lanes = make(map[string]*lane)
+}
+
+// put adds an item; false when the line is closed.
+func (l *line) put(it *item) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.done {
+		return false
+	}
+	n := l.lanes[it.Key]
+	if n == nil {
+		n = &lane{key: it.Key}
+		l.lanes[it.Key] = n
+		l.turn = append(l.turn, n)
+	}
+	n.items = append(n.items, it)
+	l.more.Signal()
+	return true
+}
+
+// close refuses more items; false when it was closed before.
+func (l *line) close() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	first := !l.done
+	l.done = true
+	l.more.Broadcast()
+	return first
+}
+
+// take waits for Work and appends a batch to dst; nothing when the line is
+// closed and empty.
+func (l *line) take(dst []*item) []*item {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for len(l.turn) == 0 && !l.done {
+		l.more.Wait()
+	}
+	large := false
+	var kept []*lane // lanes whose next item is a second large one
+	for len(l.turn) > 0 && len(dst) < l.max {
+		n := l.turn[0]
+		l.turn = l.turn[1:]
+		it := n.items[0]
+		if it.large() && large {
+			kept = append(kept, n)
+			continue
+		}
+		large = large || it.large()
+		dst = append(dst, it)
+		n.items[0] = nil
+		if n.items = n.items[1:]; len(n.items) > 0 {
+			l.turn = append(l.turn, n)
+		} else {
+			delete(l.lanes, n.key)
+		}
+	}
+	l.turn = append(kept, l.turn...)
+	return dst
+}
