@@ -15,6 +15,7 @@ func onceChecks() []check {
 		{name: "OncePerAccount", rule: "I9: Once keys belong to one account, and are compared octet by octet", run: oncePerAccount},
 		{name: "OnceAfterCollection", rule: "I9: a repeated Change succeeds when its message was expunged and its blob collected since", run: onceCollected},
 		{name: "OnceConcurrent", rule: "I9: of many Changes with one key at the same time one is applied", run: onceConcurrent},
+		{name: "OnceResultIsOwn", rule: "a Result belongs to the caller: what is done to it does not reach the one that is remembered", run: onceOwn},
 		{name: "OnceNoChange", rule: "I9: a key is remembered although its Change changed nothing", run: onceNoChange},
 	}
 }
@@ -110,6 +111,19 @@ func onceConcurrent(e *env) {
 	e.same("Changes that were not a repeat", fresh, 1)
 	e.same("different results", len(dest), 1)
 	e.same("messages", len(h.all(h.inbox)), 1)
+}
+
+func onceOwn(e *env) {
+	h := e.account("alice")
+	c := store.Change{Once: "o", Ops: []store.Op{h.message(h.inbox, "x")}}
+	r := h.change(c)
+	want := fmt.Sprintf("%+v", r.Ops)
+	for range 3 {
+		r.Ops[0].Dest[0] = store.UIDRange{First: 77, Last: 99}
+		r.Ops[0] = store.OpResult{}
+		r = h.change(c)
+		e.same("the repeated Result", fmt.Sprintf("%+v", r.Ops), want)
+	}
 }
 
 func onceNoChange(e *env) {
