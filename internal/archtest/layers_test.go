@@ -45,6 +45,7 @@ func layers() []layer {
 		// Engines and wrappers of the contracts.
 		{"store/blob/...", []string{"store/blob"}},
 		{"store/...", []string{"store", "store/blob"}},
+		{"queue/sqlqueue", []string{"queue", "smtp", "store/blob", "store/sqldb"}},
 		{"queue/...", []string{"queue", "smtp", "store/blob"}},
 
 		// Authentication of messages; the methods never import auth.
