@@ -118,4 +118,7 @@ func Pages[T any](page func(last *T) ([]T, error)) iter.Seq2[T, error] {
 }
 
 // Int64 scans a row of one integer.
-func Int64(r *sql.Rows) (n int64, err error) { return n, r.Scan(&n) }
+func Int64(r *sql.Rows) (n int64, err error) {
+	err = r.Scan(&n)
+	return n, err
+}
