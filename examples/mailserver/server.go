@@ -17,7 +17,7 @@ import (
 	"github.com/mailstead/mailstead/imap/imapserver"
 	"github.com/mailstead/mailstead/pop3/pop3server"
 	"github.com/mailstead/mailstead/queue"
-	"github.com/mailstead/mailstead/queue/memqueue"
+	"github.com/mailstead/mailstead/queue/sqlqueue"
 	"github.com/mailstead/mailstead/smtp/smtpserver"
 	"github.com/mailstead/mailstead/store/sqlite"
 	"github.com/mailstead/mailstead/store/view"
@@ -38,7 +38,7 @@ type server struct {
 	accounts  []account
 	firstRun  bool
 	engine    *sqlite.Engine
-	storage   *memqueue.Storage
+	storage   *sqlqueue.Storage
 	queue     *queue.Queue
 	runner    *queue.Runner
 	views     *view.Views
@@ -65,7 +65,7 @@ func newServer(ctx context.Context, o *options, log *slog.Logger) (_ *server, er
 	if s.engine, err = sqlite.Open(ctx, o.data, sqlite.Options{}); err != nil {
 		return nil, err
 	}
-	s.storage = new(memqueue.Storage); if err != nil {
+	if s.storage, err = sqlqueue.New(ctx, s.engine.DB(), sqlqueue.Options{Logger: log}); err != nil {
 		return nil, err
 	}
 	if s.cert, err = newCertificate(o, log); err != nil {
