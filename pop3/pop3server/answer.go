@@ -1,10 +1,10 @@
 package pop3server
 
 import (
+	"crypto/rand"
 	"errors"
 
 	"github.com/mailstead/mailstead/pop3"
-	"github.com/mailstead/mailstead/smtp"
 	"github.com/mailstead/mailstead/store"
 )
 
@@ -33,7 +33,7 @@ func (c *conn) failure(what string, err error) {
 	case errors.Is(err, store.ErrNoAccount), errors.Is(err, store.ErrNoMailbox):
 		c.fail(pop3.CodeSysPerm, "There is no such maildrop")
 	default:
-		id := smtp.NewID()[:8]
+		id := rand.Text()[:8]
 		c.srv.cfg.Logger.Error("pop3: "+what, "error", err, "log_id", id, "account", c.sess.account)
 		code := pop3.CodeSysTemp
 		if errors.Is(err, store.ErrCorrupt) {

@@ -105,7 +105,10 @@ func prepare(ctx context.Context, db *sqldb.DB, o *Options) error {
 	}})
 }
 
-func text(r *sql.Rows) (s string, err error) { return s, r.Scan(&s) }
+func text(r *sql.Rows) (s string, err error) {
+	err = r.Scan(&s)
+	return s, err
+}
 
 // explain says what to do about a database that cannot be used.
 func explain(err error, path string) error {
