@@ -2,7 +2,6 @@ package storetest
 
 import (
 	"context"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -119,9 +118,6 @@ func splitChange(b *brokenAccount, ctx context.Context, c store.Change) (store.R
 			return store.Result{}, err
 		}
 		all.ModSeq, all.Ops = r.ModSeq, append(all.Ops, r.Ops...)
-		for range 20 {
-			runtime.Gosched() // lets readers see what is between
-		}
 	}
 	return all, nil
 }

@@ -19,7 +19,7 @@ func engineDefects() []defect {
 		{"looks for Once before the transaction", "OnceConcurrent", func() hooks { return hooks{apply: onceBefore()} }},
 		{"judges IfAbsent before the transaction", "EntryConcurrent", func() hooks { return hooks{apply: absentBefore()} }},
 		{"moves in two Changes", "MovePairs", func() hooks { return hooks{apply: moveInTwo} }},
-		{"moves in two Changes, seen by others", "ConcurrentChanges", func() hooks { return hooks{apply: splitChange} }},
+		{"moves in two Changes, seen by others", "ConcurrentChanges", splitSeen},
 		{"renames a mailbox without those below", "RenameSubtree", func() hooks { return hooks{apply: renameAlone} }},
 		{"renames INBOX itself", "RenameInbox", func() hooks { return hooks{apply: renameInboxItself} }},
 		{"does not move the counters when an import ends", "ImportLeaves", func() hooks { return hooks{apply: neverLeaves} }},
@@ -144,6 +144,40 @@ func moveInTwo(b *brokenAccount, ctx context.Context, c store.Change) (store.Res
 		r.Ops[0].Changed = x.Ops[0].Changed
 	}
 	return r, err
+}
+
+// splitSeen applies the Ops of a Change that copies one by one, and lets a
+// reader look twice in between: the second look began after the first Op.
+func splitSeen() hooks {
+	looks := make(chan struct{})
+	return hooks{
+		apply: func(b *brokenAccount, ctx context.Context, c store.Change) (store.Result, error) {
+			if _, ok := c.Ops[0].(store.Copy); !ok {
+				return b.Account.Apply(ctx, c)
+			}
+			first, err := b.Account.Apply(ctx, store.Change{Ops: c.Ops[:1]})
+			if err != nil {
+				return first, err
+			}
+			for range 2 {
+				select {
+				case <-looks:
+				case <-ctx.Done():
+					return first, ctx.Err()
+				}
+			}
+			rest, err := b.Account.Apply(ctx, store.Change{Ops: c.Ops[1:]})
+			rest.Ops = append(first.Ops, rest.Ops...)
+			return rest, err
+		},
+		mailboxes: func(_ store.ModSeq, list []store.Mailbox, now store.ModSeq) ([]store.Mailbox, store.ModSeq) {
+			select {
+			case looks <- struct{}{}:
+			default:
+			}
+			return list, now
+		},
+	}
 }
 
 // renameAlone moves the children back to where they were.
