@@ -7,6 +7,8 @@ require (
 	github.com/mailstead/mailstead/store/sqlite v0.0.0
 )
 
+require github.com/pelletier/go-toml/v2 v2.4.3 // indirect
+
 replace (
 	github.com/mailstead/mailstead => ..
 	github.com/mailstead/mailstead/store/sqlite => ../store/sqlite

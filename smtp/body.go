@@ -110,6 +110,15 @@ func (b *Body) Wrap(f func(io.Reader) io.Reader) {
 // Ended reports whether the body was read to its clean end.
 func (b *Body) Ended() bool { return b.err == io.EOF }
 
+// Err is the error that ended the body: nil before the end and after a clean
+// one, a wrapper's *Error when it refused late.
+func (b *Body) Err() error {
+	if b.err == io.EOF {
+		return nil
+	}
+	return b.err
+}
+
 // drain reads what is left; nil only after a clean end.
 func (b *Body) drain() error {
 	if b.err == io.EOF {

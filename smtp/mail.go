@@ -4,8 +4,8 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"encoding/base32"
+	"maps"
 	"net/netip"
-	"strings"
 	"sync"
 	"time"
 )
@@ -93,10 +93,28 @@ func (p *Peer) SetValue(key, value any) {
 	p.values[key] = value
 }
 
-// NewID makes a transaction id: 26 characters of lower-case base32 (130 bits
-// of which 128 are random), unique without coordination.
-func NewID() string {
-	var b [16]byte
-	rand.Read(b[:]) // never fails
-	return strings.ToLower(base32.HexEncoding.WithPadding(base32.NoPadding).EncodeToString(b[:]))
+// Clone returns a Peer with the same fields, and the values that p has now.
+// A server that has to change an exported field changes a clone, since
+// receivers may keep the Peer of an earlier transaction.
+func (p *Peer) Clone() *Peer {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return &Peer{
+		Addr: p.Addr, LocalAddr: p.LocalAddr,
+		Hello: p.Hello, Protocol: p.Protocol, TLS: p.TLS,
+		Identity: p.Identity, Mechanism: p.Mechanism,
+		values: maps.Clone(p.values),
+	}
 }
+
+// NewID makes a transaction id: 26 characters of lower-case base32 (128
+// random bits), unique without coordination.
+func NewID() string {
+	var raw [16]byte
+	var text [26]byte
+	rand.Read(raw[:]) // never fails
+	idEncoding.Encode(text[:], raw[:])
+	return string(text[:])
+}
+
+var idEncoding = base32.NewEncoding("0123456789abcdefghijklmnopqrstuv").WithPadding(base32.NoPadding)

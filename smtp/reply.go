@@ -103,6 +103,11 @@ func ReplyOf(err error) Reply {
 	if e, ok := errors.AsType[*Error](err); ok && !e.Reply.IsZero() {
 		return e.Reply
 	}
+	return localError()
+}
+
+// localError is what an error without a Reply leaves as (RFC 5321 §4.2.3).
+func localError() Reply {
 	return NewReply(451, EnhancedCode{4, 3, 0}, "Requested action aborted: local error in processing")
 }
 

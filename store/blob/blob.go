@@ -100,3 +100,10 @@ var (
 	// ErrVersion: written by a newer version of this package.
 	ErrVersion = errors.New("blob: format of a newer version")
 )
+
+// Stored says that a body already lies in a blob store: what smtp.Body.Stored
+// carries. A receiver on the same Blobs takes the Ref and copies nothing.
+type Stored struct {
+	In  Blobs
+	Ref Ref
+}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/blob"
+	"github.com/mailstead/mailstead/store/blob/memblob"
 )
 
 // Store keeps everything in memory. Make one with New.
@@ -29,11 +30,10 @@ type Store struct {
 
 var _ store.Store = (*Store)(nil)
 
-// New returns an empty store over blobs; nil = a blob store of its own, also
-// in memory.
+// New returns an empty store over blobs; nil = a new memblob.Blobs.
 func New(blobs blob.Blobs) *Store {
 	if blobs == nil {
-		blobs = newBlobs()
+		blobs = memblob.New()
 	}
 	return &Store{
 		blobs:    blobs,

@@ -1,0 +1,54 @@
+package login
+
+import (
+	"context"
+	"net/netip"
+)
+
+// Protocol names the protocol that a client speaks.
+type Protocol string
+
+// The protocols that authenticate clients.
+const (
+	SMTP Protocol = "smtp"
+	IMAP Protocol = "imap"
+	POP3 Protocol = "pop3"
+)
+
+// Attempt is one try to log in.
+type Attempt struct {
+	// Username is the authentication identity as the client sent it: a local
+	// name or a whole address, at most MaxUsername octets.
+	Username string
+	// Password is the password as the client sent it, at most MaxPassword
+	// octets.
+	Password Password
+	// Mechanism says how the two came, for the log: a SASL mechanism or the
+	// name of a command. Empty means unknown.
+	Mechanism string
+	// Protocol is what the client speaks.
+	Protocol Protocol
+	// Peer is the client's address. The zero Addr means a peer without one.
+	Peer netip.Addr
+	// TLS says that nobody between the client and us reads the password: a
+	// TLS layer, or a transport that needs none.
+	TLS bool
+}
+
+// Identity is who logged in.
+type Identity struct {
+	// Account is the canonical name of the account that the client acts for:
+	// its own, or the one it asked for as the authorization identity.
+	Account string
+	// User is the canonical name whose password was checked. It differs from
+	// Account where an alias logs in and where one user acts for another.
+	User string
+}
+
+// Authenticator judges attempts to log in. *Service is one; servers that take
+// an Authenticator can be tested without passwords.
+type Authenticator interface {
+	// Authenticate returns the identity behind an attempt, or an error of the
+	// table in the package comment.
+	Authenticate(ctx context.Context, a Attempt) (Identity, error)
+}

@@ -1,0 +1,68 @@
+// Package login decides who a client is: it checks user names and passwords
+// for the SMTP, IMAP and POP3 servers, by SASL (AUTH, AUTHENTICATE) and by
+// command (LOGIN, USER and PASS).
+//
+// A [Service] stands between a server and a [Backend]. The backend only says
+// what is known about a user (a [Record]); the service does the rest once for
+// all backends: it refuses what no backend should see, canonicalises, slows
+// down guessing ([Guard]), bounds the memory and CPU that password hashing
+// takes, spends the same work on an unknown user as on a wrong password,
+// remembers recent successes, and judges the authorization identity.
+//
+//	users := &login.File{Path: "passwd"}
+//	svc := &login.Service{Backend: users, Logger: log}
+//
+//	// a LOGIN command
+//	id, err := svc.Authenticate(ctx, login.Attempt{
+//		Username: user, Password: login.NewPassword(pass),
+//		Protocol: login.IMAP, Peer: addr, TLS: true,
+//	})
+//
+//	// a SASL exchange
+//	mech, err := svc.Server(ctx, "PLAIN", login.Attempt{
+//		Protocol: login.SMTP, Peer: addr, TLS: true,
+//	}, func(id login.Identity) { session.identity = id })
+//
+// # Errors
+//
+// Servers look at errors with [errors.Is] and never send their text:
+//
+//	                 SMTP (RFC 4954)  IMAP (RFC 9051)              POP3 (RFC 3206)
+//	ErrRejected      535 5.7.8        NO [AUTHENTICATIONFAILED]    -ERR [AUTH]
+//	ErrTooMany       454 4.7.0        NO [LIMIT] or [UNAVAILABLE]  -ERR [SYS/TEMP]
+//	ErrTemporary     454 4.7.0        NO [UNAVAILABLE]             -ERR [SYS/TEMP]
+//	ErrTLSRequired   538 5.7.11       NO [PRIVACYREQUIRED]         -ERR [AUTH]
+//	ErrMechanism     504 5.5.4        NO                           -ERR
+//	ErrMalformed     501 5.5.2        BAD                          -ERR
+//
+// Any other error is answered like ErrTemporary.
+//
+// # RFCs
+//
+//	RFC 4422  SASL                       server side, through go-sasl
+//	RFC 4616  PLAIN                      full
+//	RFC 8264  PRECIS framework           §7 repeated application
+//	RFC 8265  user names and passwords   §3.3 UsernameCaseMapped, §4.2 OpaqueString
+//	RFC 5891  IDNA                       domain of a user name, as U-labels
+//	RFC 9106  Argon2                     argon2id, version 0x13
+//
+// # Invariants
+//
+//   - I1: A wrong password, an unknown user and a disabled one give the same
+//     error value and cost one password hash of the service's parameters
+//     (users whose stored hash has other parameters cost what their hash says).
+//   - I2: A failure of a backend is never reported as a wrong password.
+//   - I3: An empty password reaches neither backend nor hash.
+//   - I4: No password reaches a log, a formatted string or an error.
+//   - I5: A stored hash asks for no more memory or time than the fixed bounds
+//     (256 MiB, bcrypt cost 15), whatever it says.
+//   - I6: A remembered success ends at once when the stored hash changes or the
+//     user is disabled or deleted.
+//
+// # Concurrency
+//
+// Everything here may be used from any number of goroutines, apart from the
+// SASL server of one exchange. No goroutine is started. Locks are leaves: no
+// lock of this package is held while another is taken, while a password is
+// hashed or while a backend is asked.
+package login

@@ -1,0 +1,116 @@
+package dsn
+
+import (
+	"bytes"
+	"context"
+	"time"
+
+	"github.com/mailstead/mailstead/queue"
+	"github.com/mailstead/mailstead/smtp"
+	"github.com/mailstead/mailstead/store/blob"
+)
+
+// Reporter writes DSNs for a queue.Runner. Hostname and Blobs are required;
+// the fields are set before the first use. Any number of goroutines may use
+// it.
+type Reporter struct {
+	// Hostname is the Reporting-MTA, and the domain of the From address.
+	Hostname string
+
+	// Blobs is where the bodies of the jobs lie.
+	Blobs blob.Blobs
+
+	// MaxReturn is the size in octets up to which RET=FULL returns the whole
+	// message; a larger one returns its header. Zero = 1 MiB.
+	MaxReturn int64
+
+	// RetryUntil says when a delayed message is given up, for the reader of
+	// a delay DSN; nil = not said.
+	RetryUntil func(*queue.Job) time.Time
+
+	// Now is the clock; nil = time.Now.
+	Now func() time.Time
+}
+
+var _ queue.Reporter = (*Reporter)(nil)
+
+// Report implements queue.Reporter: one DSN for all recipients of an attempt
+// that call for one.
+func (r *Reporter) Report(ctx context.Context, j *queue.Job, results []queue.Result) ([]queue.Report, error) {
+	if j.ReversePath.IsNull() {
+		return nil, nil // RFC 3461 §6.1, RFC 5321 §6.1
+	}
+	n := notice{r: r, job: j, now: time.Now()}
+	if r.Now != nil {
+		n.now = r.Now()
+	}
+	for i, res := range results {
+		if a := action(j.Recipients[i].Params.Notify, res); a != "" {
+			n.rcpts = append(n.rcpts, rcptStatus{rcpt: &j.Recipients[i], res: res, action: a})
+		}
+	}
+	if len(n.rcpts) == 0 {
+		return nil, nil
+	}
+	var b bytes.Buffer
+	if err := n.write(ctx, &b); err != nil {
+		return nil, err
+	}
+	return []queue.Report{{To: smtp.ForwardPath(j.ReversePath), Body: &b, UTF8: n.utf8()}}, nil
+}
+
+// action is the Action field (RFC 3464 §2.3.3) that a result calls for, ""
+// where no DSN is due (RFC 3461 §4.1).
+func action(n smtp.Notify, res queue.Result) string {
+	switch {
+	case n == smtp.NotifyNever:
+		return ""
+	case res.State == queue.Failed && n.OnFailure():
+		return "failed"
+	case res.Delay && (n == 0 || n&smtp.NotifyDelay != 0):
+		return "delayed"
+	case res.State == queue.Delivered && n&smtp.NotifySuccess != 0:
+		if res.NextHop == "local" {
+			return "delivered"
+		}
+		return "relayed"
+	}
+	return ""
+}
+
+type rcptStatus struct {
+	rcpt   *queue.Recipient
+	res    queue.Result
+	action string
+}
+
+// status is the Status field (RFC 3464 §2.3.4): the reply's enhanced code
+// where it fits the action, else the class with nothing known.
+func (s rcptStatus) status() string {
+	class := map[string]uint16{"failed": 5, "delayed": 4, "delivered": 2, "relayed": 2}[s.action]
+	c := s.res.Reply.Enhanced
+	if c.Class != class {
+		c = smtp.EnhancedCode{Class: class}
+	}
+	return c.String()
+}
+
+// diagnostic is the reply of the next hop, or "" where there is none to show.
+func (s rcptStatus) diagnostic() string {
+	if s.res.Reply.IsZero() || s.action == "delivered" || s.action == "relayed" {
+		return ""
+	}
+	return oneLine(s.res.Reply.String(), 900)
+}
+
+// oneLine makes printable ASCII of a peer's text: controls and 8-bit become
+// "?", and more than max octets are cut.
+func oneLine(s string, max int) string {
+	b := []byte(s[:min(len(s), max)])
+	for i, c := range b {
+		if c < ' ' || c >= 0x7f {
+			b[i] = '?'
+		}
+	}
+	return string(b)
+}

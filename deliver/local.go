@@ -1,0 +1,217 @@
+package deliver
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strconv"
+
+	"github.com/mailstead/mailstead/smtp"
+	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/blob"
+)
+
+// LocalDelivery is a smtp.Receiver that puts messages into mailboxes of a
+// store (RFC 5321 §4.4, final delivery). Store and Directory are required.
+//
+// One blob serves all recipients, and the queue as well where it shares the
+// store's Blobs. Each recipient is one Change whose Once is made of Mail.Once
+// and the recipient, so a message that is delivered again after a crash
+// appears once.
+type LocalDelivery struct {
+	Store     store.Store
+	Directory Directory
+
+	// Sort decides where a message goes; nil = INBOX, no flags.
+	Sort func(ctx context.Context, m *LocalMessage) ([]Placement, error)
+
+	// QuotaPermanent refuses mail over quota with 552 5.2.2 in place of
+	// 452 4.2.2.
+	QuotaPermanent bool
+}
+
+// LocalMessage is one message on its way to one account.
+type LocalMessage struct {
+	Mail      *smtp.Mail
+	Recipient *smtp.Recipient
+	Account   store.AccountID
+	Detail    string // sub-address
+	Body      blob.Blob
+	Prefix    []byte // fields in front of Body
+}
+
+// Placement is one copy of a message in a mailbox of its account. No
+// placement at all discards the message.
+type Placement struct {
+	Mailbox  string // name; "" = INBOX; one that does not exist means INBOX
+	Flags    store.Flags
+	Keywords []string
+}
+
+// Begin implements smtp.Receiver.
+func (l *LocalDelivery) Begin(_ context.Context, m *smtp.Mail) (smtp.Transaction, error) {
+	return &localTransaction{l: l, mail: m}, nil
+}
+
+type localTransaction struct {
+	l     *LocalDelivery
+	mail  *smtp.Mail
+	rcpts []localRcpt
+}
+
+type localRcpt struct {
+	rcpt  *smtp.Recipient
+	entry Entry
+}
+
+// Rcpt accepts addresses of local accounts.
+func (t *localTransaction) Rcpt(ctx context.Context, rs []*smtp.Recipient) []error {
+	errs := make([]error, len(rs))
+	for i, r := range rs {
+		entry, err := LookupOne(ctx, t.l.Directory, r.ForwardPath)
+		switch {
+		case err != nil:
+			errs[i] = directoryError(err)
+		case entry.Kind != Local:
+			errs[i] = errNoSuchUser()
+		default:
+			t.rcpts = append(t.rcpts, localRcpt{r, entry})
+		}
+	}
+	return errs
+}
+
+func (t *localTransaction) Abort() {}
+
+// Data stores the body once, then the message in each account: an account
+// that refuses does not touch the others.
+func (t *localTransaction) Data(ctx context.Context, b *smtp.Body) ([]smtp.RcptStatus, error) {
+	ref, err := t.blob(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	body, err := t.l.Store.Blobs().Open(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	desc, err := store.Describe(body, body.Size())
+	if err != nil {
+		return nil, err
+	}
+	prefix := append(returnPath(t.mail.ReversePath), b.Trace()...)
+	statuses := smtp.Accepted(len(t.rcpts))
+	for i, r := range t.rcpts {
+		m := &LocalMessage{Mail: t.mail, Recipient: r.rcpt, Account: r.entry.Account, Detail: r.entry.Detail, Body: body, Prefix: prefix}
+		op := store.Append{
+			Blob: ref, Size: body.Size(), Prefix: prefix, Meta: desc.Meta, Received: t.mail.Received,
+			ThreadKeys: desc.ThreadKeys, SubjectHash: desc.SubjectHash,
+		}
+		statuses[i].Err = t.l.answer(t.l.deliver(ctx, m, op))
+	}
+	return statuses, nil
+}
+
+// blob returns where the body lies in the store's Blobs; it writes it there
+// unless it lies there already.
+func (t *localTransaction) blob(ctx context.Context, b *smtp.Body) (blob.Ref, error) {
+	blobs := t.l.Store.Blobs()
+	if s, ok := b.Stored().(blob.Stored); ok && s.In == blobs {
+		return s.Ref, nil
+	}
+	w, err := blobs.Create(ctx, b.Size())
+	if err != nil {
+		return "", err
+	}
+	defer w.Abort()
+	if _, err := io.Copy(w, b); err != nil {
+		return "", err
+	}
+	return w.Commit(ctx)
+}
+
+// deliver makes one Change of all placements of m.
+func (l *LocalDelivery) deliver(ctx context.Context, m *LocalMessage, op store.Append) error {
+	places := []Placement{{}}
+	if l.Sort != nil {
+		var err error
+		if places, err = l.Sort(ctx, m); err != nil || len(places) == 0 {
+			return err
+		}
+	}
+	acct, err := l.Store.Open(ctx, m.Account)
+	if err != nil {
+		return err
+	}
+	boxes, _, err := acct.Mailboxes(ctx, 0)
+	if err != nil {
+		return err
+	}
+	change := store.Change{Once: onceKey(m)}
+	op.EmailID = store.NewEmailID()
+	for _, p := range places {
+		op.Mailbox, op.Flags, op.Keywords = mailboxOrInbox(boxes, p.Mailbox), p.Flags, p.Keywords
+		change.Ops = append(change.Ops, op)
+	}
+	_, err = acct.Apply(ctx, change)
+	return err
+}
+
+// onceKey is the same for every attempt at the same message and recipient.
+func onceKey(m *LocalMessage) string {
+	if m.Mail.Once == "" {
+		return ""
+	}
+	return "deliver\x00" + m.Mail.Once + "\x00" + m.Recipient.ForwardPath.String()
+}
+
+func mailboxOrInbox(boxes []store.Mailbox, name string) store.MailboxID {
+	var inbox store.MailboxID
+	for i := range boxes {
+		switch {
+		case boxes[i].NoSelect:
+		case boxes[i].Name == name:
+			return boxes[i].ID
+		case boxes[i].Name == "INBOX":
+			inbox = boxes[i].ID
+		}
+	}
+	return inbox
+}
+
+// answer turns the store's refusals into replies.
+func (l *LocalDelivery) answer(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, store.ErrOverQuota) && l.QuotaPermanent:
+		return &smtp.Error{Reply: smtp.NewReply(552, smtp.EnhancedCode{Class: 5, Subject: 2, Detail: 2}, "Mailbox full"), Err: err}
+	case errors.Is(err, store.ErrOverQuota):
+		return &smtp.Error{Reply: smtp.NewReply(452, smtp.EnhancedCode{Class: 4, Subject: 2, Detail: 2}, "Mailbox full"), Err: err}
+	case errors.Is(err, store.ErrNoAccount):
+		return &smtp.Error{Reply: errNoSuchUser().(*smtp.Error).Reply, Err: err}
+	case errors.Is(err, store.ErrClosedAcct):
+		return &smtp.Error{Reply: smtp.NewReply(550, smtp.EnhancedCode{Class: 5, Subject: 2, Detail: 1}, "Mailbox disabled"), Err: err}
+	}
+	return err
+}
+
+// returnPath is the Return-Path field, first of the message (RFC 5321 §4.4).
+func returnPath(p smtp.ReversePath) []byte {
+	b := append(make([]byte, 0, 256), "Return-Path: <"...)
+	b = append(b, p.String()...)
+	return append(b, ">\r\n"...)
+}
+
+// NextHopLocal is the destination key of local mail.
+const NextHopLocal = "local"
+
+// shardKey spreads local mail over n destinations, so that one full or slow
+// account does not hold the others up.
+func shardKey(account string, n uint32) string {
+	h := uint32(2166136261)
+	for i := 0; i < len(account); i++ {
+		h = (h ^ uint32(account[i])) * 16777619
+	}
+	return NextHopLocal + "/" + strconv.FormatUint(uint64(h%n), 10)
+}

@@ -1,0 +1,27 @@
+package imap
+
+// Capability is a word of the CAPABILITY response (RFC 3501 §7.2.1).
+type Capability string
+
+// The capabilities that this module knows.
+const (
+	CapIMAP4rev1     Capability = "IMAP4rev1"     // RFC 3501
+	CapStartTLS      Capability = "STARTTLS"      // RFC 3501 §6.2.1
+	CapLoginDisabled Capability = "LOGINDISABLED" // RFC 3501 §6.2.3
+	CapSASLIR        Capability = "SASL-IR"       // RFC 4959
+	CapLiteralPlus   Capability = "LITERAL+"      // RFC 7888
+	CapID            Capability = "ID"            // RFC 2971
+	CapEnable        Capability = "ENABLE"        // RFC 5161
+	CapIdle          Capability = "IDLE"          // RFC 2177
+	CapNamespace     Capability = "NAMESPACE"     // RFC 2342
+	CapChildren      Capability = "CHILDREN"      // RFC 3348
+	CapUIDPlus       Capability = "UIDPLUS"       // RFC 4315
+	CapUnselect      Capability = "UNSELECT"      // RFC 3691
+	CapESearch       Capability = "ESEARCH"       // RFC 4731
+	CapMove          Capability = "MOVE"          // RFC 6851
+	CapSpecialUse    Capability = "SPECIAL-USE"   // RFC 6154
+	CapCreateSpecial Capability = "CREATE-SPECIAL-USE"
+)
+
+// CapAuth is the capability of a SASL mechanism.
+func CapAuth(mechanism string) Capability { return Capability("AUTH=" + mechanism) }

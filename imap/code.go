@@ -1,0 +1,46 @@
+package imap
+
+// Code is the first word of a response code (RFC 3501 §7.1, RFC 5530 §3),
+// without brackets.
+type Code string
+
+// The codes that this module sends or knows.
+const (
+	CodeAlert          Code = "ALERT"
+	CodeBadCharset     Code = "BADCHARSET"
+	CodeCapability     Code = "CAPABILITY"
+	CodeParse          Code = "PARSE"
+	CodePermanentFlags Code = "PERMANENTFLAGS"
+	CodeReadOnly       Code = "READ-ONLY"
+	CodeReadWrite      Code = "READ-WRITE"
+	CodeTryCreate      Code = "TRYCREATE"
+	CodeUIDNext        Code = "UIDNEXT"
+	CodeUIDValidity    Code = "UIDVALIDITY"
+	CodeUnseen         Code = "UNSEEN"
+
+	CodeAppendUID    Code = "APPENDUID"    // RFC 4315 §3
+	CodeCopyUID      Code = "COPYUID"      // RFC 4315 §3
+	CodeUIDNotSticky Code = "UIDNOTSTICKY" // RFC 4315 §3
+	CodeClosed       Code = "CLOSED"       // RFC 7162 §3.2.11
+	CodeTooBig       Code = "TOOBIG"       // RFC 4469 §4.2
+	CodeUseAttr      Code = "USEATTR"      // RFC 6154 §6
+
+	// RFC 5530 §3.
+	CodeUnavailable          Code = "UNAVAILABLE"
+	CodeAuthenticationFailed Code = "AUTHENTICATIONFAILED"
+	CodeAuthorizationFailed  Code = "AUTHORIZATIONFAILED"
+	CodeExpired              Code = "EXPIRED"
+	CodePrivacyRequired      Code = "PRIVACYREQUIRED"
+	CodeContactAdmin         Code = "CONTACTADMIN"
+	CodeNoPerm               Code = "NOPERM"
+	CodeInUse                Code = "INUSE"
+	CodeExpungeIssued        Code = "EXPUNGEISSUED"
+	CodeCorruption           Code = "CORRUPTION"
+	CodeServerBug            Code = "SERVERBUG"
+	CodeClientBug            Code = "CLIENTBUG"
+	CodeCannot               Code = "CANNOT"
+	CodeLimit                Code = "LIMIT"
+	CodeOverQuota            Code = "OVERQUOTA"
+	CodeAlreadyExists        Code = "ALREADYEXISTS"
+	CodeNonExistent          Code = "NONEXISTENT"
+)

@@ -1,0 +1,141 @@
+package archtest
+
+import "strings"
+
+// A layer says which packages of this module the packages that match may
+// import directly. Paths are relative to the module; "x/..." is x and
+// everything below it. The first layer that matches counts. internal/ is
+// always allowed to packages of the root module, as it is the ground.
+type layer struct {
+	pkg   string
+	allow []string
+}
+
+// layers is the picture of the architecture. Packages that no layer names are
+// refused, so that a new package gets its place here first.
+func layers() []layer {
+	return []layer{
+		{"internal/...", nil},
+
+		// Vocabulary and contracts.
+		{"smtp", nil},
+		{"pop3", nil},
+		{"store/blob", nil},
+		{"store", []string{"store/blob"}},
+		{"imap", []string{"store"}}, // UID, ModSeq and Flag are store's, by alias
+		{"queue", []string{"smtp", "store/blob"}},
+
+		// Suites judge one interface and know what it is made of.
+		{"smtp/smtptest", []string{"smtp"}},
+		{"imap/imaptest", []string{"imap", "store"}},
+		{"pop3/pop3test", []string{"pop3"}},
+		{"store/storetest", []string{"store", "store/blob"}},
+		{"store/blob/blobtest", []string{"store/blob"}},
+		{"queue/queuetest", []string{"queue", "smtp", "store/blob"}},
+
+		// Servers and clients.
+		{"smtp/smtpserver", []string{"smtp"}},
+		{"smtp/smtpclient", []string{"smtp"}},
+		{"smtp/smtppolicy", []string{"smtp"}},
+		{"imap/imapserver", []string{"imap", "store", "store/blob", "store/view"}},
+		{"imap/imapclient", []string{"imap"}},
+		{"pop3/pop3server", []string{"pop3", "store", "store/blob", "store/view"}},
+		{"pop3/pop3client", []string{"pop3"}},
+
+		// Engines and wrappers of the contracts.
+		{"store/blob/...", []string{"store/blob"}},
+		{"store/sqldb", nil}, // opens databases; knows neither mail nor queues
+		{"store/sqlstore", []string{"store", "store/blob", "store/sqldb"}},
+		{"store/...", []string{"store", "store/blob", "store/blob/memblob"}},
+		{"queue/sqlqueue", []string{"queue", "smtp", "store/blob", "store/sqldb"}},
+		{"queue/...", []string{"queue", "smtp", "store/blob"}},
+
+		// Authentication of messages; the methods never import auth.
+		{"auth", []string{"smtp", "auth/..."}},
+		{"auth/login", nil},
+		{"auth/login/...", []string{"auth/login", "store/sqldb"}},
+		{"auth/authres", nil},
+		{"auth/dnsx", nil},
+		{"auth/...", []string{"smtp", "auth/authres", "auth/dnsx"}},
+
+		// Delivery.
+		{"deliver/dsn", []string{"smtp", "queue", "store/blob"}},
+		{"deliver/srs", []string{"smtp"}},
+		{"deliver/...", []string{
+			"smtp", "smtp/smtpclient", "store", "store/blob", "queue", "deliver", "deliver/dsn", "deliver/srs",
+			"auth/mtasts", "auth/dane", "auth/tlsrpt", "auth/dnsx",
+			"imap", "imap/imapclient", "pop3", "pop3/pop3client",
+		}},
+	}
+}
+
+// A light package links little: apart from the standard library only the
+// modules named, and nothing of the standard library that is in heavy.
+type light struct {
+	pkg     string
+	modules []string
+}
+
+func lightPackages() []light {
+	smtp := []string{"github.com/emersion/go-sasl", "golang.org/x/net"}
+	return []light{
+		{"smtp", smtp},
+		{"smtp/smtpserver", smtp},
+		{"smtp/smtpclient", smtp},
+		{"store", []string{"github.com/emersion/go-message", "golang.org/x/net", "golang.org/x/text"}}, // Describe
+		{"store/blob", nil},
+		{"pop3", nil},
+	}
+}
+
+// suites are the conformance packages: no third-party code.
+func suites() []string {
+	return []string{
+		"smtp/smtptest", "imap/imaptest", "pop3/pop3test", "store/storetest", "store/blob/blobtest", "queue/queuetest",
+	}
+}
+
+// servers never link, even indirectly, what stands beside or above them.
+func servers() []string {
+	return []string{"smtp/smtpserver", "imap/imapserver", "pop3/pop3server"}
+}
+
+// notForServers is what a server must not link: every way to keep or to
+// deliver mail is the application's choice.
+func notForServers() []string {
+	return []string{
+		"queue/...", "queue", "deliver", "deliver/...", "store/memstore", "store/sqlstore", "store/maildir",
+		"store/mbox", "store/backup", "store/blob/segment", "auth/login",
+	}
+}
+
+// rootModules are the modules that the root module may depend on, and those
+// that only its tests may use.
+func rootModules() (code, tests []string) {
+	code = []string{
+		"github.com/emersion/go-message", "github.com/emersion/go-msgauth", "github.com/emersion/go-sasl",
+		"golang.org/x/net", "golang.org/x/text", "golang.org/x/crypto", "golang.org/x/time",
+		"github.com/xdg-go/scram",
+		// What those need themselves.
+		"golang.org/x/sys", "github.com/xdg-go/pbkdf2", "github.com/xdg-go/stringprep",
+	}
+	tests = []string{"github.com/google/go-cmp", "pgregory.net/rapid", "go.uber.org/goleak"}
+	return code, tests
+}
+
+// matches reports whether pattern names the package path.
+func matches(pattern, path string) bool {
+	if base, ok := strings.CutSuffix(pattern, "/..."); ok {
+		return path == base || strings.HasPrefix(path, base+"/")
+	}
+	return pattern == path
+}
+
+func matchesAny(patterns []string, path string) bool {
+	for _, p := range patterns {
+		if matches(p, path) {
+			return true
+		}
+	}
+	return false
+}

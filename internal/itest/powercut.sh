@@ -1,0 +1,77 @@
+#!/bin/bash
+# Cuts the power of the file-backed engines and looks for what they
+# acknowledged. Usage, as root with FUSE:
+#
+#	internal/itest/powercut.sh [-cuts N] [-keep DIR] [-seed S] [ENGINE...]
+#
+# The work is done by the program storeworker, in this directory:
+#
+#	storeworker engines                        prints the names of the engines, one per line
+#	storeworker -engine NAME run               works in $POWERCUT_DIR without end, prints an id per line once it is acknowledged
+#	storeworker -engine NAME verify            opens $POWERCUT_DIR and looks for the ids on standard input
+#	storeworker -engine NAME -control run      the same work with a sync left out, so that it must lose
+#
+# Each engine runs under both models of internal/powercut (strict, random) and
+# must lose nothing. Then its control runs under the strict model: a check that
+# does not see that loss proves nothing, so the control must lose.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+cuts=20 extra=()
+while [ $# -gt 0 ]; do
+	case $1 in
+	-cuts) cuts=$2 && shift 2 ;;
+	-keep | -seed) extra+=("$1" "$2") && shift 2 ;;
+	-*) echo "usage: $0 [-cuts N] [-keep DIR] [-seed S] [ENGINE...]" >&2 && exit 2 ;;
+	*) break ;;
+	esac
+done
+if [ ! -d internal/itest/storeworker ]; then
+	echo "internal/itest/storeworker is missing: nothing to cut the power of" >&2
+	exit 1
+fi
+
+bin=$(mktemp -d)
+trap 'rm -rf "$bin"' EXIT
+go build -o "$bin/powercut" ./internal/powercut
+go build -o "$bin/storeworker" ./internal/itest/storeworker
+export STOREWORKER=$bin/storeworker
+
+engines=("$@")
+[ ${#engines[@]} -gt 0 ] || mapfile -t engines < <("$STOREWORKER" engines)
+if [ ${#engines[@]} = 0 ]; then
+	echo "storeworker names no engines" >&2
+	exit 1
+fi
+
+passed=0 failed=0
+# result WANT GOT WHAT counts one run by its exit status.
+result() {
+	if [ "$1" = "$2" ]; then
+		passed=$((passed + 1)) && echo "ok    $3"
+	else
+		failed=$((failed + 1)) && echo "FAIL  $3: exit status $2, want $1"
+	fi
+}
+
+# cut ENGINE FLAGS MODEL CUTS prints what powercut says and returns its status.
+cut() {
+	local status=0
+	"$bin/powercut" -cuts "$4" -model "$3" "${extra[@]+"${extra[@]}"}" \
+		-run "exec \"\$STOREWORKER\" -engine $1 $2 run" \
+		-verify "exec \"\$STOREWORKER\" -engine $1 verify" || status=$?
+	return $status
+}
+
+for engine in "${engines[@]}"; do
+	for model in strict random; do
+		status=0
+		cut "$engine" "" $model "$cuts" || status=$?
+		result 0 $status "$engine, model $model, $cuts cuts"
+	done
+	status=0
+	cut "$engine" -control strict 5 || status=$?
+	result 1 $status "$engine, control (must lose)"
+done
+echo "$passed passed, $failed failed"
+[ $failed = 0 ]

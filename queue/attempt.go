@@ -1,0 +1,192 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+
+	"github.com/mailstead/mailstead/smtp"
+)
+
+// ErrOutcomeUnknown is in the chain of an error by which a receiver says that
+// the message may or may not have been taken: the connection was lost after
+// the final dot. It is retried, so a duplicate may follow (RFC 1047).
+var ErrOutcomeUnknown = errors.New("queue: connection lost after the final dot")
+
+// attempt is one try to deliver one leased job.
+type attempt struct {
+	r        *Runner
+	lease    Lease
+	cancel   context.CancelFunc
+	panics   int // attempts at this job that panicked before
+	panicked bool
+	expand   []Job // jobs that replace expanded recipients
+}
+
+// run tries every hop, and settles the lease.
+func (a *attempt) run(ctx context.Context) {
+	results := a.deliver(ctx)
+	a.settle(ctx, results)
+}
+
+// deliver returns one result for each recipient. A panic below it defers what
+// has no result yet.
+func (a *attempt) deliver(ctx context.Context) (results []Result) {
+	job := a.lease.Job
+	results = make([]Result, len(job.Recipients))
+	for i := range results {
+		results[i].Err = errNotTried
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			a.panicked = true
+			a.r.log().ErrorContext(ctx, "queue: delivery panicked", "job", job.ID, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+		}
+	}()
+	hops, err := a.r.Router.Route(ctx, job)
+	if err != nil {
+		for i := range results {
+			results[i] = resultOf(err, "")
+		}
+		return results
+	}
+	for _, h := range hops {
+		for i, res := range a.hop(ctx, h) {
+			results[h.Recipients[i]] = res
+		}
+	}
+	return results
+}
+
+var errNotTried = errors.New("queue: no hop took this recipient")
+
+// hop tries one hop: one result for each of h.Recipients.
+func (a *attempt) hop(ctx context.Context, h Hop) []Result {
+	switch {
+	case h.Err != nil:
+		return repeat(resultOf(h.Err, h.Name), len(h.Recipients))
+	case h.Expand != nil:
+		a.expandJob(h.Expand)
+		return repeat(Result{State: Delivered, NextHop: h.Name}, len(h.Recipients))
+	}
+	statuses, err := a.transact(ctx, h)
+	if err == nil && len(statuses) != len(h.Recipients) {
+		err = smtp.ErrStatusCount
+	}
+	if err != nil {
+		return repeat(resultOf(err, h.Name), len(h.Recipients))
+	}
+	results := make([]Result, len(statuses))
+	for i, s := range statuses {
+		if s.Err != nil {
+			results[i] = resultOf(s.Err, h.Name)
+		} else {
+			results[i] = Result{State: Delivered, NextHop: h.Name, Reply: smtp.NewReply(250, smtp.EnhancedCode{Class: 2}, s.Text)}
+		}
+	}
+	return results
+}
+
+// expandJob makes the jobs of recipients that an alias stands for.
+func (a *attempt) expandJob(to []smtp.Recipient) {
+	job := a.lease.Job
+	env := &smtp.Envelope{Mail: &smtp.Mail{ID: job.Message, ReversePath: job.ReversePath, Params: job.Params}}
+	for i := range to {
+		env.Recipients = append(env.Recipients, &to[i])
+	}
+	for _, j := range a.r.Queue.Jobs(env, job.Blob, job.Size, job.Prefix) {
+		j.Key, j.Identity, j.Peer, j.Created, j.Priority = job.Key, job.Identity, job.Peer, job.Created, job.Priority
+		a.expand = append(a.expand, j)
+	}
+}
+
+// transact runs one transaction with the hop's receiver: one status for each
+// of h.Recipients, refusals at RCPT included.
+func (a *attempt) transact(ctx context.Context, h Hop) ([]smtp.RcptStatus, error) {
+	job := a.lease.Job
+	mail := &smtp.Mail{
+		ID: job.Message, ReversePath: job.ReversePath, Params: job.Params.Clone(),
+		PerRecipient: true, Once: job.ID, Received: job.Created,
+	}
+	tx, err := h.Receiver.Begin(ctx, mail)
+	if err != nil {
+		return nil, err
+	}
+	defer tx.Abort()
+	statuses := make([]smtp.RcptStatus, len(h.Recipients))
+	accepted := rcptAll(ctx, tx, hopRecipients(job, h), statuses)
+	if len(accepted) == 0 {
+		return statuses, nil
+	}
+	body, err := a.r.Queue.Blobs.Open(ctx, job.Blob)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	r := io.NewSectionReader(body, 0, body.Size())
+	got, err := tx.Data(ctx, smtp.NewStoredBody(r, body.Size(), a.r.Queue.stored(job.Blob), job.Prefix))
+	if err == nil && len(got) != len(accepted) {
+		err = smtp.ErrStatusCount
+	}
+	for i, place := range accepted {
+		if err != nil {
+			statuses[place].Err = err
+		} else {
+			statuses[place] = got[i]
+		}
+	}
+	return statuses, nil
+}
+
+// rcptAll offers the recipients, and returns the places of those accepted;
+// statuses gets the refusals.
+func rcptAll(ctx context.Context, tx smtp.Transaction, rcpts []*smtp.Recipient, statuses []smtp.RcptStatus) []int {
+	var accepted []int
+	errs := tx.Rcpt(ctx, rcpts)
+	for i := range rcpts {
+		switch {
+		case len(errs) != len(rcpts):
+			statuses[i].Err = smtp.ErrStatusCount
+		case errs[i] != nil:
+			statuses[i].Err = errs[i]
+		default:
+			accepted = append(accepted, i)
+		}
+	}
+	return accepted
+}
+
+func hopRecipients(job *Job, h Hop) []*smtp.Recipient {
+	out := make([]*smtp.Recipient, len(h.Recipients))
+	for i, place := range h.Recipients {
+		r := job.Recipients[place].Recipient
+		if h.To != nil {
+			r.ForwardPath = h.To[i]
+		}
+		out[i] = &r
+	}
+	return out
+}
+
+// resultOf sorts an error: failed for an explicit 5xx, unknown for a lost
+// final reply, deferred for everything else.
+func resultOf(err error, hop string) Result {
+	res := Result{State: Deferred, Err: err, NextHop: hop, Reply: smtp.ReplyOf(err)}
+	switch {
+	case errors.Is(err, ErrOutcomeUnknown):
+		res.State = Unknown
+	case smtp.IsPermanent(err):
+		res.State = Failed
+	}
+	return res
+}
+
+func repeat(r Result, n int) []Result {
+	out := make([]Result, n)
+	for i := range out {
+		out[i] = r
+	}
+	return out
+}

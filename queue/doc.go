@@ -1,0 +1,48 @@
+// Package queue is a durable delivery queue: it takes responsibility for mail
+// (RFC 5321 §6.1), attempts it until it is delivered, failed or expired, and
+// reports what failed.
+//
+// # The parts
+//
+// A [Queue] is a smtp.Receiver. It stores the body in a blob.Blobs, makes one
+// [Job] for each destination, and puts them into a [Storage]; when its Data
+// returns, the message is on stable storage. A [Runner] leases due jobs,
+// asks a [Router] for next hops, and runs a transaction with the hop's own
+// smtp.Receiver: the remote client, a smart host, an LMTP target or local
+// delivery. What fails for good goes to a [Reporter], whose messages enter the
+// queue in the same commit that forgets the recipient.
+//
+// # States of a recipient
+//
+//	waiting   in Job.Recipients, Due in the future
+//	due       Due has come, not held, not leased
+//	leased    an attempt is under way
+//	held      Job.Hold says why; an operator releases it
+//	finished  delivered, or failed and reported; no longer in Job.Recipients
+//
+// # What a crash leaves behind
+//
+//	before Blobs commit          nothing; the client got no 250
+//	after it, before Put         a blob that nobody refers to; the Collector frees it
+//	after Put, before the 250    the message is queued; the client sends it again: a duplicate (RFC 1047)
+//	during an attempt            the job as it was before; the lease is void, the job due again
+//	after the next hop's 250,    the job as it was before: a duplicate, unless the
+//	  before Settle              receiver knows Mail.Once (local delivery does)
+//	after Settle                 the outcome, with the DSNs it called for
+//
+// # Invariants
+//
+//	Q1  A recipient leaves a Job only in a commit that follows its delivery,
+//	    or holds the DSN of its failure, or was ordered by an operator.
+//	Q2  At most one valid lease exists for a job.
+//	Q3  A job's blob is held as long as the job is there, and 24 h longer.
+//	Q4  In doubt (an error without a 5xx reply, a lost reply, a panic) the
+//	    recipient stays.
+//
+// # RFCs
+//
+//	RFC 5321 §4.5.4, §6.1  retry strategy, responsibility     full
+//	RFC 1047               duplicates after a lost reply      described above
+//	RFC 3461 §6            when a DSN is due                  by the Reporter
+//	RFC 6710 §4            priority                           order inside a destination
+package queue

@@ -1,0 +1,178 @@
+package queue
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/mailstead/mailstead/smtp"
+	"github.com/mailstead/mailstead/store/blob"
+)
+
+// Queue is a smtp.Receiver that takes responsibility by writing: when its
+// transaction's Data returns without an error, body and envelope are on
+// stable storage. A Runner attempts what it holds.
+//
+// The fields are set before the first use and not changed later. Storage,
+// Blobs and Router are required.
+type Queue struct {
+	Storage Storage
+	Blobs   blob.Blobs
+	Router  Keyer
+
+	// Kick is called after each Put; it must not block. Runner.Kick is the
+	// usual value. nil = none.
+	Kick func()
+
+	// Hold, when not nil, is asked for each job before it is put; a reason
+	// other than "" puts it on hold. It must not block.
+	Hold func(*Job) string
+
+	// Now is the clock; nil = time.Now.
+	Now func() time.Time
+}
+
+// Keyer names the next hop of a recipient without any I/O: the smart host, an
+// LMTP target, "local", or the recipient's domain.
+type Keyer interface {
+	Key(p smtp.ForwardPath) string
+}
+
+// Begin implements smtp.Receiver.
+func (q *Queue) Begin(_ context.Context, m *smtp.Mail) (smtp.Transaction, error) {
+	return &transaction{q: q, mail: m}, nil
+}
+
+type transaction struct {
+	q    *Queue
+	mail *smtp.Mail
+	rcpt []*smtp.Recipient
+}
+
+// Rcpt accepts every recipient: who may send to whom was judged in front.
+func (t *transaction) Rcpt(_ context.Context, rs []*smtp.Recipient) []error {
+	t.rcpt = append(t.rcpt, rs...)
+	return make([]error, len(rs))
+}
+
+func (t *transaction) Abort() {}
+
+// Data stores the body, then the jobs. The instant the message is safe is the
+// return of Storage.Put.
+func (t *transaction) Data(ctx context.Context, b *smtp.Body) ([]smtp.RcptStatus, error) {
+	ref, size, err := t.q.spool(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	jobs := t.q.Jobs(&smtp.Envelope{Mail: t.mail, Recipients: t.rcpt}, ref, size, b.Trace())
+	if err := t.q.Put(ctx, jobs...); err != nil {
+		return nil, err
+	}
+	return smtp.Accepted(len(t.rcpt)), nil
+}
+
+// spool makes the body durable in q.Blobs, unless it already lies there.
+func (q *Queue) spool(ctx context.Context, b *smtp.Body) (blob.Ref, int64, error) {
+	if ref, ok := b.Stored().(blob.Stored); ok && ref.In == q.Blobs {
+		return ref.Ref, b.Size(), nil
+	}
+	w, err := q.Blobs.Create(ctx, b.Size())
+	if err != nil {
+		return "", 0, err
+	}
+	defer w.Abort()
+	n, err := io.Copy(w, b)
+	if err != nil {
+		return "", 0, err
+	}
+	ref, err := w.Commit(ctx)
+	return ref, n, err
+}
+
+// stored says to a receiver on the same Blobs that there is nothing to copy.
+func (q *Queue) stored(ref blob.Ref) blob.Stored { return blob.Stored{In: q.Blobs, Ref: ref} }
+
+// Jobs makes the jobs for a message whose body already lies in q.Blobs: one
+// for each destination and each MaxRecipients recipients.
+func (q *Queue) Jobs(env *smtp.Envelope, ref blob.Ref, size int64, trace []byte) []Job {
+	head := Job{
+		Message: env.Mail.ID, ReversePath: env.Mail.ReversePath, Params: env.Mail.Params.Clone(),
+		Blob: ref, Size: size, Prefix: trace, Created: q.now(), Peer: peerInfo(env.Mail.Peer),
+		Priority: 0,
+	}
+	head.Due = head.Created
+	if env.Mail.Peer != nil {
+		head.Identity = env.Mail.Peer.Identity
+	}
+	var jobs []Job
+	open := make(map[string]int) // destination → index in jobs that still has room
+	for _, r := range env.Recipients {
+		key := q.Router.Key(r.ForwardPath)
+		i, ok := open[key]
+		if !ok || len(jobs[i].Recipients) == MaxRecipients {
+			i = len(jobs)
+			open[key] = i
+			job := head
+			job.ID, job.Destination = smtp.NewID(), key
+			if env.Mail.Once != "" {
+				job.Once = onceKey(env.Mail.Once, key, i)
+			}
+			jobs = append(jobs, job)
+		}
+		jobs[i].Recipients = append(jobs[i].Recipients, Recipient{Recipient: *r})
+	}
+	return jobs
+}
+
+// Put writes jobs, durable when it returns, and wakes the runner.
+func (q *Queue) Put(ctx context.Context, jobs ...Job) error {
+	if q.Hold != nil {
+		for i := range jobs {
+			jobs[i].Hold = q.Hold(&jobs[i])
+		}
+	}
+	if err := q.Storage.Put(ctx, jobs...); err != nil {
+		return err
+	}
+	if q.Kick != nil {
+		q.Kick()
+	}
+	return nil
+}
+
+// Enqueue puts one message that starts here: a DSN, a report, a connector's.
+func (q *Queue) Enqueue(ctx context.Context, env *smtp.Envelope, body io.Reader) error {
+	jobs, err := q.Prepare(ctx, env, body)
+	if err != nil {
+		return err
+	}
+	return q.Put(ctx, jobs...)
+}
+
+// Prepare stores body and makes the jobs without putting them: for
+// Outcome.Next and for EnqueueTx.
+func (q *Queue) Prepare(ctx context.Context, env *smtp.Envelope, body io.Reader) ([]Job, error) {
+	ref, size, err := q.spool(ctx, smtp.NewBody(body, -1))
+	if err != nil {
+		return nil, err
+	}
+	return q.Jobs(env, ref, size, nil), nil
+}
+
+func (q *Queue) now() time.Time {
+	if q.Now != nil {
+		return q.Now()
+	}
+	return time.Now()
+}
+
+func peerInfo(p *smtp.Peer) PeerInfo {
+	if p == nil {
+		return PeerInfo{}
+	}
+	info := PeerInfo{Hello: p.Hello, Protocol: p.Protocol}
+	if p.Addr.IsValid() {
+		info.Addr = p.Addr.Addr().String()
+	}
+	return info
+}

@@ -1,0 +1,265 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/mailstead/mailstead/smtp"
+)
+
+// Router names next hops at Put, and finds them at the lease.
+type Router interface {
+	Keyer
+
+	// Route says where the recipients of a leased job go; every recipient
+	// stands in exactly one Hop. An error defers the whole job. DNS and
+	// directory look-ups happen here.
+	Route(ctx context.Context, j *Job) ([]Hop, error)
+}
+
+// Hop is one way that some recipients of a job take. Exactly one of Receiver,
+// Expand and Err is set.
+type Hop struct {
+	// Recipients are places in Job.Recipients.
+	Recipients []int
+
+	// Receiver takes the message. Its Mail has PerRecipient set, and as Once
+	// the job's ID, stable over retries. To names the recipients as the
+	// receiver is to see them, nil = as the job has them.
+	Receiver smtp.Receiver
+	To       []smtp.ForwardPath
+
+	// Name is the next hop for logs and DSNs ("mx.example.net").
+	Name string
+
+	// Expand replaces the recipients: an alias or a list. The new ones enter
+	// the queue in the commit that settles the old.
+	Expand []smtp.Recipient
+
+	// Err refuses the recipients; an *smtp.Error with a 5xx reply for good.
+	Err error
+}
+
+// Reporter writes the messages that outcomes call for: DSNs (RFC 3461). It
+// decides by NOTIFY, the null sender and its own rules which are due; nil or
+// empty = none.
+type Reporter interface {
+	Report(ctx context.Context, j *Job, results []Result) ([]Report, error)
+}
+
+// Runner attempts what is due in a Queue. The fields are set before Run and
+// not changed later; Queue and Router are required. The zero value of the
+// others means the default named.
+type Runner struct {
+	Queue    *Queue
+	Router   Router
+	Reporter Reporter // nil = no DSNs; then failed mail is held, not dropped
+	Schedule Schedule
+
+	Workers        int           // attempts at a time; zero = 40
+	PerDestination int           // of these to one destination; zero = 20
+	LeaseTTL       time.Duration // zero = 15 min
+	AttemptTimeout time.Duration // of one attempt; zero = 30 min
+	DrainTimeout   time.Duration // for attempts under way when Run ends; zero = 3 s
+
+	// Event is told of each outcome; it must not block. nil = none.
+	Event func(Event)
+
+	Logger *slog.Logger // nil = slog.Default
+
+	once sync.Once
+	wake chan struct{}
+}
+
+// Event is one outcome for one recipient.
+type Event struct {
+	Job       *Job
+	Recipient *Recipient
+	Result    Result
+	Final     bool // the job has nothing more to do for this recipient
+	Time      time.Time
+}
+
+func (r *Runner) init() {
+	r.once.Do(func() { r.wake = make(chan struct{}, 1) })
+}
+
+// Kick makes the runner look for due jobs now. It never blocks and may be
+// called at any time by any goroutine.
+func (r *Runner) Kick() {
+	r.init()
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// lookAgain is the longest time without a look at the storage: another
+// process may have put a job through its own transaction.
+const lookAgain = time.Second
+
+// Run attempts due jobs until ctx ends; it then waits for the attempts under
+// way up to DrainTimeout, cancels the rest, settles them as not attempted, and
+// returns nil. It is called once.
+func (r *Runner) Run(ctx context.Context) error {
+	r.init()
+	l := &loop{
+		r: r, busy: make(map[string]int), active: make(map[string]*attempt),
+		done: make(chan *attempt), panics: make(map[string]int),
+	}
+	l.work, l.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	defer l.cancel()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	extend := time.NewTicker(defaultTo(r.LeaseTTL, 15*time.Minute) / 3)
+	defer extend.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			l.drain()
+			return nil
+		case a := <-l.done:
+			l.finish(a)
+		case <-extend.C:
+			l.extend(ctx)
+			continue
+		case <-r.wake:
+		case <-timer.C:
+		}
+		timer.Reset(l.dispatch(ctx))
+	}
+}
+
+// loop is the state of one Run; only Run's goroutine touches it.
+type loop struct {
+	r      *Runner
+	work   context.Context // of the attempts; outlives Run's ctx by DrainTimeout
+	cancel context.CancelFunc
+	busy   map[string]int // destination → attempts under way
+	active map[string]*attempt
+	done   chan *attempt
+	panics map[string]int // job → attempts that panicked
+}
+
+// dispatch starts as many attempts as fit and returns when to look again.
+func (l *loop) dispatch(ctx context.Context) time.Duration {
+	now := l.r.Queue.now()
+	free := defaultTo(l.r.Workers, 40) - len(l.active)
+	if free <= 0 {
+		return lookAgain
+	}
+	per := defaultTo(l.r.PerDestination, 20)
+	full := make(map[string]bool)
+	for d, n := range l.busy {
+		if n >= per {
+			full[d] = true
+		}
+	}
+	dests, next, err := l.r.Queue.Storage.LeaseDestinations(ctx, now, free, full)
+	if err != nil {
+		l.complain(ctx, "cannot look for due destinations", err)
+		return lookAgain
+	}
+	started := 0
+	for i, d := range dests {
+		share := max(1, free/(len(dests)-i))
+		n := l.lease(ctx, d, now, min(share, per-l.busy[d]))
+		started += n
+		if free -= n; free <= 0 {
+			return lookAgain
+		}
+	}
+	if started > 0 {
+		return 0 // there may be more
+	}
+	if !next.IsZero() && next.Sub(now) < lookAgain {
+		return max(0, next.Sub(now))
+	}
+	return lookAgain
+}
+
+// lease starts up to n attempts for destination d and returns how many.
+func (l *loop) lease(ctx context.Context, d string, now time.Time, n int) int {
+	leases, err := l.r.Queue.Storage.LeaseJobs(ctx, d, now, n, defaultTo(l.r.LeaseTTL, 15*time.Minute))
+	if err != nil {
+		l.complain(ctx, "cannot lease jobs", err)
+		return 0
+	}
+	for _, lease := range leases {
+		a := &attempt{r: l.r, lease: lease, panics: l.panics[lease.Job.ID]}
+		var actx context.Context
+		actx, a.cancel = context.WithTimeout(l.work, defaultTo(l.r.AttemptTimeout, 30*time.Minute))
+		l.active[lease.Job.ID] = a
+		l.busy[d]++
+		go func() {
+			defer func() { l.done <- a }()
+			a.run(actx)
+		}()
+	}
+	return len(leases)
+}
+
+func (l *loop) finish(a *attempt) {
+	a.cancel()
+	id, d := a.lease.Job.ID, a.lease.Job.Destination
+	delete(l.active, id)
+	if l.busy[d]--; l.busy[d] == 0 {
+		delete(l.busy, d)
+	}
+	if a.panicked {
+		l.panics[id]++
+	} else {
+		delete(l.panics, id)
+	}
+}
+
+// extend prolongs the leases under way; an attempt that lost its lease is
+// cancelled before it can pass the final dot.
+func (l *loop) extend(ctx context.Context) {
+	for _, a := range l.active {
+		err := l.r.Queue.Storage.Extend(ctx, defaultTo(l.r.LeaseTTL, 15*time.Minute), a.lease.Token)
+		if errors.Is(err, ErrLeaseLost) {
+			a.cancel()
+		}
+		if err != nil {
+			l.complain(ctx, "cannot extend a lease", err)
+		}
+	}
+}
+
+// drain waits for the attempts under way, then cancels those that are left.
+func (l *loop) drain() {
+	timer := time.NewTimer(defaultTo(l.r.DrainTimeout, 3*time.Second))
+	defer timer.Stop()
+	for len(l.active) > 0 {
+		select {
+		case a := <-l.done:
+			l.finish(a)
+		case <-timer.C:
+			l.cancel()
+		}
+	}
+}
+
+func (l *loop) complain(ctx context.Context, msg string, err error) {
+	if ctx.Err() == nil {
+		l.r.log().ErrorContext(ctx, "queue: "+msg, "error", err)
+	}
+}
+
+func (r *Runner) log() *slog.Logger {
+	if r.Logger != nil {
+		return r.Logger
+	}
+	return slog.Default()
+}
+
+func defaultTo[T int | time.Duration](v, def T) T {
+	if v == 0 {
+		return def
+	}
+	return v
+}

@@ -1,0 +1,72 @@
+package queue
+
+import (
+	"math/rand/v2"
+	"strconv"
+	"time"
+)
+
+// Schedule says when a deferred recipient is attempted again, and when trying
+// ends (RFC 5321 §4.5.4.1). The zero value: 5 minutes, doubling to 4 hours,
+// ±10 %, for 5 days; a delay DSN after 4 hours.
+type Schedule struct {
+	First   time.Duration // after the first attempt; zero = 5 min
+	Max     time.Duration // greatest delay; zero = 4 h
+	Factor  float64       // growth; zero = 2
+	Jitter  float64       // share by which a delay may differ, 0..1; zero = 0.1, negative = none
+	Expire  time.Duration // age at which a deferral becomes a failure; zero = 5 days
+	Delayed time.Duration // age at which a delay DSN is due; zero = 4 h, negative = never
+}
+
+func (s Schedule) withDefaults() Schedule {
+	def := func(d *time.Duration, v time.Duration) {
+		if *d == 0 {
+			*d = v
+		}
+	}
+	def(&s.First, 5*time.Minute)
+	def(&s.Max, 4*time.Hour)
+	def(&s.Expire, 5*24*time.Hour)
+	def(&s.Delayed, 4*time.Hour)
+	if s.Factor == 0 {
+		s.Factor = 2
+	}
+	if s.Jitter == 0 {
+		s.Jitter = 0.1
+	}
+	return s
+}
+
+// Delay is the time from the end of attempt n (1 = the first) to the next.
+func (s Schedule) Delay(n int) time.Duration {
+	s = s.withDefaults()
+	d := float64(s.First)
+	for i := 1; i < n && d < float64(s.Max); i++ {
+		d *= s.Factor
+	}
+	d = min(d, float64(s.Max))
+	if s.Jitter > 0 {
+		d *= 1 + s.Jitter*(2*rand.Float64()-1)
+	}
+	return time.Duration(d)
+}
+
+// Expired reports whether a job of this age has had its time. An Expires of
+// the job's own wins.
+func (s Schedule) Expired(j *Job, now time.Time) bool {
+	if !j.Expires.IsZero() {
+		return !now.Before(j.Expires)
+	}
+	return now.Sub(j.Created) >= s.withDefaults().Expire
+}
+
+// delayDue reports whether a delay DSN is due for a job of this age.
+func (s Schedule) delayDue(j *Job, now time.Time) bool {
+	d := s.withDefaults().Delayed
+	return d > 0 && now.Sub(j.Created) >= d
+}
+
+// onceKey is the idempotency key of the i-th job of a message.
+func onceKey(once, destination string, i int) string {
+	return once + "\x00" + destination + "\x00" + strconv.Itoa(i)
+}

@@ -1,0 +1,185 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/mailstead/mailstead/smtp"
+)
+
+// Report is one message that a Reporter wants sent, with the null sender
+// (RFC 3461 §6.1).
+type Report struct {
+	To   smtp.ForwardPath
+	Body io.Reader
+	UTF8 bool // needs SMTPUTF8 (RFC 6533)
+}
+
+// settle writes the outcome of an attempt: in doubt, the recipient stays.
+func (a *attempt) settle(ctx context.Context, results []Result) {
+	job, now := a.lease.Job, a.r.Queue.now()
+	if ctx.Err() != nil && !anyFinal(results) {
+		// Cancelled by a shutdown or a lost lease before anything was
+		// decided: the job goes back as it was.
+		a.commit(ctx, Outcome{Token: a.lease.Token, Remaining: job.Recipients, Due: job.Due, Last: job.Last})
+		return
+	}
+	job.Attempts++
+	a.expire(results, now)
+	out := Outcome{Token: a.lease.Token, Attempted: true, Due: now.Add(a.r.Schedule.Delay(job.Attempts)), Next: a.expand}
+	reports, err := a.reports(ctx, results, now)
+	if err != nil {
+		// No DSN could be written: nobody is told, so nobody is dropped.
+		a.r.log().ErrorContext(ctx, "queue: cannot write a delivery status notification", "job", job.ID, "error", err)
+		keepFailed(results)
+		reports, out.Due = nil, now.Add(min(a.r.Schedule.withDefaults().First, 5*time.Minute))
+	}
+	out.Next = append(out.Next, reports...)
+	for i, res := range results {
+		a.event(i, res, now)
+		if res.State == Deferred || res.State == Unknown {
+			rcpt := job.Recipients[i]
+			rcpt.Delayed = rcpt.Delayed || (res.Delay && err == nil)
+			out.Remaining = append(out.Remaining, rcpt)
+			out.Last = lastOf(res)
+		}
+	}
+	switch {
+	case a.panicked && a.panics > 0 && len(out.Remaining) > 0:
+		out.Hold = "delivery crashed twice"
+	case a.r.Reporter == nil && anyFailed(results):
+		out = a.holdFailed(out, results)
+	}
+	a.commit(ctx, out)
+}
+
+// expire turns deferrals of a job that has had its time into failures
+// (RFC 3463 §3.5: 4.4.7, delivery time expired).
+func (a *attempt) expire(results []Result, now time.Time) {
+	if !a.r.Schedule.Expired(a.lease.Job, now) {
+		return
+	}
+	for i := range results {
+		if s := results[i].State; s == Deferred || s == Unknown {
+			results[i].State = Failed
+			if results[i].Reply.IsZero() || results[i].NextHop == "" {
+				results[i].Reply = smtp.NewReply(550, smtp.EnhancedCode{Class: 5, Subject: 4, Detail: 7}, "Delivery time expired")
+			}
+		}
+	}
+}
+
+// reports asks the Reporter, and stores what it wants sent.
+func (a *attempt) reports(ctx context.Context, results []Result, now time.Time) ([]Job, error) {
+	if a.r.Reporter == nil {
+		return nil, nil
+	}
+	ctx = context.WithoutCancel(ctx)
+	delayed := a.r.Schedule.delayDue(a.lease.Job, now)
+	for i := range results {
+		results[i].Delay = delayed && !a.lease.Job.Recipients[i].Delayed
+	}
+	reports, err := a.r.Reporter.Report(ctx, a.lease.Job, results)
+	if err != nil {
+		return nil, err
+	}
+	var jobs []Job
+	for _, rep := range reports {
+		mail := &smtp.Mail{ID: smtp.NewID(), Received: now, Params: smtp.MailParams{UTF8: rep.UTF8}}
+		env := &smtp.Envelope{Mail: mail, Recipients: []*smtp.Recipient{{ForwardPath: rep.To, Params: smtp.RcptParams{Notify: smtp.NotifyNever}}}}
+		next, err := a.r.Queue.Prepare(ctx, env, rep.Body)
+		if err != nil {
+			return nil, err
+		}
+		jobs = append(jobs, next...)
+	}
+	return jobs, nil
+}
+
+// holdFailed keeps failed recipients in a held job where no Reporter could
+// tell the sender of them.
+func (a *attempt) holdFailed(out Outcome, results []Result) Outcome {
+	for i, res := range results {
+		if res.State == Failed {
+			out.Remaining = append(out.Remaining, a.lease.Job.Recipients[i])
+			out.Last = lastOf(res)
+		}
+	}
+	out.Hold = "failed, and no reporter is configured"
+	return out
+}
+
+// settleTries bounds how often a settlement is tried; when all fail the lease
+// ends by itself and the job is attempted again.
+const settleTries = 4
+
+func (a *attempt) commit(ctx context.Context, out Outcome) {
+	ctx = context.WithoutCancel(ctx)
+	var err error
+	for i := range settleTries {
+		if err = a.r.Queue.Storage.Settle(ctx, []Outcome{out}); err == nil {
+			if len(out.Next) > 0 {
+				a.r.Kick()
+			}
+			return
+		}
+		if errors.Is(err, ErrLeaseLost) || errors.Is(err, ErrClosed) {
+			break
+		}
+		time.Sleep(50 * time.Millisecond << i)
+	}
+	a.r.log().ErrorContext(ctx, "queue: cannot settle; the job will be attempted again", "job", a.lease.Job.ID, "error", err)
+}
+
+func (a *attempt) event(i int, res Result, now time.Time) {
+	job := a.lease.Job
+	a.r.log().Info("queue: attempt", "job", job.ID, "message", job.Message, "recipient", job.Recipients[i].ForwardPath.String(),
+		"state", res.State.String(), "next_hop", res.NextHop, "reply", res.Reply.String(), "error", errText(res.Err))
+	if a.r.Event != nil {
+		final := res.State == Delivered || res.State == Failed
+		a.r.Event(Event{Job: job, Recipient: &job.Recipients[i], Result: res, Final: final, Time: now})
+	}
+}
+
+func errText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func lastOf(r Result) string {
+	s := r.Reply.String()
+	if r.NextHop != "" {
+		s = r.NextHop + ": " + s
+	}
+	return s[:min(len(s), 512)]
+}
+
+func keepFailed(results []Result) {
+	for i := range results {
+		if results[i].State == Failed {
+			results[i].State = Deferred
+		}
+	}
+}
+
+func anyFinal(results []Result) bool {
+	for _, r := range results {
+		if r.State == Delivered || r.State == Failed {
+			return true
+		}
+	}
+	return false
+}
+
+func anyFailed(results []Result) bool {
+	for _, r := range results {
+		if r.State == Failed {
+			return true
+		}
+	}
+	return false
+}

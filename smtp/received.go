@@ -1,0 +1,80 @@
+package smtp
+
+import (
+	"crypto/tls"
+	"strings"
+	"time"
+)
+
+// AppendReceived appends the Received field of this hop for m, with its final
+// CRLF (RFC 5321 §4.4). host is the name of this host. A "for" clause stands
+// only where rs is one recipient, so that no recipient learns of another
+// (RFC 5321 §7.2). Mail without a Peer starts here and has no "from" clause.
+//
+//	Received: from HELO ([192.0.2.1])
+//		by HOST with ESMTPS (TLS1.3) id ID tls TLS_AES_128_GCM_SHA256
+//		for <user@example.org>;
+//		Mon, 02 Jan 2006 15:04:05 -0700
+func AppendReceived(dst []byte, m *Mail, host string, rs []*Recipient) []byte {
+	dst = append(dst, "Received: "...)
+	if p := m.Peer; p != nil {
+		dst = appendFrom(dst, p)
+	}
+	dst = append(append(dst, "by "...), host...)
+	if p := m.Peer; p != nil {
+		dst = append(append(dst, " with "...), WithProtocol(p.Protocol, m.Params.UTF8)...)
+		dst = append(append(dst, " id "...), m.ID...)
+		if p.TLS != nil { // RFC 8314 §4.3
+			dst = append(append(dst, "\r\n\ttls "...), tls.CipherSuiteName(p.TLS.CipherSuite)...)
+			dst = append(append(append(dst, " ("...), tls.VersionName(p.TLS.Version)...), ')')
+		}
+	} else {
+		dst = append(append(dst, " id "...), m.ID...)
+	}
+	if len(rs) == 1 && (m.Params.UTF8 || !rs[0].ForwardPath.NeedsUTF8()) {
+		dst = append(append(append(dst, "\r\n\tfor <"...), rs[0].ForwardPath.String()...), '>')
+	}
+	when := m.Received
+	if when.IsZero() {
+		when = time.Now()
+	}
+	dst = append(dst, ";\r\n\t"...)
+	dst = when.AppendFormat(dst, "Mon, 02 Jan 2006 15:04:05 -0700")
+	return append(dst, '\r', '\n')
+}
+
+// appendFrom: From-domain = "FROM" FWS Extended-Domain. What the peer said is
+// kept where it is a domain or a literal, else the field says so with the
+// address alone.
+func appendFrom(dst []byte, p *Peer) []byte {
+	hello := p.Hello
+	n, err := consumeDomain([]byte(hello), true)
+	if err != nil || n != len(hello) {
+		hello = "unknown"
+	}
+	dst = append(append(dst, "from "...), hello...)
+	if addr := p.Addr.Addr(); addr.IsValid() {
+		dst = append(dst, " (["...)
+		if addr = addr.Unmap(); addr.Is6() {
+			dst = append(dst, "IPv6:"...)
+		}
+		dst = append(addr.WithZone("").AppendTo(dst), "])"...)
+	}
+	return append(dst, "\r\n\t"...)
+}
+
+// WithProtocol is the "with" word of the Received field: protocol
+// (Peer.Protocol), or its form for a transaction with SMTPUTF8 (RFC 6531
+// §4.3): ESMTPSA becomes UTF8SMTPSA, LMTP becomes UTF8LMTP.
+func WithProtocol(protocol string, utf8 bool) string {
+	if !utf8 {
+		return protocol
+	}
+	if rest, ok := strings.CutPrefix(protocol, "ESMTP"); ok {
+		return "UTF8SMTP" + rest
+	}
+	if strings.HasPrefix(protocol, "LMTP") {
+		return "UTF8" + protocol
+	}
+	return protocol
+}
