@@ -5,9 +5,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/mailstead/mailstead/store"
 )
@@ -83,10 +86,12 @@ func BenchmarkDeliver(b *testing.B) {
 				ws = append(ws, newWriter(b, s, store.AccountID(fmt.Sprint("a", i))))
 			}
 			data := body(4096)
+			took := make([]time.Duration, b.N)
 			var n atomic.Int64
 			var wg sync.WaitGroup
 			b.ReportAllocs()
 			b.ResetTimer()
+			cpu := cpuTime()
 			for i := range c.writers {
 				wg.Go(func() {
 					for {
@@ -94,15 +99,29 @@ func BenchmarkDeliver(b *testing.B) {
 						if k > int64(b.N) {
 							return
 						}
+						start := time.Now()
 						ws[i%len(ws)].deliver(b, data, uint64(k))
+						took[k-1] = time.Since(start)
 					}
 				})
 			}
 			wg.Wait()
+			slices.Sort(took)
+			b.ReportMetric(float64((cpuTime()-cpu).Microseconds())/float64(b.N), "µs-cpu/msg")
+			b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "ms-p99")
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msg/s")
 			b.ReportMetric(float64(b.N)/float64(s.engine.DB().Stats().Commits), "msg/commit")
 		})
 	}
+}
+
+// cpuTime is the processor time of the process.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // filled is a mailbox of n messages.
