@@ -3,6 +3,7 @@ package sqlqueue
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/store/sqldb"
