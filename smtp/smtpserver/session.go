@@ -145,13 +145,23 @@ var errClosed = errors.New("smtpserver: session closed by this side")
 // the next read. A line that is too long is skipped and answered.
 func (s *session) readLine() ([]byte, error) {
 	for {
-		line, ok, err := s.bufferedLine()
-		if err != nil || ok {
-			return line, err
+		n := s.in.nextLine(0)
+		b := s.in.buffered()
+		if n > 0 {
+			b = b[:n]
 		}
-		if s.in.r == s.in.w {
-			s.in.release()
+		switch {
+		case len(b) > s.lineLimit(b):
+			if err := s.skipLine(); err != nil {
+				return nil, err
+			}
+			continue
+		case n > 0:
+			s.in.mark = s.in.r
+			s.in.skip(n)
+			return s.cutLine(b)
 		}
+		s.in.release()
 		if err := s.fillCommand(s.tx != nil); err != nil {
 			return nil, err
 		}
@@ -161,33 +171,19 @@ func (s *session) readLine() ([]byte, error) {
 	}
 }
 
-// bufferedLine takes a complete line out of the buffer; ok is false where
-// there is none.
-func (s *session) bufferedLine() (line []byte, ok bool, err error) {
-	n := s.in.nextLine(0)
-	if n == 0 {
-		if b := s.in.buffered(); len(b) > s.lineLimit(b) {
-			return nil, false, s.skipLine()
-		}
-		return nil, false, nil
+// cutLine removes the line end. What stands behind a bare LF may have been
+// meant as a part of the line (RFC 5321 §2.3.8), so under RejectNewlines none
+// of it is executed.
+func (s *session) cutLine(line []byte) ([]byte, error) {
+	n := len(line) - 1
+	switch {
+	case n > 0 && line[n-1] == '\r':
+		return line[:n-1], nil
+	case s.cfg.Newlines != RejectNewlines:
+		return line[:n], nil
 	}
-	line = s.in.buffered()[:n]
-	if n > s.lineLimit(line) {
-		return nil, false, s.skipLine()
-	}
-	s.in.mark = s.in.r
-	s.in.skip(n)
-	line = line[:n-1]
-	if n > 1 && line[n-2] == '\r' {
-		return line[:n-2], true, nil
-	}
-	if s.cfg.Newlines == RejectNewlines {
-		// What stands behind a bare LF may have been meant as a part of this
-		// line (RFC 5321 §2.3.8), so none of it is executed.
-		s.say(500, smtp.EnhancedCode{Class: 5, Subject: 5, Detail: 2}, "Line does not end in CRLF")
-		return nil, false, errClosed
-	}
-	return line, true, nil
+	s.say(500, smtp.EnhancedCode{Class: 5, Subject: 5, Detail: 2}, "Line does not end in CRLF")
+	return nil, errClosed
 }
 
 // lineLimit: AUTH may be longer (RFC 4954 §4).

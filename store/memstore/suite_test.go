@@ -15,6 +15,11 @@ func TestStore(t *testing.T) {
 			t.Cleanup(func() { s.Close() })
 			return s
 		},
+		Purge: func(t *testing.T, s store.Store, id store.AccountID, upTo store.ModSeq) {
+			if err := s.(*memstore.Store).Purge(t.Context(), id, upTo); err != nil {
+				t.Error(err)
+			}
+		},
 		Has: storetest.Everything,
 	})
 }

@@ -60,7 +60,7 @@ func handle(path string, o *Options, cache int64, pragmas ...string) (*sql.DB, e
 		"synchronous(" + strconv.Itoa(o.Synchronous.pragma()) + ")",
 		"temp_store(MEMORY)",
 		"trusted_schema(0)",
-		"wal_autocheckpoint(4000)",
+		"wal_autocheckpoint(2000)",
 		"journal_size_limit(67108864)",
 	}}
 	q["_pragma"] = append(q["_pragma"], pragmas...)
@@ -105,7 +105,10 @@ func prepare(ctx context.Context, db *sqldb.DB, o *Options) error {
 	}})
 }
 
-func text(r *sql.Rows) (s string, err error) { return s, r.Scan(&s) }
+func text(r *sql.Rows) (s string, err error) {
+	err = r.Scan(&s)
+	return s, err
+}
 
 // explain says what to do about a database that cannot be used.
 func explain(err error, path string) error {

@@ -43,6 +43,11 @@ func TestStore(t *testing.T) {
 			}
 			return open(t, o.dir)
 		},
+		Purge: func(t *testing.T, s store.Store, id store.AccountID, upTo store.ModSeq) {
+			if err := s.(*opened).engine.Store().Purge(t.Context(), id, upTo); err != nil {
+				t.Fatal(err)
+			}
+		},
 		Has: storetest.Everything,
 	})
 }

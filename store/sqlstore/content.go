@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"io"
 
@@ -24,7 +25,8 @@ func (h *handle) content(ctx context.Context, id store.MailboxID, uid store.UID)
 	if err != nil {
 		return nil, err
 	}
-	f, ok, err := sqldb.One(ctx, h.store.db, scanFact, sqlFacts, h.num, b.num, int64(uid), int64(uid))
+	f, ok, err := sqldb.One(ctx, h.store.db, scanBody,
+		`SELECT blob, size, prefix FROM fact WHERE account = ? AND mailbox = ? AND uid = ?`, h.num, b.num, int64(uid))
 	switch {
 	case err != nil:
 		return nil, err
@@ -33,14 +35,26 @@ func (h *handle) content(ctx context.Context, id store.MailboxID, uid store.UID)
 	case !ok:
 		return nil, store.ErrNoMessage
 	}
-	body, err := h.store.blobs.Open(ctx, f.Blob)
+	body, err := h.store.blobs.Open(ctx, f.ref)
 	if errors.Is(err, blob.ErrNoBlob) {
 		return nil, h.lost(ctx, b, uid, err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return &content{prefix: f.Prefix, body: body, size: int64(len(f.Prefix)) + f.blobSize}, nil
+	return &content{prefix: f.prefix, body: body, size: int64(len(f.prefix)) + f.size}, nil
+}
+
+// bodyOf is where the octets of a message lie.
+type bodyOf struct {
+	ref    blob.Ref
+	size   int64 // of the blob
+	prefix []byte
+}
+
+func scanBody(r *sql.Rows) (b bodyOf, err error) {
+	err = r.Scan((*string)(&b.ref), &b.size, &b.prefix)
+	return b, err
 }
 
 // lost says what it means that a body is not there: nothing for an expunged

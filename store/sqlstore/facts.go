@@ -11,70 +11,108 @@ import (
 	"github.com/mailstead/mailstead/store/sqldb"
 )
 
-const (
-	factColumns  = `SELECT uid, email, thread, received, zone, saved, blob, size, cipher, prefix`
-	factRange    = ` FROM fact WHERE account = ? AND mailbox = ? AND uid BETWEEN ? AND ? ORDER BY uid`
-	sqlFacts     = factColumns + `, NULL` + factRange
-	sqlFactsMeta = factColumns + `, meta` + factRange
+// factSlack: UIDs this close to each other are read with one range query,
+// though those between them are not wanted.
+const factSlack = 8
 
-	// factSlack: UIDs this close to each other are read with one range query,
-	// though those between them are not wanted.
-	factSlack = 8
-)
+// factReader reads facts of one mailbox, only the columns that are asked for.
+// What it returns is valid until the next read.
+type factReader struct {
+	q            sqldb.Querier
+	account, box int64
+	fields       store.Fields
 
-// readFacts returns the facts of the page's messages, in their order; nil when
-// none are asked for.
-func (w *walk) readFacts(ctx context.Context) ([]store.Message, error) {
-	if w.query.Fields == 0 || len(w.found) == 0 {
-		return nil, nil
+	query string
+	dest  []any
+	raw   rawFact
+	out   []store.Message
+	arena []byte // the octets of out
+	zones map[int64]*time.Location
+}
+
+// rawFact is what a row is scanned into.
+type rawFact struct {
+	uid                                         store.UID
+	received, zone, saved, size                 int64
+	email, thread, blob, cipher, prefix, metaOf sql.RawBytes
+}
+
+func (r *factReader) prepare() {
+	f := &r.raw
+	query := `SELECT uid`
+	r.dest = []any{&f.uid}
+	add := func(field store.Fields, columns string, dest ...any) {
+		if r.fields&field != 0 {
+			query += columns
+			r.dest = append(r.dest, dest...)
+		}
 	}
-	query := sqlFacts
-	if w.query.Fields&store.FieldMeta != 0 {
-		query = sqlFactsMeta
+	add(store.FieldDates, `, received, zone, saved`, &f.received, &f.zone, &f.saved)
+	add(store.FieldIDs, `, email, thread`, &f.email, &f.thread)
+	add(store.FieldContent, `, blob, size, cipher, prefix`, &f.blob, &f.size, &f.cipher, &f.prefix)
+	add(store.FieldMeta, `, meta`, &f.metaOf)
+	r.query = query + ` FROM fact WHERE account = ? AND mailbox = ? AND uid BETWEEN ? AND ? ORDER BY uid`
+	r.zones = map[int64]*time.Location{0: time.UTC}
+}
+
+// read returns the facts of messages, in ascending order like uids.
+// ErrCorrupt: one of them has none.
+func (r *factReader) read(ctx context.Context, uids []store.UID) ([]store.Message, error) {
+	if r.query == "" {
+		r.prepare()
 	}
-	uids := make([]store.UID, len(w.found))
-	for i, f := range w.found {
-		uids[i] = f.uid
-	}
-	out := make([]store.Message, 0, len(uids))
-	for _, r := range split(uids, factSlack) {
-		list, err := sqldb.Collect(ctx, w.store.db, scanFact, query, w.num, w.box, int64(r.First), int64(r.Last))
+	r.out, r.arena = r.out[:0], r.arena[:0]
+	for _, part := range split(uids, factSlack) {
+		err := sqldb.Each(ctx, r.q, func(rows *sql.Rows) error {
+			if err := rows.Scan(r.dest...); err != nil {
+				return err
+			}
+			if n := len(r.out); n < len(uids) && r.raw.uid == uids[n] {
+				r.keep()
+			}
+			return nil
+		}, r.query, r.account, r.box, int64(part.First), int64(part.Last))
 		if err != nil {
 			return nil, err
 		}
-		for i := range list {
-			if list[i].UID == uids[len(out)] {
-				out = append(out, list[i].Message)
-			}
-			if len(out) == len(uids) {
-				return out, nil
-			}
-		}
 	}
-	return nil, fmt.Errorf("%w: message %d has no facts", store.ErrCorrupt, uids[len(out)])
-}
-
-// storedFact is a row of facts.
-type storedFact struct {
-	store.Message
-	blobSize int64
-}
-
-func scanFact(r *sql.Rows) (f storedFact, err error) {
-	var email, thread sql.RawBytes
-	var received, zone, saved int64
-	err = r.Scan(&f.UID, &email, &thread, &received, &zone, &saved, (*string)(&f.Blob), &f.blobSize, &f.Key, &f.Prefix, &f.Meta)
-	copy(f.EmailID[:], email)
-	copy(f.ThreadID[:], thread)
-	f.Received, f.Saved = time.Unix(received, 0).In(zoneOf(zone)), time.Unix(saved, 0)
-	return f, err
-}
-
-func zoneOf(offset int64) *time.Location {
-	if offset == 0 {
-		return time.UTC
+	if n := len(r.out); n < len(uids) {
+		return nil, fmt.Errorf("%w: message %d has no facts", store.ErrCorrupt, uids[n])
 	}
-	return time.FixedZone("", int(offset))
+	return r.out, nil
+}
+
+// keep appends the scanned row to out.
+func (r *factReader) keep() {
+	f := &r.raw
+	m := store.Message{UID: f.uid}
+	if r.fields&store.FieldDates != 0 {
+		m.Received, m.Saved = time.Unix(f.received, 0).In(r.zone(f.zone)), time.Unix(f.saved, 0)
+	}
+	copy(m.EmailID[:], f.email)
+	copy(m.ThreadID[:], f.thread)
+	m.Blob = blob.Ref(f.blob)
+	m.Key, m.Prefix, m.Meta = r.store(f.cipher), r.store(f.prefix), r.store(f.metaOf)
+	r.out = append(r.out, m)
+}
+
+// store copies octets into the arena; nil for none.
+func (r *factReader) store(b []byte) []byte {
+	if len(b) == 0 {
+		return nil
+	}
+	n := len(r.arena)
+	r.arena = append(r.arena, b...)
+	return r.arena[n:len(r.arena):len(r.arena)]
+}
+
+func (r *factReader) zone(offset int64) *time.Location {
+	z := r.zones[offset]
+	if z == nil {
+		z = time.FixedZone("", int(offset))
+		r.zones[offset] = z
+	}
+	return z
 }
 
 // Holds implements store.Store: a row of facts outlives its message by 24 h.

@@ -32,6 +32,8 @@ type walk struct {
 	want   store.UIDSet
 	graves []grave // tombstones not yet shown
 	found  []found // of the page
+	facts  factReader
+	uids   []store.UID
 	out    store.Message
 }
 
@@ -59,11 +61,10 @@ func (w *walk) run(ctx context.Context) error {
 			return first(err, store.ErrNoMailbox)
 		}
 		w.match(blocks)
-		facts, err := w.readFacts(ctx)
-		if err != nil {
+		if err := w.readFacts(ctx); err != nil {
 			return err
 		}
-		if !w.page(facts) {
+		if !w.page() {
 			return nil
 		}
 	}
@@ -76,6 +77,7 @@ func (w *walk) prepare(ctx context.Context) error {
 		return first(err, store.ErrNoMailbox)
 	}
 	w.box = b.num
+	w.facts = factReader{q: w.store.db, account: w.num, box: b.num, fields: w.query.Fields}
 	if b.UIDNext <= 1 {
 		return nil
 	}
@@ -151,15 +153,28 @@ func (w *walk) match(blocks []*block) {
 	}
 }
 
+// readFacts reads the facts of the page's messages where fields are asked for.
+func (w *walk) readFacts(ctx context.Context) error {
+	if w.query.Fields == 0 || len(w.found) == 0 {
+		return nil
+	}
+	w.uids = w.uids[:0]
+	for _, f := range w.found {
+		w.uids = append(w.uids, f.uid)
+	}
+	_, err := w.facts.read(ctx, w.uids)
+	return err
+}
+
 // page shows the messages found, and the tombstones before them.
-func (w *walk) page(facts []store.Message) bool {
+func (w *walk) page() bool {
 	for i, f := range w.found {
 		if !w.bury(f.uid) {
 			return false
 		}
 		w.out = store.Message{}
-		if facts != nil {
-			w.out = facts[i]
+		if w.query.Fields != 0 {
+			w.out = w.facts.out[i]
 		}
 		w.out.UID, w.out.ModSeq, w.out.Flags, w.out.Size = f.uid, f.modSeq, f.flags, f.size
 		w.out.Keywords = f.keywords

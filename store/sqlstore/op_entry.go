@@ -60,7 +60,8 @@ func (c *change) checkEntry(op *store.PutEntry) error {
 // entryModSeq is the ModSeq of an entry, 0 when it is not there.
 func (c *change) entryModSeq(mailbox int64, key string) (store.ModSeq, error) {
 	n, _, err := sqldb.One(c.tx.Context(), c.tx, func(r *sql.Rows) (m store.ModSeq, err error) {
-		return m, r.Scan(&m)
+		err = r.Scan(&m)
+		return m, err
 	}, `SELECT modseq FROM entry WHERE account = ? AND mailbox = ? AND name = ? AND gone = 0 AND (expires = 0 OR expires > ?)`,
 		c.a.num, mailbox, []byte(key), time.Now().UnixNano())
 	return n, err

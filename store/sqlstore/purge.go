@@ -24,7 +24,8 @@ func (s *Store) expire(ctx context.Context) error {
 			last = &onceRow{}
 		}
 		return sqldb.Collect(ctx, s.db, func(r *sql.Rows) (o onceRow, err error) {
-			return o, r.Scan(&o.account, &o.name, &o.at)
+			err = r.Scan(&o.account, &o.name, &o.at)
+			return o, err
 		}, `SELECT account, name, at FROM once WHERE (account, name) > (?, ?) ORDER BY account, name LIMIT 1000`,
 			last.account, last.name)
 	})

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"database/sql"
 	"slices"
 
@@ -8,13 +9,13 @@ import (
 	"github.com/mailstead/mailstead/store/sqldb"
 )
 
-// threadMax bounds the threads that a message may have to choose from.
-const threadMax = 16
+// threadMax bounds the rows that are looked at for a message.
+const threadMax = 256
 
 // threadQuery and threadPut are the statements for n keys, 1..MaxThreadKeys.
 func threadQuery(n int) string {
-	return `SELECT thread, mailbox, uid FROM thread WHERE account = ? AND subject = ? AND hash IN (` +
-		list("?", n) + `) ORDER BY arrival DESC LIMIT ?`
+	return `SELECT thread, arrival, mailbox, uid FROM thread WHERE account = ? AND subject = ? AND hash IN (` +
+		list("?", n) + `) LIMIT ?`
 }
 
 func threadPut(n int) string {
@@ -34,13 +35,14 @@ func list(one string, n int) string {
 // candidate is a thread that a message may join, with its newest message.
 type candidate struct {
 	thread  store.ThreadID
+	arrival int64
 	mailbox int64
 	uid     store.UID
 }
 
 func scanCandidate(r *sql.Rows) (c candidate, err error) {
 	var b sql.RawBytes
-	err = r.Scan(&b, &c.mailbox, &c.uid)
+	err = r.Scan(&b, &c.arrival, &c.mailbox, &c.uid)
 	copy(c.thread[:], b)
 	return c, err
 }
@@ -64,6 +66,7 @@ func (c *change) findThread(op *store.Append) (t store.ThreadID, err error) {
 	if !several(found) {
 		return found[0].thread, nil
 	}
+	slices.SortFunc(found, func(x, y candidate) int { return cmp.Compare(y.arrival, x.arrival) })
 	for _, f := range found {
 		there, err := c.isThere(f)
 		if err != nil {

@@ -18,6 +18,7 @@ func appendChecks() []check {
 		{name: "AppendNoBlob", rule: "I11: a Ref that nothing keeps is refused (ErrNoBlob), so a message without its blob never exists", run: appendNoBlob},
 		{name: "AppendNoMailbox", rule: "Append to a mailbox that is not there, was deleted or is NoSelect fails with ErrNoMailbox", run: appendNoMailbox},
 		{name: "AppendInvalid", rule: "malformed Appends are refused: unknown flags, negative size, keywords that are no atoms", run: appendInvalid},
+		{name: "AppendTooMany", rule: "a Change of more than MaxWhole Appends is refused (ErrTooLarge)", run: appendTooMany},
 		{name: "AppendSameBlob", rule: "one blob serves many messages, in many accounts", run: appendSameBlob},
 	}
 }
@@ -158,6 +159,17 @@ func appendInvalid(e *env) {
 	for _, kw := range []string{"", "a b", "\\Seen", "a\r\n", "ä", "(", "x]", `"`, "*", "%"} {
 		bad(store.ErrName, func(op *store.Append) { op.Keywords = []string{"ok", kw} })
 	}
+}
+
+func appendTooMany(e *env) {
+	h := e.account("alice")
+	ops := make([]store.Op, store.MaxWhole+1)
+	op := h.message(h.inbox, "x")
+	for i := range ops {
+		ops[i] = op
+	}
+	h.refused(store.ErrTooLarge, ops...)
+	e.same("EXISTS", h.state(h.inbox).Messages, int64(0))
 }
 
 func appendSameBlob(e *env) {

@@ -58,11 +58,11 @@ func concurrentAppend(e *env) {
 // watcher is a reader that looks again and again, and holds against the store
 // what it saw before.
 type watcher struct {
-	h     *handle
-	seen  map[store.UID]store.ModSeq
-	last  store.ModSeq // what Mailboxes returned before the last look
-	next  store.UID    // UIDNEXT then
-	delta store.ModSeq // what has been read by deltas
+	h    *handle
+	seen map[store.UID]store.ModSeq
+	last store.ModSeq // what Mailboxes returned before the last look
+	next store.UID    // UIDNEXT then
+	top  store.UID    // the greatest UID ever seen
 }
 
 func (w *watcher) look() {
@@ -87,15 +87,23 @@ func (w *watcher) look() {
 		if _, ok := w.seen[m.UID]; ok {
 			continue
 		}
-		if m.UID < w.next || m.ModSeq <= w.last {
-			e.fatalf("UID %d with ModSeq %d appeared after a reader had seen UIDNEXT %d and ModSeq %d", m.UID, m.ModSeq, w.next, w.last)
+		if m.UID < w.next || m.UID < w.top || m.ModSeq <= w.last {
+			e.fatalf("UID %d with ModSeq %d appeared after a reader had seen UID %d, UIDNEXT %d and ModSeq %d",
+				m.UID, m.ModSeq, w.top, w.next, w.last)
 		}
 		w.seen[m.UID] = m.ModSeq
+		w.top = m.UID
 	}
 	for _, m := range w.h.query(w.h.inbox, store.Query{Since: max(w.last, 1)}) {
-		if _, ok := w.seen[m.UID]; !ok && m.ModSeq <= now {
-			e.fatalf("the delta has UID %d with ModSeq %d, the list read before at ModSeq %d had not", m.UID, m.ModSeq, now)
+		if _, ok := w.seen[m.UID]; ok {
+			continue
 		}
+		if m.ModSeq <= now || m.UID < w.top {
+			e.fatalf("the delta has UID %d with ModSeq %d; the list read before at ModSeq %d went up to UID %d without it",
+				m.UID, m.ModSeq, now, w.top)
+		}
+		w.seen[m.UID] = m.ModSeq
+		w.top = m.UID
 	}
 	w.last, w.next = now, inbox.UIDNext
 }
@@ -104,10 +112,7 @@ func (w *watcher) look() {
 // and a reader that must always see pairs.
 func concurrentChanges(e *env) {
 	const writers = 8
-	each := 30
-	if testing.Short() {
-		each = 10
-	}
+	const each = 30
 	h := e.account("alice")
 	work := h.create("Work")
 	uids := h.put(h.inbox, writers)

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"slices"
+	"testing"
 
 	"github.com/mailstead/mailstead/store"
 )
@@ -13,6 +14,7 @@ func copyChecks() []check {
 		{name: "MovePairs", rule: "Move pairs as Copy does and expunges the sources in the same commit (RFC 6851)", run: func(e *env) { copyPairs(e, true, false) }},
 		{name: "MoveSameMailbox", rule: "a Move into its own mailbox gives new UIDs", run: func(e *env) { copyPairs(e, true, true) }},
 		{name: "CopyKeeps", rule: "a copy keeps flags, keywords, Received, EmailID, ThreadID and content; UID, ModSeq and Saved are new", run: copyKeeps},
+		{name: "CopyWhole", rule: "a Copy stays whole up to MaxWhole messages, also beyond MaxChange; more is ErrTooLarge", run: copyWhole},
 		{name: "CopyNothing", rule: "a Copy that finds no message changes nothing and takes no ModSeq", run: copyNothing},
 		{name: "CopyNoMailbox", rule: "Copy from or to a mailbox that is not there fails with ErrNoMailbox", run: copyNoMailbox},
 	}
@@ -84,6 +86,28 @@ func copyKeeps(e *env) {
 		}
 		got.Received = want.Received
 		e.same("the copy", got, want)
+	}
+}
+
+// copyWhole doubles a mailbox until it is too large; a short run stops early.
+func copyWhole(e *env) {
+	h := e.account("alice")
+	n := h.put(h.inbox, store.MaxChange).Len()
+	for n <= store.MaxWhole {
+		r := h.do(store.Copy{Source: h.inbox, UIDs: store.AllUIDs(), Dest: h.inbox})
+		e.same("number of copies", r.Ops[0].Dest.Len(), n)
+		if n *= 2; testing.Short() {
+			break
+		}
+	}
+	e.same("EXISTS", h.state(h.inbox).Messages, n)
+	if !testing.Short() {
+		h.refused(store.ErrTooLarge, store.Copy{Source: h.inbox, UIDs: store.AllUIDs(), Dest: h.inbox})
+	}
+	half := store.UIDSet{{First: 1, Last: store.MaxWhole/2 + 1}}
+	if n > store.MaxWhole {
+		again := store.Copy{Source: h.inbox, UIDs: half, Dest: h.inbox}
+		h.refused(store.ErrTooLarge, again, again)
 	}
 }
 

@@ -18,7 +18,9 @@ func expungeTombstones(e *env) {
 	r := h.do(store.Expunge{Mailbox: h.inbox, UIDs: store.UIDs(lo, lo+4)})
 	e.same("Changed", r.Ops[0].Changed, store.UIDs(lo, lo+4))
 	e.same("UIDs left", h.uids(h.inbox), store.UIDs(lo+1, lo+2, lo+3))
-	for _, m := range h.query(h.inbox, store.Query{Since: before, Fields: allFields}) {
+	changes := h.query(h.inbox, store.Query{Since: before, Fields: allFields})
+	e.same("number of changes", len(changes), 2)
+	for _, m := range changes {
 		if !m.Gone || m.ModSeq != r.ModSeq {
 			e.errorf("tombstone %+v, want ModSeq %d", m, r.ModSeq)
 		}

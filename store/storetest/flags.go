@@ -14,6 +14,8 @@ func flagsChecks() []check {
 		{name: "FlagsMissing", rule: "UIDs that are not there are results (Missing), not errors", run: flagsMissing},
 		{name: "FlagsKeywordCase", rule: "keywords are compared without case; the first spelling stays; no duplicates", run: flagsKeywords},
 		{name: "FlagsInvalid", rule: "SetFlags with unknown flags, modes or keywords is refused", run: flagsInvalid},
+		{name: "FlagsTooMany", rule: "more than MaxKeywords keywords of one message refuse the Change (ErrLimit)", run: flagsTooMany},
+		{name: "FlagsScattered", rule: "a set of thousands of ranges is one Op like any other", run: flagsScattered},
 		{name: "FlagsLarge", rule: "a SetFlags of MaxChange messages is one Change with one ModSeq; one more is ErrTooLarge", run: flagsLarge},
 	}
 }
@@ -133,6 +135,57 @@ func flagsInvalid(e *env) {
 	h.refused(store.ErrInvalid, store.SetFlags{Mailbox: h.inbox, UIDs: uids, Mode: 9})
 	h.refused(store.ErrName, store.SetFlags{Mailbox: h.inbox, UIDs: uids, Keywords: []string{"a b"}})
 	h.refused(store.ErrNoMailbox, store.SetFlags{Mailbox: store.NewMailboxID(), UIDs: uids, Flags: store.Seen})
+}
+
+func flagsTooMany(e *env) {
+	h := e.account("alice")
+	uids := h.put(h.inbox, 2)
+	add := func(from, to int) store.SetFlags {
+		op := store.SetFlags{Mailbox: h.inbox, UIDs: store.UIDs(uids.Min())}
+		for i := from; i < to; i++ {
+			op.Keywords = append(op.Keywords, fmt.Sprintf("kw%03d", i))
+		}
+		return op
+	}
+	h.do(add(0, store.MaxKeywords-1))
+	h.do(add(store.MaxKeywords-2, store.MaxKeywords))
+	h.refused(store.ErrLimit, add(1000, 1001))
+	all := add(1000, 1001)
+	all.UIDs = uids
+	h.refused(store.ErrLimit, all)
+	e.same("number of keywords", len(h.one(h.inbox, uids.Min()).Keywords), store.MaxKeywords)
+	e.same("keywords of the other message", len(h.one(h.inbox, uids.Max()).Keywords), 0)
+}
+
+// flagsScattered works on every other UID, where every fourth is expunged.
+func flagsScattered(e *env) {
+	const n = 4000
+	h := e.account("alice")
+	work := h.create("Work")
+	lo := h.put(h.inbox, n).Min()
+	var other, gone store.UIDSet
+	for i := store.UID(0); i < n; i += 2 {
+		other.Add(lo + i)
+		if i%4 == 0 {
+			gone.Add(lo + i)
+		}
+	}
+	e.same("Changed of Expunge", h.do(store.Expunge{Mailbox: h.inbox, UIDs: gone}).Ops[0].Changed, gone)
+	left := other.Minus(gone)
+	r := h.flag(h.inbox, other, store.Flagged).Ops[0]
+	e.same("Changed", r.Changed, left)
+	e.same("Missing", r.Missing, gone)
+	r = h.do(store.Copy{Source: h.inbox, UIDs: other, Dest: work, Move: true}).Ops[0]
+	e.same("Source", r.Source, left)
+	e.same("number of copies", r.Dest.Len(), left.Len())
+	e.same("Missing of Copy", r.Missing, gone)
+	e.same("messages that stay", h.state(h.inbox).Messages, int64(n/2))
+	for _, m := range h.query(work, store.Query{}) {
+		if m.Flags != store.Flagged {
+			e.fatalf("UID %d has flags %05b", m.UID, m.Flags)
+		}
+	}
+	e.same("messages of the query", len(h.query(h.inbox, store.Query{UIDs: other, Since: 1})), n/2)
 }
 
 func flagsLarge(e *env) {

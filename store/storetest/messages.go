@@ -15,6 +15,7 @@ func messagesChecks() []check {
 		{name: "MessagesFields", rule: "the state comes without any field; each field of the mask brings its parts", run: messagesFields},
 		{name: "MessagesBreak", rule: "a loop over Messages may end early, and the store goes on", run: messagesBreak},
 		{name: "MessagesApplyInside", rule: "I12: no lock is held while the loop body runs: it may call Apply, and change what is read", run: messagesApply},
+		{name: "MessagesDeletedInside", rule: "a mailbox deleted while it is read ends the loop, with ErrNoMailbox or what was read before", run: messagesDeleted},
 		{name: "MessagesEnds", rule: "messages that come while the loop runs do not keep it from ending", run: messagesEnds},
 		{name: "MessagesNoMailbox", rule: "Messages of a mailbox that is not there or was deleted yields ErrNoMailbox once", run: messagesNoMailbox},
 		{name: "MessagesCancel", rule: "a cancelled context ends Messages with its error", run: messagesCancel},
@@ -172,9 +173,31 @@ func messagesApply(e *env) {
 	}
 }
 
+func messagesDeleted(e *env) {
+	h := e.account("alice")
+	id := h.create("goes")
+	h.put(id, 2100)
+	e.within("a loop over a mailbox that is deleted", func() {
+		n := 0
+		for m, err := range h.Messages(e.ctx, id, store.Query{}) {
+			if err != nil {
+				e.is("Messages", err, store.ErrNoMailbox)
+				continue
+			}
+			if m.Gone {
+				e.errorf("a tombstone (UID %d) without Since", m.UID)
+			}
+			if n++; n == 500 {
+				h.do(store.PutMailbox{ID: id, Delete: true})
+			}
+		}
+	})
+}
+
+// messagesEnds appends faster than it reads.
 func messagesEnds(e *env) {
 	h := e.account("alice")
-	h.put(h.inbox, 5)
+	h.put(h.inbox, 1050)
 	e.within("a loop over Messages whose body appends", func() {
 		n := 0
 		for _, err := range h.Messages(e.ctx, h.inbox, store.Query{}) {
@@ -182,8 +205,10 @@ func messagesEnds(e *env) {
 				e.errorf("Messages: %v", err)
 				return
 			}
-			h.put(h.inbox, 1)
-			if n++; n > 1100 {
+			if n++; n%100 == 0 {
+				h.put(h.inbox, 200)
+			}
+			if n > 5000 {
 				e.errorf("the loop follows what its body appends and never ends")
 				return
 			}

@@ -18,6 +18,10 @@ type Config struct {
 	// subtests about persistence are skipped.
 	Reopen func(t *testing.T, s store.Store) store.Store
 
+	// Purge makes s forget the tombstones of an account up to a ModSeq; nil =
+	// the backend keeps all, the subtests about purging are skipped.
+	Purge func(t *testing.T, s store.Store, id store.AccountID, upTo store.ModSeq)
+
 	// Has is what the backend declares to have. What it has not must be
 	// refused or absent as each Capability says.
 	Has Capability
@@ -49,6 +53,7 @@ type check struct {
 	run   func(e *env)
 
 	persistent bool // needs Config.Reopen
+	purges     bool // needs Config.Purge
 }
 
 // Run runs the suite.
@@ -61,6 +66,9 @@ func Run(t *testing.T, c Config) {
 			if k.persistent && c.Reopen == nil {
 				t.Skipf("not persistent: %s", k.rule)
 			}
+			if k.purges && c.Purge == nil {
+				t.Skipf("keeps all tombstones: %s", k.rule)
+			}
 			runCheck(t, t, c, k)
 		})
 	}
@@ -72,7 +80,7 @@ func checks() []check {
 		accountChecks(), appendChecks(), concurrentChecks(), messagesChecks(), contentChecks(),
 		flagsChecks(), expungeChecks(), copyChecks(), mailboxChecks(), renameChecks(), nameChecks(),
 		changeChecks(), onceChecks(), quotaChecks(), entryChecks(), waitChecks(), holdChecks(),
-		threadChecks(), recentChecks(), importChecks(), randomChecks(), reopenChecks(),
+		threadChecks(), recentChecks(), importChecks(), randomChecks(), reopenChecks(), purgeChecks(),
 	)
 }
 

@@ -2,6 +2,8 @@ package storetest
 
 import (
 	"context"
+	"fmt"
+	"runtime"
 
 	"github.com/mailstead/mailstead/store"
 )
@@ -10,6 +12,7 @@ func waitChecks() []check {
 	return []check{
 		{name: "WaitReturnsAtOnce", rule: "I14: Wait with a ModSeq that is past returns at once", run: waitPast},
 		{name: "WaitWakes", rule: "I14: a Change wakes whoever waits, through any handle", run: waitWakes},
+		{name: "WaitEveryKind", rule: "I14: every Op that takes a ModSeq wakes", run: waitKinds},
 		{name: "WaitNothingMissed", rule: "I14: no Change is missed between reading and waiting", run: waitMissed},
 		{name: "WaitCancel", rule: "a cancelled context ends Wait with its error", run: waitCancel},
 		{name: "WaitDrop", rule: "dropping the account ends Wait with ErrNoAccount", run: waitDrop},
@@ -60,31 +63,58 @@ func waitWakes(e *env) {
 	})
 }
 
-// waitMissed has a follower that reads and waits while a writer makes as many
-// Changes; it must come to the end.
+func waitKinds(e *env) {
+	h := e.account("alice")
+	work := h.create("Work")
+	uids := h.put(h.inbox, 3)
+	role := `\Archive`
+	for _, op := range []store.Op{
+		h.message(h.inbox, "x"),
+		store.SetFlags{Mailbox: h.inbox, UIDs: uids, Flags: store.Seen},
+		store.Copy{Source: h.inbox, UIDs: uids, Dest: work},
+		store.Copy{Source: h.inbox, UIDs: uids, Dest: h.inbox, Move: true},
+		store.Expunge{Mailbox: work, UIDs: store.AllUIDs()},
+		store.PutMailbox{ID: work, Role: &role},
+		store.PutMailbox{ID: work, Name: "Renamed"},
+		store.PutMailbox{ID: work, Delete: true},
+		store.PutMailbox{ID: store.NewMailboxID(), Create: true, Name: "New"},
+		store.PutEntry{Key: "k", Value: []byte("v")},
+		store.PutEntry{Key: "k"},
+	} {
+		now := h.modSeq()
+		woken := make(chan error, 1)
+		go func() {
+			_, err := waitFor(e.ctx, h, now)
+			woken <- err
+		}()
+		h.do(op)
+		e.within(fmt.Sprintf("Wait after %T", op), func() { e.ok("Wait", <-woken) })
+	}
+}
+
+// waitMissed has followers that read and wait while a writer makes as many
+// Changes; all must come to the end.
 func waitMissed(e *env) {
 	const changes = 200
 	h := e.account("alice")
 	start := h.modSeq()
-	end := make(chan store.ModSeq, 1)
-	go func() {
+	followers := e.writers(4, func(int) {
 		follower := e.open("alice")
-		at := start
-		for follower.state(follower.inbox).Messages < changes {
+		for at := start; follower.state(follower.inbox).Messages < changes; {
 			m, err := waitFor(e.ctx, follower, at)
 			if err != nil {
 				e.errorf("Wait: %v", err)
-				break
+				return
 			}
 			at = m
 		}
-		end <- at
-	}()
+	})
 	op := h.message(h.inbox, "x")
 	for range changes {
 		h.do(op)
+		runtime.Gosched()
 	}
-	e.within("the follower", func() { <-end })
+	e.await("a follower, after the last Change,", followers)
 }
 
 func waitCancel(e *env) {

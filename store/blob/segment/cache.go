@@ -42,7 +42,7 @@ type segment struct {
 	dead     []tombstone // sorted by origin
 	deadSize int64
 	tombEnd  int64 // where the next tombstone goes
-	tombSalt uint64
+	tombSeed uint32
 	verified bool // of a single: the body matched its checksum
 }
 

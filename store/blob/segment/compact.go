@@ -133,8 +133,9 @@ func (s *Store) rewrite(g *segment) (*segment, error) {
 	next := &segment{kind: g.kind, number: g.number, generation: g.generation + 1}
 	next.header = fileHeader{
 		kind: g.kind, number: g.number, generation: next.generation,
-		created: now(), salt: rand.Uint64(),
+		created: now(),
 	}
+	next.header.setSalt(rand.Uint64())
 	rw := rewriter{g: g, out: f, next: next, off: fileHeaderSize, buf: make([]byte, chunkSize)}
 	err = rw.run()
 	if err == nil {
@@ -204,7 +205,7 @@ func (rw *rewriter) run() error {
 func (rw *rewriter) copy(st step) error {
 	rw.table = append(rw.table, tableEntry{st.rec.origin, rw.off})
 	var head [recHeaderSize]byte
-	st.rec.put(head[:], rw.next.header.salt)
+	st.rec.put(head[:], rw.next.header.seed)
 	n := copy(rw.buf, head[:])
 	var sum uint32
 	for from, left := st.off+recHeaderSize, st.rec.size; ; {

@@ -89,7 +89,7 @@ func (s *Store) deleteFrom(number uint64, refs []ref) (isNew bool, err error) {
 		if !ok || off+recordLen(r.size) > g.end.Load() {
 			continue
 		}
-		h, err := readRecHeader(g.file, off, g.header.salt)
+		h, err := readRecHeader(g.file, off, g.header.seed)
 		if isIO(err) {
 			return false, err
 		}

@@ -70,32 +70,33 @@ func TestPool(t *testing.T) {
 // FuzzParse feeds every parser of the format, and holds what they accept
 // against what the encoders make of it.
 func FuzzParse(f *testing.F) {
-	h := fileHeader{kind: shared, number: 7, generation: 2, created: 9, salt: 3, tableOff: 64, tableLen: 1}
-	f.Add(h.append(nil), uint64(1))
+	h := fileHeader{kind: shared, number: 7, generation: 2, created: 9, tableOff: 64, tableLen: 1}
+	h.setSalt(3)
+	f.Add(h.append(nil), uint32(1))
 	rec := make([]byte, recHeaderSize)
 	(&recHeader{size: 5, origin: 64, created: 1, sum: 2}).put(rec, 4)
-	f.Add(rec, uint64(4))
-	f.Add(tombstone{origin: 64, size: 48, setAside: true}.append(nil, 5), uint64(5))
-	f.Add([]byte(ref{1, 2, 3, 4}.text()), uint64(0))
-	f.Add([]byte(fileName(tombs, 3, 4)), uint64(0))
-	f.Fuzz(func(t *testing.T, b []byte, salt uint64) {
+	f.Add(rec, uint32(4))
+	f.Add(tombstone{origin: 64, size: 48, setAside: true}.append(nil, 5), uint32(5))
+	f.Add([]byte(ref{1, 2, 3, 4}.text()), uint32(0))
+	f.Add([]byte(fileName(tombs, 3, 4)), uint32(0))
+	f.Fuzz(func(t *testing.T, b []byte, seed uint32) {
 		if h, err := parseFileHeader(b); err == nil {
 			if got, err := parseFileHeader(h.append(nil)); err != nil || got != h {
 				t.Errorf("file header %+v came back as %+v, %v", h, got, err)
 			}
 		}
-		if h, err := parseRecHeader(b, salt); err == nil {
+		if h, err := parseRecHeader(b, seed); err == nil {
 			if h.size < 0 || h.origin < 0 || recordLen(h.size) < h.size {
 				t.Errorf("record header %+v", h)
 			}
 			var again [recHeaderSize]byte
-			h.put(again[:], salt)
-			if got, err := parseRecHeader(again[:], salt); err != nil || got != h {
+			h.put(again[:], seed)
+			if got, err := parseRecHeader(again[:], seed); err != nil || got != h {
 				t.Errorf("record header %+v came back as %+v, %v", h, got, err)
 			}
 		}
-		if ts, err := parseTombstone(b, salt); err == nil {
-			if got, err := parseTombstone(ts.append(nil, salt), salt); err != nil || got != ts {
+		if ts, err := parseTombstone(b, seed); err == nil {
+			if got, err := parseTombstone(ts.append(nil, seed), seed); err != nil || got != ts {
 				t.Errorf("tombstone %+v came back as %+v, %v", ts, got, err)
 			}
 		}

@@ -13,13 +13,15 @@ import (
 // Report tells what Open found and did.
 type Report struct {
 	TornBytes int64    // cut from the end of the last segment: a commit that nobody was told of
-	SetAside  []string // files that now hold what was damaged
+	SetAside  []string // files that now hold what was damaged; may grow later
 	Removed   []string // files that an interrupted commit or compaction left
 	Unknown   []string // files that are not ours; untouched
 }
 
 // Recovery returns what Open found and did.
 func (s *Store) Recovery() Report {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
 	return Report{
 		TornBytes: s.report.TornBytes,
 		SetAside:  slices.Clone(s.report.SetAside),
@@ -167,7 +169,7 @@ func (s *Store) checkRecords(ctx context.Context, g *segment) error {
 			break
 		}
 		if !st.damaged {
-			err = checkBody(g.file, st.off+recHeaderSize, st.rec.size, st.rec.sum, buf)
+			err = checkBody(g.file, st.off, st.rec, buf)
 			if isIO(err) {
 				return err
 			}
