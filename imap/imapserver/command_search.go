@@ -73,6 +73,7 @@ type searcher struct {
 	values  []truth
 	sets    []truth // of KEYWORD by keyword set, for the last keyword node
 	setsFor *searchNode
+	text    haystack
 }
 
 // find returns the messages that match and that the client knows.
@@ -130,7 +131,7 @@ func (f *searcher) judge(row *view.Row, m *store.Message) (bool, error) {
 		return v == yes, failed
 	}
 	need := f.program.needed(f.values)
-	if err := msg.scan(f.program, need, f.values); err != nil {
+	if err := msg.scan(f.program, need, f.values, &f.text); err != nil {
 		return false, err
 	}
 	return f.program.eval(f.values, func(*searchNode) truth { return no3 }) == yes, nil

@@ -3,6 +3,7 @@ package imapserver
 import (
 	"bytes"
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -46,10 +47,13 @@ type haystack struct {
 	keep    int    // octets of the last piece that the start of a needle may be in
 	buf     []byte // folded text not dropped yet
 	carry   []byte // start of a character
+	piece   []byte // where decoded text is read into
 }
 
-func newHaystack(needles []needle) *haystack {
-	h := &haystack{needles: needles}
+// reset prepares the haystack for other needles; its buffers stay.
+func (h *haystack) reset(needles []needle) *haystack {
+	h.end()
+	h.needles, h.keep = needles, 0
 	for _, n := range needles {
 		h.keep = max(h.keep, len(n.text)-1)
 	}
@@ -80,7 +84,7 @@ func (h *haystack) Write(p []byte) (int, error) {
 			break
 		}
 	}
-	h.carry = bytes.Clone(piece[whole:])
+	h.carry = slices.Clone(piece[whole:])
 	h.buf = fold(h.buf, piece[:whole])
 	for _, n := range h.needles {
 		if *n.found != yes && bytes.Contains(h.buf, n.text) {
@@ -98,7 +102,7 @@ func (h *haystack) end() { h.buf, h.carry = h.buf[:0], nil }
 
 // scan judges the leaves that look into the octets of the message and are
 // still needed. Each octet is read once, whatever is looked for.
-func (m *mail) scan(p searchProgram, need []bool, values []truth) error {
+func (m *mail) scan(p searchProgram, need []bool, values []truth, h *haystack) error {
 	var inHeader, inBody []needle
 	fields := false
 	for i := range p {
@@ -122,14 +126,14 @@ func (m *mail) scan(p searchProgram, need []bool, values []truth) error {
 		return err
 	}
 	if fields || len(inHeader) > 0 {
-		if err := m.scanHeader(p, need, values, newHaystack(inHeader)); err != nil {
+		if err := m.scanHeader(p, need, values, h.reset(inHeader)); err != nil {
 			return err
 		}
 	}
 	if len(inBody) == 0 {
 		return nil
 	}
-	return m.scanBody(newHaystack(inBody))
+	return m.scanBody(h.reset(inBody))
 }
 
 // maxSearchedHeader is how much of a header is searched.
@@ -205,10 +209,12 @@ func scanPart(h *haystack, blob io.ReaderAt, p *mime.Part) error {
 	if e, _ := message.New(head, src); e != nil {
 		text = e.Body
 	}
-	buf := make([]byte, 16<<10)
+	if h.piece == nil {
+		h.piece = make([]byte, 16<<10)
+	}
 	for !h.done() {
-		n, err := text.Read(buf)
-		_, _ = h.Write(buf[:n])
+		n, err := text.Read(h.piece)
+		_, _ = h.Write(h.piece[:n])
 		if err != nil {
 			break
 		}
