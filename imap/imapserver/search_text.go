@@ -35,6 +35,17 @@ func fold(dst, text []byte) []byte {
 	return dst
 }
 
+// containsFold reports whether text holds the folded needle; text is folded in
+// place where that is possible.
+func containsFold(text []byte, needle string) bool {
+	if isASCII(text) {
+		text = fold(text[:0], text)
+	} else {
+		text = fold(make([]byte, 0, len(text)), text)
+	}
+	return bytes.Contains(text, []byte(needle))
+}
+
 // needle is one text that is looked for in a stream of text.
 type needle struct {
 	text  []byte // folded
@@ -146,17 +157,16 @@ func (m *mail) scanHeader(p searchProgram, need []bool, values []truth, h *hayst
 		return err
 	}
 	for f := range mime.Fields(block) {
-		value := foldString(mime.DecodeWords(mime.AppendUnfolded(nil, f.Value)))
-		for i := range p {
-			if need[i] && p[i].op == opHeader && f.Is(p[i].name) && strings.Contains(value, p[i].text) {
-				values[i] = yes
-			}
-		}
 		if len(h.needles) > 0 && !h.done() {
-			_, _ = h.Write(f.Name)
-			_, _ = h.Write([]byte(": "))
-			_, _ = h.Write([]byte(value))
-			h.end()
+			m.scanField(h, f)
+		}
+		for i := range p {
+			if need[i] && p[i].op == opHeader && values[i] != yes && f.Is(p[i].name) {
+				m.scratch = appendDecoded(m.scratch[:0], mime.AppendUnfolded(nil, f.Value))
+				if containsFold(m.scratch, p[i].text) {
+					values[i] = yes
+				}
+			}
 		}
 	}
 	return nil
@@ -173,8 +183,8 @@ func (m *mail) scanBody(h *haystack) error {
 		return err
 	}
 	root.All(func(p *mime.Part) bool {
-		if p != root {
-			err = scanFields(h, blob, p)
+		if p != root && p.Header.Len() > 0 {
+			err = m.scanFields(h, blob, p)
 		}
 		if err == nil && !p.IsMultipart() && !p.IsMessage() && (p.IsText() || p.Opaque) {
 			err = scanPart(h, blob, p)
@@ -185,29 +195,37 @@ func (m *mail) scanBody(h *haystack) error {
 }
 
 // scanFields looks into the header of a part.
-func scanFields(h *haystack, blob io.ReaderAt, p *mime.Part) error {
+func (m *mail) scanFields(h *haystack, blob io.ReaderAt, p *mime.Part) error {
 	block := make([]byte, min(p.Header.Len(), maxSearchedHeader))
 	if _, err := io.ReadFull(io.NewSectionReader(blob, p.Header.Start, int64(len(block))), block); err != nil {
 		return err
 	}
 	for f := range mime.Fields(block) {
-		_, _ = h.Write(f.Name)
-		_, _ = h.Write([]byte(": " + mime.DecodeWords(mime.AppendUnfolded(nil, f.Value))))
-		h.end()
+		m.scanField(h, f)
 	}
 	return nil
+}
+
+// scanField looks into one field.
+func (m *mail) scanField(h *haystack, f mime.Field) {
+	m.scratch = append(append(m.scratch[:0], f.Name...), ": "...)
+	m.scratch = appendDecoded(m.scratch, mime.AppendUnfolded(nil, f.Value))
+	_, _ = h.Write(m.scratch)
+	h.end()
 }
 
 // scanPart looks into a text part. What cannot be decoded is searched as it
 // stands as far as it goes; an error of the store ends the search.
 func scanPart(h *haystack, blob io.ReaderAt, p *mime.Part) error {
 	src := &failing{r: io.NewSectionReader(blob, p.Body.Start, p.Body.Len())}
-	var head message.Header
-	head.SetContentType("text/plain", map[string]string{"charset": string(p.Param("charset"))})
-	head.Set("Content-Transfer-Encoding", string(p.Encoding))
 	var text io.Reader = src
-	if e, _ := message.New(head, src); e != nil {
-		text = e.Body
+	if !isPlain(p) {
+		var head message.Header
+		head.SetContentType("text/plain", map[string]string{"charset": string(p.Param("charset"))})
+		head.Set("Content-Transfer-Encoding", string(p.Encoding))
+		if e, _ := message.New(head, src); e != nil {
+			text = e.Body
+		}
 	}
 	if h.piece == nil {
 		h.piece = make([]byte, 16<<10)
@@ -221,6 +239,20 @@ func scanPart(h *haystack, blob io.ReaderAt, p *mime.Part) error {
 	}
 	h.end()
 	return src.err
+}
+
+// isPlain reports whether a part's octets are its text.
+func isPlain(p *mime.Part) bool {
+	switch strings.ToLower(string(p.Param("charset"))) {
+	case "", "us-ascii", "utf-8":
+	default:
+		return false
+	}
+	switch strings.ToLower(string(p.Encoding)) {
+	case "", "7bit", "8bit", "binary":
+		return true
+	}
+	return false
 }
 
 // failing remembers why its reader failed, which decoders may hide.
