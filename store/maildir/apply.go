@@ -180,7 +180,8 @@ func (t *tx) publish() {
 
 // delta lists what this change touched.
 func (t *tx) delta() *delta {
-	t.d.ModSeq, t.d.Arrived = t.modSeq, t.arrived
+	t.validity = t.a.s.greatestValidity()
+	t.d.ModSeq, t.d.Arrived, t.d.Validity = t.modSeq, t.arrived, t.validity
 	for id := range t.edited {
 		t.d.Boxes = append(t.d.Boxes, recOfBox(t.boxes[id]))
 	}

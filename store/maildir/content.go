@@ -98,6 +98,14 @@ type fileContent struct {
 // Size implements store.Content.
 func (c *fileContent) Size() int64 { return c.size }
 
+// ReadAt implements store.Content.
+func (c *fileContent) ReadAt(p []byte, off int64) (int, error) {
+	if off < 0 {
+		return 0, errors.New("maildir: negative offset")
+	}
+	return c.File.ReadAt(p, off)
+}
+
 type memContent struct{ *bytes.Reader }
 
 // Close implements store.Content.

@@ -165,6 +165,7 @@ func (s *Store) openAccount(dir string) (*account, error) {
 		return nil, err
 	}
 	a.id, a.journal, a.now, a.behind = st.info.ID, j, st, true
+	s.lastValidity = max(s.lastValidity, st.validity)
 	for _, b := range st.boxes {
 		s.lastValidity = max(s.lastValidity, b.UIDValidity)
 	}
@@ -358,12 +359,16 @@ func (s *Store) validityLocked(want store.UIDValidity, importing bool) (store.UI
 	return want, nil
 }
 
+func (s *Store) greatestValidity() store.UIDValidity {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lastValidity
+}
+
 // keepValidity makes the greatest UIDVALIDITY durable, as the account that had
 // it goes.
 func (s *Store) keepValidity() error {
-	s.mu.Lock()
-	v := s.lastValidity
-	s.mu.Unlock()
+	v := s.greatestValidity()
 	return writeFile(s.fs, filepath.Join(s.root, validityName), strconv.FormatUint(uint64(v), 10)+"\n")
 }
 

@@ -14,6 +14,9 @@ import (
 // TestStore judges the backend with KeepBlobs, which the rules about Message.Blob,
 // Holds and expunged content need.
 func TestStore(t *testing.T) {
+	if testing.Short() {
+		t.Skip("syncs real files; TestStoreInMemory is the same in memory")
+	}
 	run(t, func(t *testing.T) string { return filepath.Join(t.TempDir(), "mail") }, maildir.Options{KeepBlobs: true})
 }
 
