@@ -180,8 +180,7 @@ func (t *tx) publish() {
 
 // delta lists what this change touched.
 func (t *tx) delta() *delta {
-	t.validity = t.a.s.greatestValidity()
-	t.d.ModSeq, t.d.Arrived, t.d.Validity = t.modSeq, t.arrived, t.validity
+	t.d.ModSeq, t.d.Arrived = t.modSeq, t.arrived
 	for id := range t.edited {
 		t.d.Boxes = append(t.d.Boxes, recOfBox(t.boxes[id]))
 	}
@@ -196,9 +195,6 @@ func (t *tx) delta() *delta {
 func (t *tx) commitDrop() error {
 	a, s := t.a, t.a.s
 	gone := filepath.Join(s.root, gonePrefix+store.NewMailboxID().String())
-	if err := s.keepValidity(); err != nil {
-		return err
-	}
 	if err := s.fs.Rename(a.dir, gone); err != nil {
 		return err
 	}

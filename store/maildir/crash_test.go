@@ -50,16 +50,16 @@ func (w *worker) run(ctx context.Context) {
 	}
 	for uid, f := range map[store.UID]store.Flags{1: store.Seen, 2: store.Flagged} {
 		w.tried[uid] = true
-		if _, err := w.a.Apply(ctx, store.Change{Ops: []store.Op{store.SetFlags{Mailbox: inbox.ID, UIDs: store.UIDs(uid), Flags: f}}}); err == nil {
+		if r, err := w.a.Apply(ctx, store.Change{Ops: []store.Op{store.SetFlags{Mailbox: inbox.ID, UIDs: store.UIDs(uid), Flags: f}}}); err == nil && len(r.Ops[0].Changed) > 0 {
 			w.flags[uid] = f
 			delete(w.tried, uid)
 		}
 	}
-	if _, err := w.a.Apply(ctx, store.Change{Ops: []store.Op{store.Copy{Source: inbox.ID, UIDs: store.UIDs(1, 2), Dest: work}}}); err == nil {
-		w.inWork = 2
+	if r, err := w.a.Apply(ctx, store.Change{Ops: []store.Op{store.Copy{Source: inbox.ID, UIDs: store.UIDs(1, 2), Dest: work}}}); err == nil {
+		w.inWork = int(r.Ops[0].Dest.Len())
 	}
 	w.tried[3] = true
-	if _, err := w.a.Apply(ctx, store.Change{Ops: []store.Op{store.Expunge{Mailbox: inbox.ID, UIDs: store.UIDs(3)}}}); err == nil {
+	if r, err := w.a.Apply(ctx, store.Change{Ops: []store.Op{store.Expunge{Mailbox: inbox.ID, UIDs: store.UIDs(3)}}}); err == nil && len(r.Ops[0].Changed) > 0 {
 		w.gone[3] = true
 	}
 	_, _ = w.a.Apply(ctx, store.Change{Ops: []store.Op{store.PutMailbox{ID: work, Name: "Other/Place"}}})

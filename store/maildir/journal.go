@@ -31,10 +31,6 @@ type delta struct {
 	Info    *store.AccountInfo `json:",omitempty"`
 	ModSeq  store.ModSeq
 	Arrived int64
-
-	// Validity is the greatest UIDVALIDITY that the store has given out.
-	Validity store.UIDValidity
-
 	Boxes   []boxRec   `json:",omitempty"`
 	Msgs    []msgRec   `json:",omitempty"`
 	Entries []entryRec `json:",omitempty"`
@@ -107,7 +103,7 @@ func (st *state) apply(d *delta) {
 	if d.Info != nil {
 		st.info = *d.Info
 	}
-	st.modSeq, st.arrived, st.validity = d.ModSeq, d.Arrived, max(st.validity, d.Validity)
+	st.modSeq, st.arrived = d.ModSeq, d.Arrived
 	for i := range d.Boxes {
 		r := &d.Boxes[i]
 		id := store.MailboxID(r.ID)
@@ -142,7 +138,7 @@ func (st *state) apply(d *delta) {
 
 // snapshot is the whole state as one delta.
 func (st *state) snapshot() *delta {
-	d := &delta{Info: &st.info, ModSeq: st.modSeq, Arrived: st.arrived, Validity: st.validity}
+	d := &delta{Info: &st.info, ModSeq: st.modSeq, Arrived: st.arrived}
 	for id, b := range st.boxes {
 		d.Boxes = append(d.Boxes, recOfBox(b))
 		for _, m := range b.msgs {

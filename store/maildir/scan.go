@@ -133,8 +133,11 @@ type seenFile struct {
 	inNew         bool
 }
 
+// listFiles returns the files of a Maildir. One that is in new/ and cur/, as a
+// crash leaves it between two steps of settle, loses the name in new/.
 func (a *account) listFiles(dir string) ([]seenFile, error) {
 	var out []seenFile
+	inNew := make(map[string]int)
 	for _, sub := range []string{"new", "cur"} {
 		list, err := a.s.fs.ReadDir(a.path(dir, sub))
 		if errors.Is(err, fs.ErrNotExist) {
@@ -148,7 +151,18 @@ func (a *account) listFiles(dir string) ([]seenFile, error) {
 				continue
 			}
 			base, letters := splitName(e.Name())
-			out = append(out, seenFile{base, letters, sub == "new"})
+			f := seenFile{base, letters, sub == "new"}
+			if i, twice := inNew[base]; twice && !f.inNew {
+				if err := a.dropName(dir, base); err != nil {
+					return nil, err
+				}
+				out[i] = f
+				continue
+			}
+			if f.inNew {
+				inNew[base] = len(out)
+			}
+			out = append(out, f)
 		}
 	}
 	return out, nil
@@ -174,11 +188,6 @@ func (t *tx) scanBox(id store.MailboxID) error {
 	for _, f := range files {
 		m := known[f.base]
 		switch {
-		case seen[f.base]: // a crash left it in new/ and cur/
-			if err := t.dropName(b, f, m); err != nil {
-				return err
-			}
-			continue
 		case m == nil:
 			fresh = append(fresh, f)
 		case m.Gone:
@@ -202,12 +211,11 @@ func (t *tx) scanBox(id store.MailboxID) error {
 	return nil
 }
 
-// dropName removes one of two names of a file; that in new/ was read first.
-func (t *tx) dropName(b *box, f seenFile, m *message) error {
-	if m == nil || m.Gone {
-		return nil
+func (a *account) dropName(dir, base string) error {
+	if err := a.s.fs.SyncDir(a.path(dir, "cur")); err != nil {
+		return err
 	}
-	return t.a.s.fs.Remove(t.a.path(b.dir, pathOf(f.base, "", true)))
+	return ignoreMissing(a.s.fs.Remove(a.path(dir, "new", base)))
 }
 
 // compare: the file is where it was last seen, or where we wanted it, or

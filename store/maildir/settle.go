@@ -3,6 +3,7 @@ package maildir
 import (
 	"errors"
 	"io/fs"
+	"path/filepath"
 	"strings"
 
 	"github.com/mailstead/mailstead/store"
@@ -27,25 +28,26 @@ func (t *tx) settle() error {
 		if m.Gone || b.dir == "" {
 			continue
 		}
-		from, to, err := t.a.place(b, m)
+		from := t.a.filePath(b, m)
+		at, err := t.a.place(b, m)
 		if err != nil {
 			return err
 		}
-		if from == to {
-			continue
-		}
-		if strings.HasPrefix(from, t.a.path(b.dir, "cur")) {
+		to := t.a.path(b.dir, pathOf(m.base, at.letters, at.inNew))
+		switch {
+		case from == to:
+		case !m.staged && !m.inNew:
 			if err := t.a.rename(b, m, from, to); err != nil {
 				return err
 			}
-		} else {
+		default:
 			if err := t.a.s.fs.Link(from, to); err != nil && !errors.Is(err, fs.ErrExist) {
 				return err
 			}
-			sync[t.a.path(b.dir, "cur")], sync[t.a.path(b.dir, "new")] = true, true
+			sync[filepath.Dir(to)] = true
 			old = append(old, from)
 		}
-		m.staged = false
+		m.staged, m.letters, m.inNew = false, at.letters, at.inNew
 	}
 	for dir := range sync {
 		if err := t.a.s.fs.SyncDir(dir); err != nil {
@@ -63,18 +65,14 @@ func (t *tx) settle() error {
 	return t.removeDirs()
 }
 
-// place says where m's file is and where it belongs, and notes the latter in m.
-func (a *account) place(b *box, m *message) (from, to string, err error) {
+// place says which name m's file should have.
+func (a *account) place(b *box, m *message) (seenFile, error) {
 	kw, err := a.keywords(b, m.Keywords)
 	if err != nil {
-		return "", "", err
+		return seenFile{}, err
 	}
-	from = a.filePath(b, m)
 	letters := lettersOf(m, kw)
-	inNew := letters == "" && m.inNew
-	to = a.path(b.dir, pathOf(m.base, letters, inNew))
-	m.letters, m.inNew = letters, inNew
-	return from, to, nil
+	return seenFile{m.base, letters, letters == "" && m.inNew}, nil
 }
 
 func (a *account) rename(b *box, m *message, from, to string) error {

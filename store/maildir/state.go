@@ -16,9 +16,6 @@ type state struct {
 	modSeq  store.ModSeq
 	arrived int64 // messages that came so far
 	boxes   map[store.MailboxID]*box
-
-	validity store.UIDValidity // the greatest that was given out, as far as this account knows
-
 	entries map[entryKey]store.Entry
 	once    map[string]onceRec
 }

@@ -64,7 +64,8 @@ type Store struct {
 	mu           sync.Mutex
 	closed       bool
 	accounts     map[store.AccountID]*account
-	lastValidity store.UIDValidity      // the greatest that any account had
+	lastValidity store.UIDValidity      // the greatest that was given out
+	reserved     store.UIDValidity      // greatest that may be; durable, as it must outlive accounts and their indexes
 	released     map[blob.Ref]time.Time // by dropped accounts, in this process
 }
 
@@ -107,7 +108,7 @@ func (s *Store) load() error {
 		return err
 	}
 	v, _ := strconv.ParseUint(strings.TrimSpace(string(b)), 10, 32)
-	s.lastValidity = store.UIDValidity(v)
+	s.lastValidity, s.reserved = store.UIDValidity(v), store.UIDValidity(v)
 	list, err := s.fs.ReadDir(s.root)
 	if err != nil {
 		return err
@@ -128,7 +129,7 @@ func (s *Store) load() error {
 			found = append(found, a)
 		}
 	}
-	for _, a := range found { // when all UIDVALIDITYs are known
+	for _, a := range found {
 		a.mu.Lock()
 		err := a.scanLocked()
 		a.mu.Unlock()
@@ -165,10 +166,6 @@ func (s *Store) openAccount(dir string) (*account, error) {
 		return nil, err
 	}
 	a.id, a.journal, a.now, a.behind = st.info.ID, j, st, true
-	s.lastValidity = max(s.lastValidity, st.validity)
-	for _, b := range st.boxes {
-		s.lastValidity = max(s.lastValidity, b.UIDValidity)
-	}
 	s.accounts[a.id] = a
 	return a, nil
 }
@@ -338,6 +335,9 @@ func (s *Store) Close() error {
 	return errors.Join(append(errs, s.owner.release())...)
 }
 
+// validityStep is how many UIDVALIDITYs are reserved at once.
+const validityStep = 100
+
 // validity gives out a UIDVALIDITY greater than all before, or the one wanted.
 func (s *Store) validity(want store.UIDValidity, importing bool) (store.UIDValidity, error) {
 	s.mu.Lock()
@@ -355,21 +355,15 @@ func (s *Store) validityLocked(want store.UIDValidity, importing bool) (store.UI
 	case want == 0:
 		want = max(last+1, store.UIDValidity(time.Now().Unix()))
 	}
+	if want > s.reserved {
+		ahead := want + min(validityStep, 1<<32-1-want)
+		if err := writeFile(s.fs, filepath.Join(s.root, validityName), strconv.FormatUint(uint64(ahead), 10)+"\n"); err != nil {
+			return 0, err
+		}
+		s.reserved = ahead
+	}
 	s.lastValidity = max(last, want)
 	return want, nil
-}
-
-func (s *Store) greatestValidity() store.UIDValidity {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.lastValidity
-}
-
-// keepValidity makes the greatest UIDVALIDITY durable, as the account that had
-// it goes.
-func (s *Store) keepValidity() error {
-	v := s.greatestValidity()
-	return writeFile(s.fs, filepath.Join(s.root, validityName), strconv.FormatUint(uint64(v), 10)+"\n")
 }
 
 // forget takes a dropped account out, and keeps its blobs a while.
