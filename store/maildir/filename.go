@@ -47,9 +47,14 @@ func splitName(name string) (base, letters string) {
 // fileName is the path below the mailbox's directory of a file as it was seen.
 func (m *message) fileName() string { return pathOf(m.base, m.letters, m.inNew) }
 
+// pathOf: mutt leaves flagged messages that it has not shown in new/, with
+// their letters.
 func pathOf(base, letters string, inNew bool) string {
-	if inNew {
+	switch {
+	case inNew && letters == "":
 		return "new/" + base
+	case inNew:
+		return "new/" + base + infoMark + letters
 	}
 	return "cur/" + base + infoMark + letters
 }

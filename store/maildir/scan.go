@@ -153,7 +153,7 @@ func (a *account) listFiles(dir string) ([]seenFile, error) {
 			base, letters := splitName(e.Name())
 			f := seenFile{base, letters, sub == "new"}
 			if i, twice := inNew[base]; twice && !f.inNew {
-				if err := a.dropName(dir, base); err != nil {
+				if err := a.dropName(dir, out[i]); err != nil {
 					return nil, err
 				}
 				out[i] = f
@@ -211,11 +211,11 @@ func (t *tx) scanBox(id store.MailboxID) error {
 	return nil
 }
 
-func (a *account) dropName(dir, base string) error {
+func (a *account) dropName(dir string, f seenFile) error {
 	if err := a.s.fs.SyncDir(a.path(dir, "cur")); err != nil {
 		return err
 	}
-	return ignoreMissing(a.s.fs.Remove(a.path(dir, "new", base)))
+	return ignoreMissing(a.s.fs.Remove(a.path(dir, pathOf(f.base, f.letters, true))))
 }
 
 // compare: the file is where it was last seen, or where we wanted it, or
