@@ -29,7 +29,7 @@ func TestMutt(t *testing.T) {
 	x.do(store.PutMailbox{ID: store.NewMailboxID(), Create: true, Name: "Saved"})
 	at := x.box(store.Inbox).HighestModSeq
 	rc := filepath.Join(t.TempDir(), "muttrc")
-	const set = "set copy=no delete=yes confirmappend=no move=no quit=yes sort=mailbox-order mbox_type=Maildir mark_old=no\n"
+	set := "set folder=" + x.path("") + " copy=no delete=yes confirmappend=no move=no quit=yes sort=mailbox-order mbox_type=Maildir mark_old=no\n"
 	if err := os.WriteFile(rc, []byte(set), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -39,8 +39,8 @@ func TestMutt(t *testing.T) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-c", keys+" | "+script+" -qec '"+mutt+" -n -F "+rc+" -f "+x.path("")+"' /dev/null")
 	cmd.Env = append(os.Environ(), "TERM=xterm", "HOME="+t.TempDir())
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Logf("mutt: %v: %.300q", err, out)
+	if out, err := cmd.CombinedOutput(); err != nil || testing.Verbose() {
+		t.Logf("mutt: %v: %.3000q", err, out)
 	}
 	flagged, gone := 0, 0
 	for _, m := range x.all(store.Inbox, store.Query{Since: at}) {
