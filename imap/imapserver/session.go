@@ -222,8 +222,9 @@ func (s *session) runVerb(cmd *command) error {
 	if isBad(err) || s.sel == nil || cmd.verb.sync == syncNone || s.conn.failed() != nil {
 		return err
 	}
-	if serr := s.poll(cmd); serr != nil && err == nil {
-		// The command itself succeeded, and says so; the next one will tell.
+	if serr := s.poll(cmd); serr != nil && s.state != logout {
+		// The command itself has its outcome, and says so; the next one will
+		// tell what this could not.
 		s.report(cmd, serr)
 	}
 	return err
