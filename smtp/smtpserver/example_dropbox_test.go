@@ -85,7 +85,7 @@ func (t gateTransaction) Rcpt(ctx context.Context, rs []*smtp.Recipient) []error
 }
 
 // A listener that keeps the mail of one domain in a directory.
-func Example() {
+func Example_dropbox() {
 	dir, err := os.MkdirTemp("", "dropbox")
 	if err != nil {
 		log.Fatal(err)
