@@ -33,7 +33,7 @@ func (s *session) appendMessage(cmd *command) error {
 	if err != nil {
 		return err
 	}
-	if c := s.dec.Peek(); c != '{' && c != '~' {
+	if s.dec.Peek() != '{' {
 		return bad("Literal expected")
 	}
 	dest, err := s.destination(name)
