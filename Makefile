@@ -1,6 +1,6 @@
 SHELL = /bin/bash
 # Shorthands; each also runs without make. See CONTRIBUTING.md.
-.PHONY: test race fuzz crash interop lint api ci
+.PHONY: test race fuzz crash interop lint fmt api ci
 
 test: ## what a newcomer runs
 	go test work
@@ -9,7 +9,7 @@ race:
 	go test -race -short work
 
 fuzz: ## one minute per fuzz target; FUZZTIME=10m for more
-	. .ci/step-lib.sh; fuzz_targets | while read -r dir target; do fuzz "$$dir" "$$target" "$${FUZZTIME:-1m}" || exit 1; done
+	set -o pipefail; . .ci/step-lib.sh; fuzz_targets | while read -r dir target; do fuzz "$$dir" "$$target" "$${FUZZTIME:-1m}" || exit 1; done
 
 crash: ## needs root and FUSE
 	internal/itest/powercut.sh
@@ -20,6 +20,9 @@ interop: ## needs the peers that .ci/run installs
 
 lint:
 	.ci/lint
+
+fmt: ## format, then lint
+	.ci/lint -w
 
 api: ## write the golden list of exported names, docs/api
 	go test -count=1 ./internal/apitest -update

@@ -13,14 +13,16 @@ import (
 // goroutines. queuetest judges an implementation.
 type Storage interface {
 	// Put adds jobs, all or none, durable when it returns. A job whose Once
-	// is known is left out. ErrExists: an ID is known. A job's blob must
-	// already be durable.
+	// is known, from a job that is there or was put less than 30 days ago,
+	// is left out. ErrExists: the ID of a job that is there. A job's blob
+	// must already be durable.
 	Put(ctx context.Context, jobs ...Job) error
 
 	// LeaseDestinations returns up to max destinations that have a job to
-	// lease at now, the longest due first, without those in except; and when
-	// to look again where there is nothing more (zero = only after a Put).
-	// It must cost O(log n) of the queue's length for each destination.
+	// lease at now, the longest due first, without those in except; and the
+	// next time at which a job of another destination not in except falls
+	// due (zero = none will without a Put, an Edit or a Settle). It must
+	// cost O(log n) of the queue's length for each destination.
 	LeaseDestinations(ctx context.Context, now time.Time, max int, except map[string]bool) ([]string, time.Time, error)
 
 	// LeaseJobs leases up to max jobs of a destination that are due at now
@@ -32,7 +34,8 @@ type Storage interface {
 	// Settle ends leases and writes what follows from them in one commit,
 	// durable when it returns. An Outcome whose Token is void does nothing,
 	// its Next included; the others are carried out, and the error is then
-	// ErrLeaseLost.
+	// ErrLeaseLost. After any other error nothing was carried out, and the
+	// leases are as they were.
 	Settle(ctx context.Context, outcomes []Outcome) error
 
 	// Extend prolongs leases to ttl from now. ErrLeaseLost: one is void;
@@ -40,7 +43,9 @@ type Storage interface {
 	Extend(ctx context.Context, ttl time.Duration, tokens ...Token) error
 
 	// Edit changes the jobs that f selects and returns how many; durable
-	// when it returns. Leased jobs are changed when their lease ends.
+	// when it returns. It wins over the outcome of an attempt under way:
+	// leased jobs are changed when their lease ends, in whatever way, and
+	// may look changed before. A dropped one's Outcome.Next is still put.
 	Edit(ctx context.Context, f Filter, e Edit) (int, error)
 
 	// List yields the jobs that f selects, by ID. Each *Job is the caller's.

@@ -265,8 +265,10 @@ func TestSuccessCacheBounded(t *testing.T) {
 // Invariant I4.
 func TestNoPasswordInLog(t *testing.T) {
 	var log bytes.Buffer
-	s := &Service{Backend: users(t), Params: cheap, Guard: Unguarded{},
-		Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+	s := &Service{
+		Backend: users(t), Params: cheap, Guard: Unguarded{},
+		Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}
 	for _, a := range []Attempt{attempt("alice@example.org", "secret"), attempt("alice@example.org", "hunter2"), attempt("eve", "hunter2")} {
 		_, _ = s.Authenticate(t.Context(), a)
 		s.Logger.Info("attempt", "attempt", a, "password", a.Password)
@@ -307,5 +309,31 @@ func TestValidate(t *testing.T) {
 	}
 	if _, err := (&Service{Logger: slog.New(slog.DiscardHandler)}).Authenticate(t.Context(), attempt("a", "b")); !errors.Is(err, ErrTemporary) {
 		t.Errorf("no backend: %v", err)
+	}
+}
+
+// The guard hears how each attempt ended.
+func TestGuardHearsOutcome(t *testing.T) {
+	g := &Throttle{}
+	s := &Service{Backend: users(t), Params: cheap, Guard: g, Logger: slog.New(slog.DiscardHandler)}
+	for range 2 {
+		_, _ = s.Authenticate(t.Context(), attempt("alice@example.org", "wrong"))
+	}
+	for _, y := range g.entries {
+		if y.failures != 2 || y.inFlight != 0 {
+			t.Errorf("after two failures: %+v", y)
+		}
+	}
+	if _, err := s.Authenticate(t.Context(), attempt("alice@example.org", "secret")); err != nil {
+		t.Fatal(err)
+	}
+	known := 0
+	for _, y := range g.entries {
+		if y.known {
+			known++
+		}
+	}
+	if known != 1 {
+		t.Errorf("%d known pairs after a success", known)
 	}
 }

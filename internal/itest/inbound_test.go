@@ -2,6 +2,7 @@ package itest
 
 import (
 	"fmt"
+	"os"
 	"testing"
 )
 
@@ -18,18 +19,18 @@ func TestInbound(t *testing.T) {
 		send       func(t *testing.T, file string)
 	}{
 		{"swaks to MX", remote, func(t *testing.T, file string) {
-			runPeer(t, false, "swaks", "--server", mxHost, "--port", mxPort, "--from", remote, "--to", alice, "--data", "@"+file)
+			runPeer(t, false, "swaks", "--server", mxHost, "--port", mxPort, "--from", remote, "--to", alice, "--data", "@"+stuffed(t, file), "--no-data-fixup")
 		}},
 		{"swaks to MX with STARTTLS and pipelining", remote, func(t *testing.T, file string) {
-			runPeer(t, false, "swaks", "--server", mxHost, "--port", mxPort, "--from", remote, "--to", alice, "--data", "@"+file,
+			runPeer(t, false, "swaks", "--server", mxHost, "--port", mxPort, "--from", remote, "--to", alice, "--data", "@"+stuffed(t, file), "--no-data-fixup",
 				"--tls", "--pipeline")
 		}},
 		{"swaks to submission", alice, func(t *testing.T, file string) {
-			runPeer(t, false, "swaks", "--server", subHost, "--port", subPort, "--from", alice, "--to", alice, "--data", "@"+file,
+			runPeer(t, false, "swaks", "--server", subHost, "--port", subPort, "--from", alice, "--to", alice, "--data", "@"+stuffed(t, file), "--no-data-fixup",
 				"--tls", "--auth", "PLAIN", "--auth-user", alice, "--auth-password", password)
 		}},
 		{"swaks to submissions", alice, func(t *testing.T, file string) {
-			runPeer(t, false, "swaks", "--server", subHost, "--port", tlsPort, "--from", alice, "--to", alice, "--data", "@"+file,
+			runPeer(t, false, "swaks", "--server", subHost, "--port", tlsPort, "--from", alice, "--to", alice, "--data", "@"+stuffed(t, file), "--no-data-fixup",
 				"--tls-on-connect", "--auth", "PLAIN", "--auth-user", alice, "--auth-password", password)
 		}},
 		{"smtplib to MX", remote, func(t *testing.T, file string) {
@@ -64,6 +65,17 @@ func TestInbound(t *testing.T) {
 			ic.ok("EXPUNGE")
 		})
 	}
+}
+
+// stuffed is the file as swaks sends it untouched: with its dots doubled and
+// the final dot.
+func stuffed(t *testing.T, file string) string {
+	t.Helper()
+	msg, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return writeFile(t, "stuffed.eml", []byte(dotStuff(msg)+".\r\n"))
 }
 
 // fromAlice makes a message that alice may submit.

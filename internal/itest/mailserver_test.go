@@ -70,8 +70,8 @@ func TestMain(m *testing.M) {
 	}
 	built = binaries{dir, sync.OnceValues(func() (string, error) {
 		path := filepath.Join(dir, "mailserver")
-		cmd := exec.Command("go", "build", "-o", path, "./examples/mailserver")
-		cmd.Dir = filepath.Join("..", "..")
+		cmd := exec.Command("go", "build", "-o", path, "./mailserver")
+		cmd.Dir = filepath.Join("..", "..", "examples")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return "", fmt.Errorf("%w\n%s", err, out)
 		}
@@ -100,7 +100,7 @@ func newServer(t *testing.T, flags ...string) *mailserver {
 		if s.running() {
 			s.kill()
 		}
-		if t.Failed() {
+		if t.Failed() && s.log != nil {
 			t.Logf("end of the server's log:\n%s", s.log.tail())
 		}
 	})

@@ -73,7 +73,8 @@ func TestMbsync(t *testing.T) {
 		t.Errorf("the second run changed the server: %s, then %s", before, after)
 	}
 	if again := listing(t, maildir); !slices.Equal(again, files) {
-		t.Errorf("the second run changed the Maildir: %d files, then %d", len(files), len(again))
+		gone := slices.DeleteFunc(files, func(f string) bool { return slices.Contains(again, f) })
+		t.Errorf("the second run changed %d of %d files of the Maildir: %.300q, now %.300q", len(gone), len(again), gone, again)
 	}
 }
 

@@ -68,8 +68,9 @@ type Info struct {
 	Ref  Ref
 	Size int64 // octets
 
-	// Created is when the blob was committed, to the second; never later
-	// than the true time, so that a Collector errs on the side of keeping.
+	// Created is when the engine took the octets for commit, rounded up to
+	// the second: never earlier than the true time, so that a Collector errs
+	// on the side of keeping.
 	Created time.Time
 }
 

@@ -24,9 +24,10 @@ func (db *DB) Query(ctx context.Context, query string, args ...any) (*sql.Rows, 
 	}
 	st, err := db.readStmt(ctx, query)
 	if err != nil {
-		return nil, err
+		return nil, db.dialect.explain(err)
 	}
-	return st.QueryContext(ctx, args...)
+	rows, err := st.QueryContext(ctx, args...)
+	return rows, db.dialect.explain(err)
 }
 
 func (db *DB) readStmt(ctx context.Context, query string) (*sql.Stmt, error) {
@@ -76,6 +77,22 @@ func Collect[T any](ctx context.Context, q Querier, scan func(*sql.Rows) (T, err
 	return out, rows.Err()
 }
 
+// Each runs a query and calls scan for every row. Until it returns it holds a
+// connection and a snapshot, so scan does nothing but decode.
+func Each(ctx context.Context, q Querier, scan func(*sql.Rows) error, query string, args ...any) error {
+	rows, err := q.Query(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
 // One is Collect for the first row; ok is false when there is none.
 func One[T any](ctx context.Context, q Querier, scan func(*sql.Rows) (T, error), query string, args ...any) (t T, ok bool, err error) {
 	rows, err := q.Query(ctx, query, args...)
@@ -118,4 +135,7 @@ func Pages[T any](page func(last *T) ([]T, error)) iter.Seq2[T, error] {
 }
 
 // Int64 scans a row of one integer.
-func Int64(r *sql.Rows) (n int64, err error) { return n, r.Scan(&n) }
+func Int64(r *sql.Rows) (n int64, err error) {
+	err = r.Scan(&n)
+	return n, err
+}

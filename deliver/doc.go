@@ -1,0 +1,19 @@
+// Package deliver brings mail to where it belongs: a [Directory] says who an
+// address is, a [Router] names the next hop of a queued job, and receivers
+// take it there: [LocalDelivery] into a store, [Relay] to another server by
+// SMTP, reached through a [SmartHost] or by [MX]. A [Gate] refuses at RCPT
+// what could not be delivered or may not be relayed.
+//
+//	RFC 5321 §4.4       Return-Path at final delivery        full
+//	RFC 5321 §4.5.1     <postmaster>                         full
+//	RFC 5321 §5         MX, implicit MX, preferences         partial: addresses are the dialer's
+//	RFC 5233 §4         sub-addresses                        full
+//	RFC 7505            null MX                              text not read whole
+//	RFC 1047            duplicates after a lost reply        see queue
+//
+// # Invariants
+//
+//	D1  A recipient that is delivered again with the same Mail.Once appears once.
+//	D2  An address that cannot be looked up is deferred, never refused for good.
+//	D3  One account that refuses does not touch the other recipients.
+package deliver

@@ -1,0 +1,191 @@
+package deliver
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/emersion/go-sasl"
+
+	"github.com/mailstead/mailstead/queue"
+	"github.com/mailstead/mailstead/smtp"
+	"github.com/mailstead/mailstead/smtp/smtpclient"
+)
+
+// Relay is a smtp.Receiver that hands mail to another server: the first of
+// its hosts that can be reached. Hosts is required.
+//
+// A status without an error means that the server took responsibility. A
+// connection lost behind the final dot is queue.ErrOutcomeUnknown.
+type Relay struct {
+	// Hosts returns the servers to try, "host:port", best first.
+	Hosts func(ctx context.Context) ([]string, error)
+
+	// Dialer connects; nil = the zero Dialer.
+	Dialer *smtpclient.Dialer
+
+	// Auth makes the client of one SASL exchange; nil = none. The password
+	// travels under TLS only, unless PlaintextAuth says otherwise.
+	Auth          func() sasl.Client
+	PlaintextAuth bool
+
+	// PlaintextRetry dials once more without TLS where a handshake failed:
+	// opportunistic TLS (RFC 7435).
+	PlaintextRetry bool
+
+	// MaxHosts bounds how many hosts one attempt tries; zero = 5.
+	MaxHosts int
+}
+
+// Begin implements smtp.Receiver.
+func (r *Relay) Begin(_ context.Context, m *smtp.Mail) (smtp.Transaction, error) {
+	return &remoteTransaction{r: r, env: smtp.Envelope{Mail: m}}, nil
+}
+
+type remoteTransaction struct {
+	r   *Relay
+	env smtp.Envelope
+}
+
+// Rcpt accepts all: the server is asked in Data, in one flight.
+func (t *remoteTransaction) Rcpt(_ context.Context, rs []*smtp.Recipient) []error {
+	t.env.Recipients = append(t.env.Recipients, rs...)
+	return make([]error, len(rs))
+}
+
+func (t *remoteTransaction) Abort() {}
+
+// Data connects and sends.
+func (t *remoteTransaction) Data(ctx context.Context, b *smtp.Body) ([]smtp.RcptStatus, error) {
+	c, err := t.r.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	res, err := c.Send(ctx, &t.env, b)
+	if err == nil && c.Usable() {
+		defer c.Quit(ctx)
+	}
+	statuses := make([]smtp.RcptStatus, len(t.env.Recipients))
+	for i, r := range res.Recipients {
+		statuses[i] = rcptStatus(r, res.QueueID, err)
+	}
+	return statuses, nil
+}
+
+// rcptStatus turns the client's outcome into a status; sendErr is why the
+// connection ended.
+func rcptStatus(r smtpclient.RcptResult, queueID string, sendErr error) smtp.RcptStatus {
+	cause := r.Err
+	if cause == nil {
+		cause = sendErr
+	}
+	switch r.Outcome {
+	case smtpclient.Delivered:
+		return smtp.RcptStatus{Text: queueID}
+	case smtpclient.Unknown:
+		return smtp.RcptStatus{Err: fmt.Errorf("%w: %w", queue.ErrOutcomeUnknown, cause)}
+	case smtpclient.Failed:
+		reply := r.Reply
+		if !reply.Permanent() {
+			reply = smtp.NewReply(554, smtp.EnhancedCode{Class: 5, Subject: 6, Detail: 3}, "The next hop cannot take this message")
+		}
+		return smtp.RcptStatus{Err: &smtp.Error{Reply: reply, Err: cause}}
+	}
+	reply := r.Reply
+	if !reply.Temporary() {
+		reply = smtp.NewReply(450, smtp.EnhancedCode{Class: 4, Subject: 4, Detail: 2}, "The connection to the next hop failed")
+	}
+	return smtp.RcptStatus{Err: &smtp.Error{Reply: reply, Err: cause}}
+}
+
+// connect tries the hosts in turn. A host that refuses the connection with a
+// 5xx greeting is passed over like one that does not answer.
+func (r *Relay) connect(ctx context.Context) (*smtpclient.Client, error) {
+	hosts, err := r.Hosts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	limit := r.MaxHosts
+	if limit == 0 {
+		limit = 5
+	}
+	var failures []error
+	for _, addr := range hosts[:min(len(hosts), limit)] {
+		c, err := r.dial(ctx, addr)
+		if err == nil {
+			return c, nil
+		}
+		failures = append(failures, fmt.Errorf("%s: %w", addr, err))
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	err = errors.Join(failures...)
+	return nil, &smtp.Error{Reply: temporaryOf(err), Err: err}
+}
+
+// temporaryOf is the reply to show for hosts that could not be reached: never
+// a permanent one, since another host or another day may do better.
+func temporaryOf(err error) smtp.Reply {
+	if e, ok := errors.AsType[*smtp.Error](err); ok && e.Reply.Temporary() {
+		return e.Reply
+	}
+	return smtp.NewReply(450, smtp.EnhancedCode{Class: 4, Subject: 4, Detail: 1}, "No mail host of the destination answers")
+}
+
+func (r *Relay) dial(ctx context.Context, addr string) (*smtpclient.Client, error) {
+	d := smtpclient.Dialer{}
+	if r.Dialer != nil {
+		d = *r.Dialer
+	}
+	c, err := d.Dial(ctx, "tcp", addr)
+	if err != nil && r.PlaintextRetry && d.TLS == smtpclient.TLSIfOffered && handshakeFailed(err) {
+		d.TLS = smtpclient.TLSNever
+		c, err = d.Dial(ctx, "tcp", addr)
+	}
+	if err != nil || r.Auth == nil {
+		return c, err
+	}
+	if c.TLS() == nil && !r.PlaintextAuth {
+		c.Close()
+		return nil, smtpclient.ErrTLSRequired
+	}
+	if err := c.Auth(ctx, r.Auth()); err != nil {
+		c.Close()
+		return nil, fmt.Errorf("authentication: %w", err)
+	}
+	return c, nil
+}
+
+// handshakeFailed tells a TLS failure from a connection that was never made.
+func handshakeFailed(err error) bool {
+	_, record := errors.AsType[tls.RecordHeaderError](err)
+	_, alert := errors.AsType[tls.AlertError](err)
+	_, cert := errors.AsType[*tls.CertificateVerificationError](err)
+	return record || alert || cert
+}
+
+// SmartHost is the NextHops that sends all foreign mail through one server.
+type SmartHost struct {
+	Addr string // "host:port"
+
+	// Relay is how it is reached; its Hosts is ignored.
+	Relay Relay
+}
+
+// Key implements NextHops.
+func (s *SmartHost) Key(smtp.ForwardPath) string { return "relay:" + s.Addr }
+
+// Receiver implements NextHops.
+func (s *SmartHost) Receiver(string) (smtp.Receiver, string) {
+	r := s.Relay
+	r.Hosts = func(context.Context) ([]string, error) { return []string{s.Addr}, nil }
+	host, _, err := net.SplitHostPort(s.Addr)
+	if err != nil {
+		host = s.Addr
+	}
+	return &r, host
+}

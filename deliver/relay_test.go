@@ -1,0 +1,198 @@
+package deliver_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/emersion/go-sasl"
+
+	"github.com/mailstead/mailstead/deliver"
+	"github.com/mailstead/mailstead/queue"
+	"github.com/mailstead/mailstead/smtp"
+	"github.com/mailstead/mailstead/smtp/smtpclient"
+)
+
+// scripted is a server of one connection: it answers each line that starts
+// with a key of answers with its value, other lines with 250, and hangs up at
+// "hangup". It returns its address.
+func scripted(t *testing.T, greeting string, answers map[string]string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	t.Cleanup(func() { l.Close(); <-done })
+	go func() {
+		defer close(done)
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		fmt.Fprintf(c, "%s\r\n", greeting)
+		data := false
+		for s := bufio.NewScanner(c); s.Scan(); {
+			line := s.Text()
+			if data && line != "." {
+				continue
+			}
+			answer := "250 ok"
+			for prefix, a := range answers {
+				if strings.HasPrefix(line, prefix) {
+					answer = a
+				}
+			}
+			if answer == "hangup" {
+				return
+			}
+			data = !data && line == "DATA" && strings.HasPrefix(answer, "354")
+			fmt.Fprintf(c, "%s\r\n", answer)
+		}
+	}()
+	return l.Addr().String()
+}
+
+var accepts = map[string]string{"DATA": "354 go", ".": "250 2.0.0 queued as Q1"}
+
+func with(key, answer string) map[string]string {
+	m := map[string]string{key: answer}
+	for k, v := range accepts {
+		if k != key {
+			m[k] = v
+		}
+	}
+	return m
+}
+
+func sendTo(t *testing.T, r *deliver.Relay, addrs ...string) ([]smtp.RcptStatus, error) {
+	t.Helper()
+	r.Hosts = func(context.Context) ([]string, error) { return addrs, nil }
+	r.Dialer = &smtpclient.Dialer{Hello: "client.example"}
+	tx, err := r.Begin(t.Context(), &smtp.Mail{ID: "i", PerRecipient: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tx.Rcpt(t.Context(), []*smtp.Recipient{{ForwardPath: address("a@example.com")}, {ForwardPath: address("b@example.com")}})
+	return tx.Data(t.Context(), smtp.NewBody(strings.NewReader(content), -1))
+}
+
+func TestRelayOutcomes(t *testing.T) {
+	type want struct{ a, b int } // reply codes, 0 = delivered, -1 = unknown
+	tests := []struct {
+		name    string
+		answers map[string]string
+		want    want
+	}{
+		{"taken", accepts, want{0, 0}},
+		{"one refused", with("RCPT TO:<b@", "550 5.1.1 no"), want{0, 550}},
+		{"one deferred", with("RCPT TO:<b@", "450 4.2.0 later"), want{0, 450}},
+		{"all refused at MAIL", with("MAIL", "554 5.7.1 no"), want{554, 554}},
+		{"refused at the end", with(".", "554 5.6.0 spam"), want{554, 554}},
+		{"deferred at the end", with(".", "451 4.3.0 disk"), want{451, 451}},
+		{"lost before the body", with("DATA", "hangup"), want{450, 450}},
+		{"lost behind the final dot", with(".", "hangup"), want{-1, -1}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			statuses, err := sendTo(t, &deliver.Relay{}, scripted(t, "220 hi", test.answers))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got [2]int
+			for i, s := range statuses {
+				if got[i] = smtp.ReplyOf(s.Err).Code; errors.Is(s.Err, queue.ErrOutcomeUnknown) {
+					got[i] = -1
+				}
+			}
+			if got != [2]int{test.want.a, test.want.b} {
+				t.Errorf("%v (%v), want %v", got, statuses, test.want)
+			}
+		})
+	}
+}
+
+func TestRelayTriesTheNextHost(t *testing.T) {
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed.Close()
+	busy, good := scripted(t, "421 4.3.2 busy", nil), scripted(t, "220 hi", accepts)
+	statuses, err := sendTo(t, &deliver.Relay{}, closed.Addr().String(), busy, good)
+	if err != nil || statuses[0].Err != nil {
+		t.Errorf("%v, %v", statuses, err)
+	}
+	_, err = sendTo(t, &deliver.Relay{}, closed.Addr().String())
+	if r := smtp.ReplyOf(err); r.Code != 450 {
+		t.Errorf("no host answers: %v, want 450", err)
+	}
+	refuses := scripted(t, "554 5.7.1 go away", nil)
+	if _, err = sendTo(t, &deliver.Relay{}, refuses); smtp.IsPermanent(err) || err == nil {
+		t.Errorf("a 554 greeting: %v, want a deferral", err)
+	}
+}
+
+func TestRelaySendsNoPasswordInPlainText(t *testing.T) {
+	offers := with("EHLO", "250-hi\r\n250 AUTH PLAIN")
+	offers["AUTH"] = "235 2.7.0 ok"
+	r := &deliver.Relay{Auth: func() sasl.Client { return sasl.NewPlainClient("", "u", "secret") }}
+	if _, err := sendTo(t, r, scripted(t, "220 hi", offers)); !errors.Is(err, smtpclient.ErrTLSRequired) {
+		t.Errorf("%v, want ErrTLSRequired", err)
+	}
+	r.PlaintextAuth = true
+	if statuses, err := sendTo(t, r, scripted(t, "220 hi", offers)); err != nil || statuses[0].Err != nil {
+		t.Errorf("%v, %v", statuses, err)
+	}
+}
+
+type zone map[string][]*net.MX
+
+func (z zone) LookupMX(_ context.Context, name string) ([]*net.MX, error) {
+	mx, ok := z[strings.TrimSuffix(name, ".")]
+	switch {
+	case ok && mx == nil:
+		return nil, &net.DNSError{Err: "server failure", Name: name, IsTemporary: true}
+	case !ok:
+		return nil, &net.DNSError{Err: "no such host", Name: name, IsNotFound: true}
+	}
+	return mx, nil
+}
+
+func TestMX(t *testing.T) {
+	m := &deliver.MX{Port: "2525", Self: []string{"Us.example"}, Resolver: zone{
+		"two.example":           {{Host: "b.example.", Pref: 20}, {Host: "a.example.", Pref: 10}, {Host: "a.example.", Pref: 30}},
+		"null.example":          {{Host: ".", Pref: 0}},
+		"broken.example":        nil,
+		"backup.example":        {{Host: "a.example.", Pref: 10}, {Host: "us.example.", Pref: 20}, {Host: "c.example.", Pref: 30}},
+		"ours.example":          {{Host: "us.example.", Pref: 5}, {Host: "a.example.", Pref: 10}},
+		"xn--bcher-kva.example": {{Host: "mx.example.", Pref: 1}},
+	}}
+	tests := []struct{ domain, want string }{
+		{"two.example", "a.example:2525 b.example:2525"},
+		{"plain.example", "plain.example:2525"},
+		{"bücher.example", "mx.example:2525"},
+		{"[192.0.2.1]", "192.0.2.1:2525"},
+		{"[IPv6:2001:db8::1]", "[2001:db8::1]:2525"},
+		{"null.example", "556"},
+		{"broken.example", "451"},
+		{"backup.example", "a.example:2525"},
+		{"ours.example", "554"},
+	}
+	for _, test := range tests {
+		r, _ := m.Receiver(m.Key(address("x@" + test.domain)))
+		hosts, err := r.(*deliver.Relay).Hosts(t.Context())
+		got := strings.Join(hosts, " ")
+		if err != nil {
+			got = fmt.Sprint(smtp.ReplyOf(err).Code)
+		}
+		if got != test.want {
+			t.Errorf("%s: %s (%v), want %s", test.domain, got, err, test.want)
+		}
+	}
+}

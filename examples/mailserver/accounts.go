@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/mailstead/mailstead/auth/login"
+	"github.com/mailstead/mailstead/store"
+)
+
+// specialMailboxes are made for a new account (RFC 6154).
+var specialMailboxes = [...]struct{ name, role string }{
+	{"Archive", `\Archive`}, {"Drafts", `\Drafts`}, {"Junk", `\Junk`}, {"Sent", `\Sent`}, {"Trash", `\Trash`},
+}
+
+// account is a name and a password from the command line or from
+// first-run.txt.
+type account struct{ name, password string }
+
+// accountsOf are the accounts to make or update: those of -user or, without
+// any and while all listeners are on loopback, alice and bob.
+func accountsOf(o *options) (accounts []account, firstRun bool, err error) {
+	for _, u := range o.users {
+		name, password, _ := strings.Cut(u, ":")
+		accounts = append(accounts, account{name, password})
+	}
+	if len(accounts) > 0 || !o.loopback() {
+		return accounts, false, nil
+	}
+	accounts, err = firstRunAccounts(filepath.Join(o.data, "first-run.txt"), o.domains[0])
+	return accounts, true, err
+}
+
+// firstRunAccounts reads the generated passwords, or generates them: lines
+// NAME:PASSWORD.
+func firstRunAccounts(file, domain string) ([]account, error) {
+	b, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		b = fmt.Appendf(nil, "alice@%s:%s\nbob@%s:%s\n", domain, rand.Text(), domain, rand.Text())
+		err = os.WriteFile(file, b, 0o600)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var accounts []account
+	for line := range strings.Lines(string(b)) {
+		if name, password, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
+			accounts = append(accounts, account{name, password})
+		}
+	}
+	return accounts, nil
+}
+
+// setUpAccounts sets passwords and makes mailboxes; it returns the canonical
+// name of the first account, who is the postmaster.
+func setUpAccounts(ctx context.Context, users login.Editor, s store.Store, accounts []account) error {
+	for _, a := range accounts {
+		name, err := login.Canonical(a.name)
+		if err != nil {
+			return fmt.Errorf("-user %s: %w", a.name, err)
+		}
+		if err := setPassword(ctx, users, name, a.password); err != nil {
+			return fmt.Errorf("-user %s: %w", a.name, err)
+		}
+		if err := makeAccount(ctx, s, store.AccountID(name)); err != nil {
+			return fmt.Errorf("-user %s: %w", a.name, err)
+		}
+	}
+	return nil
+}
+
+// setPassword stores a hash unless the stored one fits already.
+func setPassword(ctx context.Context, users login.Editor, name, password string) error {
+	p := login.NewPassword(password)
+	if rec, err := users.Lookup(ctx, name); err == nil && !login.NeedsRehash(rec.Hash, login.Params{}) {
+		if ok, err := login.Verify(rec.Hash, p); err == nil && ok {
+			return nil
+		}
+	}
+	hash, err := login.HashPassword(p, login.Params{})
+	if err != nil {
+		return err
+	}
+	return users.Set(ctx, name, hash)
+}
+
+// makeAccount makes the account with its mailboxes where there is none.
+func makeAccount(ctx context.Context, s store.Store, id store.AccountID) error {
+	err := s.Create(ctx, id, store.AccountInfo{ID: id})
+	if errors.Is(err, store.ErrExists) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	acct, err := s.Open(ctx, id)
+	if err != nil {
+		return err
+	}
+	subscribed := true
+	var c store.Change
+	for _, m := range specialMailboxes {
+		c.Ops = append(c.Ops, store.PutMailbox{ID: store.NewMailboxID(), Create: true, Name: m.name, Role: &m.role, Subscribed: &subscribed})
+	}
+	_, err = acct.Apply(ctx, c)
+	return err
+}

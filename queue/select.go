@@ -1,0 +1,77 @@
+package queue
+
+import (
+	"slices"
+	"strings"
+)
+
+// Clone returns a copy that shares no memory with j.
+func (j *Job) Clone() *Job {
+	c := *j
+	c.Params = j.Params.Clone()
+	c.Recipients = cloneRecipients(j.Recipients)
+	c.Key, c.Prefix = slices.Clone(j.Key), slices.Clone(j.Prefix)
+	return &c
+}
+
+func cloneRecipients(rs []Recipient) []Recipient {
+	out := slices.Clone(rs)
+	for i := range out {
+		out[i].Params.Unknown = slices.Clone(out[i].Params.Unknown)
+	}
+	return out
+}
+
+// Match reports whether f selects j. Limit is not looked at.
+func (f *Filter) Match(j *Job) bool {
+	switch {
+	case j.ID <= f.After,
+		len(f.IDs) > 0 && !slices.Contains(f.IDs, j.ID),
+		f.Message != "" && f.Message != j.Message,
+		f.Destination != "" && f.Destination != j.Destination,
+		f.Sender != "" && FoldPath(f.Sender) != FoldPath(j.ReversePath.String()),
+		f.Identity != "" && f.Identity != j.Identity,
+		f.Held != nil && *f.Held != (j.Hold != ""):
+		return false
+	case f.Recipient == "":
+		return true
+	}
+	want := FoldPath(f.Recipient)
+	return slices.ContainsFunc(j.Recipients, func(r Recipient) bool {
+		return FoldPath(r.ForwardPath.String()) == want
+	})
+}
+
+// FoldPath is the form of a path in which Filter compares it: ASCII letters in
+// lower case, everything else as it is.
+func FoldPath(p string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, p)
+}
+
+// Apply does to j what e says. A Drop is the Storage's own affair: Apply
+// leaves j as it is.
+func (e *Edit) Apply(j *Job) {
+	switch {
+	case e.Hold != nil:
+		j.Hold = *e.Hold
+	case e.Due != nil:
+		j.Due = *e.Due
+	case e.Destination != nil:
+		j.Destination = *e.Destination
+	}
+}
+
+// Apply writes the outcome into the job that is left; it is for a Storage,
+// when Remaining is not empty.
+func (o *Outcome) Apply(j *Job) {
+	j.Recipients = cloneRecipients(o.Remaining)
+	j.Due, j.Hold, j.Last = o.Due, o.Hold, o.Last
+	if o.Attempted {
+		j.Attempts++
+	}
+}

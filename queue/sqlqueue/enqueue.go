@@ -1,0 +1,57 @@
+package sqlqueue
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"github.com/mailstead/mailstead/queue"
+)
+
+// Execer is the application's transaction on the same database: *sql.Tx and
+// *sql.Conn are.
+type Execer interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+// EnqueueTx puts a job into the application's own transaction: the job exists
+// if and only if that commits. The job's blob must already be durable (see
+// queue.Queue.Prepare). A runner attempts it within a second of the commit, or
+// when it is kicked. ErrExists: the ID is known; the transaction should be
+// rolled back. A job whose Once is known is left out.
+func (s *Storage) EnqueueTx(ctx context.Context, tx Execer, job queue.Job) error {
+	rows, err := rowsOf([]queue.Job{job})
+	if err != nil {
+		return err
+	}
+	r := &rows[0]
+	exec := func(query string, args ...any) (int64, error) {
+		res, err := tx.ExecContext(ctx, s.db.Dialect().SQL(query), args...)
+		if err != nil {
+			return 0, fmt.Errorf("sqlqueue: %w", err)
+		}
+		return res.RowsAffected()
+	}
+	if r.once != "" {
+		if n, err := exec(insertOnce, r.once, s.now().UnixNano()); err != nil || n == 0 {
+			return err
+		}
+	}
+	n, err := exec(insertJob, r.args()...)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return fmt.Errorf("%w: %s", queue.ErrExists, r.id)
+	}
+	if _, err := exec(lowerLane, r.dest, r.rank, r.next); err != nil {
+		return err
+	}
+	if _, err := exec(addCount, countJobs, 1); err != nil {
+		return err
+	}
+	if r.next == never {
+		_, err = exec(addCount, countHeld, 1)
+	}
+	return err
+}

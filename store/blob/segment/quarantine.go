@@ -1,0 +1,68 @@
+package segment
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/mailstead/mailstead/internal/vfs"
+)
+
+// setAside copies octets that make no sense into a file of their own, durably,
+// before anything overwrites them (I7).
+func (s *Store) setAside(f io.ReaderAt, name string, off, size int64) error {
+	dir := s.path(quarantineDir)
+	if err := s.fs.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	target, out, err := s.newBad(filepath.Join(dir, fmt.Sprintf("%s@%d", name, off)))
+	if err != nil {
+		return err
+	}
+	err = copyRange(out, f, off, size)
+	if err == nil {
+		err = out.Sync()
+	}
+	if cerr := out.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = s.fs.SyncDir(dir)
+	}
+	if err != nil {
+		return fmt.Errorf("set aside %s: %w", target, err)
+	}
+	s.mu.Lock()
+	s.report.SetAside = append(s.report.SetAside, target)
+	s.mu.Unlock()
+	s.log.Error("segment store: set damaged octets aside", "file", target, "octets", size)
+	return nil
+}
+
+// newBad makes a file that does not exist yet.
+func (s *Store) newBad(base string) (string, vfs.File, error) {
+	for i := 0; ; i++ {
+		name := base + ".bad"
+		if i > 0 {
+			name = fmt.Sprintf("%s.%d.bad", base, i)
+		}
+		f, err := s.fs.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+		if !errors.Is(err, fs.ErrExist) {
+			return name, f, err
+		}
+	}
+}
+
+// isAside reports whether an earlier Open has set these octets aside.
+func (s *Store) isAside(name string, off, size int64) bool {
+	info, err := s.fs.Stat(filepath.Join(s.path(quarantineDir), fmt.Sprintf("%s@%d.bad", name, off)))
+	return err == nil && info.Size() == size
+}
+
+func copyRange(out vfs.File, in io.ReaderAt, off, size int64) error {
+	_, err := io.CopyBuffer(struct{ io.Writer }{out}, struct{ io.Reader }{io.NewSectionReader(in, off, size)}, make([]byte, chunkSize))
+	return err
+}
