@@ -64,7 +64,7 @@ type Import struct {
 	Append
 	UID      UID
 	ModSeq   ModSeq
-	Saved    time.Time
+	Saved    time.Time // zero = now
 	ThreadID ThreadID
 	Gone     bool // a tombstone: only Mailbox, UID and ModSeq count
 }
@@ -137,7 +137,7 @@ type PutMailbox struct {
 	// moves all messages there and leaves INBOX and its children.
 	Name string
 
-	Role       *string // nil = unchanged
+	Role       *string // nil = unchanged; ErrNoMailbox for what is NoSelect
 	Subscribed *bool   // nil = unchanged
 
 	// UIDValidity at Create or in an importing account, UIDNext and

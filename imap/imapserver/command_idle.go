@@ -30,7 +30,7 @@ func (s *session) idle(cmd *command) error {
 		if !errors.As(err, new(errWoken)) {
 			return err
 		}
-		if s.srv.isClosing() {
+		if s.srv.group.Closing() {
 			s.bye("[UNAVAILABLE] Server is shutting down")
 			return errSilent
 		}

@@ -73,6 +73,8 @@ type searcher struct {
 	values  []truth
 	sets    []truth // of KEYWORD by keyword set, for the last keyword node
 	setsFor *searchNode
+	text    haystack
+	scratch []byte
 }
 
 // find returns the messages that match and that the client knows.
@@ -116,8 +118,11 @@ func (s *session) find(p searchProgram, t *view.Table) (store.UIDSet, error) {
 
 // judge decides about one message with all that is known of it.
 func (f *searcher) judge(row *view.Row, m *store.Message) (bool, error) {
-	msg := mail{session: f.session, row: row, m: m}
-	defer msg.close()
+	msg := mail{session: f.session, row: row, m: m, scratch: f.scratch}
+	defer func() {
+		f.scratch = msg.scratch
+		msg.close()
+	}()
 	clear(f.values)
 	f.program.eval(f.values, func(n *searchNode) truth { return f.byRow(n, row) })
 	var failed error
@@ -130,7 +135,7 @@ func (f *searcher) judge(row *view.Row, m *store.Message) (bool, error) {
 		return v == yes, failed
 	}
 	need := f.program.needed(f.values)
-	if err := msg.scan(f.program, need, f.values); err != nil {
+	if err := msg.scan(f.program, need, f.values, &f.text); err != nil {
 		return false, err
 	}
 	return f.program.eval(f.values, func(*searchNode) truth { return no3 }) == yes, nil

@@ -7,13 +7,13 @@ import (
 	"errors"
 	"log/slog"
 	"net"
-	"net/netip"
 	"os"
 	"runtime/debug"
 	"sync"
 	"time"
 
 	"github.com/mailstead/mailstead/internal/imapwire"
+	"github.com/mailstead/mailstead/internal/listen"
 )
 
 // conn is a connection: octets, deadlines and TLS. What the octets mean is the
@@ -22,7 +22,6 @@ type conn struct {
 	server *Server
 	nc     net.Conn // the transport
 	rw     net.Conn // nc, or the TLS layer on it
-	prefix netip.Prefix
 	peer   Peer
 	log    *slog.Logger
 	ctx    context.Context // ends with the connection
@@ -50,33 +49,25 @@ func newConn(s *Server, nc net.Conn) *conn {
 	c := &conn{server: s, nc: nc, rw: nc}
 	c.ctx, c.cancel = context.WithCancel(s.ctx)
 	c.peer.ConnID = rand.Text()[:12]
-	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
-		c.peer.Addr = a.AddrPort().Addr().Unmap()
-		c.prefix = limitPrefix(c.peer.Addr)
-	}
+	c.peer.Addr = listen.AddrOf(nc).Addr()
 	c.log = s.log.With("conn", c.peer.ConnID, "peer", c.peer.Addr)
 	c.enc = imapwire.NewEncoder(connWriter{c})
 	return c
 }
 
-// limitPrefix is whose connections are counted together; invalid for loopback.
-func limitPrefix(a netip.Addr) netip.Prefix {
-	bits := 32
-	if a.Is6() {
-		bits = 64
-	}
-	if a.IsLoopback() {
-		return netip.Prefix{}
-	}
-	p, _ := a.WithZone("").Prefix(bits)
-	return p
+// Wake implements listen.Conn.
+func (c *conn) Wake() { c.wake() }
+
+// Close implements listen.Conn: it ends the connection at once.
+func (c *conn) Close() error {
+	c.cancel()
+	return c.nc.Close()
 }
 
 // serve runs the connection to its end. A panic ends this connection alone.
 func (c *conn) serve() {
-	defer c.server.gone(c)
-	defer c.cancel()
-	defer c.nc.Close()
+	defer c.server.group.Done(c)
+	defer c.Close()
 	defer func() {
 		if r := recover(); r != nil {
 			c.log.Error("imap: panic", "panic", r, "stack", string(debug.Stack()))

@@ -20,7 +20,6 @@
 // # RFCs
 //
 //	RFC 3501  IMAP4rev1             full
-//	RFC 2087  QUOTA                 none ([OVERQUOTA] is sent)
 //	RFC 2177  IDLE                  full
 //	RFC 2342  NAMESPACE             full; one personal namespace
 //	RFC 2683  implementation advice §3.2.1.5 line lengths, §3.4.2 recovery

@@ -24,6 +24,7 @@ type mail struct {
 	meta    store.Meta
 	hasMeta bool
 	root    *mime.Part // the parts as Meta has them; nil until they were needed
+	scratch []byte     // for texts
 }
 
 func (m *mail) close() {

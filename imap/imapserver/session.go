@@ -106,7 +106,7 @@ func (s *session) next() error {
 		return err
 	}
 	for {
-		if s.srv.isClosing() {
+		if s.srv.group.Closing() {
 			s.bye("[UNAVAILABLE] Server is shutting down")
 			return nil
 		}
@@ -191,7 +191,7 @@ func (s *session) readVerb(cmd *command) (err error) {
 	case cmd.verb == nil:
 		return bad("Unknown command")
 	case cmd.verb.states&s.state == 0:
-		return badState(s.state)
+		return badState(cmd.verb, s.state)
 	}
 	return nil
 }
@@ -205,14 +205,14 @@ func otherProtocol(tag string) bool {
 	return false
 }
 
-func badState(s state) error {
-	switch s {
-	case notAuthenticated:
+func badState(v *verb, s state) error {
+	switch {
+	case v.states == notAuthenticated:
+		return bad("Already logged in")
+	case s == notAuthenticated:
 		return bad("Log in first")
-	case authenticated:
-		return bad("No mailbox selected")
 	}
-	return bad("Already logged in")
+	return bad("No mailbox selected")
 }
 
 // runVerb runs the handler, and then tells the client what changed, where the
@@ -222,8 +222,9 @@ func (s *session) runVerb(cmd *command) error {
 	if isBad(err) || s.sel == nil || cmd.verb.sync == syncNone || s.conn.failed() != nil {
 		return err
 	}
-	if serr := s.poll(cmd); serr != nil && err == nil {
-		// The command itself succeeded, and says so; the next one will tell.
+	if serr := s.poll(cmd); serr != nil && s.state != logout {
+		// The command itself has its outcome, and says so; the next one will
+		// tell what this could not.
 		s.report(cmd, serr)
 	}
 	return err

@@ -49,7 +49,7 @@ func (b *batch) lane(dest string, rank int64) *laneChange {
 	return b.lanes[l]
 }
 
-// came notes a job that is new in its lane, d = 1, or one that left, d = -1.
+// moved notes a job that is new in its lane, d = 1, or one that left, d = -1.
 func (b *batch) moved(c *columns, d int64) {
 	change := b.lane(c.dest, c.rank)
 	if d > 0 {

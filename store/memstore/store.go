@@ -2,6 +2,7 @@ package memstore
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"maps"
 	"slices"
@@ -118,7 +119,7 @@ func (s *Store) Accounts(ctx context.Context, after store.AccountID) iter.Seq2[s
 				continue
 			}
 			a, err := s.lookup(ctx, id)
-			if err == store.ErrNoAccount {
+			if errors.Is(err, store.ErrNoAccount) {
 				continue // dropped since
 			}
 			if err != nil {

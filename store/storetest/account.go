@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/blob"
 )
 
 func accountChecks() []check {
@@ -15,6 +16,7 @@ func accountChecks() []check {
 		{name: "AccountExists", rule: "Create refuses an id that is there (ErrExists) and ids that are not clean (ErrName); Open refuses an unknown one (ErrNoAccount)", run: accountExists},
 		{name: "AccountList", rule: "Accounts yields the ids greater than after, in order, and holds no lock meanwhile (I12)", run: accountList},
 		{name: "AccountDrop", rule: "a dropped account is gone, with everything in it; its id can be used again", run: accountDrop},
+		{name: "AccountDropInside", rule: "an account dropped while Accounts runs does not end the list with an error", run: accountDropInside},
 		{name: "AccountDropAlone", rule: "DropAccount is the only Op of its Change (ErrInvalid)", run: accountDropAlone},
 		{name: "AccountValidityAfterDrop", rule: "I3: an account made again has other UIDVALIDITYs than before", run: accountValidity},
 		{name: "AccountLimits", rule: "PutAccount sets limits and state, seen by Usage and Accounts", run: accountLimits},
@@ -76,6 +78,23 @@ func accountList(e *env) {
 			}
 		})
 		e.same(fmt.Sprintf("accounts after %q", after), got, append([]store.AccountID{}, ids[i+1:]...))
+	}
+}
+
+// accountDropInside drops, in the loop body, an account that is still to come.
+func accountDropInside(e *env) {
+	for _, id := range []store.AccountID{"a", "b", "c"} {
+		e.account(id)
+	}
+	b, n := e.open("b"), 0
+	for info, err := range e.s.Accounts(e.ctx, "") {
+		e.ok("Accounts", err)
+		if n++; info.ID == "a" {
+			b.do(store.DropAccount{})
+		}
+	}
+	if n < 2 || n > 3 {
+		e.errorf("%d accounts; 2 are there all the time, one goes meanwhile", n)
 	}
 }
 
@@ -187,5 +206,11 @@ func storeClosed(e *env) {
 	e.is("Mailboxes", err, store.ErrClosed)
 	_, err = e.s.Open(e.ctx, "alice")
 	e.is("Open", err, store.ErrClosed)
+	e.is("Create", e.s.Create(e.ctx, "bob", store.AccountInfo{}), store.ErrClosed)
+	_, err = e.s.Holds(e.ctx, []blob.Ref{op.Blob})
+	e.is("Holds (an empty answer would let the collector take all)", err, store.ErrClosed)
+	for _, err := range h.Messages(e.ctx, h.inbox, store.Query{}) {
+		e.is("Messages", err, store.ErrClosed)
+	}
 	e.within("a Wait that was there at Close", func() { e.is("Wait", <-waiting, store.ErrClosed) })
 }

@@ -55,6 +55,7 @@ func changeAtomic(e *env) {
 	}
 	h.refused(store.ErrNoMailbox, append(all, bad)...)
 	e.sameDump("the account after all of them, refused", e.dump(h), before)
+	h.do(store.PutEntry{Key: "k2", Value: []byte("v"), IfAbsent: true})
 	fresh := h.put(h.inbox, 1)
 	if fresh.Min() <= uids.Max() {
 		e.errorf("UID %d is given out again", fresh.Min())

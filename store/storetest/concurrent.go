@@ -112,10 +112,7 @@ func (w *watcher) look() {
 // and a reader that must always see pairs.
 func concurrentChanges(e *env) {
 	const writers = 8
-	each := 30
-	if testing.Short() {
-		each = 10
-	}
+	const each = 30
 	h := e.account("alice")
 	work := h.create("Work")
 	uids := h.put(h.inbox, writers)

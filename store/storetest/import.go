@@ -58,6 +58,12 @@ func importNumbers(e *env) {
 		e.errorf("the account's ModSeq is %d, below that of a message", now)
 	}
 	e.same("content", h.read(h.inbox, 30), "p:old body")
+	op.UID, op.ModSeq, op.Saved, op.ThreadID = 31, 0, time.Time{}, store.ThreadID{}
+	h.do(op)
+	m = h.one(h.inbox, 31)
+	if m.ModSeq == 0 || m.ThreadID == (store.ThreadID{}) || time.Since(m.Saved).Abs() > time.Hour {
+		e.errorf("what Import was not given is not chosen: %+v", m)
+	}
 }
 
 func importTombstones(e *env) {
@@ -137,6 +143,9 @@ func importLeaves(e *env) {
 	h := e.importing()
 	work := h.create("Work")
 	h.do(store.Import{Append: h.message(h.inbox, "x"), UID: 40, ModSeq: 1000})
+	gone, top := h.create("gone"), h.create("top")
+	h.create("top/below")
+	h.do(store.PutMailbox{ID: gone, Delete: true}, store.PutMailbox{ID: top, Delete: true})
 	inbox, before := h.state(h.inbox), h.modSeq()
 	r := h.setState(store.AccountActive)
 	if r.ModSeq < before+jump || h.modSeq() != r.ModSeq {
@@ -150,7 +159,11 @@ func importLeaves(e *env) {
 	}
 	list, _, err := h.Mailboxes(e.ctx, before)
 	e.ok("Mailboxes", err)
-	e.same("mailboxes that say they changed (UIDNEXT did)", len(list), 2)
+	changed := []string{}
+	for _, m := range list {
+		changed = append(changed, m.Name)
+	}
+	e.same("mailboxes that say they changed (UIDNEXT did)", changed, []string{store.Inbox, "Work", "top/below"})
 	if uid := h.put(h.inbox, 1).Min(); uid < 41+jump {
 		e.errorf("the next UID is %d", uid)
 	}

@@ -143,18 +143,23 @@ func mailboxDelete(e *env) {
 	h := e.account("alice")
 	id := h.create("Work")
 	h.put(id, 3)
-	h.do(store.PutEntry{Mailbox: id, Key: "k", Value: []byte("v")})
+	h.do(
+		store.PutEntry{Mailbox: id, Key: "k", Value: []byte("v")},
+		store.PutEntry{Mailbox: h.inbox, Key: "k", Value: []byte("inbox")},
+		store.PutEntry{Key: "k", Value: []byte("account")},
+	)
 	h.do(store.PutMailbox{ID: id, Delete: true})
 	e.same("mailboxes", h.names(), []string{store.Inbox})
 	u, err := h.Usage(e.ctx)
 	e.ok("Usage", err)
 	e.same("usage", u, store.Usage{Mailboxes: 1})
+	n := 0
 	for _, err := range h.Entries(e.ctx, store.EntryQuery{Mailbox: id}) {
 		e.is("Entries of a deleted mailbox", err, store.ErrNoMailbox)
+		n++
 	}
-	for entry := range h.Entries(e.ctx, store.EntryQuery{All: true}) {
-		e.errorf("the entry %q outlives its mailbox", entry.Key)
-	}
+	e.same("errors yielded by Entries of a deleted mailbox", n, 1)
+	e.same("entries that are left", h.entries(store.EntryQuery{All: true}), []string{"k=account", "k=inbox"})
 	h.refused(store.ErrNoMailbox, store.PutMailbox{ID: id, Delete: true})
 	h.refused(store.ErrNoMailbox, store.PutMailbox{ID: id, Name: "Back"})
 	h.refused(store.ErrNoMailbox, store.SetFlags{Mailbox: id, UIDs: store.AllUIDs(), Flags: store.Seen})
@@ -172,7 +177,9 @@ func mailboxDeleteChildren(e *env) {
 	if m.ID == top || m.Messages != 0 {
 		e.errorf("the NoSelect name is %+v; it needs an ID of its own", m)
 	}
+	role := `\Sent`
 	h.refused(store.ErrNoMailbox, store.PutMailbox{ID: m.ID, Delete: true})
+	h.refused(store.ErrNoMailbox, store.PutMailbox{ID: m.ID, Role: &role})
 	h.do(store.PutMailbox{ID: below, Delete: true})
 	e.same("mailboxes after the last child went", h.names(), []string{store.Inbox})
 
@@ -199,8 +206,11 @@ func mailboxDeleteSubscribed(e *env) {
 	h.do(store.PutMailbox{ID: id, Delete: true})
 	m, err := store.MailboxByName(e.ctx, h, "news")
 	e.ok("the subscribed name", err)
-	h.do(store.PutMailbox{ID: m.ID, Subscribed: &no})
+	r := h.do(store.PutMailbox{ID: m.ID, Subscribed: &no})
 	e.same("mailboxes after unsubscribing", h.names(), []string{store.Inbox})
+	list, _, err := h.Mailboxes(e.ctx, r.ModSeq-1)
+	e.ok("Mailboxes", err)
+	e.same("its tombstone", list, []store.Mailbox{{ID: m.ID, Name: "news", ModSeq: r.ModSeq, Gone: true}})
 }
 
 func mailboxValidity(e *env) {

@@ -194,9 +194,10 @@ func messagesDeleted(e *env) {
 	})
 }
 
+// messagesEnds appends faster than it reads.
 func messagesEnds(e *env) {
 	h := e.account("alice")
-	h.put(h.inbox, 5)
+	h.put(h.inbox, 1050)
 	e.within("a loop over Messages whose body appends", func() {
 		n := 0
 		for _, err := range h.Messages(e.ctx, h.inbox, store.Query{}) {
@@ -204,8 +205,10 @@ func messagesEnds(e *env) {
 				e.errorf("Messages: %v", err)
 				return
 			}
-			h.put(h.inbox, 1)
-			if n++; n > 1100 {
+			if n++; n%100 == 0 {
+				h.put(h.inbox, 200)
+			}
+			if n > 5000 {
 				e.errorf("the loop follows what its body appends and never ends")
 				return
 			}

@@ -2,7 +2,7 @@ package storetest
 
 import (
 	"fmt"
-	"sync"
+	"sync/atomic"
 
 	"github.com/mailstead/mailstead/store"
 )
@@ -11,6 +11,7 @@ func onceChecks() []check {
 	return []check{
 		{name: "OnceRepeats", rule: "I9: a Once key that was applied does nothing and returns the first Result with Repeated", run: func(e *env) { onceRepeats(e, false) }},
 		{name: "OnceReopened", rule: "I9: a Once key is remembered when the store is opened again", persistent: true, run: func(e *env) { onceRepeats(e, true) }},
+		{name: "OnceMany", rule: "I9: every Once key is remembered, not only the last", run: onceMany},
 		{name: "OnceRefused", rule: "I9: a refused Change does not use up its Once key", run: onceRefused},
 		{name: "OncePerAccount", rule: "I9: Once keys belong to one account, and are compared octet by octet", run: oncePerAccount},
 		{name: "OnceAfterCollection", rule: "I9: a repeated Change succeeds when its message was expunged and its blob collected since", run: onceCollected},
@@ -53,6 +54,23 @@ func onceRepeats(e *env, reopen bool) {
 	e.sameDump("the account after a repeat with other Ops", e.dump(h), before)
 }
 
+func onceMany(e *env) {
+	h := e.account("alice")
+	var first []string
+	for pass := range 2 {
+		for i := range 20 {
+			r := h.change(store.Change{Once: fmt.Sprint(i), Ops: []store.Op{h.message(h.inbox, "x")}})
+			e.same(fmt.Sprintf("Repeated of key %d", i), r.Repeated, pass == 1)
+			if pass == 0 {
+				first = append(first, fmt.Sprintf("%+v", r.Ops))
+			} else {
+				e.same(fmt.Sprintf("the Result of key %d", i), fmt.Sprintf("%+v", r.Ops), first[i])
+			}
+		}
+	}
+	e.same("messages", len(h.all(h.inbox)), 20)
+}
+
 func onceRefused(e *env) {
 	h := e.account("alice")
 	ops := []store.Op{h.message(h.inbox, "x"), store.PutEntry{Key: "k", Value: []byte("v"), IfAbsent: true}}
@@ -90,27 +108,26 @@ func onceCollected(e *env) {
 }
 
 func onceConcurrent(e *env) {
+	const rounds, writers = 30, 16
 	h := e.account("alice")
-	c := store.Change{Once: "o", Ops: []store.Op{h.message(h.inbox, "x")}}
-	var mu sync.Mutex
-	fresh, dest := 0, map[string]bool{}
-	done := e.writers(16, func(int) {
-		r, err := h.Apply(e.ctx, c)
-		mu.Lock()
-		defer mu.Unlock()
-		if err != nil {
-			e.errorf("Apply: %v", err)
-			return
-		}
-		if !r.Repeated {
-			fresh++
-		}
-		dest[r.Ops[0].Dest.String()] = true
-	})
-	e.await("16 Applies with one key", done)
-	e.same("Changes that were not a repeat", fresh, 1)
-	e.same("different results", len(dest), 1)
-	e.same("messages", len(h.all(h.inbox)), 1)
+	for round := range rounds {
+		c := store.Change{Once: fmt.Sprint(round), Ops: []store.Op{h.message(h.inbox, "x")}}
+		var fresh atomic.Int64
+		start := make(chan struct{})
+		done := e.writers(writers, func(int) {
+			<-start
+			r, err := h.Apply(e.ctx, c)
+			if err != nil {
+				e.errorf("Apply: %v", err)
+			} else if !r.Repeated {
+				fresh.Add(1)
+			}
+		})
+		close(start)
+		e.await("16 Applies with one key", done)
+		e.same("Changes that were not a repeat", fresh.Load(), int64(1))
+	}
+	e.same("messages", len(h.all(h.inbox)), rounds)
 }
 
 func onceOwn(e *env) {

@@ -69,6 +69,7 @@ func (e *env) sinceOrResync(h *handle, since store.ModSeq) {
 
 func purgeKeeps(e *env) {
 	h, _ := e.littered()
+	thread, _ := h.threaded(7, 1)
 	names, usage := h.names(), h.state(h.inbox)
 	msgs, entries, now := h.all(h.inbox), h.entries(store.EntryQuery{All: true}), h.modSeq()
 	validity := h.state(h.create("gone")).UIDValidity
@@ -82,6 +83,9 @@ func purgeKeeps(e *env) {
 	e.same("entries", h.entries(store.EntryQuery{All: true}), entries)
 	if m := h.modSeq(); m < now {
 		e.errorf("the ModSeq went back from %d to %d", now, m)
+	}
+	if reply, _ := h.threaded(7, 2, 1); e.c.Has&Threads != 0 && reply != thread {
+		e.errorf("a reply does not join the thread after the purge")
 	}
 	if uid := h.put(h.inbox, 1).Min(); uid < usage.UIDNext {
 		e.errorf("UID %d is given out again", uid)

@@ -53,7 +53,12 @@ func threadNewest(e *env) {
 	}
 	got, gotUID := h.threaded(7, 1, 2, 3)
 	e.same("thread of a message that fits both", got, b)
-	h.do(store.Expunge{Mailbox: h.inbox, UIDs: store.UIDs(bUID, gotUID)})
+	got, backUID := h.threaded(7, 3, 2, 1)
+	e.same("thread of a message that fits both, keys the other way", got, b)
+	c, cUID := h.threaded(7, 4)
+	got, dUID := h.threaded(7, 4, 1)
+	e.same("thread of a message whose first key is the newest's", got, c)
+	h.do(store.Expunge{Mailbox: h.inbox, UIDs: store.UIDs(bUID, gotUID, backUID, cUID, dUID)})
 	got, _ = h.threaded(7, 3, 1)
 	e.same("thread, where the newer messages are gone", got, a)
 }

@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"fmt"
+	"runtime"
 
 	"github.com/mailstead/mailstead/store"
 )
@@ -91,31 +92,29 @@ func waitKinds(e *env) {
 	}
 }
 
-// waitMissed has a follower that reads and waits while a writer makes as many
-// Changes; it must come to the end.
+// waitMissed has followers that read and wait while a writer makes as many
+// Changes; all must come to the end.
 func waitMissed(e *env) {
 	const changes = 200
 	h := e.account("alice")
 	start := h.modSeq()
-	end := make(chan store.ModSeq, 1)
-	go func() {
+	followers := e.writers(4, func(int) {
 		follower := e.open("alice")
-		at := start
-		for follower.state(follower.inbox).Messages < changes {
+		for at := start; follower.state(follower.inbox).Messages < changes; {
 			m, err := waitFor(e.ctx, follower, at)
 			if err != nil {
 				e.errorf("Wait: %v", err)
-				break
+				return
 			}
 			at = m
 		}
-		end <- at
-	}()
+	})
 	op := h.message(h.inbox, "x")
 	for range changes {
 		h.do(op)
+		runtime.Gosched()
 	}
-	e.within("the follower", func() { <-end })
+	e.await("a follower, after the last Change,", followers)
 }
 
 func waitCancel(e *env) {

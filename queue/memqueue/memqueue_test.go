@@ -1,0 +1,16 @@
+package memqueue_test
+
+import (
+	"testing"
+
+	"github.com/mailstead/mailstead/queue"
+	"github.com/mailstead/mailstead/queue/memqueue"
+	"github.com/mailstead/mailstead/queue/queuetest"
+)
+
+func TestStorage(t *testing.T) {
+	queuetest.Run(t, queuetest.Config{
+		New:    func(testing.TB) queue.Storage { return &memqueue.Storage{} },
+		Reopen: func(_ testing.TB, s queue.Storage) queue.Storage { return s.(*memqueue.Storage).Reopen() },
+	})
+}
