@@ -170,8 +170,7 @@ const lastWords = 250 * time.Millisecond
 // When ctx ends first, each is told so, then closed, and the context's error
 // is returned.
 func (g *Group) Shutdown(ctx context.Context) error {
-	conns := g.stop()
-	wake(conns, false)
+	wake(g.stop(), false)
 	done := make(chan struct{})
 	go func() {
 		g.wg.Wait()
@@ -182,7 +181,7 @@ func (g *Group) Shutdown(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 	}
-	wake(conns, true)
+	wake(g.stop(), true)
 	timer := time.NewTimer(lastWords)
 	defer timer.Stop()
 	select {
