@@ -3,6 +3,7 @@ package imapserver
 import (
 	"bytes"
 	"io"
+	"slices"
 
 	"github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/internal/imapwire"
@@ -20,6 +21,7 @@ type mail struct {
 	session *session
 	row     *view.Row
 	m       *store.Message
+	fields  store.Fields  // what m holds
 	content store.Content // nil until it was needed
 	meta    store.Meta
 	hasMeta bool
@@ -73,6 +75,9 @@ func (m *mail) loadMeta() error {
 	if m.meta, m.hasMeta = store.DecodeMeta(m.m.Meta); m.hasMeta {
 		return nil
 	}
+	if err := m.needPrefix(); err != nil {
+		return err
+	}
 	if err := m.open(); err != nil {
 		return err
 	}
@@ -84,6 +89,25 @@ func (m *mail) loadMeta() error {
 	}
 	m.meta, m.hasMeta = meta, true
 	return nil
+}
+
+// needPrefix asks the store again for a message whose Meta was all that seemed
+// to be needed.
+func (m *mail) needPrefix() error {
+	if m.fields&store.FieldContent != 0 {
+		return nil
+	}
+	q := store.Query{UIDs: store.UIDs(m.row.UID), Fields: store.FieldContent}
+	for full, err := range m.session.account.Store().Messages(m.session.ctx, m.session.sel.id, q) {
+		if err != nil {
+			return err
+		}
+		known := *m.m
+		known.Prefix = slices.Clone(full.Prefix)
+		m.m, m.fields = &known, m.fields|store.FieldContent
+		return nil
+	}
+	return store.ErrNoMessage
 }
 
 // prefix is the number of octets in front of the blob.
