@@ -61,8 +61,13 @@ func (p *fetchPlan) needsMeta() bool {
 
 // open makes the octets of the message available.
 func (m *mail) open() (err error) {
-	if m.content == nil {
-		m.content, err = m.session.account.Store().Content(m.session.ctx, m.session.sel.id, m.row.UID)
+	s := m.session
+	switch {
+	case m.content != nil:
+	case m.fields&store.FieldContent != 0:
+		m.content, err = store.OpenContent(s.ctx, s.account.Store(), s.sel.id, m.m)
+	default:
+		m.content, err = s.account.Store().Content(s.ctx, s.sel.id, m.row.UID)
 	}
 	return err
 }
@@ -103,7 +108,7 @@ func (m *mail) needPrefix() error {
 			return err
 		}
 		known := *m.m
-		known.Prefix = slices.Clone(full.Prefix)
+		known.Blob, known.Key, known.Prefix = full.Blob, slices.Clone(full.Key), slices.Clone(full.Prefix)
 		m.m, m.fields = &known, m.fields|store.FieldContent
 		return nil
 	}
