@@ -104,7 +104,7 @@ func (s *session) find(p searchProgram, t *view.Table) (store.UIDSet, error) {
 		if row == nil || m.Gone {
 			continue
 		}
-		ok, err := f.judge(row, m)
+		ok, err := f.judge(row, m, q.Fields)
 		switch {
 		case errors.Is(err, store.ErrExpunged), errors.Is(err, store.ErrNoMessage):
 		case err != nil:
@@ -117,8 +117,8 @@ func (s *session) find(p searchProgram, t *view.Table) (store.UIDSet, error) {
 }
 
 // judge decides about one message with all that is known of it.
-func (f *searcher) judge(row *view.Row, m *store.Message) (bool, error) {
-	msg := mail{session: f.session, row: row, m: m, scratch: f.scratch}
+func (f *searcher) judge(row *view.Row, m *store.Message, fields store.Fields) (bool, error) {
+	msg := mail{session: f.session, row: row, m: m, fields: fields, scratch: f.scratch}
 	defer func() {
 		f.scratch = msg.scratch
 		msg.close()

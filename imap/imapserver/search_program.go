@@ -144,7 +144,7 @@ func (p searchProgram) fields() store.Fields {
 		case opBefore, opOn, opSince:
 			f |= store.FieldDates
 		case opSentBefore, opSentOn, opSentSince, opEnvelope:
-			f |= store.FieldMeta | store.FieldContent
+			f |= store.FieldMeta
 		case opHeader, opBody, opText:
 			f |= store.FieldMeta | store.FieldContent
 		}
