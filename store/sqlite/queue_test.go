@@ -3,6 +3,7 @@ package sqlite_test
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"net/url"
 	"path/filepath"
 	"testing"
@@ -22,13 +23,40 @@ type queueDB struct {
 	path string
 }
 
-func openQueue(t testing.TB, path string) *queueDB {
+// preparing is a connector that notes the statements prepared on it.
+type preparing struct {
+	driver.Connector
+	note func(query string)
+}
+
+func (p preparing) Connect(ctx context.Context) (driver.Conn, error) {
+	c, err := p.Connector.Connect(ctx)
+	return preparingConn{c, p.note}, err
+}
+
+type preparingConn struct {
+	driver.Conn
+	note func(string)
+}
+
+func (c preparingConn) Prepare(query string) (driver.Stmt, error) {
+	c.note(query)
+	return c.Conn.Prepare(query)
+}
+
+func openQueue(t testing.TB, path string) *queueDB { return openNoted(t, path, nil) }
+
+func openNoted(t testing.TB, path string, note func(query string)) *queueDB {
 	t.Helper()
 	handle := func(conns int, pragmas ...string) *sql.DB {
 		q := url.Values{"_pragma": append([]string{"busy_timeout(10000)", "synchronous(2)", "cache_size(-65536)", "wal_autocheckpoint(4000)"}, pragmas...)}
+		var c driver.Connector
 		c, err := sqlite.NewConnector((&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String())
 		if err != nil {
 			t.Fatal(err)
+		}
+		if note != nil {
+			c = preparing{c, note}
 		}
 		db := sql.OpenDB(c)
 		db.SetMaxOpenConns(conns)
