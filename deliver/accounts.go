@@ -115,6 +115,9 @@ func (a *Accounts) postmaster(ctx context.Context) Entry {
 	return Entry{Kind: Local, Account: id, Err: err}
 }
 
+// IsLocal reports whether a domain, in any form, is one of Domains.
+func (a *Accounts) IsLocal(domain string) bool { return a.local(CanonicalDomain(domain)) }
+
 func (a *Accounts) local(domain string) bool {
 	for _, d := range a.Domains {
 		if CanonicalDomain(d) == domain {

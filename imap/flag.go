@@ -1,7 +1,6 @@
 package imap
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/mailstead/mailstead/store"
@@ -48,20 +47,4 @@ func AppendFlagNames(dst []byte, f Flags) []byte {
 		first = false
 	}
 	return dst
-}
-
-// FlagSet is flags and keywords together. Keywords are sorted by octets, with
-// no duplicates in any case.
-type FlagSet struct {
-	System   Flags
-	Keywords []string
-}
-
-// Add puts a keyword into the set, unless it is there in any case.
-func (s *FlagSet) Add(keyword string) {
-	if slices.ContainsFunc(s.Keywords, func(k string) bool { return strings.EqualFold(k, keyword) }) {
-		return
-	}
-	i, _ := slices.BinarySearch(s.Keywords, keyword)
-	s.Keywords = slices.Insert(s.Keywords, i, keyword)
 }

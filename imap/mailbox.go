@@ -1,10 +1,10 @@
 package imap
 
-import "strings"
+import "github.com/mailstead/mailstead/store"
 
 // Inbox is the name of the mailbox that every account has. It is known in any
 // case (RFC 3501 §5.1).
-const Inbox = "INBOX"
+const Inbox = store.Inbox
 
 // Attr is an attribute of a mailbox name in LIST and LSUB responses.
 type Attr string
@@ -35,15 +35,4 @@ const (
 // Roles are the special uses.
 func Roles() []Attr {
 	return []Attr{RoleAll, RoleArchive, RoleDrafts, RoleFlagged, RoleJunk, RoleSent, RoleTrash}
-}
-
-// FoldInbox writes INBOX, alone or as the first level, in upper case.
-func FoldInbox(name string) string {
-	if len(name) < len(Inbox) || !strings.EqualFold(name[:len(Inbox)], Inbox) {
-		return name
-	}
-	if len(name) > len(Inbox) && name[len(Inbox)] != Delimiter {
-		return name
-	}
-	return Inbox + name[len(Inbox):]
 }

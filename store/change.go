@@ -19,13 +19,15 @@ type Change struct {
 
 // The sizes of a Change; more is refused with ErrTooLarge.
 const (
-	MaxChange = 10_000  // messages that SetFlags and Expunge may name
+	MaxChange = 10_000  // messages that are there and SetFlags and Expunge name
 	MaxWhole  = 100_000 // messages that Append and Copy may make
 )
 
 // Op is one operation of a Change. The set of types is closed; a backend
 // switches over them. \Deleted, UNCHANGEDSINCE and quota are judged inside
-// the transaction: losers and missing UIDs are results, not errors.
+// the transaction: losers and missing UIDs are results, not errors. In an Op
+// an empty set of UIDs names nothing. Faults that show without looking at the
+// account are found by Change.Check.
 type Op interface{ isOp() }
 
 // Append adds a message and gives it the mailbox's next UID. Callers use the
@@ -35,8 +37,8 @@ type Append struct {
 	Mailbox  MailboxID
 	EmailID  EmailID // zero = the backend chooses one
 	Flags    Flags
-	Keywords []string
-	Received time.Time // zero = now
+	Keywords []string  // ErrName: one cannot be a keyword
+	Received time.Time // zero = now; kept to the second
 	Blob     blob.Ref
 	Size     int64 // octets of the blob
 	Key      []byte
@@ -55,11 +57,14 @@ type Append struct {
 
 // Import adds a message, or a tombstone, with given numbers: restore and
 // migration. Only into an account in state AccountImporting (ErrNotImporting).
+// A UID that the mailbox has or had is ErrExists. UIDs and ModSeqs may come in
+// any order; UIDNext and the account's counter follow the greatest. A zero
+// ModSeq or ThreadID is chosen as by Append.
 type Import struct {
 	Append
 	UID      UID
 	ModSeq   ModSeq
-	Saved    time.Time
+	Saved    time.Time // zero = now
 	ThreadID ThreadID
 	Gone     bool // a tombstone: only Mailbox, UID and ModSeq count
 }
@@ -74,8 +79,8 @@ const (
 	FlagsReplace
 )
 
-// SetFlags changes flags and keywords. A message whose state already is as
-// wanted takes no new ModSeq.
+// SetFlags changes flags and keywords; see On for the rules. A message whose
+// state already is as wanted takes no new ModSeq.
 type SetFlags struct {
 	Mailbox  MailboxID
 	UIDs     UIDSet
@@ -112,35 +117,45 @@ type PutMailbox struct {
 	ID MailboxID
 
 	// Create makes a mailbox with this ID and Name; missing levels above are
-	// made too. ErrExists.
+	// made too, as mailboxes like any other. The name of a NoSelect mailbox
+	// is free, and its subscription is inherited. ErrExists: the name, or the
+	// ID, also that of a tombstone.
 	Create bool
 
-	// Delete removes the mailbox and its messages. Children stay, and keep
-	// the name as a NoSelect mailbox while they last. INBOX cannot be
-	// deleted (ErrInbox).
+	// Delete removes the mailbox, its messages and entries. Children stay,
+	// and keep the name as a NoSelect mailbox while they last; a subscription
+	// keeps it until it is taken away (RFC 9051 §6.3.7). INBOX cannot be
+	// deleted (ErrInbox), nor what is NoSelect (ErrNoMailbox).
 	Delete bool
 
 	// Name, when not "", is the name at Create, else the new name: the
-	// subtree below moves with it. INBOX can be renamed only by moving its
-	// messages (RFC 9051 §6.3.6): the backend makes a mailbox with the new
-	// name, moves all messages there and leaves INBOX and its children.
+	// subtree below moves with it, role and subscription too, and levels that
+	// are missing above are made. ErrExists: a name is taken by what is not
+	// NoSelect; ErrName: see CleanName, or the new name lies below the old.
+	// INBOX can be renamed only by moving its messages (RFC 9051 §6.3.6): the
+	// backend makes a mailbox with the new name, which OpResult.Mailbox says,
+	// moves all messages there and leaves INBOX and its children.
 	Name string
 
-	Role       *string // nil = unchanged
+	Role       *string // nil = unchanged; ErrNoMailbox for what is NoSelect
 	Subscribed *bool   // nil = unchanged
 
 	// UIDValidity at Create or in an importing account, UIDNext and
-	// HighestModSeq in an importing account only; zero = the backend chooses.
+	// HighestModSeq in an importing account only (ErrNotImporting); zero =
+	// the backend chooses. Outside an import UIDValidity must be greater than
+	// all that the account gave out (ErrConflict). UIDNext and HighestModSeq
+	// never go back.
 	UIDValidity   UIDValidity
 	UIDNext       UID
 	HighestModSeq ModSeq
 }
 
-// PutEntry writes or removes a small value.
+// PutEntry writes or removes a small value. Removing what is not there takes
+// no ModSeq; writing always does.
 type PutEntry struct {
 	Mailbox MailboxID // zero = of the account
 	Key     string
-	Value   []byte // nil = remove
+	Value   []byte // nil = remove; empty is a value
 	Expires time.Time
 
 	IfAbsent bool    // refuse the Change with ErrConflict when there is one
@@ -149,13 +164,17 @@ type PutEntry struct {
 
 // PutAccount changes limits and state.
 type PutAccount struct {
-	Limits *Limits       // nil = unchanged
-	State  *AccountState // nil = unchanged; leaving AccountImporting moves UIDNext and the ModSeq counter 2^20 ahead
+	Limits *Limits // nil = unchanged
+
+	// State, nil = unchanged. Leaving AccountImporting moves the ModSeq
+	// counter and every mailbox's UIDNext 2^20 ahead, so that numbers given
+	// out after the copy was made do not come again.
+	State *AccountState
 }
 
 // ClaimRecent moves RecentFrom up to the mailbox's UIDNext; OpResult.Changed
-// holds what was claimed. It takes no ModSeq, may be lost in a crash, and
-// needs no sync.
+// holds the UIDs that are there of what was claimed. It takes no ModSeq, may
+// be lost in a crash, and needs no sync.
 type ClaimRecent struct{ Mailbox MailboxID }
 
 // DropAccount deletes the account and everything in it. The rest of the
@@ -194,9 +213,9 @@ type OpResult struct {
 	// has Dest alone.
 	Source, Dest UIDSet
 
-	Changed  UIDSet // got a new state, or were expunged, or were claimed
+	Changed  UIDSet // got a new state, or were expunged (also by Move), or were claimed
 	Modified UIDSet // lost UNCHANGEDSINCE
-	Missing  UIDSet // were not there (any more)
+	Missing  UIDSet // what of UIDs is not there (any more)
 
 	EmailID  EmailID  // Append: the id it got
 	ThreadID ThreadID // Append: the thread it joined

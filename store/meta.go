@@ -3,6 +3,8 @@ package store
 import (
 	"io"
 	"time"
+
+	"github.com/mailstead/mailstead/internal/mime"
 )
 
 // MetaVersion is the first octet of the Meta that this version writes. A
@@ -35,16 +37,99 @@ type Meta struct {
 	Parts         []Span    // every part in the order of the walk
 }
 
+// PartKind says what a part of a message holds.
+type PartKind uint8
+
+// The kinds of parts.
+const (
+	PartLeaf      PartKind = iota
+	PartMultipart          // Span.Parts parts follow
+	PartMessage            // one message follows (message/rfc822, message/global)
+)
+
 // Span is where one part of a message lies, as octets from the blob's start.
+// The parts stand in the order of the message, each before those that it
+// holds; the first one is the message itself.
 type Span struct {
 	Header, Body, End int64 // [Header,Body) is its header, [Body,End) its body
+	Kind              PartKind
+	Parts             int // parts directly below: any number of a multipart, 1 of a message, 0 of a leaf
 }
 
 // Describe reads a message once and computes its Description. It fails only
 // when r does: a broken message has a description too.
 func Describe(r io.ReaderAt, size int64) (Description, error) {
-	return Description{}, nil
+	m, root, err := describe(r, size)
+	if err != nil {
+		return Description{}, err
+	}
+	d := Description{Meta: m.encode()}
+	if len(d.Meta) > MaxMeta {
+		d.Meta = nil
+	}
+	d.ThreadKeys = threadKeys(root.Envelope)
+	d.SubjectHash = hashSubject(m.BaseSubject)
+	return d, nil
 }
 
-// DecodeMeta decodes b; ok is false for a Meta that has to be computed again.
-func DecodeMeta(b []byte) (m Meta, ok bool) { return Meta{}, false }
+// ComputeMeta is the Meta of a message whose stored one is missing, of another
+// version, or too long to be stored.
+func ComputeMeta(r io.ReaderAt, size int64) (Meta, error) {
+	m, _, err := describe(r, size)
+	return m, err
+}
+
+func describe(r io.ReaderAt, size int64) (Meta, *mime.Part, error) {
+	root, err := mime.Walk(r, size, mime.Limits{})
+	if err != nil {
+		return Meta{}, nil, err
+	}
+	m := Meta{
+		HeaderSize:    root.Header.Len(),
+		Lines:         root.Lines,
+		Envelope:      mime.AppendEnvelope(nil, root.Envelope),
+		Body:          mime.AppendBody(nil, root, false),
+		BodyStructure: mime.AppendBody(nil, root, true),
+	}
+	if e := root.Envelope; e != nil {
+		m.BaseSubject = []byte(mime.BaseSubject(e.Subject))
+		if t, ok := mime.ParseDate(e.Date); ok {
+			m.SentDate = t
+		}
+	}
+	preview, err := mime.Preview(r, root)
+	if err != nil {
+		return Meta{}, nil, err
+	}
+	m.Preview = []byte(preview)
+	root.All(func(p *mime.Part) bool {
+		m.HasAttachment = m.HasAttachment || isAttachment(p)
+		m.Parts = append(m.Parts, spanOf(p))
+		return true
+	})
+	return m, root, nil
+}
+
+func isAttachment(p *mime.Part) bool {
+	const word = "attachment"
+	if len(p.Disposition) != len(word) {
+		return false
+	}
+	for i := range word {
+		if p.Disposition[i]|0x20 != word[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func spanOf(p *mime.Part) Span {
+	s := Span{Header: p.Header.Start, Body: p.Body.Start, End: p.Body.End}
+	switch {
+	case p.IsMessage():
+		s.Kind, s.Parts = PartMessage, 1
+	case p.IsMultipart():
+		s.Kind, s.Parts = PartMultipart, len(p.Children)
+	}
+	return s
+}

@@ -19,7 +19,8 @@ type Store interface {
 	Open(ctx context.Context, id AccountID) (Account, error)
 
 	// Create makes an account with an empty INBOX, durable when it returns.
-	// ErrExists: there is one.
+	// UIDVALIDITYs are greater than those of an earlier account of this id.
+	// ErrExists: there is one; ErrName: see AccountID.Check.
 	Create(ctx context.Context, id AccountID, info AccountInfo) error
 
 	// Accounts yields the accounts with an id greater than after, in order
@@ -34,7 +35,8 @@ type Store interface {
 	// now, or did less than 24 h ago.
 	Holds(ctx context.Context, refs []blob.Ref) ([]blob.Ref, error)
 
-	// Close ends the store after what was handed to it is done.
+	// Close ends the store after what was handed to it is done. All methods
+	// fail with ErrClosed from then on, and those that wait return it.
 	Close() error
 }
 
@@ -44,7 +46,7 @@ type Account interface {
 	// Mailboxes returns all mailboxes (since = 0), or those changed after
 	// since with tombstones for the deleted, in order of name; and the
 	// account's ModSeq at that moment. ErrResync: since lies below the purge
-	// mark.
+	// mark. ErrNoAccount, here and in every method: it was dropped.
 	Mailboxes(ctx context.Context, since ModSeq) ([]Mailbox, ModSeq, error)
 
 	// Messages yields the messages of a mailbox that match q, in ascending
@@ -52,17 +54,22 @@ type Account interface {
 	// on, and no transaction, connection or lock is held while the loop body
 	// runs. With M the ModSeq that Mailboxes returned before: every UID comes
 	// at most once, in a state at or after M; the caller's next Since is M,
-	// never the highest value seen. The *Message and its slices are valid
-	// until the next step. ErrNoMailbox, ErrResync.
+	// never the highest value seen. UIDs that are given out while the loop
+	// runs may be left out, and never keep it from ending. The *Message and
+	// its slices are valid until the next step. A NoSelect mailbox has no
+	// messages. ErrNoMailbox, ErrResync; an error ends the sequence.
 	Messages(ctx context.Context, id MailboxID, q Query) iter.Seq2[*Message, error]
 
 	// Content opens the octets of a message: Prefix, then the blob. It also
-	// opens an expunged message until that is collected, then ErrExpunged.
-	// ErrNoMessage: the UID was never given out.
+	// opens an expunged message until that is collected, then ErrExpunged;
+	// of a deleted mailbox it may do so too, or return ErrNoMailbox. It stays
+	// readable until it is closed. ErrNoMessage: the UID was never given out.
 	Content(ctx context.Context, id MailboxID, uid UID) (Content, error)
 
 	// Entries yields the small values that match q, in order of
-	// (MailboxID, Key).
+	// (MailboxID, Key), octet by octet. Values are the caller's own. The
+	// entries of a deleted mailbox are gone without tombstones of their own.
+	// ErrNoMailbox, ErrResync.
 	Entries(ctx context.Context, q EntryQuery) iter.Seq2[Entry, error]
 
 	// Apply carries out a Change: atomic, isolated, durable when it returns.
@@ -71,7 +78,8 @@ type Account interface {
 	Apply(ctx context.Context, c Change) (Result, error)
 
 	// Wait blocks until the account's ModSeq is greater than after, and
-	// returns it. It may wake early, with a ModSeq that is not greater.
+	// returns it. It may wake early, with a ModSeq that is not greater. A
+	// dropped account or a closed store ends it with ErrNoAccount, ErrClosed.
 	Wait(ctx context.Context, after ModSeq) (ModSeq, error)
 
 	// Usage is what the account holds and may hold.

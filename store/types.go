@@ -102,7 +102,8 @@ type Mailbox struct {
 	Subscribed bool
 
 	// NoSelect reports a name that holds no messages and exists for its
-	// children, or only as a subscription (\NonExistent).
+	// children, or only as a subscription (\NonExistent). It has an ID of its
+	// own, no UIDVALIDITY, and goes when neither is left.
 	NoSelect bool
 
 	// Gone reports a tombstone: the mailbox was deleted. Only ID, Name and

@@ -44,14 +44,16 @@ func layers() []layer {
 
 		// Engines and wrappers of the contracts.
 		{"store/blob/...", []string{"store/blob"}},
-		{"store/...", []string{"store", "store/blob"}},
+		{"store/sqldb", nil}, // opens databases; knows neither mail nor queues
+		{"store/sqlstore", []string{"store", "store/blob", "store/sqldb"}},
+		{"store/...", []string{"store", "store/blob", "store/blob/memblob"}},
 		{"queue/sqlqueue", []string{"queue", "smtp", "store/blob", "store/sqldb"}},
 		{"queue/...", []string{"queue", "smtp", "store/blob"}},
 
 		// Authentication of messages; the methods never import auth.
 		{"auth", []string{"smtp", "auth/..."}},
 		{"auth/login", nil},
-		{"auth/login/...", []string{"auth/login"}},
+		{"auth/login/...", []string{"auth/login", "store/sqldb"}},
 		{"auth/authres", nil},
 		{"auth/dnsx", nil},
 		{"auth/...", []string{"smtp", "auth/authres", "auth/dnsx"}},
@@ -80,7 +82,7 @@ func lightPackages() []light {
 		{"smtp", smtp},
 		{"smtp/smtpserver", smtp},
 		{"smtp/smtpclient", smtp},
-		{"store", nil},
+		{"store", []string{"github.com/emersion/go-message", "golang.org/x/net", "golang.org/x/text"}}, // Describe
 		{"store/blob", nil},
 		{"pop3", nil},
 	}

@@ -7,7 +7,8 @@ import (
 
 // Defaults of [Config].
 const (
-	DefaultMaxLine    = 8 << 10
+	DefaultMaxLine    = 8 << 10  // before login
+	LoginMaxLine      = 64 << 10 // for SetMaxLine after login: long sets and searches
 	DefaultMaxMemory  = 256 << 10
 	DefaultMaxDiscard = 64 << 20
 

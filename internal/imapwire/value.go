@@ -9,34 +9,33 @@ import "io"
 // forms and of unknown extension data (RFC 4466 tagged-ext-val) needs.
 func SkipValue(b []byte, maxDepth int) (int, error) {
 	depth, n := 0, 0
-	first := true // nothing stands before b[n] in its list
+	before := byte('(') // '(' ' ' or ')' in front of b[n]; 'a' behind a string
 	for {
 		if n >= len(b) {
 			return 0, io.ErrUnexpectedEOF
 		}
 		switch c := b[n]; {
-		case c == '(' && (first || b[n-1] == ')' || b[n-1] == ' '):
+		case c == '(' && before != 'a':
 			if depth++; depth > maxDepth {
 				return 0, &SyntaxError{Pos: int64(n), Reason: "nested too deeply", Err: ErrNesting}
 			}
-			n, first = n+1, true
+			n, before = n+1, '('
 			continue
-		case c == ')' && depth > 0 && b[n-1] != ' ':
+		case c == ')' && depth > 0 && before != ' ':
 			depth--
-			n++
-		case c == ' ' && depth > 0 && !first && b[n-1] != ' ':
-			n++
+			n, before = n+1, ')'
+		case c == ' ' && (before == ')' || before == 'a'):
+			n, before = n+1, ' '
 			continue
-		case first || b[n-1] == ' ':
+		case before == '(' || before == ' ':
 			m, err := skipString(b[n:])
 			if err != nil {
 				return 0, shift(err, n)
 			}
-			n += m
+			n, before = n+m, 'a'
 		default:
 			return 0, syntax(n, "space expected")
 		}
-		first = false
 		if depth == 0 {
 			return n, nil
 		}

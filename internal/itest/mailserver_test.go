@@ -100,7 +100,7 @@ func newServer(t *testing.T, flags ...string) *mailserver {
 		if s.running() {
 			s.kill()
 		}
-		if t.Failed() {
+		if t.Failed() && s.log != nil {
 			t.Logf("end of the server's log:\n%s", s.log.tail())
 		}
 	})

@@ -149,3 +149,68 @@ push "<tag-pattern>~A<enter><tag-prefix><copy-message>%s<enter><exit>"
 		}
 	}
 }
+
+// TestCollect lets programs that collect a maildrop over POP3 take it: all of
+// it arrives, a second run finds nothing new, and a run that deletes leaves the
+// maildrop empty.
+func TestCollect(t *testing.T) {
+	for _, tc := range []struct {
+		name, program string
+		config        func(s *mailserver, maildir, state string) string
+		args          func(rc string, keep bool) []string
+	}{
+		{"mpop over POP3S", "mpop", func(s *mailserver, maildir, state string) string {
+			host, port := s.hostPort("pop3s")
+			return fmt.Sprintf("account default\nhost %s\nport %s\ntls on\ntls_starttls off\ntls_certcheck off\nauth user\n"+
+				"user %s\npassword %q\nreceived_header off\ndelivery maildir %s\nuidls_file %s\n",
+				host, port, alice, password, maildir, state)
+		}, func(rc string, keep bool) []string {
+			return []string{"-C", rc, "--keep=" + map[bool]string{true: "on", false: "off"}[keep]}
+		}},
+		{"fetchmail with STLS", "fetchmail", func(s *mailserver, maildir, state string) string {
+			host, port := s.hostPort("pop3")
+			return fmt.Sprintf("set no bouncemail\nset idfile %q\npoll %s protocol pop3 service %s uidl no dns\n"+
+				"user %q password %q sslproto tls1.2+ no sslcertck no rewrite no dropdelivered\n"+
+				"mda \"sh -c 'cat >%s/new/$$'\"\n", state, host, port, alice, password, maildir)
+		}, func(rc string, keep bool) []string {
+			return []string{"-f", rc, "--nodetach", "--nosyslog", map[bool]string{true: "--keep", false: "--nokeep"}[keep]}
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			const n = 5
+			s, sent := filled(t, n)
+			path := peer(t, tc.program)
+			state := filepath.Join(t.TempDir(), "uidls")
+			run := func(want int, keep bool) string {
+				t.Helper()
+				maildir := t.TempDir()
+				for _, sub := range []string{"cur", "new", "tmp"} {
+					if err := os.Mkdir(filepath.Join(maildir, sub), 0o700); err != nil {
+						t.Fatal(err)
+					}
+				}
+				args := tc.args(writeFile(t, "rc", []byte(tc.config(s, maildir, state))), keep)
+				// fetchmail ends with status 1 when there is no new mail.
+				runPeer(t, false, "sh", append([]string{"-c", `"$@"; s=$?; [ $s = 0 ] || [ $s = 1 -a ` + strconv.Itoa(want) + ` = 0 ]`, "sh", path}, args...)...)
+				if bodies := maildirBodies(t, maildir); len(bodies) != want {
+					t.Fatalf("%d messages collected, want %d", len(bodies), want)
+				}
+				return maildir
+			}
+			bodies := maildirBodies(t, run(n, true))
+			for i, msg := range sent {
+				if !bodies[string(bodyOf(unix(msg)))] {
+					t.Errorf("message %d is not among those collected", i)
+				}
+			}
+			run(0, true)
+			if err := os.Remove(state); err != nil {
+				t.Fatal(err)
+			}
+			run(n, false)
+			if left := s.login(t, alice, "INBOX").bodies(); len(left) != 0 {
+				t.Errorf("%d messages are left after a run that deletes", len(left))
+			}
+		})
+	}
+}

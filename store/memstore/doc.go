@@ -9,7 +9,7 @@
 // whole, so a reader copies a page of pointers under the mutex and works on
 // without it.
 //
-// Tombstones are kept until Purge. Finding what changed since a ModSeq walks
+// Tombstones are kept until [Store.Purge]. Finding what changed since a ModSeq walks
 // over the mailbox: this store is meant for thousands of messages a mailbox,
 // not millions.
 //

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/blob"
+	"github.com/mailstead/mailstead/store/blob/memblob"
 )
 
 // TestFirstMessage goes the way of one message: stored, listed, read, gone.
@@ -44,6 +46,14 @@ func TestFirstMessage(t *testing.T) {
 	}
 	if _, err := s.Open(context.Background(), "nobody"); !errors.Is(err, store.ErrNoAccount) {
 		t.Errorf("Open of an unknown account: %v", err)
+	}
+}
+
+// TestGivenBlobs: the store uses the blob store it is given.
+func TestGivenBlobs(t *testing.T) {
+	blobs := memblob.New()
+	if s := New(blobs); s.Blobs() != blob.Blobs(blobs) {
+		t.Errorf("Blobs() = %v", s.Blobs())
 	}
 }
 

@@ -2,6 +2,7 @@ package memstore
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"maps"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/blob"
+	"github.com/mailstead/mailstead/store/blob/memblob"
 )
 
 // Store keeps everything in memory. Make one with New.
@@ -29,11 +31,10 @@ type Store struct {
 
 var _ store.Store = (*Store)(nil)
 
-// New returns an empty store over blobs; nil = a blob store of its own, also
-// in memory.
+// New returns an empty store over blobs; nil = a new memblob.Blobs.
 func New(blobs blob.Blobs) *Store {
 	if blobs == nil {
-		blobs = newBlobs()
+		blobs = memblob.New()
 	}
 	return &Store{
 		blobs:    blobs,
@@ -118,7 +119,7 @@ func (s *Store) Accounts(ctx context.Context, after store.AccountID) iter.Seq2[s
 				continue
 			}
 			a, err := s.lookup(ctx, id)
-			if err == store.ErrNoAccount {
+			if errors.Is(err, store.ErrNoAccount) {
 				continue // dropped since
 			}
 			if err != nil {

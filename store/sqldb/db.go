@@ -100,7 +100,7 @@ func (db *DB) Commit(ctx context.Context, w Work) error {
 	if !db.waiting.put(it) {
 		return ErrClosed
 	}
-	return <-it.done
+	return db.dialect.explain(<-it.done)
 }
 
 // Close lets the Work that waits finish, refuses more, and closes the handles.

@@ -1,6 +1,8 @@
 package sqldb
 
 import (
+	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 )
@@ -39,6 +41,10 @@ type Dialect struct {
 	// error, lost connection), for which no single Work can be blamed.
 	// nil = never.
 	Systemic func(error) bool
+
+	// Corrupt reports an error that says that the database is damaged.
+	// nil = never.
+	Corrupt func(error) bool
 
 	// NotCommitted reports that an error of COMMIT means for certain that
 	// nothing was committed, now or after a crash. nil = never certain.
@@ -81,6 +87,19 @@ func (d *Dialect) typeName(name string) string {
 		return ""
 	}
 	return strings.ToUpper(name)
+}
+
+// explain adds the sentinels of this package to errors of the driver.
+func (d *Dialect) explain(err error) error {
+	switch {
+	case err == nil || errors.Is(err, ErrUnknown):
+		return err
+	case is(d.Corrupt, err):
+		return fmt.Errorf("%w: %w", ErrCorrupt, err)
+	case is(d.Systemic, err):
+		return fmt.Errorf("%w: %w", ErrSystemic, err)
+	}
+	return err
 }
 
 func is(f func(error) bool, err error) bool { return f != nil && f(err) }

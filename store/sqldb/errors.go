@@ -14,6 +14,11 @@ var (
 	ErrClosed = errors.New("sqldb: closed")
 	// ErrVersion: the tables were written by a newer version of the program.
 	ErrVersion = errors.New("sqldb: schema of a newer version")
+	// ErrSystemic: the database as a whole failed (disk full, I/O error, lost
+	// connection). The Work had no effect.
+	ErrSystemic = errors.New("sqldb: database failed")
+	// ErrCorrupt: the database is damaged.
+	ErrCorrupt = errors.New("sqldb: database is damaged")
 	// ErrPanic: a Do panicked; it had no effect.
 	ErrPanic = errors.New("sqldb: panic in a work")
 )

@@ -24,9 +24,10 @@ func (db *DB) Query(ctx context.Context, query string, args ...any) (*sql.Rows, 
 	}
 	st, err := db.readStmt(ctx, query)
 	if err != nil {
-		return nil, err
+		return nil, db.dialect.explain(err)
 	}
-	return st.QueryContext(ctx, args...)
+	rows, err := st.QueryContext(ctx, args...)
+	return rows, db.dialect.explain(err)
 }
 
 func (db *DB) readStmt(ctx context.Context, query string) (*sql.Stmt, error) {
@@ -74,6 +75,22 @@ func Collect[T any](ctx context.Context, q Querier, scan func(*sql.Rows) (T, err
 		out = append(out, t)
 	}
 	return out, rows.Err()
+}
+
+// Each runs a query and calls scan for every row. Until it returns it holds a
+// connection and a snapshot, so scan does nothing but decode.
+func Each(ctx context.Context, q Querier, scan func(*sql.Rows) error, query string, args ...any) error {
+	rows, err := q.Query(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }
 
 // One is Collect for the first row; ok is false when there is none.

@@ -60,6 +60,10 @@ type Account struct {
 	state *State
 	slots map[store.MailboxID]*slot
 
+	// claimed is, for each mailbox, the first UID that ClaimRecent here has
+	// not claimed.
+	claimed map[store.MailboxID]store.UID
+
 	watch watch
 }
 

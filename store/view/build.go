@@ -52,6 +52,11 @@ func (b *builder) finish(modseq store.ModSeq) *Table {
 			t.gone = slices.Clone(t.gone[drop:])
 		}
 	}
+	for i, o := range b.fresh {
+		if o != shared {
+			t.chunks[i].summarize()
+		}
+	}
 	t.chunks = slices.DeleteFunc(t.chunks, func(c *chunk) bool { return len(c.rows) == 0 })
 	t.n = 0
 	for _, c := range t.chunks {
@@ -77,6 +82,9 @@ func repack(old []*chunk, n int) []*chunk {
 			c.rows = append(c.rows, r)
 			c.max = max(c.max, r.ModSeq)
 		}
+	}
+	for _, c := range chunks {
+		c.summarize()
 	}
 	return chunks
 }

@@ -39,6 +39,18 @@ const (
 type chunk struct {
 	rows []Row
 	max  store.ModSeq // greatest ModSeq in rows
+
+	// any are the flags that some row has, all those that every row has.
+	any, all store.Flags
+}
+
+// summarize computes any and all.
+func (c *chunk) summarize() {
+	c.any, c.all = 0, store.AllFlags
+	for i := range c.rows {
+		c.any |= c.rows[i].Flags()
+		c.all &= c.rows[i].Flags()
+	}
 }
 
 func (c *chunk) last() store.UID { return c.rows[len(c.rows)-1].UID }
@@ -116,9 +128,44 @@ func findRow(rows []Row, uid store.UID) (int, bool) {
 // Rows yields the rows with first <= UID <= last in ascending order. The
 // caller does not change them.
 func (t *Table) Rows(first, last store.UID) iter.Seq[*Row] {
+	return t.rows(first, last, func(*chunk) bool { return true })
+}
+
+// With yields those of Rows that have the flag.
+func (t *Table) With(flag store.Flags, first, last store.UID) iter.Seq[*Row] {
+	rows := t.rows(first, last, func(c *chunk) bool { return c.any&flag != 0 })
+	return func(yield func(*Row) bool) {
+		for r := range rows {
+			if r.Flags()&flag != 0 && !yield(r) {
+				return
+			}
+		}
+	}
+}
+
+// Without yields those of Rows that lack the flag.
+func (t *Table) Without(flag store.Flags, first, last store.UID) iter.Seq[*Row] {
+	rows := t.rows(first, last, func(c *chunk) bool { return c.all&flag == 0 })
+	return func(yield func(*Row) bool) {
+		for r := range rows {
+			if r.Flags()&flag == 0 && !yield(r) {
+				return
+			}
+		}
+	}
+}
+
+// rows yields the rows of a range, without the chunks that want refuses.
+func (t *Table) rows(first, last store.UID, want func(*chunk) bool) iter.Seq[*Row] {
 	return func(yield func(*Row) bool) {
 		for i := t.find(first); i < len(t.chunks); i++ {
 			rows := t.chunks[i].rows
+			if rows[0].UID > last {
+				return
+			}
+			if !want(t.chunks[i]) {
+				continue
+			}
 			j := 0
 			if rows[0].UID < first {
 				j, _ = findRow(rows, first)
@@ -205,5 +252,5 @@ func (t *Table) bytes() int64 {
 
 const (
 	tableBytes = 2048 // of a Table, its slot, and its share of the account
-	chunkBytes = 32
+	chunkBytes = 48
 )

@@ -23,6 +23,10 @@ type segment struct {
 	end      atomic.Int64 // durable end of the records; set by load but for the active one
 	hasTombs atomic.Bool  // a tombstone file exists
 
+	// Files of earlier generations that are still to be removed; used by who
+	// holds maint.
+	leftover []string
+
 	// Guarded by cache.mu.
 	refs    int
 	idle    *list.Element
@@ -38,7 +42,7 @@ type segment struct {
 	dead     []tombstone // sorted by origin
 	deadSize int64
 	tombEnd  int64 // where the next tombstone goes
-	tombSalt uint64
+	tombSeed uint32
 	verified bool // of a single: the body matched its checksum
 }
 

@@ -46,7 +46,7 @@ func (c *committer) commit(batch []*pending) {
 			continue
 		}
 		if err := c.place(p); err != nil {
-			p.done <- err
+			p.settle(err)
 			continue
 		}
 		c.group = append(c.group, p)
@@ -93,19 +93,19 @@ func (c *committer) append(p *pending) error {
 	g := c.s.active
 	p.ref = ref{number: g.number, origin: c.off, size: p.size, sum: p.sum}
 	h := recHeader{size: p.size, origin: c.off, created: now(), sum: p.sum}
-	var head [recHeaderSize]byte
-	h.put(head[:], g.header.salt)
 	if p.spool != nil {
-		return c.appendSpool(p, head[:])
+		return c.appendSpool(p, &h)
 	}
-	copy(p.buf, head[:])
+	h.put(p.buf, g.header.seed)
 	if err := c.write(p.buf); err != nil {
 		return err
 	}
 	return c.pad(p.size)
 }
 
-func (c *committer) appendSpool(p *pending, head []byte) error {
+func (c *committer) appendSpool(p *pending, h *recHeader) error {
+	head := make([]byte, recHeaderSize)
+	h.put(head, c.s.active.header.seed)
 	if err := c.write(head); err != nil {
 		return err
 	}
@@ -199,7 +199,7 @@ func (c *committer) undo(cause error) {
 
 func (c *committer) answer(err error) {
 	for _, p := range c.group {
-		p.done <- err
+		p.settle(err)
 	}
 	clear(c.group)
 	c.group = c.group[:0]
@@ -222,7 +222,7 @@ func (c *committer) syncNames() {
 		if err == nil {
 			c.s.publish(p.single)
 		}
-		p.done <- err
+		p.settle(err)
 	}
 	clear(c.names)
 	c.names = c.names[:0]
@@ -241,7 +241,8 @@ func (s *Store) newShared() (*segment, error) {
 		return nil, err
 	}
 	g := &segment{kind: shared, number: number, file: f, refs: 1}
-	g.header = fileHeader{kind: shared, number: number, created: now(), salt: rand.Uint64()}
+	g.header = fileHeader{kind: shared, number: number, created: now()}
+	g.header.setSalt(rand.Uint64())
 	g.end.Store(fileHeaderSize)
 	if err := s.nameShared(g, f, tmp); err != nil {
 		f.Close()

@@ -94,27 +94,32 @@ func (s *Store) removable(g *segment) bool {
 	return g.number < s.highest
 }
 
-// removeSegment removes a segment without a living record. Its tombstones go
-// last: without them the dead would come back.
+// removeSegment removes a segment without a living record.
 func (s *Store) removeSegment(g *segment) error {
+	if err := s.removeFiles(g); err != nil {
+		return err // an earlier generation is still there: it would come back
+	}
 	s.mu.Lock()
 	delete(s.segments, g.number)
 	s.mu.Unlock()
 	s.cache.retire(g)
+	g.leftover = []string{g.name(), g.tombName()}
 	return s.removeFiles(g)
 }
 
+// removeFiles removes the leftovers of g. Of each generation the tombstones
+// go last: without them the dead would come back.
 func (s *Store) removeFiles(g *segment) error {
-	if err := s.fs.Remove(s.path(g.name())); err != nil {
-		return err
+	for len(g.leftover) > 0 {
+		if err := s.fs.Remove(s.path(g.leftover[0])); err != nil && !gone(err) {
+			return err
+		}
+		g.leftover = g.leftover[1:]
+		if err := s.fs.SyncDir(s.dir); err != nil {
+			return s.fail(err)
+		}
 	}
-	if !g.hasTombs.Load() {
-		return nil
-	}
-	if err := s.fs.SyncDir(s.dir); err != nil {
-		return s.fail(err)
-	}
-	return s.fs.Remove(s.path(g.tombName()))
+	return nil
 }
 
 // rewrite copies the living records of g into the next generation. The file
@@ -128,8 +133,9 @@ func (s *Store) rewrite(g *segment) (*segment, error) {
 	next := &segment{kind: g.kind, number: g.number, generation: g.generation + 1}
 	next.header = fileHeader{
 		kind: g.kind, number: g.number, generation: next.generation,
-		created: now(), salt: rand.Uint64(),
+		created: now(),
 	}
+	next.header.setSalt(rand.Uint64())
 	rw := rewriter{g: g, out: f, next: next, off: fileHeaderSize, buf: make([]byte, chunkSize)}
 	err = rw.run()
 	if err == nil {
@@ -159,7 +165,8 @@ func (s *Store) replace(g, next *segment) error {
 	}
 	s.publish(next)
 	s.cache.retire(g)
-	return s.removeFiles(g)
+	next.leftover = append(g.leftover, g.name(), g.tombName())
+	return s.removeFiles(next)
 }
 
 // rewriter copies records.
@@ -198,7 +205,7 @@ func (rw *rewriter) run() error {
 func (rw *rewriter) copy(st step) error {
 	rw.table = append(rw.table, tableEntry{st.rec.origin, rw.off})
 	var head [recHeaderSize]byte
-	st.rec.put(head[:], rw.next.header.salt)
+	st.rec.put(head[:], rw.next.header.seed)
 	n := copy(rw.buf, head[:])
 	var sum uint32
 	for from, left := st.off+recHeaderSize, st.rec.size; ; {

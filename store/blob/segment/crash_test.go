@@ -32,6 +32,9 @@ type history struct {
 	deleted map[blob.Ref]bool   // Delete returned nil
 	order   []blob.Ref
 	n       int
+	born    int // index in order at which this life began
+
+	rewritten, removed int // segments
 }
 
 func newHistory() *history {
@@ -65,11 +68,14 @@ func (h *history) commit(s *segment.Store, size int, announced int64) error {
 	return nil
 }
 
-func (h *history) delete(s *segment.Store, every, from int) error {
+// delete deletes the commits of this life that are chosen by their index.
+func (h *history) delete(s *segment.Store, which func(i int) bool) error {
 	var refs []blob.Ref
-	for i := from; i < len(h.order); i += every {
-		refs = append(refs, h.order[i])
-		h.doomed[h.order[i]] = true
+	for i, ref := range h.order {
+		if i >= h.born && which(i) && !h.deleted[ref] {
+			refs = append(refs, ref)
+			h.doomed[ref] = true
+		}
 	}
 	if err := s.Delete(context.Background(), refs...); err != nil {
 		return err
@@ -80,11 +86,19 @@ func (h *history) delete(s *segment.Store, every, from int) error {
 	return nil
 }
 
+func (h *history) compact(s *segment.Store) error {
+	st, err := s.Compact(context.Background())
+	h.rewritten += st.Rewritten
+	h.removed += st.Removed
+	return err
+}
+
 // live is the history of two lives of a store. With stop it ends at the first
 // error, as after a power cut; else it goes on, as a server does. The blobs
 // that an open Store must still serve are checked in between.
 func (h *history) live(fs vfs.FS, stop bool) {
-	for life := range 2 {
+	for range 2 {
+		h.born = len(h.order)
 		s, err := segment.Open(context.Background(), "/data", tiny(fs))
 		if err != nil {
 			if stop {
@@ -92,23 +106,31 @@ func (h *history) live(fs vfs.FS, stop bool) {
 			}
 			continue
 		}
+		commit := func(sizes ...int) func() error {
+			return func() (err error) {
+				for _, size := range sizes {
+					if err = h.commit(s, size, -1); err != nil && stop {
+						return err
+					}
+				}
+				return err
+			}
+		}
+		compact := func() error { return h.compact(s) }
+		all := func(i int) bool { return true }
+		most := func(i int) bool { return i%4 != 3 }
 		steps := []func() error{
-			func() error { return h.commit(s, 100, -1) },
-			func() error { return h.commit(s, 0, 5) },
-			func() error { return h.commit(s, 1500, -1) }, // a single
-			func() error { return h.commit(s, 350, -1) },
-			func() error { return h.commit(s, 300, -1) },
-			func() error { return h.commit(s, 390, -1) }, // rolls over
-			func() error { return h.delete(s, 1, 3*life) },
-			func() error { return h.commit(s, 10, -1) },
-			func() error { return h.commit(s, 2000, 2005) }, // a single
-			func() error { _, err := s.Compact(context.Background()); return err },
-			func() error { return h.commit(s, 390, -1) },
-			func() error { return h.commit(s, 390, -1) },
-			func() error { return h.commit(s, 390, -1) },
-			func() error { return h.delete(s, 2, 1) },
-			func() error { _, err := s.Compact(context.Background()); return err },
-			func() error { return h.commit(s, 20, -1) },
+			commit(100, 0, 1500, 350, 300, 390), // a single; the last rolls over
+			func() error { return h.delete(s, all) },
+			commit(10, 2000),
+			compact, // removes segments
+			commit(60, 60, 60, 60, 60, 60, 60, 60, 390, 390),
+			func() error { return h.delete(s, most) },
+			compact, // rewrites segments
+			commit(20, 390),
+			func() error { return h.delete(s, func(i int) bool { return i%8 == 3 }) },
+			compact, // and again, from a later generation
+			func() error { return h.commit(s, 700, 705) },
 		}
 		for _, step := range steps {
 			if step() != nil && stop {
@@ -198,8 +220,9 @@ func operations(t *testing.T) int {
 	fault := vfs.NewFault(newDisk(), nil)
 	h := newHistory()
 	h.live(fault, true)
-	if len(h.acked) != 2*12 || len(h.deleted) < 10 {
-		t.Fatalf("the undisturbed history acknowledged %d commits and %d deletes", len(h.acked), len(h.deleted))
+	t.Logf("%d operations: %d commits, %d deletes, %d segments rewritten, %d removed", fault.Count(), len(h.acked), len(h.deleted), h.rewritten, h.removed)
+	if len(h.acked) != 2*21 || len(h.deleted) < 30 || h.rewritten < 4 || h.removed < 4 {
+		t.Fatal("the undisturbed history does not do enough")
 	}
 	return fault.Count()
 }

@@ -31,13 +31,21 @@ func (s *Store) Delete(ctx context.Context, refs ...blob.Ref) error {
 	}
 	defer s.unlockMaint()
 	var errs []error
+	newFiles := false
 	for _, number := range order {
 		if err := ctx.Err(); err != nil {
 			errs = append(errs, err)
 			break
 		}
-		if err := s.deleteFrom(number, perSegment[number]); err != nil {
+		isNew, err := s.deleteFrom(number, perSegment[number])
+		if err != nil {
 			errs = append(errs, fmt.Errorf("segment: delete from %d: %w", number, err))
+		}
+		newFiles = newFiles || isNew
+	}
+	if newFiles {
+		if err := s.fs.SyncDir(s.dir); err != nil {
+			errs = append(errs, s.fail(err))
 		}
 	}
 	return errors.Join(errs...)
@@ -61,14 +69,15 @@ func (s *Store) lockMaint(ctx context.Context) error {
 
 func (s *Store) unlockMaint() { <-s.maint }
 
-// deleteFrom marks records of one segment dead.
-func (s *Store) deleteFrom(number uint64, refs []ref) error {
+// deleteFrom marks records of one segment dead. isNew: the directory is to be
+// synced.
+func (s *Store) deleteFrom(number uint64, refs []ref) (isNew bool, err error) {
 	g := s.lookup(number)
 	if g == nil {
-		return nil
+		return false, nil
 	}
 	if err := s.acquire(g); err != nil {
-		return err
+		return false, err
 	}
 	defer s.release(g)
 	var ts []tombstone
@@ -80,9 +89,9 @@ func (s *Store) deleteFrom(number uint64, refs []ref) error {
 		if !ok || off+recordLen(r.size) > g.end.Load() {
 			continue
 		}
-		h, err := readRecHeader(g.file, off, g.header.salt)
+		h, err := readRecHeader(g.file, off, g.header.seed)
 		if isIO(err) {
-			return err
+			return false, err
 		}
 		if err == nil && (h.origin != r.origin || h.size != r.size || h.sum != r.sum) {
 			continue // some other record: the Ref is not there
@@ -90,7 +99,7 @@ func (s *Store) deleteFrom(number uint64, refs []ref) error {
 		ts = append(ts, tombstone{origin: r.origin, size: recordLen(r.size)})
 	}
 	if len(ts) == 0 {
-		return nil
+		return false, nil
 	}
 	return s.bury(g, ts)
 }

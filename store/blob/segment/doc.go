@@ -61,6 +61,12 @@
 // A full disk is no damage: those who wait get the error, the active segment
 // is cut back to its last good end, and the next commit tries again.
 //
+// # Limits
+//
+// A body has at most 2^39 octets. Bodies larger than MaxShared take one
+// directory entry each. The lock of the directory needs flock(2); on a system
+// without it Open fails with errors.ErrUnsupported.
+//
 // # Lock order
 //
 // maint (a channel: Delete and Compact) before Store.mu, before cache.mu,

@@ -54,6 +54,7 @@ type fileHeader struct {
 	number     uint64
 	created    int64  // Unix seconds
 	salt       uint64 // random; goes into every record's header checksum, so that no body can pose as a record
+	seed       uint32 // not stored: what setSalt makes of the salt
 	tableOff   uint64 // generation > 0: end of the records, start of the table
 	tableLen   uint64 // entries
 	tableSum   uint32
@@ -86,16 +87,25 @@ func parseFileHeader(b []byte) (fileHeader, error) {
 	if crc32.Checksum(b[:60], castagnoli) != binary.LittleEndian.Uint32(b[60:]) {
 		return fileHeader{}, fmt.Errorf("%w: file header checksum", errFormat)
 	}
-	return fileHeader{
+	h := fileHeader{
 		kind:       kind(binary.LittleEndian.Uint16(b[10:])),
 		generation: binary.LittleEndian.Uint32(b[12:]),
 		number:     binary.LittleEndian.Uint64(b[16:]),
 		created:    int64(binary.LittleEndian.Uint64(b[24:])),
-		salt:       binary.LittleEndian.Uint64(b[32:]),
 		tableOff:   binary.LittleEndian.Uint64(b[40:]),
 		tableLen:   binary.LittleEndian.Uint64(b[48:]),
 		tableSum:   binary.LittleEndian.Uint32(b[56:]),
-	}, nil
+	}
+	h.setSalt(binary.LittleEndian.Uint64(b[32:]))
+	return h, nil
+}
+
+// setSalt sets the salt and the checksum that begins with it.
+func (h *fileHeader) setSalt(salt uint64) {
+	h.salt = salt
+	var b [8]byte
+	binary.LittleEndian.PutUint64(b[:], salt)
+	h.seed = crc32.Update(0, castagnoli, b[:])
 }
 
 // recHeader stands before each body, which is padded with zeros to recAlign.
@@ -109,30 +119,23 @@ type recHeader struct {
 	sum     uint32
 }
 
-// saltSum starts a checksum with the salt.
-func saltSum(salt uint64) uint32 {
-	var b [8]byte
-	binary.LittleEndian.PutUint64(b[:], salt)
-	return crc32.Update(0, castagnoli, b[:])
-}
-
 // put writes the header into the first recHeaderSize octets of b.
-func (h *recHeader) put(b []byte, salt uint64) {
+func (h *recHeader) put(b []byte, seed uint32) {
 	binary.LittleEndian.PutUint32(b, recMagic)
 	binary.LittleEndian.PutUint32(b[4:], 0)
 	binary.LittleEndian.PutUint64(b[8:], uint64(h.size))
 	binary.LittleEndian.PutUint64(b[16:], uint64(h.origin))
 	binary.LittleEndian.PutUint64(b[24:], uint64(h.created))
 	binary.LittleEndian.PutUint32(b[32:], h.sum)
-	binary.LittleEndian.PutUint32(b[36:], crc32.Update(saltSum(salt), castagnoli, b[:36]))
+	binary.LittleEndian.PutUint32(b[36:], crc32.Update(seed, castagnoli, b[:36]))
 }
 
-// parseRecHeader reads a record header made with salt.
-func parseRecHeader(b []byte, salt uint64) (recHeader, error) {
+// parseRecHeader reads a record header made with a salt.
+func parseRecHeader(b []byte, seed uint32) (recHeader, error) {
 	if len(b) < recHeaderSize || binary.LittleEndian.Uint32(b) != recMagic {
 		return recHeader{}, fmt.Errorf("%w: no record header", errFormat)
 	}
-	if crc32.Update(saltSum(salt), castagnoli, b[:36]) != binary.LittleEndian.Uint32(b[36:]) {
+	if crc32.Update(seed, castagnoli, b[:36]) != binary.LittleEndian.Uint32(b[36:]) {
 		return recHeader{}, fmt.Errorf("%w: record header checksum", errFormat)
 	}
 	h := recHeader{
@@ -186,7 +189,7 @@ type tombstone struct {
 	setAside bool  // flag 1: damaged, a copy lies in the quarantine
 }
 
-func (t tombstone) append(b []byte, salt uint64) []byte {
+func (t tombstone) append(b []byte, seed uint32) []byte {
 	start := len(b)
 	b = binary.LittleEndian.AppendUint64(b, uint64(t.origin))
 	b = binary.LittleEndian.AppendUint64(b, uint64(t.size))
@@ -195,11 +198,11 @@ func (t tombstone) append(b []byte, salt uint64) []byte {
 		flags = 1
 	}
 	b = binary.LittleEndian.AppendUint32(b, flags)
-	return binary.LittleEndian.AppendUint32(b, crc32.Update(saltSum(salt), castagnoli, b[start:]))
+	return binary.LittleEndian.AppendUint32(b, crc32.Update(seed, castagnoli, b[start:]))
 }
 
-func parseTombstone(b []byte, salt uint64) (tombstone, error) {
-	if len(b) < tombSize || crc32.Update(saltSum(salt), castagnoli, b[:20]) != binary.LittleEndian.Uint32(b[20:]) {
+func parseTombstone(b []byte, seed uint32) (tombstone, error) {
+	if len(b) < tombSize || crc32.Update(seed, castagnoli, b[:20]) != binary.LittleEndian.Uint32(b[20:]) {
 		return tombstone{}, fmt.Errorf("%w: tombstone", errFormat)
 	}
 	return tombstone{

@@ -142,7 +142,7 @@ func (w *walk) over(g *segment, visit func(*segment, step) bool) bool {
 			continue
 		}
 		if !w.headersOnly {
-			if err := checkBody(g.file, st.off+recHeaderSize, st.rec.size, st.rec.sum, buf); isIO(err) {
+			if err := checkBody(g.file, st.off, st.rec, buf); isIO(err) {
 				w.err = fmt.Errorf("segment: %s: %w", g.name(), err)
 				return true
 			} else if err != nil {
@@ -163,7 +163,7 @@ func (g *segment) startAt(origin int64) int64 {
 	if !ok || off < fileHeaderSize {
 		return fileHeaderSize
 	}
-	if h, err := readRecHeader(g.file, off, g.header.salt); err != nil || h.origin != origin {
+	if h, err := readRecHeader(g.file, off, g.header.seed); err != nil || h.origin != origin {
 		return fileHeaderSize
 	}
 	return off

@@ -47,6 +47,6 @@ func (p *pool) put(b []byte) {
 	}
 	c := classOf(cap(b) - classRoom)
 	p.free.Add(1 << c)
-	b = b[:0]
-	p.classes[c].Put(&b)
+	kept := b[:0] // only this path allocates
+	p.classes[c].Put(&kept)
 }

@@ -35,7 +35,9 @@ func (s *Store) setAside(f io.ReaderAt, name string, off, size int64) error {
 	if err != nil {
 		return fmt.Errorf("set aside %s: %w", target, err)
 	}
+	s.mu.Lock()
 	s.report.SetAside = append(s.report.SetAside, target)
+	s.mu.Unlock()
 	s.log.Error("segment store: set damaged octets aside", "file", target, "octets", size)
 	return nil
 }

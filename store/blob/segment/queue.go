@@ -15,8 +15,15 @@ type pending struct {
 	spool  *spool
 	single *segment
 
-	ref  ref        // set before done
-	done chan error // capacity 1
+	ref    ref   // set before the answer
+	err    error // the answer
+	answer sync.WaitGroup
+}
+
+// settle gives the answer, once.
+func (p *pending) settle(err error) {
+	p.err = err
+	p.answer.Done()
 }
 
 // queue is what waits for the committer.
@@ -29,13 +36,14 @@ type queue struct {
 
 func (q *queue) init() { q.changed.L = &q.mu }
 
-// add hands p to the committer, which will answer on p.done.
+// add hands p to the committer, which will settle it.
 func (q *queue) add(p *pending) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
 		return blob.ErrClosed
 	}
+	p.answer.Add(1)
 	q.waiting = append(q.waiting, p)
 	if len(q.waiting) == 1 {
 		q.changed.Signal()

@@ -97,7 +97,7 @@ func (g *segment) find(r ref) (int64, error) {
 // judge says what a body that does not match its Ref means, from the header
 // that stands before it.
 func (g *segment) judge(r ref, header []byte) error {
-	h, err := parseRecHeader(header, g.header.salt)
+	h, err := parseRecHeader(header, g.header.seed)
 	if err == nil && (h.origin != r.origin || h.size != r.size || h.sum != r.sum) {
 		return blob.ErrNoBlob // a whole record, of somebody else
 	}
@@ -128,13 +128,13 @@ func (s *Store) verifyOnce(g *segment, r ref, off int64) error {
 	verified := g.verified
 	g.mu.RUnlock()
 	if verified {
-		if h, err := readRecHeader(g.file, off, g.header.salt); err == nil && h.sum == r.sum && h.size == r.size {
+		if h, err := readRecHeader(g.file, off, g.header.seed); err == nil && h.sum == r.sum && h.size == r.size {
 			return nil
 		}
 	}
 	buf := s.scratch(inMemory)
 	defer s.unscratch(buf)
-	err := checkBody(g.file, off+recHeaderSize, r.size, r.sum, *buf)
+	err := checkBody(g.file, off, recHeader{size: r.size, sum: r.sum}, *buf)
 	switch {
 	case isIO(err):
 		return err

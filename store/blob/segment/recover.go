@@ -13,13 +13,15 @@ import (
 // Report tells what Open found and did.
 type Report struct {
 	TornBytes int64    // cut from the end of the last segment: a commit that nobody was told of
-	SetAside  []string // files that now hold what was damaged
+	SetAside  []string // files that now hold what was damaged; may grow later
 	Removed   []string // files that an interrupted commit or compaction left
 	Unknown   []string // files that are not ours; untouched
 }
 
 // Recovery returns what Open found and did.
 func (s *Store) Recovery() Report {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
 	return Report{
 		TornBytes: s.report.TornBytes,
 		SetAside:  slices.Clone(s.report.SetAside),
@@ -95,7 +97,10 @@ func (s *Store) clean(stale []string) error {
 		s.report.Removed = append(s.report.Removed, name)
 		s.log.Info("segment store: removed a leftover", "file", name)
 	}
-	return nil
+	if len(stale) == 0 {
+		return nil
+	}
+	return s.fs.SyncDir(s.dir) // before a later generation can go
 }
 
 // recoverLast checks every record of the last shared segment: only there can
@@ -164,7 +169,7 @@ func (s *Store) checkRecords(ctx context.Context, g *segment) error {
 			break
 		}
 		if !st.damaged {
-			err = checkBody(g.file, st.off+recHeaderSize, st.rec.size, st.rec.sum, buf)
+			err = checkBody(g.file, st.off, st.rec, buf)
 			if isIO(err) {
 				return err
 			}
@@ -204,7 +209,10 @@ func (s *Store) keepAside(g *segment, bad []step) error {
 	if len(ts) == 0 {
 		return nil
 	}
-	return s.bury(g, ts)
+	if _, err := s.bury(g, ts); err != nil {
+		return err
+	}
+	return s.fs.SyncDir(s.dir)
 }
 
 // cutTail cuts what stands behind the last good record. A record that is

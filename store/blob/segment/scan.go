@@ -11,13 +11,13 @@ import (
 const chunkSize = 256 << 10
 
 // readRecHeader reads the header of the record at off.
-func readRecHeader(f io.ReaderAt, off int64, salt uint64) (recHeader, error) {
+func readRecHeader(f io.ReaderAt, off int64, seed uint32) (recHeader, error) {
 	var b [recHeaderSize]byte
 	n, err := f.ReadAt(b[:], off)
 	if err != nil && err != io.EOF {
 		return recHeader{}, ioError{err}
 	}
-	return parseRecHeader(b[:n], salt)
+	return parseRecHeader(b[:n], seed)
 }
 
 // scanner walks over the records of one segment in file order, which is the
@@ -46,7 +46,7 @@ func (s *scanner) next() (st step, ok bool, err error) {
 	if s.off >= s.end {
 		return step{}, false, nil
 	}
-	h, err := readRecHeader(s.f, s.off, s.g.header.salt)
+	h, err := readRecHeader(s.f, s.off, s.g.header.seed)
 	if isIO(err) {
 		return step{}, false, err
 	}
@@ -84,7 +84,7 @@ func (s *scanner) search(off int64) (int64, error) {
 			if binary.LittleEndian.Uint32(s.chunk[i:]) != recMagic {
 				continue
 			}
-			h, err := parseRecHeader(s.chunk[i:n], s.g.header.salt)
+			h, err := parseRecHeader(s.chunk[i:n], s.g.header.seed)
 			if err == nil && s.fits(off+int64(i), h) {
 				return off + int64(i), nil
 			}
@@ -97,10 +97,12 @@ func (s *scanner) search(off int64) (int64, error) {
 	return s.end, nil
 }
 
-// checkBody reads a body in pieces and compares its checksum. buf is scratch.
-func checkBody(f io.ReaderAt, off int64, size int64, want uint32, buf []byte) error {
+// checkBody reads the body of the record at off in pieces and compares its
+// checksum with that of h. buf is scratch.
+func checkBody(f io.ReaderAt, off int64, h recHeader, buf []byte) error {
 	var sum uint32
-	for size > 0 {
+	off += recHeaderSize
+	for size := h.size; size > 0; {
 		p := buf[:min(int64(len(buf)), size)]
 		n, err := f.ReadAt(p, off)
 		if n < len(p) {
@@ -113,7 +115,7 @@ func checkBody(f io.ReaderAt, off int64, size int64, want uint32, buf []byte) er
 		off += int64(n)
 		size -= int64(n)
 	}
-	if sum != want {
+	if sum != h.sum {
 		return blob.ErrCorrupt
 	}
 	return nil

@@ -56,10 +56,11 @@ func (s *Store) finishSingle(p *spool, size int64, sum uint32) (*segment, error)
 		return nil, err
 	}
 	g := &segment{kind: single, number: number}
-	h := fileHeader{kind: single, number: number, created: now(), salt: rand.Uint64()}
+	h := fileHeader{kind: single, number: number, created: now()}
+	h.setSalt(rand.Uint64())
 	rec := recHeader{size: size, origin: fileHeaderSize, created: now(), sum: sum}
 	head := h.append(make([]byte, 0, spoolBody))[:spoolBody]
-	rec.put(head[fileHeaderSize:], h.salt)
+	rec.put(head[fileHeaderSize:], h.seed)
 	end := fileHeaderSize + recordLen(size)
 	if _, err := p.file.WriteAt(head, 0); err != nil {
 		return nil, err

@@ -96,7 +96,7 @@ type Store struct {
 	closed atomic.Bool
 	poison atomic.Pointer[error]
 
-	mu       sync.RWMutex
+	mu       sync.RWMutex        // also guards report once Open has returned
 	segments map[uint64]*segment // the newest generation of each number
 	next     uint64              // number of the next segment
 	highest  uint64              // of the segments; this one is never removed (I1)
@@ -231,6 +231,7 @@ func (s *Store) newNumber() (uint64, error) {
 
 // Free returns the octets that may still be written to the file system, for
 // refusing mail before it does harm (452 4.3.1, RFC 5321 §4.2.3).
+// errors.ErrUnsupported where the system cannot tell.
 func (s *Store) Free() (uint64, error) { return s.fs.Free(s.dir) }
 
 // Stats counts since Open.

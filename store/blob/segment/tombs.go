@@ -43,9 +43,9 @@ func (s *Store) loadTombs(g *segment) error {
 		}
 		return nil
 	}
-	g.tombSalt, g.tombEnd = h.salt, fileHeaderSize
+	g.tombSeed, g.tombEnd = h.seed, fileHeaderSize
 	for i := fileHeaderSize; i+tombSize <= len(b); i += tombSize {
-		t, err := parseTombstone(b[i:], h.salt)
+		t, err := parseTombstone(b[i:], h.seed)
 		if err != nil {
 			continue
 		}
@@ -66,64 +66,62 @@ func (g *segment) sortDeadLocked() {
 	}
 }
 
-// bury makes tombstones of g durable and effective. The caller holds maint
-// (or is recovery) and a reference to g.
-func (s *Store) bury(g *segment, ts []tombstone) error {
+// bury writes and syncs tombstones of g, and makes them effective. The caller
+// holds maint (or is recovery) and a reference to g, and syncs the directory
+// where the tombstone file is new.
+func (s *Store) bury(g *segment, ts []tombstone) (isNew bool, err error) {
 	f, err := s.fs.OpenFile(s.path(g.tombName()), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer f.Close()
-	isNew := !g.hasTombs.Load()
-	salt, end := g.tombSalt, g.tombEnd
+	seed, end := g.tombSeed, g.tombEnd
 	if end == 0 {
-		salt = rand.Uint64()
-		if end, err = s.startTombs(f, g, salt); err != nil {
-			return err
+		if seed, end, err = s.startTombs(f, g); err != nil {
+			return false, err
 		}
 	}
 	b := make([]byte, 0, len(ts)*tombSize)
 	for _, t := range ts {
-		b = t.append(b, salt)
+		b = t.append(b, seed)
 	}
 	if _, err := f.WriteAt(b, end); err != nil {
-		return err
+		return false, err
 	}
 	if err := f.Sync(); err != nil {
-		return s.fail(err)
+		return false, s.fail(err)
 	}
-	if isNew {
-		if err := s.fs.SyncDir(s.dir); err != nil {
-			return s.fail(err)
-		}
-	}
-	g.hasTombs.Store(true)
+	isNew = !g.hasTombs.Swap(true)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.tombSalt, g.tombEnd = salt, end+int64(len(b))
+	g.tombSeed, g.tombEnd = seed, end+int64(len(b))
 	g.dead = append(slices.Clone(g.dead), ts...) // readers may hold the old slice
 	g.sortDeadLocked()
-	return nil
+	return isNew, nil
 }
 
-// startTombs begins a tombstone file and returns where its entries go. What
+// startTombs begins a tombstone file and returns the seed of its checksums and
+// where its entries go. What
 // an unreadable one holds is moved out of the way first.
-func (s *Store) startTombs(f vfs.File, g *segment, salt uint64) (int64, error) {
+func (s *Store) startTombs(f vfs.File, g *segment) (seed uint32, end int64, err error) {
 	info, err := f.Stat()
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	if info.Size() > fileHeaderSize {
 		if err := s.setAside(f, g.tombName(), 0, info.Size()); err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 	}
-	if err := f.Truncate(0); err != nil {
-		return 0, err
+	if info.Size() > 0 {
+		if err := f.Truncate(0); err != nil {
+			return 0, 0, err
+		}
 	}
-	h := fileHeader{kind: tombs, number: g.number, generation: g.generation, created: now(), salt: salt}
+	h := fileHeader{kind: tombs, number: g.number, generation: g.generation, created: now()}
+	h.setSalt(rand.Uint64())
 	if _, err := f.WriteAt(h.append(nil), 0); err != nil {
-		return 0, fmt.Errorf("tombstones: %w", err)
+		return 0, 0, fmt.Errorf("tombstones: %w", err)
 	}
-	return fileHeaderSize, nil
+	return h.seed, fileHeaderSize, nil
 }

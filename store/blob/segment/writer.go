@@ -34,6 +34,7 @@ type writer struct {
 	spool     *spool
 	err       error // of the first Write that failed
 	done      bool
+	pending   pending
 }
 
 func (w *writer) Write(p []byte) (int, error) {
@@ -140,7 +141,8 @@ func (w *writer) Commit(ctx context.Context) (blob.Ref, error) {
 	if err := w.s.usable(); err != nil {
 		return "", err
 	}
-	p := &pending{size: w.size, sum: w.sum, done: make(chan error, 1)}
+	p := &w.pending
+	p.size, p.sum = w.size, w.sum
 	if err := w.handOver(p); err != nil {
 		return "", fmt.Errorf("segment: commit: %w", err)
 	}
@@ -148,8 +150,8 @@ func (w *writer) Commit(ctx context.Context) (blob.Ref, error) {
 		p.discard(w.s)
 		return "", err
 	}
-	if err := <-p.done; err != nil {
-		return "", fmt.Errorf("segment: commit: %w", err)
+	if p.answer.Wait(); p.err != nil {
+		return "", fmt.Errorf("segment: commit: %w", p.err)
 	}
 	w.s.stats.commits.Add(1)
 	w.s.stats.bytes.Add(w.size)

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func parse(t *testing.T, env map[string]string, args ...string) (*options, error) {
+	t.Helper()
+	return parseOptions(args, func(k string) string { return env[k] }, io.Discard)
+}
+
+func write(t *testing.T, content string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func TestOptionsSources(t *testing.T) {
+	config := write(t, "hostname = 'toml.example'\nimap = 'off'\nmax-connections = 7\nuser = ['a@b.c:1', 'd@e.f:2']\nplaintext-auth = true\n")
+	secret := write(t, "alice@example.org:p@ss:word\n")
+	tests := []struct {
+		name string
+		env  map[string]string
+		args []string
+		got  func(*options) any
+		want any
+	}{
+		{"default", nil, nil, func(o *options) any { return *o.listen["smtp"] + " " + o.hostname + " " + o.data }, "127.0.0.1:2525 mail.example.org ./mail-data"},
+		{"one dash or two", nil, []string{"--hostname", "x", "-domain=y"}, func(o *options) any { return o.hostname + " " + o.domains[0] }, "x y"},
+		{"repeated", nil, []string{"-domain", "a", "-domain", "b"}, func(o *options) any { return o.domains.String() }, "a b"},
+		{"environment", map[string]string{"MAILSTEAD_HOSTNAME": "env", "MAILSTEAD_PLAINTEXT_AUTH": "true"}, nil,
+			func(o *options) any { return []any{o.hostname, o.plaintextAuth} }, []any{"env", true}},
+		{"environment list", map[string]string{"MAILSTEAD_USER": "a@b.c:1\nd@e.f:2"}, nil, func(o *options) any { return len(o.users) }, 2},
+		{"flag wins over environment", map[string]string{"MAILSTEAD_HOSTNAME": "env"}, []string{"-hostname", "flag"}, func(o *options) any { return o.hostname }, "flag"},
+		{"file value", nil, []string{"-user", "@" + secret}, func(o *options) any { return o.users.String() }, "alice@example.org:p@ss:word"},
+		{"number from a file", nil, []string{"-max-connections", "@" + write(t, "12\n")}, func(o *options) any { return o.maxConnections }, 12},
+		{"config", nil, []string{"-config", config}, func(o *options) any {
+			return []any{o.hostname, *o.listen["imap"], o.maxConnections, len(o.users), o.plaintextAuth}
+		}, []any{"toml.example", "off", 7, 2, true}},
+		{"config loses", map[string]string{"MAILSTEAD_CONFIG": config, "MAILSTEAD_HOSTNAME": "env"}, []string{"-user", "x@y.z:3"},
+			func(o *options) any { return []any{o.hostname, o.users.String()} }, []any{"env", "x@y.z:3"}},
+		{"off for what is not built", nil, []string{"-journal", "off", "-dkim", "off"}, func(o *options) any { return o.journal }, "off"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			o, err := parse(t, test.env, test.args...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := test.got(o); !equal(got, test.want) {
+				t.Errorf("got %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+func equal(a, b any) bool {
+	x, ok := a.([]any)
+	if !ok {
+		return a == b
+	}
+	y := b.([]any)
+	for i := range x {
+		if x[i] != y[i] {
+			return false
+		}
+	}
+	return len(x) == len(y)
+}
+
+func TestOptionsRefused(t *testing.T) {
+	tests := [][]string{
+		{"-nonsense"},
+		{"argument"},
+		{"-smtp", "127.0.0.1"},
+		{"-smtp", "127.0.0.1:99999"},
+		{"-max-connections", "many"},
+		{"-user", "alice:secret"},
+		{"-user", "alice@example.org"},
+		{"-user", "alice@example.org:"},
+		{"-user", "@/does/not/exist"},
+		{"-tls-cert", "x"},
+		{"-relay", "host"},
+		{"-relay-user", "a:b"},
+		{"-resolver", "9.9.9.9"},
+		{"-store", "postgres://x"},
+		{"-blobs", "s3://x"},
+		{"-journal", "a@b.c"},
+		{"-dkim", "a:b:c"},
+		{"-config", write(t, "nonsense = 1")},
+		{"-config", write(t, "hostname = {}")},
+		{"-config", write(t, "not toml")},
+	}
+	for _, args := range tests {
+		if _, err := parse(t, nil, args...); err == nil || errors.Is(err, flag.ErrHelp) {
+			t.Errorf("%q: %v, want an error", args, err)
+		} else if strings.Contains(err.Error(), "secret") {
+			t.Errorf("%q: the error shows the password: %v", args, err)
+		}
+	}
+	if _, err := parse(t, nil, "-h"); !errors.Is(err, flag.ErrHelp) {
+		t.Errorf("-h: %v", err)
+	}
+}
+
+func TestLoopback(t *testing.T) {
+	for addr, want := range map[string]bool{"127.0.0.1:1": true, "[::1]:1": true, "localhost:1": true, ":1": false, "0.0.0.0:1": false, "192.0.2.1:1": false} {
+		o, err := parse(t, nil, "-pop3", addr)
+		if err != nil || o.loopback() != want {
+			t.Errorf("%s: %v, %v; want %v", addr, o.loopback(), err, want)
+		}
+	}
+}

@@ -1,0 +1,227 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync"
+
+	"github.com/mailstead/mailstead/auth/login"
+	"github.com/mailstead/mailstead/deliver"
+	"github.com/mailstead/mailstead/imap/imapserver"
+	"github.com/mailstead/mailstead/pop3/pop3server"
+	"github.com/mailstead/mailstead/queue"
+	"github.com/mailstead/mailstead/queue/sqlqueue"
+	"github.com/mailstead/mailstead/smtp/smtpserver"
+	"github.com/mailstead/mailstead/store/sqlite"
+	"github.com/mailstead/mailstead/store/view"
+)
+
+// part is one listener with the server behind it.
+type part struct {
+	name     string
+	l        net.Listener
+	serve    func(net.Listener) error
+	shutdown func(context.Context) error
+}
+
+// server is everything that runs.
+type server struct {
+	o         *options
+	log       *slog.Logger
+	accounts  []account
+	firstRun  bool
+	engine    *sqlite.Engine
+	storage   *sqlqueue.Storage
+	queue     *queue.Queue
+	runner    *queue.Runner
+	views     *view.Views
+	login     *login.Service
+	directory *deliver.Accounts
+	cert      *certificate
+	web       *web
+	parts     []part
+
+	failures   chan error // of parts
+	wg         sync.WaitGroup
+	stopRunner context.CancelFunc
+}
+
+// newServer opens the data directory and every listener. What it returns
+// serves nothing yet.
+func newServer(ctx context.Context, o *options, log *slog.Logger) (_ *server, err error) {
+	s := &server{o: o, log: log, failures: make(chan error, len(listeners))}
+	defer func() {
+		if err != nil {
+			s.closeAll()
+		}
+	}()
+	if s.engine, err = sqlite.Open(ctx, o.data, sqlite.Options{}); err != nil {
+		return nil, err
+	}
+	if s.storage, err = sqlqueue.New(ctx, s.engine.DB(), sqlqueue.Options{Logger: log}); err != nil {
+		return nil, err
+	}
+	if s.cert, err = newCertificate(o, log); err != nil {
+		return nil, fmt.Errorf("certificate: %w", err)
+	}
+	users := &login.File{Path: filepath.Join(o.data, "passwd"), Logger: log}
+	if s.accounts, s.firstRun, err = accountsOf(o); err != nil {
+		return nil, err
+	}
+	if err = setUpAccounts(ctx, users, s.engine.Store(), s.accounts); err != nil {
+		return nil, err
+	}
+	s.login = &login.Service{Backend: users, AllowPlaintext: o.plaintextAuth, Logger: log}
+	if s.directory, err = newDirectory(o, s.engine.Store(), s.accounts); err != nil {
+		return nil, err
+	}
+	warnForeign(log, s.directory, s.accounts)
+	s.views = view.New(s.engine.Store(), view.Options{})
+	s.compose()
+	return s, s.listen()
+}
+
+// closeAll closes what newServer opened before it failed.
+func (s *server) closeAll() {
+	for _, p := range s.parts {
+		p.l.Close()
+	}
+	if s.views != nil {
+		s.views.Close()
+	}
+	if s.engine != nil {
+		s.engine.Close()
+	}
+}
+
+// listen opens all listeners, so that a bad port is known before anything is
+// served.
+func (s *server) listen() error {
+	for _, l := range listeners {
+		addr := *s.o.listen[l.name]
+		if addr == "off" {
+			continue
+		}
+		nl, err := net.Listen("tcp", addr)
+		if err != nil {
+			return fmt.Errorf("-%s: %w", l.name, err)
+		}
+		p, err := s.part(l.name)
+		if err != nil {
+			nl.Close()
+			return fmt.Errorf("-%s: %w", l.name, err)
+		}
+		p.name, p.l = l.name, nl
+		s.parts = append(s.parts, p)
+	}
+	return nil
+}
+
+// part makes the server behind a listener.
+func (s *server) part(name string) (part, error) {
+	switch name {
+	case "smtp":
+		return smtpPart(s.mxConfig()), nil
+	case "submission", "submissions":
+		return smtpPart(s.submissionConfig(name == "submissions")), nil
+	case "lmtp":
+		return smtpPart(s.lmtpConfig()), nil
+	case "imap", "imaps":
+		return imapPart(s.imapConfig(name == "imaps"))
+	case "pop3", "pop3s":
+		return pop3Part(s.pop3Config(name == "pop3s"))
+	}
+	s.web = newWeb(isLoopback(*s.o.listen["http"]))
+	return part{serve: s.web.Serve, shutdown: s.web.Shutdown}, nil
+}
+
+func smtpPart(cfg smtpserver.Config) part {
+	srv := smtpserver.New(cfg)
+	serve := func(l net.Listener) error { return srv.Serve(context.Background(), l) }
+	return part{serve: serve, shutdown: srv.Shutdown}
+}
+
+func imapPart(cfg imapserver.Config) (part, error) {
+	srv, err := imapserver.New(cfg)
+	if err != nil {
+		return part{}, err
+	}
+	return part{serve: srv.Serve, shutdown: srv.Shutdown}, nil
+}
+
+func pop3Part(cfg pop3server.Config) (part, error) {
+	srv, err := pop3server.New(cfg)
+	if err != nil {
+		return part{}, err
+	}
+	return part{serve: srv.Serve, shutdown: srv.Shutdown}, nil
+}
+
+// start serves all listeners and runs the queue.
+func (s *server) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	s.stopRunner = cancel
+	s.wg.Go(func() {
+		if err := s.runner.Run(ctx); err != nil {
+			s.failures <- fmt.Errorf("queue: %w", err)
+		}
+	})
+	s.wg.Go(func() { s.collect(ctx) })
+	for _, p := range s.parts {
+		s.wg.Go(func() {
+			if err := p.serve(p.l); err != nil && !closed(err) {
+				s.failures <- fmt.Errorf("%s: %w", p.name, err)
+			}
+		})
+		s.log.Info("listening", "service", p.name, "addr", p.l.Addr().String())
+	}
+	if s.web != nil {
+		s.web.ready.Store(true)
+	}
+}
+
+// closed reports that Serve ended because it was told to.
+func closed(err error) bool {
+	for _, e := range [...]error{smtpserver.ErrServerClosed, imapserver.ErrServerClosed, pop3server.ErrServerClosed, http.ErrServerClosed} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// wait returns at the end of ctx, or true when a part has failed.
+func (s *server) wait(ctx context.Context) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case err := <-s.failures:
+		s.log.Error("a part failed; stopping", "error", err)
+		return true
+	}
+}
+
+// shutdown ends the listeners, then the queue, then the store: each later one
+// is used by the earlier ones.
+func (s *server) shutdown() error {
+	s.log.Info("draining")
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, p := range s.parts {
+		wg.Go(func() {
+			if err := p.shutdown(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+				s.log.Warn("shutdown", "service", p.name, "error", err)
+			}
+		})
+	}
+	wg.Wait()
+	s.stopRunner()
+	s.wg.Wait()
+	return errors.Join(s.views.Close(), s.engine.Close())
+}

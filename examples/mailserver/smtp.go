@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/emersion/go-sasl"
+
+	"github.com/mailstead/mailstead/deliver"
+	"github.com/mailstead/mailstead/deliver/dsn"
+	"github.com/mailstead/mailstead/queue"
+	"github.com/mailstead/mailstead/smtp"
+	"github.com/mailstead/mailstead/smtp/smtpclient"
+	"github.com/mailstead/mailstead/smtp/smtppolicy"
+	"github.com/mailstead/mailstead/smtp/smtpserver"
+)
+
+// maxMessage is the greatest message of SMTP and IMAP APPEND alike, in octets.
+const maxMessage = 35_000_000
+
+// mxExtensions is what the queue and local delivery support.
+const mxExtensions = smtpserver.DefaultExtensions | smtpserver.SMTPUTF8
+
+// compose wires queue, router and local delivery. The queue keeps its bodies
+// in the store's own segment files, so a delivered message is written once.
+func (s *server) compose() {
+	router := &deliver.Router{
+		Directory: s.directory,
+		IsLocal:   s.directory.IsLocal,
+		Local:     &deliver.LocalDelivery{Store: s.engine.Store(), Directory: s.directory},
+		Remote:    s.nextHops(),
+	}
+	s.queue = &queue.Queue{Storage: s.storage, Blobs: s.engine.Blobs(), Router: router}
+	s.runner = &queue.Runner{
+		Queue: s.queue, Router: router, Logger: s.log, DrainTimeout: queueDrainTime,
+		Reporter: &dsn.Reporter{Hostname: s.o.hostname, Blobs: s.engine.Blobs()},
+	}
+	s.queue.Kick = s.runner.Kick
+}
+
+// nextHops is the way to foreign hosts: the smart host of -relay, or MX.
+func (s *server) nextHops() deliver.NextHops {
+	resolver := s.resolver()
+	dialer := &smtpclient.Dialer{
+		Hello: s.o.hostname,
+		Net:   &net.Dialer{Timeout: 30 * time.Second, Resolver: resolver},
+		// Opportunistic TLS: a certificate that nobody vouches for is still
+		// better than none (RFC 7435).
+		TLSConfig: &tls.Config{InsecureSkipVerify: true},
+	}
+	if s.o.relay == "" {
+		return &deliver.MX{Resolver: resolver, Self: []string{s.o.hostname}, Relay: deliver.Relay{Dialer: dialer, PlaintextRetry: true}}
+	}
+	relay := deliver.Relay{Dialer: dialer}
+	if name, password, ok := strings.Cut(s.o.relayUser, ":"); ok {
+		relay.Auth = func() sasl.Client { return sasl.NewPlainClient("", name, password) }
+		if !isLoopback(s.o.relay) {
+			dialer.TLS, dialer.TLSConfig = smtpclient.TLSRequired, nil
+		}
+		relay.PlaintextAuth = isLoopback(s.o.relay)
+	}
+	if _, port, _ := net.SplitHostPort(s.o.relay); port == "465" {
+		dialer.TLS = smtpclient.TLSImplicit
+	}
+	return &deliver.SmartHost{Addr: s.o.relay, Relay: relay}
+}
+
+// resolver asks the DNS server of -resolver, else the system's.
+func (s *server) resolver() *net.Resolver {
+	if s.o.resolver == "" {
+		return net.DefaultResolver
+	}
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, network, s.o.resolver)
+	}}
+}
+
+// smtpConfig is what all SMTP listeners have in common.
+func (s *server) smtpConfig() smtpserver.Config {
+	cfg := smtpserver.Config{
+		Hostname: s.o.hostname, Extensions: mxExtensions, TLSConfig: s.cert.config(false),
+		Logger: s.log, Admit: s.admit,
+	}
+	cfg.Limits.Message = maxMessage
+	cfg.Limits.Connections = s.o.maxConnections
+	return cfg
+}
+
+// mxConfig takes mail for local recipients only.
+func (s *server) mxConfig() smtpserver.Config {
+	cfg := s.smtpConfig()
+	cfg.StrictPipelining = true
+	cfg.Receiver = smtp.Chain(s.queue,
+		deliver.Gate(s.directory, nil),
+		smtppolicy.Received(s.o.hostname),
+		smtppolicy.EditHeader(smtppolicy.Limits{}, smtppolicy.LoopLimit(0), smtppolicy.StripForged(s.o.hostname)),
+	)
+	return cfg
+}
+
+// submissionConfig takes mail from authenticated users to anybody.
+func (s *server) submissionConfig(implicit bool) smtpserver.Config {
+	cfg := s.smtpConfig()
+	cfg.ImplicitTLS = implicit
+	cfg.Auth, cfg.RequireAuth = smtpAuth{s.login}, true
+	cfg.RequireTLS = !s.o.plaintextAuth
+	cfg.AllowPlaintextAuth = s.o.plaintextAuth
+	cfg.Newlines = smtpserver.NormaliseNewlines
+	cfg.Receiver = smtp.Chain(s.queue,
+		deliver.Gate(s.directory, func(m *smtp.Mail) bool { return m.Peer != nil && m.Peer.Identity != "" }),
+		smtppolicy.Received(s.o.hostname),
+		smtppolicy.EditHeader(smtppolicy.Limits{}, smtppolicy.LoopLimit(0), smtppolicy.Submission(s.o.hostname)),
+	)
+	return cfg
+}
+
+// lmtpConfig delivers at once, with one answer for each recipient. Its clients
+// are our own front ends: what they put into the header stays.
+func (s *server) lmtpConfig() smtpserver.Config {
+	cfg := s.smtpConfig()
+	cfg.LMTP = true
+	cfg.Receiver = smtp.Chain(&deliver.LocalDelivery{Store: s.engine.Store(), Directory: s.directory},
+		deliver.Gate(s.directory, nil),
+		smtppolicy.Received(s.o.hostname),
+		smtppolicy.EditHeader(smtppolicy.Limits{}, smtppolicy.LoopLimit(0)),
+	)
+	return cfg
+}
+
+// reserve is the free space in octets that incoming mail does not touch.
+const reserve = 64 << 20
+
+// admit refuses a message that the disk may not hold (RFC 5321 §4.2.2, 452).
+func (s *server) admit(_ context.Context, size int64) error {
+	free, err := s.engine.Blobs().Free()
+	if err == nil && free < uint64(size)+reserve {
+		return smtp.Errorf(452, smtp.EnhancedCode{Class: 4, Subject: 3, Detail: 1}, "Insufficient system storage")
+	}
+	return nil // also where nobody knows how much is free
+}
+
+// peerAddr is the address of a peer without its port.
+func peerAddr(p *smtp.Peer) netip.Addr { return p.Addr.Addr() }

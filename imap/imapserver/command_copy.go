@@ -1,0 +1,99 @@
+package imapserver
+
+import (
+	"errors"
+	"strconv"
+
+	"github.com/mailstead/mailstead/imap"
+	"github.com/mailstead/mailstead/internal/imapwire"
+	"github.com/mailstead/mailstead/store"
+)
+
+// copy runs COPY and UID COPY (RFC 3501 §6.4.7).
+func (s *session) copy(cmd *command) error { return s.copyOrMove(cmd, false) }
+
+// move runs MOVE and UID MOVE (RFC 6851): one atomic change.
+func (s *session) move(cmd *command) error { return s.copyOrMove(cmd, true) }
+
+func (s *session) copyOrMove(cmd *command, move bool) error {
+	if err := s.dec.SP(); err != nil {
+		return err
+	}
+	set, err := imapwire.Take(s.dec, imapwire.ConsumeSeqSet)
+	if err != nil {
+		return err
+	}
+	if err := s.dec.SP(); err != nil {
+		return err
+	}
+	name, err := s.readMailbox()
+	if err != nil {
+		return err
+	}
+	if err := s.dec.End(); err != nil {
+		return err
+	}
+	if move {
+		if err := s.writable(); err != nil {
+			return err
+		}
+	}
+	uids, err := s.sel.resolve(cmd, imap.NumSet(set))
+	if err != nil {
+		return err
+	}
+	dest, err := s.destination(name)
+	if err != nil || len(uids) == 0 {
+		return err
+	}
+	res, err := s.apply(store.Copy{Source: s.sel.id, UIDs: uids, Dest: dest.ID, Move: move})
+	if err != nil {
+		return tryCreate(err)
+	}
+	return s.tellCopied(cmd, move, res.Ops[0])
+}
+
+// tellCopied sends COPYUID (RFC 4315 §3): in the OK of COPY, and before the
+// EXPUNGE responses of MOVE (RFC 6851 §4.3).
+func (s *session) tellCopied(cmd *command, move bool, res store.OpResult) error {
+	if len(res.Missing) > 0 && !cmd.uid && len(res.Source) == 0 {
+		return no(imap.CodeExpungeIssued, "Messages are gone")
+	}
+	if len(res.Source) == 0 {
+		return nil
+	}
+	code := append([]byte(imap.CodeCopyUID), ' ')
+	code = strconv.AppendUint(code, uint64(res.UIDValidity), 10)
+	code = res.Source.Append(append(code, ' '))
+	code = res.Dest.Append(append(code, ' '))
+	if !move {
+		cmd.okCode = string(code)
+		return nil
+	}
+	s.enc.Raw("* OK [").Raw(string(code)).Raw("] Moved\r\n")
+	return nil
+}
+
+// destination finds the mailbox that messages go into.
+func (s *session) destination(name string) (*store.Mailbox, error) {
+	m, err := s.mailbox(name)
+	if err == nil {
+		return m, nil
+	}
+	if name == badName {
+		return nil, creatable(name)
+	}
+	if _, ok := errors.AsType[*reply](err); ok {
+		return nil, no(imap.CodeTryCreate, "No such mailbox")
+	}
+	return nil, err
+}
+
+// tryCreate answers a mailbox that vanished under a COPY or APPEND
+// (RFC 3501 §6.3.11).
+func tryCreate(err error) error {
+	if errors.Is(err, store.ErrNoMailbox) {
+		return no(imap.CodeTryCreate, "No such mailbox")
+	}
+	return err
+}

@@ -1,0 +1,82 @@
+package imapserver
+
+import (
+	"errors"
+
+	"github.com/mailstead/mailstead/imap"
+	"github.com/mailstead/mailstead/store"
+)
+
+// login runs LOGIN (RFC 3501 §6.2.3).
+func (s *session) login(cmd *command) error {
+	if err := s.dec.SP(); err != nil {
+		return err
+	}
+	user, err := s.dec.AString()
+	if err != nil {
+		return err
+	}
+	if err := s.dec.SP(); err != nil {
+		return err
+	}
+	password, err := s.dec.AString()
+	if err != nil {
+		return err
+	}
+	if err := s.dec.End(); err != nil {
+		return err
+	}
+	auth := s.srv.cfg.Auth
+	switch {
+	case auth.Login == nil:
+		return no(imap.CodeCannot, "LOGIN is disabled")
+	case !s.mayShowPassword():
+		return no(imap.CodePrivacyRequired, "Use TLS first")
+	}
+	id, err := auth.Login(s.ctx, s.conn.peer, user, password)
+	if err != nil {
+		return s.rejected(cmd, err)
+	}
+	return s.authenticatedAs(cmd, id)
+}
+
+// authenticatedAs opens the account of a client that has proved who it is.
+func (s *session) authenticatedAs(cmd *command, id store.AccountID) error {
+	a, err := s.srv.views.Open(s.ctx, id)
+	if err != nil {
+		return err
+	}
+	s.id, s.account, s.state = id, a, authenticated
+	s.bad = 0
+	s.conn.loggedIn()
+	s.dec.SetMaxLine(s.srv.cfg.Limits.MaxLine)
+	if f := s.srv.cfg.Trace.LoggedIn; f != nil {
+		f(s.conn.peer, id)
+	}
+	cmd.okCode, cmd.okText = string(imap.CodeCapability)+" "+s.capabilities(), "Logged in"
+	return nil
+}
+
+// rejected answers a login that failed, and counts it.
+func (s *session) rejected(cmd *command, err error) error {
+	if classify := s.srv.cfg.Auth.Classify; classify != nil {
+		err = classify(err)
+	}
+	switch {
+	case errors.Is(err, ErrRejected):
+		s.authFailures++
+		if limit := s.srv.cfg.Limits.MaxAuthFailures; limit >= 0 && s.authFailures >= limit {
+			s.bye("Too many failed logins")
+		}
+		return no(imap.CodeAuthenticationFailed, "Wrong user name or password")
+	case errors.Is(err, ErrTooManyTries):
+		return no(imap.CodeUnavailable, "Too many failed logins, try again later")
+	case errors.Is(err, ErrPrivacyRequired):
+		return no(imap.CodePrivacyRequired, "Use TLS first")
+	case errors.Is(err, ErrMalformed):
+		return bad("Malformed response")
+	}
+	r := s.report(cmd, err)
+	r.code = string(imap.CodeUnavailable)
+	return r
+}

@@ -1,0 +1,176 @@
+package imapserver
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/mailstead/mailstead/imap"
+	"github.com/mailstead/mailstead/internal/imapwire"
+	"github.com/mailstead/mailstead/store"
+)
+
+// create runs CREATE (RFC 3501 §6.3.3) with the USE parameter of RFC 6154 §3.
+func (s *session) create(cmd *command) error {
+	if err := s.dec.SP(); err != nil {
+		return err
+	}
+	name, err := s.readCreated()
+	if err != nil {
+		return err
+	}
+	roles, err := s.readUse()
+	if err != nil {
+		return err
+	}
+	if err := s.dec.End(); err != nil {
+		return err
+	}
+	if err := creatable(name); err != nil {
+		return err
+	}
+	op := store.PutMailbox{ID: store.NewMailboxID(), Create: true, Name: name}
+	if len(roles) > 0 {
+		role, err := s.freeRole(roles)
+		if err != nil {
+			return err
+		}
+		op.Role = &role
+	}
+	_, err = s.apply(op)
+	return err
+}
+
+// readUse takes [SP "(" "USE" SP "(" [use-attr *(SP use-attr)] ")" ")"].
+func (s *session) readUse() (roles []string, err error) {
+	if !s.dec.Accept(' ') {
+		return nil, nil
+	}
+	err = s.dec.List(func() error {
+		if word, err := s.dec.Word(); err != nil || word != "USE" {
+			return orBad(err, "Unknown parameter of CREATE")
+		}
+		if err := s.dec.SP(); err != nil {
+			return err
+		}
+		return s.dec.List(func() error {
+			b, err := imapwire.Take(s.dec, imapwire.ConsumeFlag)
+			roles = append(roles, string(b))
+			return err
+		})
+	})
+	return roles, err
+}
+
+// orBad is err, or BAD with the text where there is none.
+func orBad(err error, text string) error {
+	if err != nil {
+		return err
+	}
+	return bad(text)
+}
+
+// freeRole checks that a mailbox can be given these special uses: one that is
+// known, and that no mailbox has yet.
+func (s *session) freeRole(roles []string) (string, error) {
+	i := slices.IndexFunc(imap.Roles(), func(a imap.Attr) bool { return strings.EqualFold(string(a), roles[0]) })
+	if len(roles) > 1 || i < 0 {
+		return "", no(imap.CodeUseAttr, "Special use not supported")
+	}
+	role := string(imap.Roles()[i])
+	st, err := s.account.Refresh(s.ctx)
+	if err != nil {
+		return "", err
+	}
+	if slices.ContainsFunc(st.Mailboxes, func(m *store.Mailbox) bool { return m.Role == role }) {
+		return "", no(imap.CodeUseAttr, "Another mailbox has this special use")
+	}
+	return role, nil
+}
+
+// deleteMailbox runs DELETE (RFC 3501 §6.3.4).
+func (s *session) deleteMailbox(cmd *command) error {
+	m, err := s.namedMailbox(true)
+	if err != nil {
+		return err
+	}
+	if m.NoSelect {
+		return no(imap.CodeCannot, "Name has inferior names")
+	}
+	if _, err := s.apply(store.PutMailbox{ID: m.ID, Delete: true}); err != nil {
+		return err
+	}
+	if s.sel != nil && s.sel.id == m.ID {
+		s.deselect()
+	}
+	return nil
+}
+
+// rename runs RENAME (RFC 3501 §6.3.5).
+func (s *session) rename(cmd *command) error {
+	m, err := s.namedMailbox(false)
+	if err != nil && s.isConnOrSyntax(err) {
+		return err
+	}
+	if err := s.dec.SP(); err != nil {
+		return err
+	}
+	to, rerr := s.readCreated()
+	if rerr != nil {
+		return rerr
+	}
+	if rerr := s.dec.End(); rerr != nil {
+		return rerr
+	}
+	if err != nil {
+		return err
+	}
+	if err := creatable(to); err != nil {
+		return err
+	}
+	_, err = s.apply(store.PutMailbox{ID: m.ID, Name: to})
+	return err
+}
+
+// isConnOrSyntax reports whether a command cannot be read on.
+func (s *session) isConnOrSyntax(err error) bool { return isBad(err) || s.conn.failed() != nil }
+
+// namedMailbox takes SP mailbox, with end also the end of the command, and
+// returns the mailbox, which may be a name for its children only.
+func (s *session) namedMailbox(end bool) (*store.Mailbox, error) {
+	if err := s.dec.SP(); err != nil {
+		return nil, err
+	}
+	name, err := s.readMailbox()
+	if err != nil {
+		return nil, err
+	}
+	if end {
+		if err := s.dec.End(); err != nil {
+			return nil, err
+		}
+	}
+	st, err := s.account.Refresh(s.ctx)
+	if err != nil {
+		return nil, err
+	}
+	m := st.Named(name)
+	if m == nil {
+		return nil, no(imap.CodeNonExistent, "No such mailbox")
+	}
+	return m, nil
+}
+
+// subscribe runs SUBSCRIBE (RFC 3501 §6.3.6).
+func (s *session) subscribe(cmd *command) error { return s.setSubscribed(true) }
+
+// unsubscribe runs UNSUBSCRIBE (RFC 3501 §6.3.7).
+func (s *session) unsubscribe(cmd *command) error { return s.setSubscribed(false) }
+
+func (s *session) setSubscribed(on bool) error {
+	m, err := s.namedMailbox(true)
+	if err != nil || m.Subscribed == on {
+		return err
+	}
+	_, err = s.apply(store.PutMailbox{ID: m.ID, Subscribed: &on})
+	return err
+}

@@ -1,0 +1,80 @@
+package imapserver
+
+import (
+	"github.com/mailstead/mailstead/imap"
+	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/view"
+)
+
+// selectMailbox runs SELECT (RFC 3501 §6.3.1).
+func (s *session) selectMailbox(cmd *command) error { return s.open(cmd, false) }
+
+// examine runs EXAMINE (RFC 3501 §6.3.2).
+func (s *session) examine(cmd *command) error { return s.open(cmd, true) }
+
+func (s *session) open(cmd *command, readOnly bool) error {
+	if err := s.dec.SP(); err != nil {
+		return err
+	}
+	name, err := s.readMailbox()
+	if err != nil {
+		return err
+	}
+	if err := s.dec.End(); err != nil {
+		return err
+	}
+	// The mailbox open so far is closed even when this fails (RFC 3501 §6.3.1).
+	s.deselect()
+	m, err := s.mailbox(name)
+	if err != nil {
+		return err
+	}
+	t, err := s.account.Table(s.ctx, m.ID)
+	if err != nil {
+		return err
+	}
+	s.sel = &selected{id: m.ID, name: m.Name, readOnly: readOnly, flagsAt: t.ModSeq(), goneAt: t.ModSeq()}
+	s.tellMailbox(t, m)
+	s.state = selectedState
+	cmd.okCode = string(imap.CodeReadWrite)
+	if readOnly {
+		cmd.okCode = string(imap.CodeReadOnly)
+	}
+	return nil
+}
+
+// tellMailbox sends what RFC 3501 §6.3.1 requires of SELECT.
+func (s *session) tellMailbox(t *view.Table, m *store.Mailbox) {
+	sel := s.sel
+	s.tellFlags(t)
+	sel.told.add(t.UIDs())
+	if len(sel.told.uids) > 0 {
+		sel.recent = s.claimRecent(t, sel.told.uids)
+	}
+	s.enc.Raw("* ").Number(uint64(sel.told.len())).Raw(" EXISTS\r\n")
+	s.enc.Raw("* ").Number(uint64(sel.recentCount())).Raw(" RECENT\r\n")
+	if seq := s.firstUnseen(t); seq > 0 {
+		s.enc.Raw("* OK [UNSEEN ").Number(uint64(seq)).Raw("] First unseen message\r\n")
+	}
+	s.enc.Raw("* OK [UIDVALIDITY ").Number(uint64(m.UIDValidity)).Raw("] UIDs valid\r\n")
+	next := max(uint64(m.UIDNext), uint64(t.MaxUID())+1)
+	s.enc.Raw("* OK [UIDNEXT ").Number(next).Raw("] Predicted next UID\r\n")
+}
+
+// firstUnseen is the sequence number of the first message without \Seen; 0 for
+// none.
+func (s *session) firstUnseen(t *view.Table) uint32 {
+	for r := range t.Without(store.Seen, 1, t.MaxUID()) {
+		return s.sel.told.seq(r.UID)
+	}
+	return 0
+}
+
+// unselect runs UNSELECT (RFC 3691).
+func (s *session) unselect(cmd *command) error {
+	if err := s.dec.End(); err != nil {
+		return err
+	}
+	s.deselect()
+	return nil
+}

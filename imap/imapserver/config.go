@@ -1,0 +1,182 @@
+package imapserver
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/emersion/go-sasl"
+	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/view"
+)
+
+// Config is what a Server is made of. Store and one of Auth.Login and
+// Auth.Start are needed; everything else has a safe zero value.
+type Config struct {
+	// Store holds the accounts.
+	Store store.Store
+
+	// Views are shared with the other servers of the process. nil = the
+	// server makes its own and closes it.
+	Views *view.Views
+
+	// Auth decides who a client is.
+	Auth Auth
+
+	// TLSConfig enables STARTTLS; with ImplicitTLS, TLS from the first octet.
+	// nil = no TLS.
+	TLSConfig *tls.Config
+
+	// ImplicitTLS serves IMAPS (RFC 8314 §3.2): every connection starts with
+	// a TLS handshake. A listener of crypto/tls does the same without it.
+	ImplicitTLS bool
+
+	// AllowPlaintextAuth accepts passwords on connections without TLS. When
+	// unset such connections announce LOGINDISABLED (RFC 3501 §6.2.3).
+	AllowPlaintextAuth bool
+
+	// Limits bound what a client can ask for.
+	Limits Limits
+
+	// ID is what the server answers to ID (RFC 2971), in pairs of field and
+	// value. nil = the name of the library only.
+	ID []string
+
+	// Logger receives what an operator needs. nil = nothing is logged.
+	Logger *slog.Logger
+
+	// Trace observes sessions; see there.
+	Trace Trace
+}
+
+// Limits of a server. In each, 0 means the default and a negative value no
+// limit.
+type Limits struct {
+	MaxLineBeforeLogin int // octets of a command without its literals; 8 KiB
+	MaxLine            int // the same after login; 64 KiB
+
+	MaxMessageBytes int64 // of APPEND; 35,000,000
+	MaxLiteralBytes int64 // all literals of a command together, APPEND's message not counted; 256 KiB
+
+	MaxSearchNodes int // keys and operators of one SEARCH; 2000
+
+	MaxConnections      int           // 1000
+	MaxConnectionsPerIP int           // per IPv4 address or IPv6 /64; 30. Loopback is exempt
+	MaxAuthFailures     int           // before the connection is closed; 3
+	MaxBadBeforeLogin   int           // unknown or malformed commands before login; 5
+	MaxBadCommands      int           // the same after login, in a row; 50
+	LoginTimeout        time.Duration // from the connection to the login; 60 s
+	IdleTimeout         time.Duration // between two commands, and in IDLE (RFC 3501 §5.4); 30 min
+	ReadTimeout         time.Duration // without progress inside a command; 5 min
+	WriteTimeout        time.Duration // without progress of a write; 60 s
+	TLSHandshakeTimeout time.Duration // 30 s
+}
+
+func (l Limits) withDefaults() Limits {
+	set(&l.MaxLineBeforeLogin, 8<<10)
+	set(&l.MaxLine, 64<<10)
+	set(&l.MaxMessageBytes, 35_000_000)
+	set(&l.MaxLiteralBytes, 256<<10)
+	set(&l.MaxSearchNodes, 2000)
+	set(&l.MaxConnections, 1000)
+	set(&l.MaxConnectionsPerIP, 30)
+	set(&l.MaxAuthFailures, 3)
+	set(&l.MaxBadBeforeLogin, 5)
+	set(&l.MaxBadCommands, 50)
+	set(&l.LoginTimeout, time.Minute)
+	set(&l.IdleTimeout, 30*time.Minute)
+	set(&l.ReadTimeout, 5*time.Minute)
+	set(&l.WriteTimeout, time.Minute)
+	set(&l.TLSHandshakeTimeout, 30*time.Second)
+	return l
+}
+
+// set fills in a default.
+func set[T int | int64 | time.Duration](v *T, def T) {
+	if *v == 0 {
+		*v = def
+	}
+}
+
+// Auth are the hooks that decide who a client is. They may block; the context
+// ends with the connection. Their errors are told apart by [ErrRejected] and
+// the errors beside it; any other error is answered as a temporary failure.
+type Auth struct {
+	// Login judges the LOGIN command and returns the account. nil = LOGIN is
+	// refused.
+	Login func(ctx context.Context, p Peer, username, password string) (store.AccountID, error)
+
+	// Mechanisms lists the SASL mechanisms for a peer, in upper case. Those
+	// that show the password to whoever reads along are left out by the
+	// server on a connection without TLS, unless AllowPlaintextAuth. nil =
+	// none.
+	Mechanisms func(p Peer) []string
+
+	// Start begins an exchange of one of those mechanisms. The server calls
+	// done once the exchange has succeeded.
+	Start func(ctx context.Context, p Peer, mechanism string, done func(store.AccountID)) (sasl.Server, error)
+
+	// Classify turns an error of the other hooks into one of the errors of
+	// this package; nil = they return those themselves.
+	Classify func(error) error
+}
+
+// What Auth hooks fail with; tested with errors.Is.
+var (
+	// ErrRejected: unknown user or wrong password.
+	ErrRejected = errors.New("imapserver: credentials rejected")
+	// ErrTooManyTries: too many failures lately; nothing was looked at.
+	ErrTooManyTries = errors.New("imapserver: too many failed logins")
+	// ErrPrivacyRequired: not without TLS.
+	ErrPrivacyRequired = errors.New("imapserver: encryption required")
+	// ErrMalformed: the client broke the rules of the mechanism.
+	ErrMalformed = errors.New("imapserver: malformed response of the client")
+)
+
+// Peer says who talks to the server.
+type Peer struct {
+	// ConnID names the connection in logs.
+	ConnID string
+	// Addr is the client's address; the zero Addr for a transport without.
+	Addr netip.Addr
+	// TLS is the state of the TLS layer; nil = none.
+	TLS *tls.ConnectionState
+}
+
+// Trace are hooks into the life of sessions. Each may be nil. They are called
+// from the session's goroutine and must not block.
+type Trace struct {
+	// Connected: a connection was accepted.
+	Connected func(p Peer)
+	// LoggedIn: a client authenticated.
+	LoggedIn func(p Peer, id store.AccountID)
+	// Command: a command was answered. verb is in upper case, "" for one that
+	// could not be read; status is OK, NO, BAD or "".
+	Command func(p Peer, verb, status string, d time.Duration)
+	// Closed: the connection ended.
+	Closed func(p Peer)
+}
+
+// Validate reports what cannot work.
+func (c *Config) Validate() error {
+	var errs []error
+	if c.Store == nil {
+		errs = append(errs, errors.New("imapserver: no Store"))
+	}
+	if c.Auth.Login == nil && c.Auth.Start == nil {
+		errs = append(errs, errors.New("imapserver: nobody can log in: no Auth.Login and no Auth.Start"))
+	}
+	if (c.Auth.Start == nil) != (c.Auth.Mechanisms == nil) {
+		errs = append(errs, errors.New("imapserver: Auth.Start and Auth.Mechanisms need each other"))
+	}
+	if c.ImplicitTLS && c.TLSConfig == nil {
+		errs = append(errs, errors.New("imapserver: ImplicitTLS without TLSConfig"))
+	}
+	if len(c.ID)%2 != 0 {
+		errs = append(errs, errors.New("imapserver: ID is a list of pairs"))
+	}
+	return errors.Join(errs...)
+}

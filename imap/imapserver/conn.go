@@ -1,0 +1,228 @@
+package imapserver
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/mailstead/mailstead/internal/imapwire"
+	"github.com/mailstead/mailstead/internal/listen"
+)
+
+// conn is a connection: octets, deadlines and TLS. What the octets mean is the
+// session's.
+type conn struct {
+	server *Server
+	nc     net.Conn // the transport
+	rw     net.Conn // nc, or the TLS layer on it
+	peer   Peer
+	log    *slog.Logger
+	ctx    context.Context // ends with the connection
+	cancel context.CancelFunc
+	dec    *imapwire.Decoder
+	enc    *imapwire.Encoder
+
+	loginBy time.Time // until the login; zero = logged in, or no limit
+	readErr error     // ended the connection
+
+	mu      sync.Mutex
+	waiting bool // between two commands: a wake-up interrupts
+	reading bool // in a Read while waiting
+	woken   bool // not seen yet
+}
+
+// errWoken ends a wait: somebody called wake. It is a timeout, so that the
+// Decoder does not take it for the end of the connection.
+type errWoken struct{}
+
+func (errWoken) Error() string { return "imapserver: woken" }
+func (errWoken) Timeout() bool { return true }
+
+func newConn(s *Server, nc net.Conn) *conn {
+	c := &conn{server: s, nc: nc, rw: nc}
+	c.ctx, c.cancel = context.WithCancel(s.ctx)
+	c.peer.ConnID = rand.Text()[:12]
+	c.peer.Addr = listen.AddrOf(nc).Addr()
+	c.log = s.log.With("conn", c.peer.ConnID, "peer", c.peer.Addr)
+	c.enc = imapwire.NewEncoder(connWriter{c})
+	return c
+}
+
+// Wake implements listen.Conn.
+func (c *conn) Wake() { c.wake() }
+
+// Close implements listen.Conn: it ends the connection at once.
+func (c *conn) Close() error {
+	c.cancel()
+	return c.nc.Close()
+}
+
+// serve runs the connection to its end. A panic ends this connection alone.
+func (c *conn) serve() {
+	defer c.server.group.Done(c)
+	defer c.Close()
+	defer func() {
+		if r := recover(); r != nil {
+			c.log.Error("imap: panic", "panic", r, "stack", string(debug.Stack()))
+		}
+	}()
+	if f := c.server.cfg.Trace.Connected; f != nil {
+		f(c.peer)
+	}
+	if f := c.server.cfg.Trace.Closed; f != nil {
+		defer func() { f(c.peer) }()
+	}
+	if t := c.server.cfg.Limits.LoginTimeout; t > 0 {
+		c.loginBy = time.Now().Add(t)
+	}
+	if err := c.secure(); err != nil {
+		return
+	}
+	s := newSession(c)
+	defer s.end()
+	s.run()
+	_ = c.enc.Flush()
+	c.closeTLS()
+}
+
+// secure does the handshake of a connection that starts with TLS: on an
+// ImplicitTLS server, or from a listener that makes TLS connections itself.
+func (c *conn) secure() error {
+	if tc, ok := c.nc.(*tls.Conn); ok {
+		return c.handshake(tc)
+	}
+	if c.server.cfg.ImplicitTLS {
+		return c.startTLS()
+	}
+	return nil
+}
+
+// startTLS puts the TLS layer on the connection.
+func (c *conn) startTLS() error { return c.handshake(tls.Server(c.nc, c.server.cfg.TLSConfig)) }
+
+func (c *conn) handshake(tc *tls.Conn) error {
+	ctx := c.ctx
+	if t := c.server.cfg.Limits.TLSHandshakeTimeout; t > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, t)
+		defer cancel()
+	}
+	_ = c.nc.SetDeadline(time.Time{})
+	if err := tc.HandshakeContext(ctx); err != nil {
+		c.log.Info("imap: TLS handshake failed", "err", err)
+		return err
+	}
+	state := tc.ConnectionState()
+	c.rw, c.peer.TLS = tc, &state
+	return nil
+}
+
+// closeTLS says good-bye on the TLS layer.
+func (c *conn) closeTLS() {
+	if tc, ok := c.rw.(*tls.Conn); ok {
+		_ = tc.SetWriteDeadline(time.Now().Add(time.Second))
+		_ = tc.CloseWrite()
+	}
+}
+
+// wake interrupts the wait for the next command, now or as soon as it begins.
+// It never blocks on the connection.
+func (c *conn) wake() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.woken = true
+	if c.reading {
+		_ = c.nc.SetReadDeadline(time.Unix(1, 0))
+	}
+}
+
+// await runs a read of the Decoder that wake may interrupt.
+func (c *conn) await(read func() error) error {
+	c.mu.Lock()
+	c.waiting = true
+	c.mu.Unlock()
+	err := read()
+	c.mu.Lock()
+	c.waiting = false
+	c.mu.Unlock()
+	return err
+}
+
+// Read reads for the Decoder. It flushes first: whoever has to wait for the
+// client has answered all that came before.
+func (c *conn) Read(p []byte) (int, error) {
+	if err := c.enc.Flush(); err != nil {
+		return 0, err
+	}
+	c.mu.Lock()
+	if c.waiting && c.woken {
+		c.woken = false
+		c.mu.Unlock()
+		return 0, errWoken{}
+	}
+	waiting := c.waiting
+	_ = c.nc.SetReadDeadline(c.deadlineLocked())
+	c.reading = waiting
+	c.mu.Unlock()
+
+	n, err := c.rw.Read(p)
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reading = false
+	if n > 0 {
+		c.waiting = false // a command has begun
+	}
+	if n == 0 && waiting && c.woken && errors.Is(err, os.ErrDeadlineExceeded) {
+		c.woken = false
+		return 0, errWoken{}
+	}
+	if err != nil {
+		c.readErr = err
+	}
+	return n, err
+}
+
+// deadlineLocked is until when the next octets have to come.
+func (c *conn) deadlineLocked() time.Time {
+	l := c.server.cfg.Limits
+	if !c.loginBy.IsZero() {
+		return c.loginBy
+	}
+	d := l.ReadTimeout
+	if c.waiting {
+		d = l.IdleTimeout
+	}
+	if d < 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(d)
+}
+
+// connWriter writes for the Encoder.
+type connWriter struct{ c *conn }
+
+func (w connWriter) Write(p []byte) (int, error) {
+	if d := w.c.server.cfg.Limits.WriteTimeout; d > 0 {
+		_ = w.c.nc.SetWriteDeadline(time.Now().Add(d))
+	}
+	return w.c.rw.Write(p)
+}
+
+// failed returns the error that ended the connection; nil while it lives.
+func (c *conn) failed() error {
+	if err := c.enc.Err(); err != nil {
+		return err
+	}
+	return c.readErr
+}
+
+// loggedIn lifts the deadline for the login.
+func (c *conn) loggedIn() { c.loginBy = time.Time{} }

@@ -1,0 +1,67 @@
+// Package imapserver serves IMAP4rev1 from any [store.Store].
+//
+// Everything that the protocol needs is derived from the store's mailboxes,
+// messages and mod-sequences: a backend never sees a sequence number, a FETCH
+// item, a search key or a response.
+//
+//	srv, err := imapserver.New(imapserver.Config{
+//		Store:     st,
+//		TLSConfig: tlsConfig,
+//		Auth: imapserver.Auth{
+//			Login: func(ctx context.Context, p imapserver.Peer, user, password string) (store.AccountID, error) {
+//				...
+//			},
+//		},
+//	})
+//	go srv.Serve(listener)
+//	...
+//	err = srv.Shutdown(ctx)
+//
+// # RFCs
+//
+//	RFC 3501  IMAP4rev1             full
+//	RFC 2177  IDLE                  full
+//	RFC 2342  NAMESPACE             full; one personal namespace
+//	RFC 2683  implementation advice §3.2.1.5 line lengths, §3.4.2 recovery
+//	RFC 2971  ID                    full
+//	RFC 3348  CHILDREN              full
+//	RFC 3502  MULTIAPPEND           full; 1,000 messages
+//	RFC 3691  UNSELECT              full
+//	RFC 4315  UIDPLUS               full
+//	RFC 4731  ESEARCH               full, without MODSEQ
+//	RFC 4959  SASL-IR               full
+//	RFC 5161  ENABLE                full; nothing to enable yet
+//	RFC 5258  LIST-EXTENDED         RETURN options of RFC 6154 and CHILDREN, SUBSCRIBED
+//	RFC 5530  response codes        what applies
+//	RFC 6154  SPECIAL-USE           LIST and CREATE-SPECIAL-USE
+//	RFC 6851  MOVE                  full
+//	RFC 7888  LITERAL+              full
+//
+// # Glossary
+//
+//   - session: one connection and its state: not authenticated, authenticated,
+//     selected, logout (RFC 3501 §3).
+//   - selected: the open mailbox as this client knows it.
+//   - told: what the client was sent. Sequence numbers count what was told.
+//   - sync: sending what changed since, at the points where the protocol
+//     allows it.
+//
+// # Invariants
+//
+//   - I1: No OK is sent to APPEND, COPY, MOVE, STORE or EXPUNGE before the
+//     store's Apply returned.
+//   - I2: A sequence number means the same message for client and server: it is
+//     computed from what was told, never from what the mailbox holds now.
+//   - I3: EXPUNGE is sent only where RFC 3501 §7.4.1 allows it: never without a
+//     command in progress, never in FETCH, STORE or SEARCH.
+//   - I4: A parked session holds its goroutine, its connection and what the
+//     client was told as ranges of UIDs; no buffer, no table.
+//   - I5: The text of an internal error never reaches a client.
+//
+// # Concurrency
+//
+// One goroutine serves a connection: it reads a command, runs it and writes the
+// responses. Others only wake it: the view's watcher with a hint, Shutdown with
+// the wish to end. Both do so by setting the read deadline while the session is
+// parked; conn.mu guards that, and is a leaf.
+package imapserver

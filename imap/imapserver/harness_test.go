@@ -1,0 +1,211 @@
+package imapserver
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"math/big"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-sasl"
+	"github.com/mailstead/mailstead/imap/imaptest"
+	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/memstore"
+)
+
+// testAuth knows the password of every account, and users whose login fails in
+// all the ways there are.
+func testAuth(ctx context.Context, p Peer, user, password string) (store.AccountID, error) {
+	switch {
+	case user == "slow":
+		return "", ErrTooManyTries
+	case user == "down":
+		return "", errors.New("database 10.1.2.3 refused the connection")
+	case user == "panic":
+		panic("a backend panics")
+	case password != "secret":
+		return "", ErrRejected
+	}
+	return store.AccountID(user), nil
+}
+
+func testConfig(st store.Store) Config {
+	return Config{
+		Store:              st,
+		AllowPlaintextAuth: true,
+		Auth: Auth{
+			Login: testAuth,
+			Classify: func(err error) error {
+				if strings.HasPrefix(err.Error(), "sasl: ") {
+					return ErrMalformed
+				}
+				return err
+			},
+			Mechanisms: func(Peer) []string { return []string{"PLAIN"} },
+			Start: func(ctx context.Context, p Peer, mechanism string, done func(store.AccountID)) (sasl.Server, error) {
+				return sasl.NewPlainServer(func(identity, user, password string) error {
+					id, err := testAuth(ctx, p, user, password)
+					if err == nil {
+						done(id)
+					}
+					return err
+				}), nil
+			},
+		},
+	}
+}
+
+// testStore has the accounts alice and bob, and carol with room for 1000
+// octets.
+func testStore(tb testing.TB) *memstore.Store {
+	tb.Helper()
+	st := memstore.New(nil)
+	for _, id := range []store.AccountID{"alice", "bob", "carol"} {
+		info := store.AccountInfo{}
+		if id == "carol" {
+			info.Limits.Bytes = 1000
+		}
+		if err := st.Create(tb.Context(), id, info); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	tb.Cleanup(func() { st.Close() })
+	return st
+}
+
+// testServer is closed at the end of the test.
+func testServer(tb testing.TB, cfg Config) *Server {
+	tb.Helper()
+	srv, err := New(cfg)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := srv.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
+	return srv
+}
+
+// listenAndServe returns how to connect to the server on loopback.
+func listenAndServe(tb testing.TB, srv *Server) func() (net.Conn, error) {
+	tb.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	go srv.Serve(l)
+	return func() (net.Conn, error) {
+		nc, err := net.Dial("tcp", l.Addr().String())
+		if err == nil {
+			err = nc.SetDeadline(time.Now().Add(20 * time.Second))
+		}
+		return nc, err
+	}
+}
+
+// deliver adds a message to a mailbox behind the server's back.
+func deliver(tb testing.TB, st store.Store, id store.AccountID, mailbox, body string, flags store.Flags) store.OpResult {
+	tb.Helper()
+	a, err := st.Open(tb.Context(), id)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	m, err := store.MailboxByName(tb.Context(), a, mailbox)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	res, err := store.AppendMessage(tb.Context(), st, a, "", store.NewMessage{
+		Mailbox: m.ID, Flags: flags, Body: strings.NewReader(body), BodySize: int64(len(body)),
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return res.Ops[0]
+}
+
+func testTLS(tb testing.TB) (server, client *tls.Config) {
+	tb.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tmpl := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"}, NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &key.PublicKey, key)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(cert)
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}},
+		&tls.Config{RootCAs: roots, ServerName: "localhost"}
+}
+
+// playOn replays one script against a new server.
+func playOn(t *testing.T, s *imaptest.Script, mode string) error {
+	st := testStore(t)
+	cfg := testConfig(st)
+	serverTLS, clientTLS := testTLS(t)
+	switch s.Header["config"] {
+	case "":
+	case "starttls":
+		cfg.TLSConfig, cfg.AllowPlaintextAuth = serverTLS, false
+	case "small":
+		cfg.Limits.MaxMessageBytes = 100
+	default:
+		return fmt.Errorf("unknown config %q", s.Header["config"])
+	}
+	if mode == "tls" {
+		cfg.TLSConfig, cfg.ImplicitTLS = serverTLS, true
+	}
+	dial := listenAndServe(t, testServer(t, cfg))
+	wrap := func(nc net.Conn) (net.Conn, error) {
+		tc := tls.Client(nc, clientTLS)
+		return tc, tc.Handshake()
+	}
+	p := imaptest.Player{Dial: dial, StartTLS: wrap, Bytes: mode == "bytes"}
+	if mode == "tls" {
+		p.Dial = func() (net.Conn, error) {
+			nc, err := dial()
+			if err != nil {
+				return nil, err
+			}
+			return wrap(nc)
+		}
+	}
+	return p.Play(s)
+}
+
+// TestScripts replays the dialogues of testdata in every way.
+func TestScripts(t *testing.T) {
+	scripts, err := imaptest.Load("testdata/*.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range scripts {
+		for _, mode := range []string{"whole", "bytes", "tls"} {
+			if mode == "tls" && (s.Header["config"] == "starttls" || s.Header["tls"] == "no") {
+				continue
+			}
+			t.Run(s.Name+"/"+mode, func(t *testing.T) {
+				t.Parallel()
+				if err := playOn(t, s, mode); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+}

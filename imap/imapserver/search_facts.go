@@ -1,0 +1,109 @@
+package imapserver
+
+import (
+	"bytes"
+	"time"
+
+	"github.com/mailstead/mailstead/internal/imapwire"
+	"github.com/mailstead/mailstead/internal/mime"
+)
+
+// byFacts judges a leaf by what the store keeps of a message.
+func (m *mail) byFacts(n *searchNode) (truth, error) {
+	switch n.op {
+	case opBefore, opOn, opSince:
+		return byDate(n.op-opBefore, m.m.Received, n.date), nil
+	case opSentBefore, opSentOn, opSentSince:
+		if err := m.loadMeta(); err != nil {
+			return unknown, err
+		}
+		if m.meta.SentDate.IsZero() {
+			return no3, nil
+		}
+		return byDate(n.op-opSentBefore, m.meta.SentDate, n.date), nil
+	case opEnvelope:
+		if err := m.loadMeta(); err != nil {
+			return unknown, err
+		}
+		text, present := appendEnvelopeText(m.scratch[:0], m.meta.Envelope, n.field)
+		m.scratch = text
+		return truthOf(present && containsFold(text, n.text)), nil
+	}
+	return unknown, nil
+}
+
+// byDate compares the days of two times, each in its own zone (RFC 3501
+// §6.4.4: disregarding time and timezone). which: 0 before, 1 on, 2 since.
+func byDate(which searchOp, t, day time.Time) truth {
+	y, mo, d := t.Date()
+	t = time.Date(y, mo, d, 0, 0, 0, 0, time.UTC)
+	switch which {
+	case 0:
+		return truthOf(t.Before(day))
+	case 1:
+		return truthOf(t.Equal(day))
+	}
+	return truthOf(!t.Before(day))
+}
+
+// maxEnvelopeDepth is the nesting of an ENVELOPE: its lists of addresses.
+const maxEnvelopeDepth = 4
+
+// appendEnvelopeText adds the text of one element of an ENVELOPE with its
+// encoded words decoded, and reports whether the field is there.
+func appendEnvelopeText(dst, env []byte, index int) ([]byte, bool) {
+	if len(env) < 2 {
+		return dst, false
+	}
+	rest := env[1:]
+	for range index {
+		n, err := imapwire.SkipValue(rest, maxEnvelopeDepth)
+		if err != nil || n >= len(rest) {
+			return dst, false
+		}
+		rest = rest[n+1:]
+	}
+	if rest[0] == '(' {
+		return appendAddresses(dst, rest), true
+	}
+	s, _, err := imapwire.ConsumeNString(rest)
+	if err != nil || s == nil {
+		return dst, false
+	}
+	return appendDecoded(dst, s), true
+}
+
+// appendAddresses writes a list of addresses as people write them:
+//
+//	"(" 1*("(" name SP adl SP mailbox SP host ")") ")"
+func appendAddresses(dst, list []byte) []byte {
+	rest := list[1:]
+	for len(rest) > 0 && rest[0] == '(' {
+		rest = rest[1:]
+		var part [4][]byte
+		for i := range part {
+			s, n, err := imapwire.ConsumeNString(rest)
+			if err != nil || n >= len(rest) {
+				return dst
+			}
+			part[i], rest = s, rest[n+1:] // a space, or the closing parenthesis
+		}
+		if part[0] != nil {
+			dst = append(appendDecoded(dst, part[0]), ' ')
+		}
+		dst = appendDecoded(append(dst, '<'), part[2])
+		if part[3] != nil {
+			dst = appendDecoded(append(dst, '@'), part[3])
+		}
+		dst = append(dst, ">, "...)
+	}
+	return dst
+}
+
+// appendDecoded adds a field value with its encoded words decoded.
+func appendDecoded(dst, value []byte) []byte {
+	if isASCII(value) && !bytes.Contains(value, []byte("=?")) {
+		return append(dst, value...)
+	}
+	return append(dst, mime.DecodeWords(value)...)
+}

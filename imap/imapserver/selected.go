@@ -1,0 +1,111 @@
+package imapserver
+
+import (
+	"slices"
+
+	"github.com/mailstead/mailstead/imap"
+	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/view"
+)
+
+// selected is the open mailbox as its client knows it.
+type selected struct {
+	id       store.MailboxID
+	name     string
+	readOnly bool
+
+	told   seqMap       // the messages that the client knows
+	recent store.UIDSet // those that are \Recent for this session, and more
+
+	// What the client was told stands as of these mod-sequences: all flags,
+	// and all expunges. They differ after a command that may not send EXPUNGE.
+	flagsAt, goneAt store.ModSeq
+
+	keywords []string // of the last FLAGS response
+	stale    bool     // this session changed something: look at the store
+	echo     echo
+}
+
+// echo is what a command told on its own, so that the sync behind it does not
+// repeat it.
+type echo struct {
+	uids  store.UIDSet
+	table *view.Table // in which the flags told stand
+}
+
+// has reports whether the row's state was told.
+func (e *echo) has(r *view.Row) bool {
+	if e.table == nil || !e.uids.Contains(r.UID) {
+		return false
+	}
+	old := e.table.Row(r.UID)
+	return old != nil && old.ModSeq == r.ModSeq
+}
+
+// resolve turns the set of a command into UIDs that the client knows.
+func (sel *selected) resolve(cmd *command, set imap.NumSet) (store.UIDSet, error) {
+	if !cmd.uid {
+		uids, ok := sel.told.resolve(set)
+		if !ok {
+			return nil, bad("No such message")
+		}
+		return uids, nil
+	}
+	last := sel.told.uids.Max()
+	if last == 0 {
+		return nil, nil
+	}
+	return set.Resolve(uint32(last)).Intersect(sel.told.uids), nil
+}
+
+// appendFlags adds the flag list of a message in parentheses.
+func (sel *selected) appendFlags(dst []byte, t *view.Table, r *view.Row) []byte {
+	dst = append(dst, '(')
+	from := len(dst)
+	dst = imap.AppendFlagNames(dst, r.Flags())
+	for _, k := range t.Keywords(r.KeywordSet()) {
+		if len(dst) > from {
+			dst = append(dst, ' ')
+		}
+		dst = append(dst, k...)
+	}
+	if len(sel.recent) > 0 && sel.recent.Contains(r.UID) {
+		if len(dst) > from {
+			dst = append(dst, ' ')
+		}
+		dst = append(dst, imap.FlagRecent...)
+	}
+	return append(dst, ')')
+}
+
+// recentCount is the RECENT of the client.
+func (sel *selected) recentCount() int64 { return sel.recent.Intersect(sel.told.uids).Len() }
+
+// newKeywords reports whether t has keywords that the client was not told of.
+func (sel *selected) newKeywords(t *view.Table) bool {
+	all := t.AllKeywords()
+	if len(all) == len(sel.keywords) && (len(all) == 0 || &all[0] == &sel.keywords[0]) {
+		return false
+	}
+	for _, k := range all {
+		if !slices.Contains(sel.keywords, k) {
+			return true
+		}
+	}
+	return false
+}
+
+// tellFlags sends FLAGS and PERMANENTFLAGS (RFC 3501 §7.2.6, §7.1).
+func (s *session) tellFlags(t *view.Table) {
+	sel := s.sel
+	sel.keywords = t.AllKeywords()
+	list := imap.AppendFlagNames(nil, store.AllFlags)
+	for _, k := range sel.keywords {
+		list = append(append(list, ' '), k...)
+	}
+	s.enc.Raw("* FLAGS (").Raw(string(list)).Raw(")\r\n* OK [PERMANENTFLAGS (")
+	if !sel.readOnly {
+		s.enc.Raw(string(list)).Raw(` \*`)
+	}
+	s.enc.Raw(")] Flags that can be changed\r\n")
+}

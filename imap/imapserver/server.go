@@ -1,0 +1,109 @@
+package imapserver
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/mailstead/mailstead/internal/listen"
+	"github.com/mailstead/mailstead/store/view"
+)
+
+// ErrServerClosed is what Serve returns after Shutdown or Close.
+var ErrServerClosed = errors.New("imapserver: server closed")
+
+// Server serves IMAP connections. Its methods may be called from any number of
+// goroutines.
+type Server struct {
+	cfg   Config
+	log   *slog.Logger
+	group listen.Group
+	views *view.Views
+	own   bool // views is closed with the server
+
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+}
+
+// New returns a server. It fails with all that Config.Validate finds.
+func New(cfg Config) (*Server, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg.Limits = cfg.Limits.withDefaults()
+	s := &Server{cfg: cfg, log: cfg.Logger, views: cfg.Views}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.group.Logger = s.log
+	s.group.Limits = listen.Limits{Total: cfg.Limits.MaxConnections, PerPrefix: cfg.Limits.MaxConnectionsPerIP}
+	if s.views == nil {
+		s.views, s.own = view.New(cfg.Store, view.Options{}), true
+	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	return s, nil
+}
+
+// Serve accepts connections until the listener fails or the server ends, and
+// closes the listener. After Shutdown or Close it returns ErrServerClosed.
+func (s *Server) Serve(l net.Listener) error {
+	err := s.group.Serve(l, func(nc net.Conn) {
+		if c, err := s.admit(nc); err == nil {
+			go c.serve()
+		}
+	})
+	if errors.Is(err, listen.ErrClosed) {
+		return ErrServerClosed
+	}
+	return err
+}
+
+// ServeConn serves one connection and returns when it has ended. It fails when
+// the server has no room for it.
+func (s *Server) ServeConn(nc net.Conn) error {
+	c, err := s.admit(nc)
+	if err == nil {
+		c.serve()
+	}
+	return err
+}
+
+// admit takes a connection in, or answers BYE and closes it.
+func (s *Server) admit(nc net.Conn) (*conn, error) {
+	c := newConn(s, nc)
+	err := s.group.Add(c, c.peer.Addr)
+	if err == nil {
+		return c, nil
+	}
+	if !s.cfg.ImplicitTLS {
+		_ = nc.SetWriteDeadline(time.Now().Add(time.Second))
+		_, _ = io.WriteString(nc, "* BYE [UNAVAILABLE] Too many connections, try again later\r\n")
+	}
+	c.Close()
+	return nil, err
+}
+
+// Shutdown stops accepting, lets every running command end, sends BYE to every
+// client and waits. When ctx ends first it closes what is left, as Close does,
+// and returns the context's error.
+func (s *Server) Shutdown(ctx context.Context) error {
+	err := s.group.Shutdown(ctx)
+	if cerr := s.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// Close closes all listeners and connections at once and waits for the
+// goroutines that served them.
+func (s *Server) Close() error {
+	s.cancel()
+	s.group.Close()
+	if s.own {
+		return s.views.Close()
+	}
+	return nil
+}

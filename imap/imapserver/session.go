@@ -1,0 +1,260 @@
+package imapserver
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/mailstead/mailstead/imap"
+	"github.com/mailstead/mailstead/internal/imapwire"
+	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/view"
+)
+
+// state is a set of the states of RFC 3501 §3; a session is in one of them.
+type state uint8
+
+const (
+	notAuthenticated state = 1 << iota
+	authenticated
+	selectedState
+	logout
+
+	anyState = notAuthenticated | authenticated | selectedState
+	loggedIn = authenticated | selectedState
+)
+
+// session is the state of one connection.
+type session struct {
+	conn *conn
+	srv  *Server
+	dec  *imapwire.Decoder
+	enc  *imapwire.Encoder
+	ctx  context.Context
+
+	state   state
+	id      store.AccountID
+	account *view.Account // nil before login
+	sel     *selected     // nil unless in selectedState
+
+	authFailures int
+	bad          int // malformed commands in a row
+
+	room int64 // octets left of the quota while APPEND asks for a message; -1 = no limit
+}
+
+func newSession(c *conn) *session {
+	s := &session{conn: c, srv: c.server, enc: c.enc, ctx: c.ctx, state: notAuthenticated}
+	l := c.server.cfg.Limits
+	c.dec = imapwire.NewDecoder(c, imapwire.Config{
+		MaxLine:   l.MaxLineBeforeLogin,
+		MaxMemory: l.MaxLiteralBytes,
+		OnLiteral: s.admitLiteral,
+		Continue:  s.goAhead,
+	})
+	s.dec = c.dec
+	return s
+}
+
+// admitLiteral decides about a literal by its announced size, before one octet
+// of it is asked for.
+func (s *session) admitLiteral(l imapwire.Literal, stream bool) error {
+	limits := s.srv.cfg.Limits
+	limit := limits.MaxMessageBytes
+	if !stream {
+		if s.state != notAuthenticated {
+			return nil // MaxMemory has judged
+		}
+		limit = int64(limits.MaxLineBeforeLogin)
+	}
+	switch {
+	case limit >= 0 && l.Size > limit:
+		return &imapwire.TooBigError{Size: l.Size, Limit: limit}
+	case stream && l.Size == 0:
+		return no(imap.CodeCannot, "Empty message")
+	case stream && s.room >= 0 && l.Size > s.room:
+		return store.ErrOverQuota
+	}
+	return nil
+}
+
+// goAhead asks for a literal (RFC 3501 §7.5).
+func (s *session) goAhead() error { return s.enc.Raw("+ Ready for literal data\r\n").Flush() }
+
+// run serves the session from greeting to BYE.
+func (s *session) run() {
+	s.enc.Raw("* OK [CAPABILITY ").Raw(s.capabilities()).Raw("] Mailstead ready\r\n")
+	for s.state != logout {
+		if err := s.next(); err != nil {
+			s.hangUp(err)
+			return
+		}
+	}
+}
+
+// end gives back what the session holds.
+func (s *session) end() {
+	s.deselect()
+	if s.account != nil {
+		s.account.Release()
+	}
+}
+
+// next waits for a command and runs it. An error ends the session.
+func (s *session) next() error {
+	if err := s.dec.Discard(); err != nil {
+		return err
+	}
+	for {
+		if s.srv.group.Closing() {
+			s.bye("[UNAVAILABLE] Server is shutting down")
+			return nil
+		}
+		err := s.conn.await(s.dec.Wait)
+		if err == nil {
+			break
+		}
+		if !errors.As(err, new(errWoken)) {
+			return err
+		}
+	}
+	err := s.dec.Begin()
+	if broken := s.conn.failed(); broken != nil {
+		return broken
+	}
+	return s.command(err)
+}
+
+// bye says the last word; the caller returns from its command.
+func (s *session) bye(text string) {
+	s.enc.Raw("* BYE ").Raw(text).CRLF()
+	s.state = logout
+}
+
+// hangUp ends a session that cannot go on.
+func (s *session) hangUp(err error) {
+	var timeout interface{ Timeout() bool }
+	switch {
+	case errors.Is(err, imapwire.ErrDesync):
+		s.bye("[TOOBIG] Too much data of a refused command")
+	case errors.As(err, &timeout) && timeout.Timeout():
+		s.bye("Autologout, idle for too long")
+	default:
+		s.conn.log.Debug("imap: connection lost", "err", err)
+	}
+}
+
+// command runs one command; err is what reading its first line met.
+func (s *session) command(err error) error {
+	cmd := &command{session: s, start: time.Now()}
+	if err == nil {
+		err = s.readVerb(cmd)
+	}
+	if err == nil {
+		err = s.runVerb(cmd)
+	}
+	if broken := s.conn.failed(); broken != nil {
+		return broken
+	}
+	s.finish(cmd, err)
+	return s.enc.Err()
+}
+
+// readVerb takes tag and name, and looks the command up.
+func (s *session) readVerb(cmd *command) (err error) {
+	if cmd.tag, err = s.dec.Tag(); err != nil {
+		return err
+	}
+	if s.state == notAuthenticated && otherProtocol(cmd.tag) {
+		s.state = logout // a confused or forged client; say nothing
+		return errSilent
+	}
+	if err = s.dec.SP(); err != nil {
+		return err
+	}
+	name, err := s.dec.Word()
+	if err != nil {
+		return err
+	}
+	if name == "UID" {
+		if err = s.dec.SP(); err != nil {
+			return err
+		}
+		second, err := s.dec.Word()
+		if err != nil {
+			return err
+		}
+		name, cmd.uid = "UID "+second, true
+	}
+	cmd.verb = findVerb(name)
+	switch {
+	case cmd.verb == nil:
+		return bad("Unknown command")
+	case cmd.verb.states&s.state == 0:
+		return badState(cmd.verb, s.state)
+	}
+	return nil
+}
+
+// otherProtocol recognises what browsers and mail senders say first.
+func otherProtocol(tag string) bool {
+	switch tag {
+	case "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "PRI", "EHLO", "HELO":
+		return true
+	}
+	return false
+}
+
+func badState(v *verb, s state) error {
+	switch {
+	case v.states == notAuthenticated:
+		return bad("Already logged in")
+	case s == notAuthenticated:
+		return bad("Log in first")
+	}
+	return bad("No mailbox selected")
+}
+
+// runVerb runs the handler, and then tells the client what changed, where the
+// command is a point for that.
+func (s *session) runVerb(cmd *command) error {
+	err := cmd.verb.run(s, cmd)
+	if isBad(err) || s.sel == nil || cmd.verb.sync == syncNone || s.conn.failed() != nil {
+		return err
+	}
+	if serr := s.poll(cmd); serr != nil && s.state != logout {
+		// The command itself has its outcome, and says so; the next one will
+		// tell what this could not.
+		s.report(cmd, serr)
+	}
+	return err
+}
+
+// deselect closes the mailbox without expunging.
+func (s *session) deselect() {
+	s.sel = nil
+	if s.state == selectedState {
+		s.state = authenticated
+	}
+}
+
+// apply hands a Change to the store. The next sync looks at the store again.
+func (s *session) apply(ops ...store.Op) (store.Result, error) {
+	if s.sel != nil {
+		s.sel.stale = true
+	}
+	return s.account.Store().Apply(s.ctx, store.Change{Ops: ops})
+}
+
+// mailbox returns the mailbox of that name as of now.
+func (s *session) mailbox(name string) (*store.Mailbox, error) {
+	st, err := s.account.Refresh(s.ctx)
+	if err != nil {
+		return nil, err
+	}
+	m := st.Named(name)
+	if m == nil || m.NoSelect {
+		return nil, no(imap.CodeNonExistent, "No such mailbox")
+	}
+	return m, nil
+}

@@ -1,0 +1,149 @@
+package imapserver
+
+import (
+	"errors"
+	"strconv"
+
+	"github.com/mailstead/mailstead/imap"
+	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/view"
+)
+
+// poll is the sync point of a command.
+func (s *session) poll(cmd *command) error {
+	if cmd.verb.sync == syncRefresh || s.sel.stale {
+		if err := s.refresh(); err != nil {
+			return err
+		}
+	}
+	t, err := s.table()
+	if err != nil {
+		return err
+	}
+	s.sync(t, cmd.verb.sync != syncGrowth, cmd.uid)
+	s.sel.echo = echo{}
+	return nil
+}
+
+// refresh brings the view up to the store.
+func (s *session) refresh() error {
+	if _, err := s.account.Refresh(s.ctx); err != nil {
+		return err
+	}
+	if s.sel != nil {
+		s.sel.stale = false
+	}
+	return nil
+}
+
+// table returns the messages of the selected mailbox. When somebody deleted the
+// mailbox the session ends (RFC 2180 §3.3).
+func (s *session) table() (*view.Table, error) {
+	t, err := s.account.Table(s.ctx, s.sel.id)
+	if errors.Is(err, store.ErrNoMailbox) {
+		s.bye("Selected mailbox was deleted")
+		return nil, no(imap.CodeNonExistent, "Selected mailbox was deleted")
+	}
+	return t, err
+}
+
+// sync tells the client what changed up to t: EXPUNGE where that is allowed,
+// then EXISTS and RECENT, then changed flags.
+func (s *session) sync(t *view.Table, expunge, uid bool) {
+	sel := s.sel
+	if expunge && t.ModSeq() > sel.goneAt {
+		s.tellExpunged(t.Vanished(sel.goneAt, sel.told.uids))
+		sel.goneAt = t.ModSeq()
+	}
+	if sel.newKeywords(t) {
+		s.tellFlags(t)
+	}
+	known := sel.told.uids.Max()
+	s.tellNew(t)
+	if t.ModSeq() > sel.flagsAt {
+		for r := range t.Changed(sel.flagsAt) {
+			if r.UID > known {
+				break
+			}
+			if !sel.echo.has(r) {
+				s.tellRow(t, r, uid)
+			}
+		}
+		sel.flagsAt = t.ModSeq()
+	}
+}
+
+// tellExpunged sends EXPUNGE for each message, the last one first, so that no
+// number is changed by the one sent before (RFC 3501 §7.4.1).
+func (s *session) tellExpunged(gone store.UIDSet) {
+	if len(gone) == 0 {
+		return
+	}
+	sel := s.sel
+	seqs := sel.told.seqs(gone)
+	for i := len(seqs) - 1; i >= 0; i-- {
+		for n := seqs[i].Last; n >= seqs[i].First; n-- {
+			s.enc.Raw("* ").Number(uint64(n)).Raw(" EXPUNGE\r\n")
+		}
+	}
+	sel.told.remove(gone)
+	sel.recent = sel.recent.Minus(gone)
+}
+
+// tellNew sends EXISTS and RECENT when there are messages that the client does
+// not know.
+func (s *session) tellNew(t *view.Table) {
+	sel := s.sel
+	if t.MaxUID() <= sel.told.uids.Max() {
+		return
+	}
+	fresh := t.UIDsFrom(sel.told.uids.Max() + 1)
+	sel.told.add(fresh)
+	sel.recent.AddSet(s.claimRecent(t, fresh))
+	s.enc.Raw("* ").Number(uint64(sel.told.len())).Raw(" EXISTS\r\n")
+	s.enc.Raw("* ").Number(uint64(sel.recentCount())).Raw(" RECENT\r\n")
+}
+
+// claimRecent returns the messages that are \Recent for this session
+// (RFC 3501 §2.3.2): some of fresh, and perhaps some that the client is told of
+// later. Where the store cannot say, none is.
+func (s *session) claimRecent(t *view.Table, fresh store.UIDSet) store.UIDSet {
+	sel := s.sel
+	if sel.readOnly {
+		return fresh.Intersect(store.UIDSet{{First: max(s.account.RecentFrom(sel.id), 1), Last: 1<<32 - 1}})
+	}
+	claimed, err := s.account.ClaimRecent(s.ctx, sel.id, t.MaxUID())
+	if err != nil {
+		s.conn.log.Warn("imap: claiming recent messages failed", "account", s.id, "err", err)
+		return nil
+	}
+	return claimed
+}
+
+// tellRow sends the flags of one message that the client knows.
+func (s *session) tellRow(t *view.Table, r *view.Row, uid bool) {
+	seq := s.sel.told.seq(r.UID)
+	if seq == 0 {
+		return
+	}
+	b := s.enc.AvailableBuffer()
+	b = append(b, "* "...)
+	b = strconv.AppendUint(b, uint64(seq), 10)
+	b = append(b, " FETCH ("...)
+	if uid {
+		b = append(b, "UID "...)
+		b = strconv.AppendUint(b, uint64(r.UID), 10)
+		b = append(b, ' ')
+	}
+	b = append(b, "FLAGS "...)
+	b = s.sel.appendFlags(b, t, r)
+	_, _ = s.enc.Write(append(b, ")\r\n"...))
+}
+
+// writable refuses changes of a mailbox opened by EXAMINE.
+func (s *session) writable() error {
+	if s.sel.readOnly {
+		return no(imap.CodeReadOnly, "Mailbox is read-only")
+	}
+	return nil
+}

@@ -1,0 +1,212 @@
+package itest
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/tls"
+	"encoding/base64"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// A smartHost accepts mail for everybody but refused@foreign.example.
+type smartHost struct {
+	addr     string
+	mu       sync.Mutex
+	received []relayed
+}
+
+type relayed struct {
+	from string
+	to   []string
+	data []byte
+}
+
+// newSmartHost serves until the end of the test.
+func newSmartHost(t *testing.T) *smartHost {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &smartHost{addr: ln.Addr().String()}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			wg.Go(func() { h.serve(c) })
+		}
+	})
+	t.Cleanup(func() {
+		ln.Close()
+		wg.Wait() // its connections end with the server under test
+	})
+	return h
+}
+
+// serve speaks as little SMTP as a relay needs.
+func (h *smartHost) serve(c net.Conn) {
+	defer c.Close()
+	r := bufio.NewReader(c)
+	say := func(line string) { io.WriteString(c, line+"\r\n") }
+	say("220 smarthost.example ESMTP")
+	var m relayed
+	for {
+		line, err := r.ReadString('\n')
+		if err != nil {
+			return
+		}
+		verb, arg, _ := strings.Cut(strings.TrimRight(line, "\r\n"), " ")
+		path := between(arg, "<", ">")
+		switch strings.ToUpper(verb) {
+		case "EHLO":
+			say("250-smarthost.example\r\n250-PIPELINING\r\n250-ENHANCEDSTATUSCODES\r\n250 8BITMIME")
+		case "MAIL":
+			m = relayed{from: path}
+			say("250 2.1.0 ok")
+		case "RCPT":
+			if strings.HasPrefix(path, "refused@") {
+				say("550 5.1.1 no such user here")
+				continue
+			}
+			m.to = append(m.to, path)
+			say("250 2.1.5 ok")
+		case "DATA":
+			if len(m.to) == 0 {
+				say("554 5.5.1 no recipients")
+				continue
+			}
+			say("354 go")
+			if m.data, err = undot(r); err != nil {
+				return
+			}
+			h.mu.Lock()
+			h.received = append(h.received, m)
+			h.mu.Unlock()
+			say("250 2.0.0 ok")
+		case "QUIT":
+			say("221 2.0.0 bye")
+			return
+		default:
+			say("250 2.0.0 ok")
+		}
+	}
+}
+
+// undot reads a text up to its final dot.
+func undot(r *bufio.Reader) ([]byte, error) {
+	var b bytes.Buffer
+	for {
+		line, err := r.ReadString('\n')
+		if err != nil || line == ".\r\n" {
+			return b.Bytes(), err
+		}
+		b.WriteString(strings.TrimPrefix(line, "."))
+	}
+}
+
+func between(s, open, end string) string {
+	_, s, _ = strings.Cut(s, open)
+	s, _, _ = strings.Cut(s, end)
+	return s
+}
+
+func (h *smartHost) messages() []relayed {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return append([]relayed(nil), h.received...)
+}
+
+// submit sends a message as alice over implicit TLS.
+func submit(t *testing.T, s *mailserver, msg []byte, recipients ...string) {
+	t.Helper()
+	c, err := tls.Dial("tcp", s.ports["submissions"], insecure())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	sc := &smtpConn{c, bufio.NewReader(c)}
+	c.SetDeadline(time.Now().Add(30 * time.Second))
+	if _, err := sc.want("220"); err != nil {
+		t.Fatal(err)
+	}
+	sc.mustCmd(t, "250", "EHLO client.example")
+	sc.mustCmd(t, "235", "AUTH PLAIN "+base64.StdEncoding.EncodeToString([]byte("\x00"+alice+"\x00"+password)))
+	sc.mustCmd(t, "250", "MAIL FROM:<"+alice+">")
+	for _, to := range recipients {
+		sc.mustCmd(t, "250", "RCPT TO:<"+to+">")
+	}
+	sc.mustCmd(t, "354", "DATA")
+	if err := sc.send(dotStuff(msg) + ".\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sc.want("250"); err != nil {
+		t.Fatal(err)
+	}
+	sc.mustCmd(t, "221", "QUIT")
+}
+
+// TestRelay submits mail for another domain: the smart host gets it with its
+// bytes unchanged behind the trace fields, and without a Return-Path, which
+// only the final host adds (RFC 5321 §4.4).
+func TestRelay(t *testing.T) {
+	h := newSmartHost(t)
+	s := newServer(t, "-relay", h.addr)
+	sent := fromAlice(message(7))
+	submit(t, s, sent, "one@foreign.example", "two@foreign.example", bob)
+	checkDelivered(t, []byte(s.login(t, bob, "INBOX").waitFor(1)[0]), sent, alice)
+
+	seen := map[string]int{}
+	eventually(t, delivery, "the smart host does not get the message", func() bool {
+		clear(seen)
+		for _, m := range h.messages() {
+			for _, to := range m.to {
+				seen[to]++
+			}
+		}
+		return len(seen) >= 2
+	})
+	if seen["one@foreign.example"] != 1 || seen["two@foreign.example"] != 1 || len(seen) != 2 {
+		t.Errorf("copies by recipient: %v", seen)
+	}
+	for _, m := range h.messages() {
+		trace, ok := bytes.CutSuffix(m.data, sent)
+		if !ok || m.from != alice {
+			t.Errorf("relayed from <%s>: %.400q", m.from, m.data)
+		}
+		if bytes.Contains(trace, []byte("Return-Path:")) || !bytes.HasPrefix(trace, []byte("Received: ")) {
+			t.Errorf("fields in front of a relayed message: %q", trace)
+		}
+	}
+}
+
+// TestBounce asserts that a refusal by the smart host comes back as a delivery
+// status notification with the null sender (RFC 3464, RFC 5321 §4.5.5).
+func TestBounce(t *testing.T) {
+	h := newSmartHost(t)
+	s := newServer(t, "-relay", h.addr)
+	submit(t, s, fromAlice(message(8)), "refused@foreign.example")
+	dsn := s.login(t, alice, "INBOX").waitFor(1)[0]
+	if !strings.HasPrefix(dsn, "Return-Path: <>\r\n") {
+		t.Errorf("the notification does not have the null sender: %.200q", dsn)
+	}
+	lower := strings.ToLower(dsn)
+	for _, want := range []string{
+		"multipart/report", "report-type=delivery-status", "message/delivery-status",
+		"action: failed", "status: 5.1.1", "final-recipient: rfc822;", "refused@foreign.example", "<itest.8@remote.example>",
+	} {
+		if !strings.Contains(lower, want) {
+			t.Errorf("the notification lacks %q", want)
+		}
+	}
+	if t.Failed() {
+		t.Logf("%s", dsn)
+	}
+}

@@ -1,0 +1,219 @@
+// Package listen holds what the protocol servers share: the accept loop, the
+// count of connections, and the end of them all.
+package listen
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// The errors of a Group.
+var (
+	ErrClosed  = errors.New("listen: server closed")
+	ErrTooMany = errors.New("listen: too many connections")
+)
+
+// Conn is one connection as its server keeps it.
+type Conn interface {
+	// Wake tells the connection that the server is ending: an idle one says
+	// goodbye at once, a busy one after its command. It must not block.
+	Wake()
+	// Close ends the connection at once. It may be called more than once.
+	Close() error
+}
+
+// Limits bound the connections of a Group; zero or negative = no limit.
+type Limits struct {
+	Total     int
+	PerPrefix int            // of one IPv4 address or IPv6 /64; loopback is exempt
+	Trusted   []netip.Prefix // exempt from PerPrefix
+}
+
+// Group owns the listeners and connections of one server. Its methods may be
+// called from any number of goroutines; the fields are set before the first.
+type Group struct {
+	Limits Limits
+	Logger *slog.Logger // required
+
+	mu        sync.Mutex // guards what follows
+	closing   bool
+	listeners map[net.Listener]bool
+	conns     map[Conn]netip.Prefix
+	perPrefix map[netip.Prefix]int
+	wg        sync.WaitGroup
+}
+
+// Serve accepts connections and gives each to start, which must not block,
+// until the listener fails or the group ends; then it closes the listener.
+// After Shutdown or Close it returns ErrClosed.
+func (g *Group) Serve(l net.Listener, start func(net.Conn)) error {
+	defer l.Close()
+	if !g.addListener(l) {
+		return ErrClosed
+	}
+	defer g.removeListener(l)
+	var pause time.Duration
+	for {
+		nc, err := l.Accept()
+		if err == nil {
+			pause = 0
+			start(nc)
+			continue
+		}
+		if g.Closing() {
+			return ErrClosed
+		}
+		if t, ok := errors.AsType[interface {
+			error
+			Temporary() bool
+		}](err); !ok || !t.Temporary() {
+			return err
+		}
+		// Out of file descriptors, for instance: wait for some to close.
+		pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+		g.Logger.Warn("accept failed", "error", err, "retry", pause)
+		time.Sleep(pause)
+	}
+}
+
+func (g *Group) addListener(l net.Listener) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closing {
+		return false
+	}
+	if g.listeners == nil {
+		g.listeners = make(map[net.Listener]bool)
+	}
+	g.listeners[l] = true
+	return true
+}
+
+func (g *Group) removeListener(l net.Listener) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.listeners, l)
+}
+
+// Add counts a connection in; Done takes it out. ErrTooMany, ErrClosed.
+func (g *Group) Add(c Conn, addr netip.Addr) error {
+	key := g.key(addr)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case g.closing:
+		return ErrClosed
+	case g.Limits.Total > 0 && len(g.conns) >= g.Limits.Total,
+		key.IsValid() && g.Limits.PerPrefix > 0 && g.perPrefix[key] >= g.Limits.PerPrefix:
+		return ErrTooMany
+	}
+	if g.conns == nil {
+		g.conns, g.perPrefix = make(map[Conn]netip.Prefix), make(map[netip.Prefix]int)
+	}
+	if key.IsValid() {
+		g.perPrefix[key]++
+	}
+	g.conns[c] = key
+	g.wg.Add(1)
+	return nil
+}
+
+// Done takes out a connection whose goroutine is about to end.
+func (g *Group) Done(c Conn) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	key := g.conns[c]
+	delete(g.conns, c)
+	if key.IsValid() {
+		if g.perPrefix[key]--; g.perPrefix[key] == 0 {
+			delete(g.perPrefix, key)
+		}
+	}
+	g.wg.Done()
+}
+
+// key is what connections from a are counted under; the zero Prefix for those
+// that PerPrefix does not bound.
+func (g *Group) key(a netip.Addr) netip.Prefix {
+	a = a.Unmap().WithZone("")
+	if !a.IsValid() || a.IsLoopback() {
+		return netip.Prefix{}
+	}
+	for _, p := range g.Limits.Trusted {
+		if p.Contains(a) {
+			return netip.Prefix{}
+		}
+	}
+	bits := 32
+	if a.Is6() {
+		bits = 64
+	}
+	p, _ := a.Prefix(bits)
+	return p
+}
+
+// Closing reports whether Shutdown or Close was called.
+func (g *Group) Closing() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.closing
+}
+
+// Shutdown stops accepting, wakes every connection and waits for them to end.
+// When ctx ends first it closes what is left and returns the context's error.
+func (g *Group) Shutdown(ctx context.Context) error {
+	for _, c := range g.stop() {
+		c.Wake()
+	}
+	done := make(chan struct{})
+	go func() {
+		g.wg.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		g.Close()
+		<-done
+		return ctx.Err()
+	}
+}
+
+// Close closes all listeners and connections at once and waits for the
+// goroutines that serve them.
+func (g *Group) Close() {
+	for _, c := range g.stop() {
+		c.Close()
+	}
+	g.wg.Wait()
+}
+
+func (g *Group) stop() []Conn {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closing = true
+	for l := range g.listeners {
+		l.Close()
+	}
+	conns := make([]Conn, 0, len(g.conns))
+	for c := range g.conns {
+		conns = append(conns, c)
+	}
+	return conns
+}
+
+// AddrOf is the IP address of the other side; the zero Addr for a transport
+// without.
+func AddrOf(nc net.Conn) netip.AddrPort {
+	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
+		ap := a.AddrPort()
+		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+	}
+	return netip.AddrPort{}
+}

@@ -1,0 +1,85 @@
+package mime
+
+import "github.com/mailstead/mailstead/internal/imapwire"
+
+// Stand-ins for a side of an address that is missing. NIL is taken: it marks
+// groups (RFC 9051 §7.5.2). The words are those that other servers send.
+const (
+	missingMailbox = "MISSING_MAILBOX"
+	missingDomain  = "MISSING_DOMAIN"
+)
+
+// AppendEnvelope adds e as the ENVELOPE of RFC 3501 §7.4.2 and RFC 9051 §7.5.2:
+// date, subject, from, sender, reply-to, to, cc, bcc, in-reply-to, message-id.
+// Absent strings are NIL and empty ones "". Sender and Reply-To default to
+// From. A nil e is an envelope of NILs.
+func AppendEnvelope(dst []byte, e *Envelope) []byte {
+	if e == nil {
+		e = &Envelope{}
+	}
+	dst = append(dst, '(')
+	dst = imapwire.AppendNString(dst, e.Date)
+	dst = append(dst, ' ')
+	dst = imapwire.AppendNString(dst, e.Subject)
+	dst = append(dst, ' ')
+	from := len(dst)
+	dst = appendAddresses(dst, e.From)
+	end := len(dst)
+	for _, list := range [][]byte{e.Sender, e.ReplyTo} {
+		dst = append(dst, ' ')
+		at := len(dst)
+		if dst = appendAddresses(dst, list); string(dst[at:]) == "NIL" {
+			dst = append(dst[:at], dst[from:end]...)
+		}
+	}
+	for _, list := range [][]byte{e.To, e.Cc, e.Bcc} {
+		dst = append(dst, ' ')
+		dst = appendAddresses(dst, list)
+	}
+	dst = append(dst, ' ')
+	dst = imapwire.AppendNString(dst, e.InReplyTo)
+	dst = append(dst, ' ')
+	dst = imapwire.AppendNString(dst, e.MessageID)
+	return append(dst, ')')
+}
+
+// appendAddresses adds "(" 1*address ")", or NIL for a list without any.
+func appendAddresses(dst, list []byte) []byte {
+	start := len(dst)
+	dst = append(dst, '(')
+	for a := range Addresses(list) {
+		dst = appendAddress(dst, a)
+	}
+	if len(dst) == start+1 {
+		return append(dst[:start], "NIL"...)
+	}
+	return append(dst, ')')
+}
+
+// appendAddress adds addr-name, addr-adl, addr-mailbox and addr-host.
+func appendAddress(dst []byte, a Address) []byte {
+	switch a.Kind {
+	case GroupStart:
+		dst = append(dst, "(NIL NIL "...)
+		dst = imapwire.AppendString(dst, a.Name)
+		return append(dst, " NIL)"...)
+	case GroupEnd:
+		return append(dst, "(NIL NIL NIL NIL)"...)
+	}
+	dst = append(dst, '(')
+	dst = imapwire.AppendNString(dst, a.Name)
+	dst = append(dst, ' ')
+	dst = imapwire.AppendNString(dst, a.Route)
+	dst = append(dst, ' ')
+	dst = appendSide(dst, a.Local, missingMailbox)
+	dst = append(dst, ' ')
+	dst = appendSide(dst, a.Domain, missingDomain)
+	return append(dst, ')')
+}
+
+func appendSide(dst, side []byte, missing string) []byte {
+	if side == nil {
+		return imapwire.AppendQuoted(dst, missing)
+	}
+	return imapwire.AppendString(dst, side)
+}

@@ -1,0 +1,108 @@
+package pop3server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/view"
+)
+
+// Config is what a Server is made of. Store and Login are required;
+// everything else has a safe zero value.
+type Config struct {
+	// Store holds the accounts.
+	Store store.Store
+
+	// Views are shared with the other servers of the process. nil = the
+	// server makes its own and closes it.
+	Views *view.Views
+
+	// Login judges USER and PASS and returns the account. It may block; ctx
+	// ends with the connection. ErrRejected, ErrTooManyTries; any other error
+	// is answered as a temporary failure.
+	Login func(ctx context.Context, p Peer, username, password string) (store.AccountID, error)
+
+	// TLSConfig enables STLS; with ImplicitTLS, TLS from the first octet.
+	TLSConfig   *tls.Config
+	ImplicitTLS bool
+
+	// AllowPlaintextAuth accepts passwords on connections without TLS.
+	AllowPlaintextAuth bool
+
+	// Hostname stands in the greeting; "" = no name is given.
+	Hostname string
+
+	// Limits bound what a client can ask for.
+	Limits Limits
+
+	// Logger receives what an operator needs; nil = slog.Default.
+	Logger *slog.Logger
+}
+
+// What Login fails with; tested with errors.Is.
+var (
+	// ErrRejected: unknown user or wrong password.
+	ErrRejected = errors.New("pop3server: credentials rejected")
+	// ErrTooManyTries: too many failures lately; nothing was looked at.
+	ErrTooManyTries = errors.New("pop3server: too many failed logins")
+	// ErrServerClosed is what Serve returns after Shutdown or Close.
+	ErrServerClosed = errors.New("pop3server: server closed")
+)
+
+// Peer says who talks to the server.
+type Peer struct {
+	Addr netip.Addr           // the zero Addr for a transport without
+	TLS  *tls.ConnectionState // nil = none
+}
+
+// Limits of a server. In each, 0 means the default and a negative value no
+// limit.
+type Limits struct {
+	MaxConnections      int // 1000
+	MaxConnectionsPerIP int // per IPv4 address or IPv6 /64; 30. Loopback is exempt
+	MaxAuthFailures     int // before the connection is closed; 3
+	MaxErrors           int // malformed or misplaced commands before it is closed; 20
+
+	LoginTimeout        time.Duration // from the connection to the login; 60 s
+	IdleTimeout         time.Duration // between two commands (RFC 1939 §3); 10 min
+	WriteTimeout        time.Duration // without progress of a write; 60 s
+	TLSHandshakeTimeout time.Duration // 30 s
+}
+
+func (l Limits) withDefaults() Limits {
+	set(&l.MaxConnections, 1000)
+	set(&l.MaxConnectionsPerIP, 30)
+	set(&l.MaxAuthFailures, 3)
+	set(&l.MaxErrors, 20)
+	set(&l.LoginTimeout, time.Minute)
+	set(&l.IdleTimeout, 10*time.Minute)
+	set(&l.WriteTimeout, time.Minute)
+	set(&l.TLSHandshakeTimeout, 30*time.Second)
+	return l
+}
+
+func set[T int | time.Duration](v *T, def T) {
+	if *v == 0 {
+		*v = def
+	}
+}
+
+// Validate lists all that cannot work.
+func (c *Config) Validate() error {
+	var errs []error
+	if c.Store == nil {
+		errs = append(errs, errors.New("pop3server: no Store"))
+	}
+	if c.Login == nil {
+		errs = append(errs, errors.New("pop3server: no Login"))
+	}
+	if c.ImplicitTLS && c.TLSConfig == nil {
+		errs = append(errs, errors.New("pop3server: ImplicitTLS without TLSConfig"))
+	}
+	return errors.Join(errs...)
+}

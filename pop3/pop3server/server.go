@@ -1,0 +1,126 @@
+package pop3server
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/mailstead/mailstead/internal/listen"
+	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/view"
+)
+
+// Server serves POP3 connections. Its methods may be called from any number of
+// goroutines.
+type Server struct {
+	cfg   Config
+	group listen.Group
+	views *view.Views
+	own   bool // views is closed with the server
+
+	buffers sync.Pool // *[]byte for messages under way; idle connections hold none
+
+	mu     sync.Mutex // guards locked
+	locked map[store.AccountID]bool
+}
+
+// New returns a server. It fails with all that Config.Validate finds.
+func New(cfg Config) (*Server, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg.Limits = cfg.Limits.withDefaults()
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	s := &Server{cfg: cfg, views: cfg.Views, locked: make(map[store.AccountID]bool)}
+	s.group.Limits = listen.Limits{Total: cfg.Limits.MaxConnections, PerPrefix: cfg.Limits.MaxConnectionsPerIP}
+	s.group.Logger = cfg.Logger
+	s.buffers.New = func() any { b := make([]byte, 32<<10); return &b }
+	if s.views == nil {
+		s.views, s.own = view.New(cfg.Store, view.Options{}), true
+	}
+	return s, nil
+}
+
+// Serve accepts connections until the listener fails or the server ends, and
+// closes the listener. After Shutdown or Close it returns ErrServerClosed.
+func (s *Server) Serve(l net.Listener) error {
+	err := s.group.Serve(l, func(nc net.Conn) {
+		if c, err := s.admit(nc); err == nil {
+			go c.serve()
+		}
+	})
+	if errors.Is(err, listen.ErrClosed) {
+		return ErrServerClosed
+	}
+	return err
+}
+
+// ServeConn serves one connection and returns when it has ended.
+func (s *Server) ServeConn(nc net.Conn) error {
+	c, err := s.admit(nc)
+	if err != nil {
+		return err
+	}
+	c.serve()
+	return nil
+}
+
+// admit takes a connection in, or refuses and closes it.
+func (s *Server) admit(nc net.Conn) (*conn, error) {
+	c := newConn(s, nc)
+	err := s.group.Add(c, c.addr)
+	if err == nil {
+		return c, nil
+	}
+	if !s.cfg.ImplicitTLS {
+		_ = nc.SetWriteDeadline(time.Now().Add(time.Second))
+		_, _ = io.WriteString(nc, "-ERR [SYS/TEMP] Too many connections, try again later\r\n")
+	}
+	c.Close()
+	return nil, err
+}
+
+// Shutdown stops accepting, lets every running command end, says goodbye to
+// every client and waits. Marked messages stay: only QUIT deletes. When ctx
+// ends first it closes what is left and returns the context's error.
+func (s *Server) Shutdown(ctx context.Context) error {
+	err := s.group.Shutdown(ctx)
+	return errors.Join(err, s.closeViews())
+}
+
+// Close closes all listeners and connections at once and waits for the
+// goroutines that served them.
+func (s *Server) Close() error {
+	s.group.Close()
+	return s.closeViews()
+}
+
+func (s *Server) closeViews() error {
+	if s.own {
+		return s.views.Close()
+	}
+	return nil
+}
+
+// lock takes the maildrop of an account; false: another session has it.
+func (s *Server) lock(id store.AccountID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.locked[id] {
+		return false
+	}
+	s.locked[id] = true
+	return true
+}
+
+func (s *Server) unlock(id store.AccountID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.locked, id)
+}

@@ -1,0 +1,494 @@
+package pop3server_test
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mailstead/mailstead/pop3/pop3server"
+	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/memstore"
+)
+
+const alice = store.AccountID("alice@example.org")
+
+// maildrop is a store with these messages in alice's INBOX, UIDs from 1.
+func maildrop(t testing.TB, messages ...string) store.Store {
+	t.Helper()
+	s := memstore.New(nil)
+	if err := s.Create(t.Context(), alice, store.AccountInfo{ID: alice}); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range messages {
+		add(t, s, m)
+	}
+	return s
+}
+
+func add(t testing.TB, s store.Store, content string) {
+	t.Helper()
+	a, inbox := open(t, s)
+	_, err := store.AppendMessage(t.Context(), s, a, "", store.NewMessage{Mailbox: inbox, Body: strings.NewReader(content), BodySize: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func open(t testing.TB, s store.Store) (store.Account, store.MailboxID) {
+	t.Helper()
+	a, err := s.Open(t.Context(), alice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	box, err := store.MailboxByName(t.Context(), a, "INBOX")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a, box.ID
+}
+
+func uids(t testing.TB, s store.Store) string {
+	t.Helper()
+	a, inbox := open(t, s)
+	var set store.UIDSet
+	for m, err := range a.Messages(t.Context(), inbox, store.Query{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		set.Add(m.UID)
+	}
+	return set.String()
+}
+
+func judge(_ context.Context, _ pop3server.Peer, user, pass string) (store.AccountID, error) {
+	switch {
+	case user == "broken":
+		return "", errors.New("secret database text")
+	case user == "alice" && pass == "pass word":
+		return alice, nil
+	}
+	return "", pop3server.ErrRejected
+}
+
+// serve starts a server on loopback and returns it with its address.
+func serve(t testing.TB, s store.Store, edit func(*pop3server.Config)) (*pop3server.Server, string) {
+	t.Helper()
+	cfg := pop3server.Config{Store: s, Login: judge, AllowPlaintextAuth: true, Logger: slog.New(slog.DiscardHandler)}
+	if edit != nil {
+		edit(&cfg)
+	}
+	srv, err := pop3server.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(l) }()
+	t.Cleanup(func() {
+		srv.Close()
+		if err := <-done; !errors.Is(err, pop3server.ErrServerClosed) {
+			t.Errorf("Serve: %v", err)
+		}
+		s.Close()
+	})
+	return srv, l.Addr().String()
+}
+
+// client is a raw peer.
+type client struct {
+	t testing.TB
+	net.Conn
+	br *bufio.Reader
+}
+
+func dial(t testing.TB, addr string) *client {
+	t.Helper()
+	nc, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { nc.Close() })
+	nc.SetDeadline(time.Now().Add(30 * time.Second))
+	return &client{t, nc, bufio.NewReader(nc)}
+}
+
+// play runs a dialogue of "C: " and "S: " lines. A server line that ends in
+// "..." has to begin so; "S: EOF" is the end of the connection.
+func (c *client) play(script string) {
+	c.t.Helper()
+	for line := range strings.Lines(script) {
+		line = strings.Trim(line, "\t\n")
+		switch {
+		case strings.HasPrefix(line, "C: "):
+			if _, err := io.WriteString(c, strings.ReplaceAll(line[3:], `\r\n`, "\r\n")+"\r\n"); err != nil {
+				c.t.Fatal(err)
+			}
+		case line == "S: EOF":
+			if got, err := c.br.ReadString('\n'); err != io.EOF {
+				c.t.Fatalf("got %q, %v; want the end", got, err)
+			}
+		case strings.HasPrefix(line, "S: "):
+			got, err := c.br.ReadString('\n')
+			want, prefix := strings.CutSuffix(line[3:], "...")
+			got = strings.TrimSuffix(got, "\r\n")
+			if err != nil || !prefix && got != want || prefix && !strings.HasPrefix(got, want) {
+				c.t.Fatalf("got %q, %v\nwant %q", got, err, line[3:])
+			}
+		}
+	}
+}
+
+const login = `
+	S: +OK POP3 server ready
+	C: USER alice
+	S: +OK ...
+	C: PASS pass word
+	S: +OK ...
+`
+
+func TestDialogues(t *testing.T) {
+	two := []string{"Subject: 1\r\n\r\n.dot\r\n..\r\nend", "Subject: 2\r\n\r\na\r\nb\r\n"}
+	tests := []struct {
+		name, script, left string
+	}{
+		{"states", `
+			S: +OK ...
+			C: STAT
+			S: -ERR Not in this state
+			C: PASS x
+			S: -ERR ...
+			C: FOO
+			S: -ERR Unknown command
+			C: user
+			S: -ERR Wrong number of arguments
+			C: QUIT
+			S: +OK ...
+			S: EOF`, "1:2"},
+		{"wrong password", `
+			S: +OK ...
+			C: USER alice
+			S: +OK ...
+			C: PASS wrong
+			S: -ERR [AUTH] ...
+			C: USER nobody
+			S: +OK ...
+			C: PASS wrong
+			S: -ERR [AUTH] Authentication failed
+			C: USER broken
+			S: +OK ...
+			C: PASS x
+			S: -ERR [SYS/TEMP] Internal error, reference ...
+			C: USER alice
+			S: +OK ...
+			C: PASS x
+			S: -ERR [AUTH] ...
+			S: EOF`, "1:2"},
+		{"lists", login + `
+			C: STAT
+			S: +OK 2 47
+			C: LIST
+			S: +OK ...
+			S: 1 27
+			S: 2 20
+			S: .
+			C: list 2
+			S: +OK 2 20
+			C: LIST 3
+			S: -ERR ...
+			C: LIST 0
+			S: -ERR ...
+			C: LIST 4294967297
+			S: -ERR ...
+			C: UIDL 1
+			S: +OK 1 ...
+			C: NOOP
+			S: +OK ...`, "1:2"},
+		{"retr and top", login + `
+			C: RETR 1
+			S: +OK 27 octets
+			S: Subject: 1
+			S: 
+			S: ..dot
+			S: ...
+			S: end
+			S: .
+			C: TOP 2 1
+			S: +OK ...
+			S: Subject: 2
+			S: 
+			S: a
+			S: .
+			C: TOP 2 0
+			S: +OK ...
+			S: Subject: 2
+			S: 
+			S: .
+			C: TOP 2 99999999999
+			S: +OK ...
+			S: Subject: 2
+			S: 
+			S: a
+			S: b
+			S: .
+			C: TOP 2
+			S: -ERR ...
+			C: TOP 2 x
+			S: -ERR ...`, "1:2"},
+		{"pipelined", login + `
+			C: NOOP\r\nSTAT\r\nDELE 1\r\nSTAT\r\nRSET\r\nSTAT
+			S: +OK 
+			S: +OK 2 47
+			S: +OK ...
+			S: +OK 1 20
+			S: +OK ...
+			S: +OK 2 47`, "1:2"},
+		{"delete at QUIT", login + `
+			C: DELE 1
+			S: +OK ...
+			C: RETR 1
+			S: -ERR ...
+			C: DELE 1
+			S: -ERR ...
+			C: LIST
+			S: +OK ...
+			S: 2 20
+			S: .
+			C: QUIT
+			S: +OK ...
+			S: EOF`, "2"},
+		{"no QUIT, no deletion", login + `
+			C: DELE 1
+			S: +OK ...`, "1:2"},
+		{"capa", `
+			S: +OK ...
+			C: CAPA
+			S: +OK ...
+			S: TOP
+			S: UIDL
+			S: RESP-CODES
+			S: AUTH-RESP-CODE
+			S: PIPELINING
+			S: EXPIRE NEVER
+			S: USER
+			S: .`, "1:2"},
+		{"line too long", `
+			S: +OK ...
+			C: ` + strings.Repeat("x", 2000) + `
+			S: -ERR Line too long
+			C: NOOP
+			S: -ERR Not in this state`, "1:2"},
+		{"too many errors", "S: +OK ...\n" + strings.Repeat("C: X\nS: -ERR ...\n", 20) + "S: EOF", "1:2"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			s := maildrop(t, two...)
+			srv, addr := serve(t, s, nil)
+			c := dial(t, addr)
+			c.play(test.script)
+			c.Close()
+			srv.Close()
+			if got := uids(t, s); got != test.left {
+				t.Errorf("left %s, want %s", got, test.left)
+			}
+		})
+	}
+}
+
+// What RETR sends, its dot-stuffing undone, is the message; a last line
+// without an end gets one.
+func TestRetrIsExact(t *testing.T) {
+	bodies := []string{"", "\r\n", "A: 1\r\n\r\nx", "A: 1\r\n\r\nx\r", "A: 1\r\n\r\n.\r\n", "A: 1\r\n\r\n..a\r\n.", "a\n.\nb\n", "\n.\r\n", strings.Repeat("x", 100<<10) + "\r\n.", strings.Repeat(".\r\n", 30<<10)}
+	_, addr := serve(t, maildrop(t, bodies...), nil)
+	c := dial(t, addr)
+	c.play(login)
+	for i, want := range bodies {
+		fmt.Fprintf(c, "RETR %d\r\n", i+1)
+		c.play("S: +OK ...")
+		if want != "" && !strings.HasSuffix(want, "\n") {
+			want = strings.TrimSuffix(want, "\r") + "\r\n"
+		}
+		var got strings.Builder
+		for {
+			line, err := c.br.ReadString('\n')
+			if err != nil {
+				t.Fatal(err)
+			}
+			if line == ".\r\n" {
+				break
+			}
+			got.WriteString(strings.TrimPrefix(line, "."))
+		}
+		if got.String() != want {
+			t.Errorf("message %d: got %.80q, want %.80q", i+1, got.String(), want)
+		}
+	}
+}
+
+func TestMaildropIsLocked(t *testing.T) {
+	s := maildrop(t, "A: 1\r\n\r\n")
+	_, addr := serve(t, s, nil)
+	first, second := dial(t, addr), dial(t, addr)
+	first.play(login)
+	second.play(`
+		S: +OK ...
+		C: USER alice
+		S: +OK ...
+		C: PASS pass word
+		S: -ERR [IN-USE] ...`)
+	add(t, s, "B: 2\r\n\r\n")
+	first.play(`
+		C: STAT
+		S: +OK 1 8
+		C: QUIT
+		S: +OK ...
+		S: EOF`)
+	second.play(`
+		C: USER alice
+		S: +OK ...
+		C: PASS pass word
+		S: +OK Maildrop has 2 messages ...`)
+}
+
+// A message that another client expunged gives -ERR, and QUIT still deletes
+// the others.
+func TestExpungedMeanwhile(t *testing.T) {
+	s := maildrop(t, "A: 1\r\n\r\n", "B: 2\r\n\r\n", "C: 3\r\n\r\n")
+	_, addr := serve(t, s, nil)
+	c := dial(t, addr)
+	c.play(login)
+	a, inbox := open(t, s)
+	if _, err := a.Apply(t.Context(), store.Change{Ops: []store.Op{store.Expunge{Mailbox: inbox, UIDs: store.UIDs(1)}}}); err != nil {
+		t.Fatal(err)
+	}
+	c.play(`
+		C: RETR 1
+		S: -ERR Message was deleted by another client
+		C: TOP 1 0
+		S: -ERR Message was deleted by another client
+		C: DELE 1
+		S: +OK ...
+		C: DELE 2
+		S: +OK ...
+		C: QUIT
+		S: +OK ...
+		S: EOF`)
+	if got := uids(t, s); got != "3" {
+		t.Errorf("left %s, want 3", got)
+	}
+}
+
+func TestUniqueIDsAreStable(t *testing.T) {
+	s := maildrop(t, "same\r\n", "same\r\n")
+	_, addr := serve(t, s, nil)
+	ids := func() (out [2]string) {
+		c := dial(t, addr)
+		c.play(login + "C: UIDL\nS: +OK ...")
+		for i := range out {
+			out[i], _ = c.br.ReadString('\n')
+		}
+		c.play("S: .\nC: QUIT\nS: +OK ...\nS: EOF")
+		return out
+	}
+	first := ids()
+	if first[0][2:] == first[1][2:] || first != ids() {
+		t.Errorf("unique-ids %q", first)
+	}
+}
+
+func TestPasswordsNeedTLS(t *testing.T) {
+	_, addr := serve(t, maildrop(t), func(c *pop3server.Config) {
+		c.AllowPlaintextAuth = false
+		c.TLSConfig = testTLS(t)
+	})
+	c := dial(t, addr)
+	c.play(`
+		S: +OK ...
+		C: USER alice
+		S: -ERR STLS is required first
+		C: CAPA
+		S: +OK ...
+		S: TOP
+		S: UIDL
+		S: RESP-CODES
+		S: AUTH-RESP-CODE
+		S: PIPELINING
+		S: EXPIRE NEVER
+		S: STLS
+		S: .
+		C: STLS
+		S: +OK ...`)
+	tc := tls.Client(c.Conn, &tls.Config{InsecureSkipVerify: true})
+	under := &client{t, tc, bufio.NewReader(tc)}
+	under.play(`
+		C: USER alice
+		S: +OK ...
+		C: PASS pass word
+		S: +OK ...
+		C: STLS
+		S: -ERR ...`)
+}
+
+// Plain text in the same flight behind STLS never acts.
+func TestNothingFollowsSTLS(t *testing.T) {
+	_, addr := serve(t, maildrop(t), func(c *pop3server.Config) { c.TLSConfig = testTLS(t) })
+	c := dial(t, addr)
+	c.play(`
+		S: +OK ...
+		C: STLS\r\nUSER alice
+		S: -ERR ...
+		S: EOF`)
+}
+
+func TestShutdown(t *testing.T) {
+	s := maildrop(t, "A: 1\r\n\r\n")
+	srv, addr := serve(t, s, nil)
+	c := dial(t, addr)
+	c.play(login + "C: DELE 1\nS: +OK ...")
+	if err := srv.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c.play("S: -ERR [SYS/TEMP] Server shutting down\nS: EOF")
+	if got := uids(t, s); got != "1" {
+		t.Errorf("left %q: a marked message was deleted without QUIT", got)
+	}
+}
+
+func TestConnectionLimit(t *testing.T) {
+	_, addr := serve(t, maildrop(t), func(c *pop3server.Config) { c.Limits.MaxConnections = 1 })
+	dial(t, addr).play("S: +OK ...")
+	dial(t, addr).play("S: -ERR [SYS/TEMP] Too many connections, try again later\nS: EOF")
+}
+
+func FuzzSession(f *testing.F) {
+	f.Add("USER alice\r\nPASS pass word\r\nSTAT\r\nLIST\r\nUIDL 1\r\nRETR 1\r\nTOP 1 1\r\nDELE 1\r\nRSET\r\nQUIT\r\n")
+	f.Add("CAPA\r\nSTLS\r\n\x16\x03\x01")
+	f.Fuzz(func(t *testing.T, input string) {
+		s := maildrop(t, "A: 1\r\n\r\nbody\r\n")
+		defer s.Close()
+		srv, err := pop3server.New(pop3server.Config{Store: s, Login: judge, AllowPlaintextAuth: true, Logger: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer srv.Close()
+		here, there := net.Pipe()
+		done := make(chan error, 1)
+		go func() { done <- srv.ServeConn(there) }()
+		go func() { io.WriteString(here, "USER alice\r\nPASS pass word\r\n"+input+"\r\nQUIT\r\n") }()
+		out, _ := io.ReadAll(here)
+		<-done
+		if !strings.HasPrefix(string(out), "+OK") {
+			t.Errorf("greeting %q", out)
+		}
+	})
+}

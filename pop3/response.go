@@ -1,0 +1,34 @@
+package pop3
+
+// ResponseCode stands in brackets at the start of a -ERR text (RFC 2449 §8)
+// and tells a client what its user cannot.
+type ResponseCode string
+
+// The response codes.
+const (
+	CodeInUse      ResponseCode = "IN-USE"      // the maildrop is locked (RFC 2449 §8.1.2)
+	CodeLoginDelay ResponseCode = "LOGIN-DELAY" // too soon after the last login (§8.1.1)
+	CodeSysTemp    ResponseCode = "SYS/TEMP"    // try again later (RFC 3206 §4)
+	CodeSysPerm    ResponseCode = "SYS/PERM"    // somebody has to repair something (RFC 3206 §4)
+	CodeAuth       ResponseCode = "AUTH"        // the credentials are wrong (RFC 3206 §5)
+)
+
+// The capabilities of CAPA (RFC 2449 §6) that Mailstead knows.
+const (
+	CapTop          = "TOP"
+	CapUser         = "USER"
+	CapUIDL         = "UIDL"
+	CapSTLS         = "STLS"
+	CapPipelining   = "PIPELINING"
+	CapRespCodes    = "RESP-CODES"
+	CapAuthRespCode = "AUTH-RESP-CODE"
+	CapExpire       = "EXPIRE"
+	CapImpl         = "IMPLEMENTATION"
+)
+
+// The lengths that RFC 1939 and RFC 2449 set, in octets.
+const (
+	MaxResponseLine = 512 // a response line with its CRLF (RFC 2449 §4)
+	MaxCommandLine  = 255 // a command line with its CRLF (RFC 2449 §4)
+	MaxUniqueID     = 70  // a unique-id (RFC 1939 §7)
+)

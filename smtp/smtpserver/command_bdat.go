@@ -1,0 +1,168 @@
+package smtpserver
+
+import (
+	"bytes"
+	"strconv"
+
+	"github.com/mailstead/mailstead/smtp"
+)
+
+// bdat: BDAT SP chunk-size [SP "LAST"] CRLF (RFC 3030 §2), the first of a
+// body. The Receiver's reader takes the following ones; see endChunk.
+func (s *session) bdat(arg []byte) {
+	size, last, fault := parseBDAT(arg)
+	switch {
+	case fault == badSize:
+		s.unreadableBDAT()
+		return
+	case fault == badTail:
+		s.discardThen(size, 501, smtp.EnhancedCode{Class: 5, Subject: 5, Detail: 4}, "Syntax: BDAT size [LAST]")
+		return
+	case s.offered()&CHUNKING == 0:
+		s.discardThen(size, 502, smtp.EnhancedCode{Class: 5, Subject: 5, Detail: 1}, "CHUNKING is not offered")
+		return
+	case s.tx.accepted == 0:
+		s.discardThen(size, 503, smtp.EnhancedCode{Class: 5, Subject: 5, Detail: 1}, "No valid recipients")
+		return
+	}
+	if size > 0 {
+		s.in.grow()
+	}
+	s.state = chunking
+	s.tx.reader = newChunkReader(s)
+	s.tx.reader.startChunk(size, last)
+	s.receive()
+}
+
+// startChunk sets the reader on a chunk.
+func (r *bodyReader) startChunk(size int64, last bool) {
+	r.chunk, r.size, r.last = size, size, last
+	if size > r.left && r.refused == nil {
+		r.refused = &smtp.Error{Reply: tooBig()}
+	}
+}
+
+// endChunk ends the body, or answers the chunk and waits for the next one.
+func (r *bodyReader) endChunk() ([]byte, error) {
+	if r.last {
+		r.ended = true
+		return []byte(r.scan.finish()), nil
+	}
+	s := r.s
+	s.say(250, smtp.EnhancedCode{Class: 2}, strconv.FormatInt(r.size, 10)+" octets received")
+	return nil, r.nextChunk()
+}
+
+// nextChunk runs commands until the next BDAT. One that gives up the
+// transaction is left for the command loop.
+func (r *bodyReader) nextChunk() error {
+	s := r.s
+	for {
+		line, err := s.readLine()
+		if err != nil {
+			return err
+		}
+		name, arg := splitVerb(line)
+		v := s.lookup(name)
+		switch {
+		case v != nil && v.flags&endsChunks != 0:
+			s.in.unread()
+			return errGivenUp
+		case v != nil && v.flags&hasPayload != 0:
+			size, last, fault := parseBDAT(arg)
+			if fault == badSize {
+				s.unreadableBDAT()
+				return errGivenUp
+			}
+			if s.cfg.Trace != nil {
+				s.traceCommand(line)
+			}
+			r.startChunk(size, last)
+			if fault == badTail {
+				r.refused = smtp.Errorf(501, smtp.EnhancedCode{Class: 5, Subject: 5, Detail: 4}, "Syntax: BDAT size [LAST]")
+			}
+			return nil
+		}
+		s.dispatch(line)
+		if s.closing {
+			return errGivenUp
+		}
+	}
+}
+
+// unreadableBDAT: where the payload ends is unknown, so nothing behind the
+// line can be told apart from it.
+func (s *session) unreadableBDAT() {
+	s.say(501, smtp.EnhancedCode{Class: 5, Subject: 5, Detail: 4}, "Unreadable chunk size, closing")
+	s.closing = true
+}
+
+// discardThen skips a payload and then refuses the command.
+func (s *session) discardThen(size int64, code int, enhanced smtp.EnhancedCode, text string) {
+	if s.discard(size) {
+		s.refuse(code, enhanced, text)
+	}
+}
+
+// discardPayload skips the payload of a BDAT that is refused unheard; false:
+// the session is over.
+func (s *session) discardPayload(arg []byte) bool {
+	size, _, fault := parseBDAT(arg)
+	if fault == badSize {
+		s.unreadableBDAT()
+		return false
+	}
+	return s.discard(size)
+}
+
+// discard skips size octets, bounded by the size limit.
+func (s *session) discard(size int64) bool {
+	if size > s.cfg.Limits.Message {
+		s.sayReply(tooBig())
+		s.closing = true
+		return false
+	}
+	if s.tx == nil {
+		s.body = s.newProgress()
+	}
+	for size > 0 {
+		n := min(size, int64(len(s.in.buffered())))
+		s.in.skip(int(n))
+		if size -= n; size > 0 {
+			if err := s.fillBody(); err != nil {
+				s.end(err)
+				return false
+			}
+		}
+	}
+	return true
+}
+
+type bdatFault uint8
+
+const (
+	badSize bdatFault = iota + 1 // the payload cannot be delimited
+	badTail                      // something other than LAST behind the size
+)
+
+// parseBDAT: chunk-size = 1*DIGIT, end-marker = "LAST" in any case.
+func parseBDAT(arg []byte) (size int64, last bool, fault bdatFault) {
+	digits, tail, _ := bytes.Cut(arg, []byte{' '})
+	if len(digits) == 0 || len(digits) > 18 {
+		return 0, false, badSize
+	}
+	for _, c := range digits {
+		if c < '0' || c > '9' {
+			return 0, false, badSize
+		}
+		size = size*10 + int64(c-'0')
+	}
+	tail = bytes.TrimLeft(tail, " ")
+	switch {
+	case len(tail) == 0:
+		return size, false, 0
+	case equalFold("LAST", tail):
+		return size, true, 0
+	}
+	return size, false, badTail
+}

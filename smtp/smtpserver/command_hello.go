@@ -1,0 +1,127 @@
+package smtpserver
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/mailstead/mailstead/smtp"
+)
+
+// helo: HELO SP Domain CRLF (RFC 5321 §4.1.1.1). No extensions, hence no
+// enhanced status codes.
+func (s *session) helo(arg []byte) {
+	if s.hello(arg, "SMTP") {
+		s.extended = false
+		s.say(250, smtp.EnhancedCode{}, s.cfg.Hostname)
+	}
+}
+
+// ehlo: EHLO or LHLO, and the list of what is offered now (RFC 5321
+// §4.1.1.1, RFC 2033 §4.1). RFC 2034 §4: no enhanced status code here.
+func (s *session) ehlo(arg []byte) {
+	protocol := "ESMTP"
+	if s.cfg.LMTP {
+		protocol = "LMTP"
+	}
+	if !s.hello(arg, protocol) {
+		return
+	}
+	s.extended = false
+	s.sayReply(smtp.Reply{Code: 250, Lines: append([]string{s.cfg.Hostname}, s.offers()...)})
+	s.extended = true
+}
+
+// hello takes the name and starts anew.
+func (s *session) hello(arg []byte, protocol string) bool {
+	if !validHello(arg) {
+		s.refuse(501, smtp.EnhancedCode{Class: 5, Subject: 5, Detail: 4}, "A domain or an address literal is needed")
+		return false
+	}
+	peer := s.peer.Clone()
+	peer.Hello = string(arg)
+	peer.Protocol = withWord(protocol, peer)
+	before := s.peer
+	s.peer = peer
+	if s.cfg.Hello != nil {
+		if err := s.callHook(s.ctx, s.cfg.Hello); err != nil {
+			s.peer = before
+			s.replyError(err)
+			return false
+		}
+	}
+	s.reset()
+	s.state = greeted
+	return true
+}
+
+// withWord is the registered "with" word (RFC 3848): S for TLS, A for AUTH.
+// HELO has no such forms.
+func withWord(protocol string, p *smtp.Peer) string {
+	if protocol == "SMTP" {
+		return protocol
+	}
+	if p.TLS != nil {
+		protocol += "S"
+	}
+	if p.Identity != "" {
+		protocol += "A"
+	}
+	return protocol
+}
+
+// validHello takes any single word of printable ASCII: what stands there is a
+// claim that no rule may rest on, and wrong names are common.
+func validHello(b []byte) bool {
+	if len(b) == 0 || len(b) > smtp.MaxDomain {
+		return false
+	}
+	for _, c := range b {
+		if c <= ' ' || c >= 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// offers are the keyword lines of the reply to EHLO.
+func (s *session) offers() []string {
+	ext := s.cfg.Extensions
+	var lines []string
+	add := func(on bool, line string) {
+		if on {
+			lines = append(lines, line)
+		}
+	}
+	add(ext&PIPELINING != 0, "PIPELINING")
+	add(ext&SIZE != 0, "SIZE"+s.sizeParam())
+	add(ext&EightBitMIME != 0, "8BITMIME")
+	add(ext&SMTPUTF8 != 0, "SMTPUTF8")
+	add(ext&ENHANCEDSTATUSCODES != 0, "ENHANCEDSTATUSCODES")
+	add(ext&CHUNKING != 0, "CHUNKING")
+	add(ext&BINARYMIME != 0, "BINARYMIME")
+	add(ext&DSN != 0, "DSN")
+	add(s.offersTLS(), "STARTTLS")
+	add(ext&REQUIRETLS != 0 && s.peer.TLS != nil, "REQUIRETLS")
+	if s.offersAuth() {
+		lines = append(lines, "AUTH "+strings.Join(s.cfg.Auth.Mechanisms(s.peer), " "))
+	}
+	return lines
+}
+
+func (s *session) sizeParam() string {
+	if s.cfg.Limits.Message >= unlimited {
+		return ""
+	}
+	return " " + strconv.FormatInt(s.cfg.Limits.Message, 10)
+}
+
+// offersTLS: STARTTLS is hidden once TLS is on (RFC 3207 §4.2).
+func (s *session) offersTLS() bool { return s.cfg.TLSConfig != nil && s.peer.TLS == nil }
+
+// offersAuth: AUTH is hidden where a password would travel in the clear, and
+// after success (RFC 4954 §4).
+func (s *session) offersAuth() bool {
+	return s.cfg.Auth != nil && s.peer.Identity == "" && s.authProtected() && len(s.cfg.Auth.Mechanisms(s.peer)) > 0
+}
+
+func (s *session) authProtected() bool { return s.peer.TLS != nil || s.cfg.AllowPlaintextAuth }

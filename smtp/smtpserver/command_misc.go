@@ -1,0 +1,57 @@
+package smtpserver
+
+import (
+	"github.com/mailstead/mailstead/smtp"
+)
+
+// rset: RSET CRLF (RFC 5321 §4.1.1.5).
+func (s *session) rset([]byte) {
+	s.reset()
+	s.say(250, smtp.EnhancedCode{Class: 2}, "OK")
+}
+
+// noop: NOOP [SP String] CRLF (RFC 5321 §4.1.1.9).
+func (s *session) noop([]byte) { s.say(250, smtp.EnhancedCode{Class: 2}, "OK") }
+
+// quit: QUIT CRLF (RFC 5321 §4.1.1.10).
+func (s *session) quit([]byte) {
+	s.say(221, smtp.EnhancedCode{Class: 2}, s.cfg.Hostname+" Service closing transmission channel")
+	s.closing, s.polite = true, true
+}
+
+// vrfy: VRFY SP String CRLF (RFC 5321 §3.5.3, §4.1.1.6).
+func (s *session) vrfy(arg []byte) {
+	if len(arg) == 0 {
+		s.refuse(501, smtp.EnhancedCode{Class: 5, Subject: 5, Detail: 4}, "Syntax: VRFY address")
+		return
+	}
+	if s.cfg.Verify != nil {
+		if r := s.callVerify(string(arg)); !r.IsZero() {
+			s.refuseReply(r)
+			return
+		}
+	}
+	s.say(252, smtp.EnhancedCode{Class: 2}, "Cannot VRFY user, but will accept message and attempt delivery")
+}
+
+// expn: EXPN tells who is on a list, which is nobody's business.
+func (s *session) expn([]byte) {
+	s.refuse(502, smtp.EnhancedCode{Class: 5, Subject: 5, Detail: 1}, "EXPN is not implemented")
+}
+
+// help: HELP [SP String] CRLF (RFC 5321 §4.1.1.8).
+func (s *session) help([]byte) { s.say(214, smtp.EnhancedCode{Class: 2}, "See RFC 5321") }
+
+// traceCommand shows a command line without the initial response of AUTH.
+func (s *session) traceCommand(line []byte) {
+	name, arg := splitVerb(line)
+	if equalFold("AUTH", name) {
+		for i, c := range arg {
+			if c == ' ' {
+				line = append(append([]byte("AUTH "), arg[:i]...), " ***"...)
+				break
+			}
+		}
+	}
+	s.cfg.Trace(s.peer, true, line)
+}

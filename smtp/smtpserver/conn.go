@@ -1,0 +1,268 @@
+package smtpserver
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/mailstead/mailstead/smtp"
+)
+
+// conn is the connection of one session: its octets, time limits and end. One
+// goroutine serves it; drain and kill come from others.
+type conn struct {
+	srv    *Server
+	cfg    *Config
+	raw    net.Conn // the connection as accepted
+	nc     net.Conn // raw, or TLS on it
+	ctx    context.Context
+	cancel context.CancelFunc
+	peer   *smtp.Peer
+	in     input
+	out    []byte // replies that are held back
+
+	body    progress
+	closing bool // the loop ends once the replies are written
+	polite  bool // the peer ends the session, or is gone
+
+	mu       sync.Mutex // guards what follows
+	waiting  bool       // the goroutine waits for a command and owes nothing
+	draining bool       // Shutdown was called
+}
+
+// Why a session ends.
+var (
+	errDraining = errors.New("smtpserver: shutting down")
+	errTooSlow  = errors.New("smtpserver: peer too slow")
+)
+
+func newConn(ctx context.Context, srv *Server, nc net.Conn) *conn {
+	c := &conn{srv: srv, cfg: &srv.cfg, raw: nc, nc: nc}
+	c.ctx, c.cancel = context.WithCancel(ctx)
+	c.peer = &smtp.Peer{Addr: addrPort(nc.RemoteAddr()), LocalAddr: addrPort(nc.LocalAddr())}
+	c.in.init(&srv.buffers)
+	return c
+}
+
+func addrPort(a net.Addr) netip.AddrPort {
+	if t, ok := a.(interface{ AddrPort() netip.AddrPort }); ok && t != nil {
+		return t.AddrPort()
+	}
+	return netip.AddrPort{}
+}
+
+// serve runs the session to its end.
+func (c *conn) serve() {
+	defer c.srv.forget(c)
+	stop := context.AfterFunc(c.ctx, func() { c.raw.SetDeadline(time.Unix(1, 0)) })
+	defer func() {
+		stop()
+		if c.closing && !c.polite && c.ctx.Err() == nil {
+			c.linger()
+		}
+		c.cancel()
+		c.nc.Close()
+		c.in.r = c.in.w
+		c.in.release()
+	}()
+	s := &session{conn: c, state: fresh}
+	defer s.contain(new(error))
+	defer s.reset()
+	if c.cfg.ImplicitTLS && c.handshake() != nil {
+		return
+	}
+	s.run()
+}
+
+// linger closes for writing and reads on for a moment. A connection closed with
+// input unread is reset, and the peer might never see the last reply.
+func (c *conn) linger() {
+	cw, ok := c.nc.(interface{ CloseWrite() error })
+	if !ok {
+		return
+	}
+	c.raw.SetDeadline(time.Now().Add(lingerTime))
+	if cw.CloseWrite() != nil {
+		return
+	}
+	if tcp, ok := c.raw.(interface{ CloseWrite() error }); ok && c.raw != c.nc {
+		tcp.CloseWrite()
+	}
+	io.Copy(io.Discard, io.LimitReader(c.raw, lingerBytes))
+}
+
+const (
+	lingerTime  = time.Second
+	lingerBytes = 1 << 20
+)
+
+// turnAway ends a connection that is not served. The 421 fits into the empty
+// send buffer, so that the accepting goroutine does not wait for the peer.
+func (c *conn) turnAway() {
+	c.cancel()
+	if !c.cfg.ImplicitTLS {
+		c.raw.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+		c.raw.Write(busyReply().AppendReply(nil, false))
+	}
+	c.raw.Close()
+}
+
+func busyReply() smtp.Reply {
+	return smtp.NewReply(421, smtp.EnhancedCode{}, "Too busy, try again later")
+}
+
+// handshake puts TLS on the connection.
+func (c *conn) handshake() error {
+	tc := tls.Server(c.raw, c.cfg.TLSConfig)
+	ctx, cancel := context.WithTimeout(c.ctx, c.cfg.Limits.TLSHandshake)
+	defer cancel()
+	c.raw.SetDeadline(time.Time{})
+	if err := tc.HandshakeContext(ctx); err != nil {
+		c.log(slog.LevelInfo, "smtp: TLS handshake failed", err)
+		return err
+	}
+	state := tc.ConnectionState()
+	c.peer = c.peer.Clone()
+	c.peer.TLS = &state
+	c.nc = tc
+	return nil
+}
+
+// drain ends a connection that waits for a command, and lets one with a
+// transaction finish it.
+func (c *conn) drain() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.draining = true
+	if c.waiting {
+		c.raw.SetReadDeadline(time.Unix(1, 0))
+	}
+}
+
+// kill ends the connection now.
+func (c *conn) kill() {
+	c.cancel()
+	c.raw.Close()
+}
+
+// isDraining reports whether Shutdown was called.
+func (c *conn) isDraining() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.draining
+}
+
+// flush writes the replies that are held back.
+func (c *conn) flush() error {
+	if len(c.out) == 0 {
+		return nil
+	}
+	if c.cfg.Trace != nil {
+		c.cfg.Trace(c.peer, false, c.out)
+	}
+	c.raw.SetWriteDeadline(time.Now().Add(c.cfg.Limits.Command))
+	_, err := c.nc.Write(c.out)
+	c.out = c.out[:0]
+	if cap(c.out) > 4<<10 {
+		c.out = nil
+	}
+	if err == nil && c.ctx.Err() != nil {
+		err = c.ctx.Err()
+	}
+	return err
+}
+
+// fillCommand reads more of a command line. owing: a transaction is open, so
+// that Shutdown has to wait. Held replies leave first: a partial line never
+// holds a reply back.
+func (c *conn) fillCommand(owing bool) error {
+	if err := c.flush(); err != nil {
+		return err
+	}
+	space, err := c.in.room()
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	if c.draining && !owing {
+		c.mu.Unlock()
+		return errDraining
+	}
+	c.waiting = !owing
+	c.raw.SetReadDeadline(time.Now().Add(c.cfg.Limits.Command))
+	c.mu.Unlock()
+	n, err := c.nc.Read(space)
+	c.in.w += n
+	c.mu.Lock()
+	c.waiting = false
+	draining := c.draining && !owing
+	c.mu.Unlock()
+	switch {
+	case c.ctx.Err() != nil:
+		return c.ctx.Err()
+	case n > 0:
+		return nil
+	case draining && errors.Is(err, os.ErrDeadlineExceeded):
+		return errDraining
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return errTooSlow
+	}
+	return err
+}
+
+// progress measures a body's rate. Only time spent in waiting for the peer
+// counts: a slow receiver is not the peer's fault.
+type progress struct {
+	left  time.Duration // of the current period
+	got   int64         // octets in the current period
+	until time.Time     // the end of the transaction
+}
+
+func (c *conn) newProgress() progress {
+	l := &c.cfg.Limits
+	return progress{left: l.Progress, until: time.Now().Add(l.Transaction)}
+}
+
+// fillBody reads more of a body.
+func (c *conn) fillBody() error {
+	if err := c.flush(); err != nil {
+		return err
+	}
+	space, err := c.in.room()
+	if err != nil {
+		return err
+	}
+	p, l := &c.body, &c.cfg.Limits
+	start := time.Now()
+	deadline := start.Add(p.left)
+	if p.until.Before(deadline) {
+		deadline = p.until
+	}
+	c.raw.SetReadDeadline(deadline)
+	n, err := c.nc.Read(space)
+	c.in.w += n
+	p.left -= time.Since(start)
+	if p.got += int64(n); p.got >= l.DataRate*int64(l.Progress/time.Second) {
+		p.got, p.left = 0, l.Progress
+	}
+	switch {
+	case c.ctx.Err() != nil:
+		return c.ctx.Err()
+	case n > 0:
+		return nil
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return errTooSlow
+	}
+	return err
+}
+
+func (c *conn) log(level slog.Level, msg string, err error) {
+	c.cfg.Logger.LogAttrs(c.ctx, level, msg, slog.Any("peer", c.peer.Addr), slog.Any("error", err))
+}

@@ -1,0 +1,25 @@
+package memstore_test
+
+import (
+	"testing"
+
+	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/memstore"
+	"github.com/mailstead/mailstead/store/storetest"
+)
+
+func TestStore(t *testing.T) {
+	storetest.Run(t, storetest.Config{
+		New: func(t *testing.T) store.Store {
+			s := memstore.New(nil)
+			t.Cleanup(func() { s.Close() })
+			return s
+		},
+		Purge: func(t *testing.T, s store.Store, id store.AccountID, upTo store.ModSeq) {
+			if err := s.(*memstore.Store).Purge(t.Context(), id, upTo); err != nil {
+				t.Error(err)
+			}
+		},
+		Has: storetest.Everything,
+	})
+}

@@ -1,0 +1,31 @@
+// Package sqlite is the embedded default engine: metadata and queue state in
+// one SQLite database, bodies in segment files, both in one directory that one
+// process owns.
+//
+//	DIR/lock       flock of the owner, with its process id
+//	DIR/mail.db    the database (with -wal and -shm while it is open)
+//	DIR/blobs/     the segment files
+//
+// [Open] returns an [Engine]: its Store is a store.Store, its Blobs the bodies
+// that a queue may share, its DB the database with its group committer, on
+// which a queue keeps its own tables.
+//
+// # Durability
+//
+// The database runs in WAL mode with synchronous=FULL: the write-ahead log is
+// synced before a commit is acknowledged. NORMAL would keep the database whole
+// but lose acknowledged changes in a power cut. The directory is synced after
+// files were made in it, so that they have their names after a power cut.
+//
+// # What a crash leaves
+//
+//	power cut during      leaves                            next Open
+//	creation              a directory without accounts      goes on creating
+//	Blobs Commit          a body or none, nobody has it     freed or collected
+//	Apply                 the Change whole or not at all    SQLite replays the WAL
+//	a checkpoint          the database and its WAL          SQLite replays the WAL
+//	Close                 the database and its WAL          SQLite replays the WAL
+//
+// The database is not memory-mapped: a read error would end the process instead
+// of the call.
+package sqlite

@@ -1,0 +1,74 @@
+package sqlite
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/mailstead/mailstead/store/blob/segment"
+	"github.com/mailstead/mailstead/store/sqlstore"
+)
+
+// Options of an Engine. The zero value is the recommended one.
+type Options struct {
+	// Readers bounds the reads of the database that run at once. Zero = 8.
+	Readers int
+
+	// CacheBytes is the page cache of the connection that writes; readers
+	// have an eighth of it each. Zero = 64 MiB.
+	CacheBytes int64
+
+	// BusyTimeout is how long a statement waits for another process that
+	// looks at the database, such as the sqlite3 shell. Zero = 10 s.
+	BusyTimeout time.Duration
+
+	// Synchronous is how SQLite syncs. Zero = Full, the only value for mail.
+	Synchronous Synchronous
+
+	// Store and Blobs are the options of the layers.
+	Store sqlstore.Options
+	Blobs segment.Options
+
+	// Logger is used by all layers that have none of their own; nil =
+	// slog.Default().
+	Logger *slog.Logger
+}
+
+// Synchronous is SQLite's setting of that name.
+type Synchronous uint8
+
+const (
+	// Full syncs every commit before it is acknowledged.
+	Full Synchronous = iota
+	// UnsafeNormal syncs at checkpoints only: a power cut loses what was
+	// acknowledged since. It exists so that the crash test can prove that it
+	// would notice; never use it for mail.
+	UnsafeNormal
+)
+
+func (s Synchronous) pragma() int {
+	if s == UnsafeNormal {
+		return 1
+	}
+	return 2
+}
+
+func (o *Options) setDefaults() {
+	if o.Readers <= 0 {
+		o.Readers = 8
+	}
+	if o.CacheBytes <= 0 {
+		o.CacheBytes = 64 << 20
+	}
+	if o.BusyTimeout <= 0 {
+		o.BusyTimeout = 10 * time.Second
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Store.Logger == nil {
+		o.Store.Logger = o.Logger
+	}
+	if o.Blobs.Logger == nil {
+		o.Blobs.Logger = o.Logger
+	}
+}

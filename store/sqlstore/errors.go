@@ -1,0 +1,39 @@
+package sqlstore
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/blob"
+	"github.com/mailstead/mailstead/store/sqldb"
+)
+
+// fail wraps an error for the caller.
+func fail(op string, id store.AccountID, err error) error {
+	return &store.Error{Op: op, Account: id, Err: known(err)}
+}
+
+func failBox(op string, id store.AccountID, box store.MailboxID, err error) error {
+	return &store.Error{Op: op, Account: id, Mailbox: box.String(), Err: known(err)}
+}
+
+// known adds the store's sentinel to errors of the packages below.
+func known(err error) error {
+	for _, k := range [...]struct{ below, ours error }{
+		{sqldb.ErrUnknown, store.ErrUnknown},
+		{sqldb.ErrPoisoned, store.ErrTemporary},
+		{sqldb.ErrSystemic, store.ErrTemporary},
+		{sqldb.ErrCorrupt, store.ErrCorrupt},
+		{sqldb.ErrClosed, store.ErrClosed},
+		{sqldb.ErrVersion, store.ErrVersion},
+		{blob.ErrNoBlob, store.ErrNoBlob},
+		{blob.ErrCorrupt, store.ErrCorrupt},
+		{blob.ErrClosed, store.ErrClosed},
+	} {
+		if errors.Is(err, k.below) && !errors.Is(err, k.ours) {
+			return fmt.Errorf("%w: %w", k.ours, err)
+		}
+	}
+	return err
+}

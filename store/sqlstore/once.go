@@ -1,0 +1,89 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/sqldb"
+)
+
+// readOnce returns the Result of a Change that was applied before; ok is false
+// when it was not, or key is "".
+func (s *Store) readOnce(ctx context.Context, q sqldb.Querier, account int64, key string) (r store.Result, ok bool, err error) {
+	if key == "" {
+		return r, false, nil
+	}
+	r, ok, err = sqldb.One(ctx, q, func(rows *sql.Rows) (store.Result, error) {
+		var b sql.RawBytes
+		if err := rows.Scan(&b); err != nil {
+			return store.Result{}, err
+		}
+		return decodeResult(b)
+	}, `SELECT result FROM once WHERE account = ? AND name = ?`, account, []byte(key))
+	r.Repeated = ok
+	return r, ok, err
+}
+
+func (c *change) writeOnce(key string, r store.Result) error {
+	if key == "" || c.a.dropped {
+		return nil
+	}
+	_, err := c.tx.Exec(`INSERT INTO once (account, name, at, result) VALUES (?, ?, ?, ?)`,
+		c.a.num, []byte(key), c.now.Unix(), appendResult(nil, r))
+	return err
+}
+
+const resultVersion = 1
+
+// appendResult encodes a Result: version octet, ModSeq, number of Ops, and for
+// each its ids, UIDVALIDITY and sets with their lengths.
+func appendResult(dst []byte, r store.Result) []byte {
+	dst = append(dst, resultVersion)
+	dst = binary.AppendUvarint(dst, uint64(r.ModSeq))
+	dst = binary.AppendUvarint(dst, uint64(len(r.Ops)))
+	for i := range r.Ops {
+		o := &r.Ops[i]
+		for _, id := range [...][16]byte{o.Mailbox, o.EmailID, o.ThreadID} {
+			dst = append(dst, id[:]...)
+		}
+		dst = binary.AppendUvarint(dst, uint64(o.UIDValidity))
+		for _, set := range sets(o) {
+			b := appendUIDs(nil, *set)
+			dst = binary.AppendUvarint(dst, uint64(len(b)))
+			dst = append(dst, b...)
+		}
+	}
+	return dst
+}
+
+func decodeResult(b []byte) (r store.Result, err error) {
+	d := decoder{b: b}
+	if v := d.octet(); v != resultVersion {
+		return r, fmt.Errorf("%w: result of version %d", store.ErrVersion, v)
+	}
+	r.ModSeq = store.ModSeq(d.uvarint())
+	for n := d.count(); n > 0 && !d.bad; n-- {
+		var o store.OpResult
+		copy(o.Mailbox[:], d.take(16))
+		copy(o.EmailID[:], d.take(16))
+		copy(o.ThreadID[:], d.take(16))
+		o.UIDValidity = store.UIDValidity(d.uvarint())
+		for _, set := range sets(&o) {
+			if *set, err = consumeUIDs(d.take(d.count())); err != nil {
+				return r, err
+			}
+		}
+		r.Ops = append(r.Ops, o)
+	}
+	if d.bad || len(d.b) != 0 {
+		return r, fmt.Errorf("%w: malformed result", store.ErrCorrupt)
+	}
+	return r, nil
+}
+
+func sets(o *store.OpResult) [5]*store.UIDSet {
+	return [...]*store.UIDSet{&o.Source, &o.Dest, &o.Changed, &o.Modified, &o.Missing}
+}

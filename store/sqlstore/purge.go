@@ -1,0 +1,112 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/sqldb"
+)
+
+// expire removes idempotency keys and entries whose time is over.
+func (s *Store) expire(ctx context.Context) error {
+	now := time.Now()
+	if err := s.remove(ctx, entryTable, `expires > 0 AND expires <= ?`, now.UnixNano()); err != nil {
+		return err
+	}
+	type onceRow struct {
+		account, at int64
+		name        []byte
+	}
+	pages := sqldb.Pages(func(last *onceRow) ([]onceRow, error) {
+		if last == nil {
+			last = &onceRow{}
+		}
+		return sqldb.Collect(ctx, s.db, func(r *sql.Rows) (o onceRow, err error) {
+			err = r.Scan(&o.account, &o.name, &o.at)
+			return o, err
+		}, `SELECT account, name, at FROM once WHERE (account, name) > (?, ?) ORDER BY account, name LIMIT 1000`,
+			last.account, last.name)
+	})
+	cutoff := now.Add(-s.opts.KeepOnce).Unix()
+	for o, err := range pages {
+		if err != nil {
+			return err
+		}
+		if o.at >= cutoff {
+			continue
+		}
+		if err := s.remove(ctx, onceTable, `account = ? AND name = ?`, o.account, o.name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shortenLogs purges what is older than KeepLog.
+func (s *Store) shortenLogs(ctx context.Context) error {
+	cutoff := time.Now().Add(-s.opts.KeepLog).Unix()
+	for info, err := range s.Accounts(ctx, "") {
+		if err != nil {
+			return err
+		}
+		a, err := s.account(ctx, info.ID)
+		if err != nil {
+			return err
+		}
+		upTo, _, err := sqldb.One(ctx, s.db, sqldb.Int64,
+			`SELECT COALESCE(MAX(modseq), 0) FROM log WHERE account = ? AND at < ?`, a.num, cutoff)
+		if err != nil {
+			return err
+		}
+		if upTo == 0 {
+			continue
+		}
+		if err := s.Purge(ctx, info.ID, store.ModSeq(upTo)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Purge forgets the change log and the tombstones of an account up to a
+// ModSeq: who asks for changes since an earlier one gets store.ErrResync.
+func (s *Store) Purge(ctx context.Context, id store.AccountID, upTo store.ModSeq) error {
+	var num int64
+	err := s.db.Commit(ctx, sqldb.Work{Key: "clean", Do: func(tx *sqldb.Tx) error {
+		a, err := s.load(tx, id)
+		if err != nil {
+			return err
+		}
+		num = a.num
+		upTo = min(upTo, a.modSeq)
+		if upTo <= a.purged {
+			return nil
+		}
+		s.touch(tx, a)
+		a.purged = upTo
+		for id, b := range a.boxes {
+			if b.Gone && b.ModSeq <= upTo {
+				delete(a.boxes, id)
+			}
+		}
+		return nil
+	}})
+	if err != nil {
+		return fail("purge", id, err)
+	}
+	for _, p := range [...]struct {
+		table
+		where string
+	}{
+		{logTable, `account = ? AND modseq <= ?`},
+		{entryTable, `account = ? AND gone = 1 AND modseq <= ?`},
+		{mailboxTable, `account = ? AND gone = 1 AND modseq <= ?`},
+	} {
+		if err := s.remove(ctx, p.table, p.where, num, int64(upTo)); err != nil {
+			return fail("purge", id, err)
+		}
+	}
+	return nil
+}
