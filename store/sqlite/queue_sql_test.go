@@ -3,6 +3,7 @@ package sqlite_test
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,17 +15,19 @@ import (
 	"testing"
 	"time"
 
+	modernc "modernc.org/sqlite"
+
 	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/queue/sqlqueue"
 	"github.com/mailstead/mailstead/store/blob"
 	"github.com/mailstead/mailstead/store/sqldb"
+	"github.com/mailstead/mailstead/store/sqlite"
 )
 
 // newQueue is an empty queue with these options.
 func newQueue(t *testing.T, o sqlqueue.Options) *queueDB {
 	t.Helper()
-	q := openQueue(t, filepath.Join(t.TempDir(), "queue.db"))
-	return q.again(t, o)
+	return openQueue(t, t.TempDir()).again(t, o)
 }
 
 // again is the queue opened once more on the same database, as after a restart.
@@ -34,7 +37,7 @@ func (q *queueDB) again(t *testing.T, o sqlqueue.Options) *queueDB {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &queueDB{s, q.db, q.path}
+	return &queueDB{s, q.db, q.engine, q.dir}
 }
 
 // exec changes the tables behind the queue's back.
@@ -171,12 +174,49 @@ func TestQueuePutsShareACommit(t *testing.T) {
 	}
 }
 
+// preparing is a connector that notes the statements prepared on it.
+type preparing struct {
+	driver.Connector
+	note func(query string)
+}
+
+func (p preparing) Connect(ctx context.Context) (driver.Conn, error) {
+	c, err := p.Connector.Connect(ctx)
+	return preparingConn{c, p.note}, err
+}
+
+type preparingConn struct {
+	driver.Conn
+	note func(string)
+}
+
+func (c preparingConn) Prepare(query string) (driver.Stmt, error) {
+	c.note(query)
+	return c.Conn.Prepare(query)
+}
+
+// openNoted is a queue that tells of each statement it prepares.
+func openNoted(t *testing.T, note func(query string)) *queueDB {
+	t.Helper()
+	c, err := modernc.NewConnector("file:" + filepath.Join(t.TempDir(), "queue.db") + "?_pragma=journal_mode(WAL)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	handle := sql.OpenDB(preparing{c, note})
+	db, err := sqldb.New(sqldb.Options{Dialect: sqlite.Dialect(), Write: handle})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return (&queueDB{db: db}).again(t, sqlqueue.Options{})
+}
+
 // TestQueuePlans: nothing that puts, picks, settles or edits reads a whole
 // table, or sorts.
 func TestQueuePlans(t *testing.T) {
 	var mu sync.Mutex
 	queries := make(map[string]bool)
-	q := openNoted(t, filepath.Join(t.TempDir(), "queue.db"), func(query string) {
+	q := openNoted(t, func(query string) {
 		mu.Lock()
 		defer mu.Unlock()
 		if strings.Contains(query, "queue_") && !strings.HasPrefix(query, "CREATE") {
@@ -304,7 +344,7 @@ func TestQueueForgets(t *testing.T) {
 func TestQueueEnqueueTx(t *testing.T) {
 	q := newQueue(t, sqlqueue.Options{})
 	ctx := t.Context()
-	app, err := sql.Open("sqlite", "file:"+q.path+"?_pragma=busy_timeout(5000)")
+	app, err := sql.Open("sqlite", "file:"+filepath.Join(q.dir, "mail.db")+"?_pragma=busy_timeout(5000)")
 	if err != nil {
 		t.Fatal(err)
 	}
