@@ -3,7 +3,6 @@ package sqlite_test
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,13 +14,10 @@ import (
 	"testing"
 	"time"
 
-	modernc "modernc.org/sqlite"
-
 	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/queue/sqlqueue"
 	"github.com/mailstead/mailstead/store/blob"
 	"github.com/mailstead/mailstead/store/sqldb"
-	"github.com/mailstead/mailstead/store/sqlite"
 )
 
 // newQueue is an empty queue with these options.
@@ -174,55 +170,18 @@ func TestQueuePutsShareACommit(t *testing.T) {
 	}
 }
 
-// preparing is a connector that notes the statements prepared on it.
-type preparing struct {
-	driver.Connector
-	note func(query string)
-}
-
-func (p preparing) Connect(ctx context.Context) (driver.Conn, error) {
-	c, err := p.Connector.Connect(ctx)
-	return preparingConn{c, p.note}, err
-}
-
-type preparingConn struct {
-	driver.Conn
-	note func(string)
-}
-
-func (c preparingConn) Prepare(query string) (driver.Stmt, error) {
-	c.note(query)
-	return c.Conn.Prepare(query)
-}
-
-// openNoted is a queue that tells of each statement it prepares.
-func openNoted(t *testing.T, note func(query string)) *queueDB {
-	t.Helper()
-	c, err := modernc.NewConnector("file:" + filepath.Join(t.TempDir(), "queue.db") + "?_pragma=journal_mode(WAL)")
-	if err != nil {
-		t.Fatal(err)
-	}
-	handle := sql.OpenDB(preparing{c, note})
-	db, err := sqldb.New(sqldb.Options{Dialect: sqlite.Dialect(), Write: handle})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	return (&queueDB{db: db}).again(t, sqlqueue.Options{})
-}
-
 // TestQueuePlans: nothing that puts, picks, settles or edits reads a whole
 // table, or sorts.
 func TestQueuePlans(t *testing.T) {
 	var mu sync.Mutex
 	queries := make(map[string]bool)
-	q := openNoted(t, func(query string) {
+	q := openWatched(t, &watch{prepare: func(query string) {
 		mu.Lock()
 		defer mu.Unlock()
 		if strings.Contains(query, "queue_") && !strings.HasPrefix(query, "CREATE") {
 			queries[query] = true
 		}
-	})
+	}})
 	once := queued("o", "e")
 	once.Once = "key"
 	q.put(t, once, queued("x", "f"))
