@@ -157,12 +157,13 @@ func (l *LocalDelivery) deliver(ctx context.Context, m *LocalMessage, op store.A
 	return err
 }
 
-// onceKey is the same for every attempt at the same message and recipient.
+// onceKey is the same for every attempt at the same message and recipient, in
+// whatever case the address is written.
 func onceKey(m *LocalMessage) string {
 	if m.Mail.Once == "" {
 		return ""
 	}
-	return "deliver\x00" + m.Mail.Once + "\x00" + m.Recipient.ForwardPath.String()
+	return "deliver\x00" + m.Mail.Once + "\x00" + CanonicalAddress(m.Recipient.ForwardPath.Path)
 }
 
 func mailboxOrInbox(boxes []store.Mailbox, name string) store.MailboxID {

@@ -150,7 +150,7 @@ type loop struct {
 	workers int
 	per     int            // attempts to one destination
 	busy    map[string]int // destination → attempts under way
-	active  map[string]*attempt
+	active  map[Token]*attempt
 	done    chan *attempt
 	panics  map[string]bool // jobs whose latest attempt panicked
 }
@@ -158,7 +158,7 @@ type loop struct {
 func newLoop(ctx context.Context, r *Runner) *loop {
 	l := &loop{
 		r: r, ttl: 15 * time.Minute, workers: 40, per: defaultTo(r.PerDestination, 20),
-		busy: make(map[string]int), active: make(map[string]*attempt),
+		busy: make(map[string]int), active: make(map[Token]*attempt),
 		done: make(chan *attempt), panics: make(map[string]bool),
 	}
 	if r.LeaseTTL > 0 {
@@ -221,7 +221,7 @@ func (l *loop) lease(ctx context.Context, d string, now time.Time, n int) int {
 		a := &attempt{r: l.r, lease: lease, expires: lease.Expires, destination: d, end: l.work.Done(), crashed: l.panics[lease.Job.ID]}
 		var actx context.Context
 		actx, a.cancel = context.WithCancelCause(l.work)
-		l.active[lease.Token.Job] = a
+		l.active[lease.Token] = a
 		l.busy[d]++
 		go func() {
 			defer func() { l.done <- a }()
@@ -238,7 +238,7 @@ const maxPanics = 10_000
 func (l *loop) finish(a *attempt) {
 	a.cancel(nil)
 	id, d := a.lease.Token.Job, a.destination
-	delete(l.active, id)
+	delete(l.active, a.lease.Token)
 	if l.busy[d]--; l.busy[d] == 0 {
 		delete(l.busy, d)
 	}
@@ -291,7 +291,7 @@ func (l *loop) extend() {
 			continue
 		}
 		l.complain(l.work, "cannot extend the lease of "+a.lease.Token.Job, err)
-		if errors.Is(err, ErrLeaseLost) || now.Add(l.ttl/3).After(a.expires) {
+		if errors.Is(err, ErrLeaseLost) || !now.Add(l.ttl/3).Before(a.expires) {
 			a.cancel(ErrLeaseLost)
 		}
 	}

@@ -33,9 +33,12 @@ func accountsOf(o *options) (accounts []account, firstRun bool, err error) {
 	if len(accounts) > 0 || !o.loopback() {
 		return accounts, false, nil
 	}
-	accounts, err = firstRunAccounts(filepath.Join(o.data, "first-run.txt"), o.domains[0])
+	accounts, err = firstRunAccounts(filepath.Join(o.data, firstRunFile), o.domains[0])
 	return accounts, true, err
 }
+
+// firstRunFile is in the data directory.
+const firstRunFile = "first-run.txt"
 
 // firstRunAccounts reads the generated passwords, or generates them: lines
 // NAME:PASSWORD.
@@ -43,7 +46,7 @@ func firstRunAccounts(file, domain string) ([]account, error) {
 	b, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		b = fmt.Appendf(nil, "alice@%s:%s\nbob@%s:%s\n", domain, rand.Text(), domain, rand.Text())
-		err = os.WriteFile(file, b, 0o600)
+		err = writeFile(file, b)
 	}
 	if err != nil {
 		return nil, err

@@ -119,14 +119,15 @@ func (s *server) submissionConfig(implicit bool) smtpserver.Config {
 	return cfg
 }
 
-// lmtpConfig delivers at once, with one answer for each recipient.
+// lmtpConfig delivers at once, with one answer for each recipient. Its clients
+// are our own front ends: what they put into the header stays.
 func (s *server) lmtpConfig() smtpserver.Config {
 	cfg := s.smtpConfig()
 	cfg.LMTP = true
 	cfg.Receiver = smtp.Chain(&deliver.LocalDelivery{Store: s.engine.Store(), Directory: s.directory},
 		deliver.Gate(s.directory, nil),
 		smtppolicy.Received(s.o.hostname),
-		smtppolicy.EditHeader(smtppolicy.Limits{}, smtppolicy.LoopLimit(0), smtppolicy.StripForged(s.o.hostname)),
+		smtppolicy.EditHeader(smtppolicy.Limits{}, smtppolicy.LoopLimit(0)),
 	)
 	return cfg
 }

@@ -82,10 +82,8 @@ func (c *conn) serve() {
 	if t := c.server.cfg.Limits.LoginTimeout; t > 0 {
 		c.loginBy = time.Now().Add(t)
 	}
-	if c.server.cfg.ImplicitTLS {
-		if err := c.startTLS(); err != nil {
-			return
-		}
+	if err := c.secure(); err != nil {
+		return
 	}
 	s := newSession(c)
 	defer s.end()
@@ -94,9 +92,22 @@ func (c *conn) serve() {
 	c.closeTLS()
 }
 
+// secure does the handshake of a connection that starts with TLS: on an
+// ImplicitTLS server, or from a listener that makes TLS connections itself.
+func (c *conn) secure() error {
+	if tc, ok := c.nc.(*tls.Conn); ok {
+		return c.handshake(tc)
+	}
+	if c.server.cfg.ImplicitTLS {
+		return c.startTLS()
+	}
+	return nil
+}
+
 // startTLS puts the TLS layer on the connection.
-func (c *conn) startTLS() error {
-	tc := tls.Server(c.nc, c.server.cfg.TLSConfig)
+func (c *conn) startTLS() error { return c.handshake(tls.Server(c.nc, c.server.cfg.TLSConfig)) }
+
+func (c *conn) handshake(tc *tls.Conn) error {
 	ctx := c.ctx
 	if t := c.server.cfg.Limits.TLSHandshakeTimeout; t > 0 {
 		var cancel context.CancelFunc
@@ -156,8 +167,9 @@ func (c *conn) Read(p []byte) (int, error) {
 		c.mu.Unlock()
 		return 0, errWoken{}
 	}
+	waiting := c.waiting
 	_ = c.nc.SetReadDeadline(c.deadlineLocked())
-	c.reading = c.waiting
+	c.reading = waiting
 	c.mu.Unlock()
 
 	n, err := c.rw.Read(p)
@@ -168,7 +180,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	if n > 0 {
 		c.waiting = false // a command has begun
 	}
-	if n == 0 && c.woken && errors.Is(err, os.ErrDeadlineExceeded) {
+	if n == 0 && waiting && c.woken && errors.Is(err, os.ErrDeadlineExceeded) {
 		c.woken = false
 		return 0, errWoken{}
 	}

@@ -263,6 +263,46 @@ func TestTruncated(t *testing.T) {
 	}
 }
 
+// keeper refuses each body unread, and reads the one before when the next
+// transaction begins.
+type keeper struct {
+	body *smtp.Body
+	got  error
+}
+
+func (k *keeper) Begin(context.Context, *smtp.Mail) (smtp.Transaction, error) {
+	if k.body != nil {
+		_, k.got = k.body.Read(make([]byte, 100))
+	}
+	return k, nil
+}
+
+func (k *keeper) Rcpt(_ context.Context, rs []*smtp.Recipient) []error { return make([]error, len(rs)) }
+
+func (k *keeper) Data(_ context.Context, b *smtp.Body) ([]smtp.RcptStatus, error) {
+	k.body = b
+	return nil, errors.New("no")
+}
+
+func (k *keeper) Abort() {}
+
+// Invariant I2, the other way round: commands are never taken for a body.
+func TestKeptBody(t *testing.T) {
+	k := &keeper{}
+	const mail = "MAIL FROM:<a@b>\r\nRCPT TO:<a@b>\r\n"
+	f := &flights{hello: "EHLO c\r\n", in: []string{mail + "BDAT 3\r\nabc" + mail + "RSET\r\nQUIT\r\n"}, rounds: 1, keep: true}
+	New(quiet(Config{Receiver: k})).ServeConn(t.Context(), f)
+	var codes []string
+	for line := range strings.Lines(f.out.String()) {
+		if line[3] == ' ' {
+			codes = append(codes, line[:3])
+		}
+	}
+	if got := strings.Join(codes, " "); k.got == nil || k.got == io.EOF || got != "220 250 250 250 451 250 250 250 221" {
+		t.Errorf("Read: %v; %s\n%s", k.got, got, f.out.String())
+	}
+}
+
 // Overlong lines are answered once, endless ones end the session.
 func TestLongLines(t *testing.T) {
 	_, addr := start(t, quiet(Config{}))
