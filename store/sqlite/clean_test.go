@@ -87,6 +87,9 @@ func TestHoldEnds(t *testing.T) {
 
 // TestSweep: many scattered messages are taken away in few commits.
 func TestSweep(t *testing.T) {
+	if testing.Short() {
+		t.Skip("thousands of messages")
+	}
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, t.TempDir())
 		w := newWriter(t, s, "alice")
@@ -192,6 +195,9 @@ func TestExpiry(t *testing.T) {
 // TestChangesBothWays: where the log is long the state is read instead, with
 // the same answer.
 func TestChangesBothWays(t *testing.T) {
+	if testing.Short() {
+		t.Skip("thousands of messages")
+	}
 	s := open(t, t.TempDir())
 	w := newWriter(t, s, "alice")
 	w.deliver(t, body(100), 1)
