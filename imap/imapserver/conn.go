@@ -36,6 +36,8 @@ type conn struct {
 	waiting bool // between two commands: a wake-up interrupts
 	reading bool // in a Read while waiting
 	woken   bool // not seen yet
+	shaking bool // in a TLS handshake
+	expired bool // the server ends, and the time for it is up
 }
 
 // errWoken ends a wait: somebody called wake. It is a timeout, so that the
@@ -55,8 +57,17 @@ func newConn(s *Server, nc net.Conn) *conn {
 	return c
 }
 
-// Wake implements listen.Conn.
-func (c *conn) Wake() { c.wake() }
+// Wake implements listen.Conn. Nobody waits for a handshake when the server
+// ends; now, a command that is not whole is given up too.
+func (c *conn) Wake(now bool) {
+	c.wake()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.expired = now
+	if now || c.shaking {
+		_ = c.nc.SetReadDeadline(time.Unix(1, 0))
+	}
+}
 
 // Close implements listen.Conn: it ends the connection at once.
 func (c *conn) Close() error {
@@ -114,14 +125,27 @@ func (c *conn) handshake(tc *tls.Conn) error {
 		ctx, cancel = context.WithTimeout(ctx, t)
 		defer cancel()
 	}
-	_ = c.nc.SetDeadline(time.Time{})
-	if err := tc.HandshakeContext(ctx); err != nil {
+	if !c.shake(true) {
+		return errWoken{}
+	}
+	err := tc.HandshakeContext(ctx)
+	c.shake(false)
+	if err != nil {
 		c.log.Info("imap: TLS handshake failed", "err", err)
 		return err
 	}
 	state := tc.ConnectionState()
 	c.rw, c.peer.TLS = tc, &state
 	return nil
+}
+
+// shake notes that a handshake begins or ends; false: the server ends.
+func (c *conn) shake(begins bool) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.shaking = begins
+	_ = c.nc.SetDeadline(time.Time{})
+	return !begins || !c.server.group.Closing()
 }
 
 // closeTLS says good-bye on the TLS layer.
@@ -162,7 +186,7 @@ func (c *conn) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	c.mu.Lock()
-	if c.waiting && c.woken {
+	if c.waiting && c.woken || c.expired {
 		c.woken = false
 		c.mu.Unlock()
 		return 0, errWoken{}

@@ -180,7 +180,8 @@ func TestShutdown(t *testing.T) {
 	})
 }
 
-// When its context ends, Shutdown closes what is left.
+// When its context ends, Shutdown tells those that are left, and nothing of a
+// command that was not whole has happened.
 func TestShutdownForced(t *testing.T) {
 	inBubble(t, func(t *testing.T, srv *Server, st store.Store) {
 		p := startPipe(t, srv)
@@ -192,7 +193,9 @@ func TestShutdownForced(t *testing.T) {
 		if err := srv.Shutdown(ctx); err != context.DeadlineExceeded {
 			t.Errorf("got %v", err)
 		}
-		p.rest()
+		if out := p.rest(); !strings.Contains(out, "* BYE [UNAVAILABLE]") || strings.Contains(out, "b OK") {
+			t.Errorf("got %q", out)
+		}
 	})
 }
 
