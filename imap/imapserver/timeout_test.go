@@ -188,12 +188,14 @@ func TestShutdownForced(t *testing.T) {
 		p.r.ReadString('\n')
 		p.run(t, "a LOGIN alice secret")
 		p.run(t, "b APPEND INBOX {3}")
+		rest := make(chan string)
+		go func() { rest <- p.rest() }()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if err := srv.Shutdown(ctx); err != context.DeadlineExceeded {
 			t.Errorf("got %v", err)
 		}
-		if out := p.rest(); !strings.Contains(out, "* BYE [UNAVAILABLE]") || strings.Contains(out, "b OK") {
+		if out := <-rest; !strings.Contains(out, "* BYE [UNAVAILABLE]") || strings.Contains(out, "b OK") {
 			t.Errorf("got %q", out)
 		}
 	})
