@@ -75,22 +75,42 @@
 //   - I15: of concurrent conditional writes (IfAbsent, IfModSeq, Once,
 //     UNCHANGEDSINCE) at most one wins.
 //
+//   - I16: a message that a Hold covers is not deleted in any way (stores with
+//     the capability Holder).
+//
 // # Who calls what, and what is durable
 //
-//	method       caller                                durable when it returns
-//	Open         every session, delivery, job          -
-//	Create       provisioning                          the account and its INBOX
-//	Accounts     backup, mailctl, the collector        -
-//	Blobs        PrepareAppend, the queue              Writer.Commit: the octets
-//	Holds        blob.Collector                        - (an error keeps everything)
-//	Close        whoever opened                        all that was handed over
-//	Mailboxes    views: at start, then since M         -
-//	Messages     views, FETCH of facts, backup         -
-//	Content      FETCH of bodies, RETR, SEARCH         -
-//	Entries      METADATA, ACL, Sieve, connectors      -
-//	Apply        everyone who changes something        the whole Change (but ClaimRecent)
-//	Wait         one watcher an account and process    -
-//	Usage        QUOTA, delivery before DATA           -
+// "At once" says from how many goroutines a method is called in a busy server;
+// every backend takes any number.
+//
+//	method       caller                            at once              durable when it returns
+//	Open         every session, delivery, job      thousands            -
+//	Create       provisioning                      a few                the account and its INBOX
+//	Accounts     backup, mailctl, the collector    one                  -
+//	Blobs        PrepareAppend, the queue          one a delivery       Writer.Commit: the octets
+//	Holds        blob.Collector                    one                  - (an error keeps everything)
+//	Close        whoever opened, once the callers  one                  all that was handed over
+//	             of Apply are back or given up
+//	Mailboxes    views: at start, then since M     one an account       -
+//	Messages     views, FETCH of facts, backup     one a session        -
+//	Content      FETCH of bodies, RETR, SEARCH     one a session        -
+//	Entries      METADATA, ACL, Sieve, connectors  one a session        -
+//	Apply        everyone who changes something    hundreds an account  the whole Change (but ClaimRecent)
+//	Wait         a watcher                         one an account       -
+//	Usage        QUOTA, delivery before DATA       one a delivery       -
+//
+// The optional capabilities, reached through their helpers only:
+//
+//	SearchText, SortMessages      SEARCH, SORT of IMAP     one a session        -
+//	LockMaildrop, UnlockMaildrop  POP3 login, end          one a session        - (a lease; may be lost)
+//	WriteMeta                     FETCH, SORT, SEARCH      one a session        - (a cache; may be lost)
+//	Snapshot                      backup                   a few an account     -
+//	PutHold, DropHold             an administrator         one an account       the hold, or its end
+//	ListHolds                     an administrator         one an account       -
+//
+// A context that is cancelled before a method is called, or while it waits for
+// its turn, makes it return the context's error with nothing done. Apply alone
+// may go on after that, and then returns the true outcome.
 //
 // # What a crash leaves
 //

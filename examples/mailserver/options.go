@@ -7,7 +7,7 @@ import (
 )
 
 // options is everything the command line, the environment and the
-// configuration file can say. README.md of this directory explains each.
+// configuration file can say. docs/guide/mailserver.md explains each.
 type options struct {
 	data           string
 	hostname       string

@@ -51,12 +51,16 @@ func (c *conn) Close() error {
 	return c.nc.Close()
 }
 
-// Wake implements listen.Conn: a parked read ends at once.
-func (c *conn) Wake() {
+// Wake implements listen.Conn: a parked read ends at once; now, everything
+// does that waits for the peer.
+func (c *conn) Wake(now bool) {
 	c.ending.Store(true)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.parked {
+	switch {
+	case now:
+		_ = c.nc.SetDeadline(time.Now())
+	case c.parked:
 		_ = c.nc.SetReadDeadline(time.Now())
 	}
 }

@@ -29,5 +29,6 @@
 //
 // # Concurrency
 //
-// One goroutine serves a connection. Lock order: Server.mu alone.
+// One goroutine serves a connection. The maildrop is locked by
+// store.Maildrops, which servers of one process may share (Config.Locks).
 package pop3server

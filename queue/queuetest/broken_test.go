@@ -6,6 +6,7 @@ import (
 	"errors"
 	"iter"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/mailstead/mailstead/queue"
@@ -200,20 +201,25 @@ func leaseFaults() []fault {
 
 // oldTokens forgets to compare the fence of leases that were short.
 func oldTokens(b *broken) {
+	var mu sync.Mutex
 	short, last := make(map[queue.Token]bool), make(map[string]queue.Token)
 	b.lease = func(ctx context.Context, dest string, now time.Time, limit int, ttl time.Duration) ([]queue.Lease, error) {
 		ls, err := b.Storage.LeaseJobs(ctx, dest, now, limit, ttl)
+		mu.Lock()
+		defer mu.Unlock()
 		for _, l := range ls {
 			short[l.Token], last[l.Token.Job] = ttl < time.Second, l.Token
 		}
 		return ls, err
 	}
 	b.settle = func(ctx context.Context, out []queue.Outcome) error {
+		mu.Lock()
 		for i := range out {
 			if short[out[i].Token] {
 				out[i].Token = last[out[i].Token.Job]
 			}
 		}
+		mu.Unlock()
 		return b.Storage.Settle(ctx, out)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -44,8 +45,8 @@ func TestFaults(t *testing.T) {
 		t.Run(f.name, func(t *testing.T) {
 			var caught []string
 			for _, k := range cases() {
-				if k.name == "Load/many jobs" {
-					continue // is about size
+				if strings.HasPrefix(k.name, "Load/") {
+					continue // for what only many jobs or goroutines bring out
 				}
 				if why := judge(t, k, f); len(why) > 0 {
 					caught = append(caught, k.name)

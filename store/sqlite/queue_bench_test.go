@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/smtp"
-	"github.com/mailstead/mailstead/store/blob/segment"
 )
 
 // byDomain routes by the recipient's domain.
@@ -31,14 +29,8 @@ func BenchmarkEnqueue(b *testing.B) {
 }
 
 func benchmarkEnqueue(b *testing.B, parallel int) {
-	dir := b.TempDir()
-	s := openQueue(b, filepath.Join(dir, "queue.db"))
-	blobs, err := segment.Open(context.Background(), filepath.Join(dir, "blobs"), segment.Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer blobs.Close()
-	q := &queue.Queue{Storage: s, Blobs: blobs, Router: byDomain{}}
+	s := openQueue(b, b.TempDir())
+	q := &queue.Queue{Storage: s, Blobs: s.engine.Blobs(), Router: byDomain{}}
 	data := bytes.Repeat([]byte("0123456789abcde\n"), 256)
 	var n atomic.Int64
 	var wg sync.WaitGroup
@@ -72,7 +64,7 @@ func accept(b *testing.B, q *queue.Queue, data []byte, domain string) {
 
 // BenchmarkQueueCycle puts, leases and settles a job, 20 at once.
 func BenchmarkQueueCycle(b *testing.B) {
-	s := openQueue(b, filepath.Join(b.TempDir(), "queue.db"))
+	s := openQueue(b, b.TempDir())
 	ctx := context.Background()
 	var n atomic.Int64
 	var wg sync.WaitGroup
@@ -112,7 +104,7 @@ func cycle(b *testing.B, s *queueDB, ctx context.Context, dest string) {
 // BenchmarkPick leases and gives back one job beside a destination that keeps
 // 200,000 due ones.
 func BenchmarkPick(b *testing.B) {
-	s := openQueue(b, filepath.Join(b.TempDir(), "queue.db"))
+	s := openQueue(b, b.TempDir())
 	ctx := context.Background()
 	now := time.Now()
 	for range 200 {
