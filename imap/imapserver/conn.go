@@ -34,11 +34,13 @@ type conn struct {
 
 	mu      sync.Mutex
 	waiting bool // between two commands: a wake-up interrupts
-	reading bool // in a Read while waiting
+	reading bool // in a Read
 	woken   bool // not seen yet
-	shaking bool // in a TLS handshake
-	expired bool // the server ends, and the time for it is up
+	expired bool // the server ends now: no read blocks any more
 }
+
+// errExpired ends a read when the time of Shutdown is up.
+var errExpired = errors.New("imapserver: the time of shutdown is up")
 
 // errWoken ends a wait: somebody called wake. It is a timeout, so that the
 // Decoder does not take it for the end of the connection.
@@ -57,16 +59,13 @@ func newConn(s *Server, nc net.Conn) *conn {
 	return c
 }
 
-// Wake implements listen.Conn. Nobody waits for a handshake when the server
-// ends; now, a command that is not whole is given up too.
+// Wake implements listen.Conn. now ends also a read within a command, so that
+// the session can say goodbye.
 func (c *conn) Wake(now bool) {
-	c.wake()
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.expired = now
-	if now || c.shaking {
-		_ = c.nc.SetReadDeadline(time.Unix(1, 0))
-	}
+	c.expired = c.expired || now
+	c.mu.Unlock()
+	c.wake()
 }
 
 // Close implements listen.Conn: it ends the connection at once.
@@ -125,27 +124,14 @@ func (c *conn) handshake(tc *tls.Conn) error {
 		ctx, cancel = context.WithTimeout(ctx, t)
 		defer cancel()
 	}
-	if !c.shake(true) {
-		return errWoken{}
-	}
-	err := tc.HandshakeContext(ctx)
-	c.shake(false)
-	if err != nil {
+	_ = c.nc.SetDeadline(time.Time{})
+	if err := tc.HandshakeContext(ctx); err != nil {
 		c.log.Info("imap: TLS handshake failed", "err", err)
 		return err
 	}
 	state := tc.ConnectionState()
 	c.rw, c.peer.TLS = tc, &state
 	return nil
-}
-
-// shake notes that a handshake begins or ends; false: the server ends.
-func (c *conn) shake(begins bool) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.shaking = begins
-	_ = c.nc.SetDeadline(time.Time{})
-	return !begins || !c.server.group.Closing()
 }
 
 // closeTLS says good-bye on the TLS layer.
@@ -162,7 +148,7 @@ func (c *conn) wake() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.woken = true
-	if c.reading {
+	if c.reading && (c.waiting || c.expired) {
 		_ = c.nc.SetReadDeadline(time.Unix(1, 0))
 	}
 }
@@ -186,14 +172,19 @@ func (c *conn) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	c.mu.Lock()
-	if c.waiting && c.woken || c.expired {
+	if c.expired {
+		c.mu.Unlock()
+		c.readErr = errExpired
+		return 0, errExpired
+	}
+	if c.waiting && c.woken {
 		c.woken = false
 		c.mu.Unlock()
 		return 0, errWoken{}
 	}
 	waiting := c.waiting
 	_ = c.nc.SetReadDeadline(c.deadlineLocked())
-	c.reading = waiting
+	c.reading = true
 	c.mu.Unlock()
 
 	n, err := c.rw.Read(p)
@@ -204,7 +195,9 @@ func (c *conn) Read(p []byte) (int, error) {
 	if n > 0 {
 		c.waiting = false // a command has begun
 	}
-	if n == 0 && waiting && c.woken && errors.Is(err, os.ErrDeadlineExceeded) {
+	if n == 0 && c.expired && errors.Is(err, os.ErrDeadlineExceeded) {
+		err = errExpired
+	} else if n == 0 && waiting && c.woken && errors.Is(err, os.ErrDeadlineExceeded) {
 		c.woken = false
 		return 0, errWoken{}
 	}
