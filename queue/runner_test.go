@@ -165,7 +165,7 @@ func TestRunnerFairness(t *testing.T) {
 		for i := range 100 {
 			w.send(fmt.Sprintf("u@d%d.example", i%3))
 		}
-		synctest.Wait()
+		pass(100 * time.Millisecond)
 		w.wantJobs(500)
 		close(free)
 		pass(2 * time.Second)

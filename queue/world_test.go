@@ -248,6 +248,9 @@ func (w *world) set(f func()) {
 	f()
 }
 
+// soon is the least time between two looks at the storage.
+const soon = 2 * time.Millisecond
+
 // pass lets time go by.
 func pass(d time.Duration) {
 	time.Sleep(d)
