@@ -146,6 +146,7 @@ func TestRunnerNoLimitPerDestination(t *testing.T) {
 // A destination that hangs, with any amount of mail, delays no other.
 func TestRunnerFairness(t *testing.T) {
 	inWorld(t, func(w *world) {
+		w.r.Workers, w.r.PerDestination = 5, 4
 		free := make(chan struct{})
 		w.take = func(ctx context.Context, env *smtp.Envelope, _ *smtp.Body) ([]smtp.RcptStatus, error) {
 			if env.Recipients[0].ForwardPath.Domain == "hangs.example" {
@@ -165,7 +166,7 @@ func TestRunnerFairness(t *testing.T) {
 		for i := range 100 {
 			w.send(fmt.Sprintf("u@d%d.example", i%3))
 		}
-		pass(100 * time.Millisecond)
+		pass(time.Second)
 		w.wantJobs(500)
 		close(free)
 		pass(2 * time.Second)
