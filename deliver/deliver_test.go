@@ -224,6 +224,21 @@ func TestLocalDeliverySharesTheBlob(t *testing.T) {
 	}
 }
 
+// Two spellings of one address in one message are one recipient; a sub-address
+// is another.
+func TestLocalDeliverySpellings(t *testing.T) {
+	s, dir := newStore(t)
+	l := &deliver.LocalDelivery{Store: s, Directory: dir}
+	statuses, err := deliverTo(t, l, "job", smtp.NewBody(strings.NewReader(content), -1),
+		"alice@example.org", "ALICE@Example.org", "alice+x@example.org")
+	if err != nil || len(statuses) != 3 {
+		t.Fatalf("%v, %v", statuses, err)
+	}
+	if got, _ := inbox(t, s, "alice@example.org"); len(got) != 2 {
+		t.Errorf("%d messages, want 2", len(got))
+	}
+}
+
 func TestLocalDeliveryRefusals(t *testing.T) {
 	s, dir := newStore(t)
 	bob, _ := s.Open(t.Context(), "bob@example.org")

@@ -227,3 +227,16 @@ func TestInternational(t *testing.T) {
 		t.Errorf("Final-Recipient: %q", g[1].Get("Final-Recipient"))
 	}
 }
+
+// The next hop is named as a domain or an address literal (RFC 3464 §2.3.5).
+func TestRemoteMTA(t *testing.T) {
+	blobs := memblob.New()
+	for hop, want := range map[string]string{"mx.example.com": "dns; mx.example.com", "192.0.2.1": "dns; [192.0.2.1]", "2001:db8::1": "dns; [IPv6:2001:db8::1]", "local": ""} {
+		j := newJob(t, blobs, "Subject: x\r\n\r\n", "a@example.com")
+		reps := report(t, blobs, j, queue.Result{State: queue.Failed, NextHop: hop, Reply: smtp.NewReply(550, smtp.EnhancedCode{Class: 5, Subject: 1, Detail: 1}, "no")})
+		fields := groups(t, parse(t, reps[0].Body).contents[1])
+		if got := fields[1].Get("Remote-MTA"); got != want {
+			t.Errorf("%s: Remote-MTA %q, want %q", hop, got, want)
+		}
+	}
+}
