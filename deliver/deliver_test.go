@@ -3,6 +3,7 @@ package deliver_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -340,4 +341,34 @@ func describe(h queue.Hop) string {
 		return s
 	}
 	return "to " + h.Name
+}
+
+// A hook that panics in one account's delivery reaches the caller, who defers;
+// the second attempt completes the others without doubling anybody.
+func TestLocalDeliveryPanic(t *testing.T) {
+	s, dir := newStore(t)
+	l := &deliver.LocalDelivery{Store: s, Directory: dir}
+	l.Sort = func(_ context.Context, m *deliver.LocalMessage) ([]deliver.Placement, error) {
+		if m.Account == "bob@example.org" {
+			panic("hook")
+		}
+		return []deliver.Placement{{}}, nil
+	}
+	func() {
+		defer func() {
+			if v := recover(); v == nil || !strings.Contains(fmt.Sprint(v), "hook") {
+				t.Errorf("recovered %v", v)
+			}
+		}()
+		deliverTo(t, l, "p", smtp.NewBody(strings.NewReader(content), -1), "alice@example.org", "bob@example.org")
+	}()
+	l.Sort = nil
+	if _, err := deliverTo(t, l, "p", smtp.NewBody(strings.NewReader(content), -1), "alice@example.org", "bob@example.org"); err != nil {
+		t.Fatal(err)
+	}
+	alice, _ := inbox(t, s, "alice@example.org")
+	bob, _ := inbox(t, s, "bob@example.org")
+	if len(alice) != 1 || len(bob) != 1 {
+		t.Errorf("alice has %d, bob %d messages, want one each", len(alice), len(bob))
+	}
 }

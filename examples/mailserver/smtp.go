@@ -37,9 +37,16 @@ func (s *server) compose() {
 	s.queue = &queue.Queue{Storage: s.storage, Blobs: s.engine.Blobs(), Router: router}
 	s.runner = &queue.Runner{
 		Queue: s.queue, Router: router, Logger: s.log, DrainTimeout: queueDrainTime,
-		Reporter: &dsn.Reporter{Hostname: s.o.hostname, Blobs: s.engine.Blobs()},
+		Reporter: &dsn.Reporter{Hostname: s.o.hostname, Blobs: s.engine.Blobs(), RetryUntil: queue.Schedule{}.Expiry},
+		Workers:  200, Ordered: isLocal,
 	}
 	s.queue.Kick = s.runner.Kick
+}
+
+// isLocal reports a destination in the own store: a mailbox shows messages in
+// the order in which they were accepted.
+func isLocal(destination string) bool {
+	return strings.HasPrefix(destination, deliver.NextHopLocal+"/")
 }
 
 // nextHops is the way to foreign hosts: the smart host of -relay, or MX.
