@@ -100,10 +100,10 @@ func (r *Runner) Kick() {
 
 // lookAgain is the longest time without a look at the storage: another
 // process may have put a job through its own transaction. lookSoon is the
-// shortest, where nothing else wakes the runner up.
+// shortest: under load one look serves all that came since the last.
 const (
 	lookAgain = time.Second
-	lookSoon  = time.Millisecond
+	lookSoon  = 2 * time.Millisecond
 )
 
 // Why an attempt is cancelled.
@@ -137,7 +137,12 @@ func (r *Runner) Run(ctx context.Context) error {
 		case <-r.wake:
 		case <-timer.C:
 		}
+		if wait := lookSoon - time.Since(l.looked); wait > 0 {
+			timer.Reset(wait)
+			continue
+		}
 		timer.Reset(l.dispatch(ctx))
+		l.looked = time.Now()
 	}
 }
 
@@ -149,6 +154,7 @@ type loop struct {
 	ttl     time.Duration
 	workers int
 	per     int            // attempts to one destination
+	looked  time.Time      // end of the latest dispatch
 	busy    map[string]int // destination → attempts under way
 	active  map[Token]*attempt
 	done    chan *attempt

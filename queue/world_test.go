@@ -121,13 +121,14 @@ func (w *world) receive(ctx context.Context, env *smtp.Envelope, b *smtp.Body) (
 	if err != nil {
 		return nil, err
 	}
-	t := try{at: time.Since(w.start), once: env.Mail.Once, body: string(b.Trace()) + string(body)}
+	t := try{once: env.Mail.Once, body: string(b.Trace()) + string(body)}
 	var to []string
 	for _, r := range env.Recipients {
 		to = append(to, r.ForwardPath.String())
 	}
 	t.rcpts = strings.Join(to, ",")
 	w.mu.Lock()
+	t.at = time.Since(w.start)
 	w.tries = append(w.tries, t)
 	take := w.take
 	w.mu.Unlock()
@@ -137,7 +138,8 @@ func (w *world) receive(ctx context.Context, env *smtp.Envelope, b *smtp.Body) (
 	return smtp.Accepted(len(env.Recipients)), nil
 }
 
-// run starts the runner; the function returned ends it and waits.
+// run starts the runner, and the clock of the test once it is idle; the
+// function returned ends it and waits.
 func (w *world) run() (stop func()) {
 	ctx, cancel := context.WithCancel(w.t.Context())
 	done := make(chan struct{})
@@ -147,6 +149,8 @@ func (w *world) run() (stop func()) {
 			w.t.Errorf("Run: %v", err)
 		}
 	}()
+	pass(10 * time.Millisecond)
+	w.set(func() { w.start = time.Now() })
 	return func() { cancel(); <-done }
 }
 
@@ -247,6 +251,9 @@ func (w *world) set(f func()) {
 	defer w.mu.Unlock()
 	f()
 }
+
+// soon is the least time between two looks at the storage.
+const soon = 2 * time.Millisecond
 
 // pass lets time go by.
 func pass(d time.Duration) {

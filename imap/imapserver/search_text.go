@@ -82,7 +82,7 @@ func (h *haystack) reset(needles []needle) *haystack {
 // done reports whether all needles were found.
 func (h *haystack) done() bool {
 	for _, n := range h.needles {
-		if *n.found != yes {
+		if *n.found != proved {
 			return false
 		}
 	}
@@ -106,8 +106,8 @@ func (h *haystack) Write(p []byte) (int, error) {
 	h.carry = slices.Clone(piece[whole:])
 	h.buf = fold(h.buf, piece[:whole])
 	for _, n := range h.needles {
-		if *n.found != yes && bytes.Contains(h.buf, n.text) {
-			*n.found = yes
+		if *n.found != proved && bytes.Contains(h.buf, n.text) {
+			*n.found = proved
 		}
 	}
 	if drop := len(h.buf) - h.keep; drop > 0 {
@@ -169,10 +169,10 @@ func (m *mail) scanHeader(p searchProgram, need []bool, values []truth, h *hayst
 			m.scanField(h, f)
 		}
 		for i := range p {
-			if need[i] && p[i].op == opHeader && values[i] != yes && f.Is(p[i].name) {
+			if need[i] && p[i].op == opHeader && values[i] != proved && f.Is(p[i].name) {
 				m.scratch = appendDecoded(m.scratch[:0], mime.AppendUnfolded(nil, f.Value))
 				if containsFold(m.scratch, p[i].text) {
-					values[i] = yes
+					values[i] = proved
 				}
 			}
 		}

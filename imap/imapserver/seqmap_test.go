@@ -117,7 +117,7 @@ func TestSearchProgram(t *testing.T) {
 			if need[index(n)] {
 				return facts[index(n)]
 			}
-			return no3
+			return refuted
 		})
 		if got != final {
 			t.Fatalf("with the needed leaves %v, with all %v", got, final)
@@ -159,7 +159,7 @@ func TestHaystack(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if (found == yes) != tt.want {
+			if (found == proved) != tt.want {
 				t.Errorf("%q in pieces of %d: %v", tt.needle, size, found)
 			}
 		}
