@@ -6,6 +6,9 @@
 //	storeworker -engine NAME [-control] run  in POWERCUT_DIR, until it is killed
 //	storeworker -engine NAME verify          with the lines on its standard input
 //
+// What run says goes to the file that POWERCUT_ACKS names, else to its standard
+// output.
+//
 // With -control the database does not sync its commits: then verify must find
 // a loss, which shows that it would notice one.
 //
