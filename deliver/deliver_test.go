@@ -140,8 +140,10 @@ func TestGate(t *testing.T) {
 // deliverTo runs one transaction of local delivery.
 func deliverTo(t *testing.T, l *deliver.LocalDelivery, once string, b *smtp.Body, to ...string) ([]smtp.RcptStatus, error) {
 	t.Helper()
-	m := &smtp.Mail{ID: "i", Once: once, PerRecipient: true, Received: time.Unix(1e9, 0),
-		ReversePath: smtp.ReversePath(address("sender@remote.example"))}
+	m := &smtp.Mail{
+		ID: "i", Once: once, PerRecipient: true, Received: time.Unix(1e9, 0),
+		ReversePath: smtp.ReversePath(address("sender@remote.example")),
+	}
 	tx, err := l.Begin(t.Context(), m)
 	if err != nil {
 		t.Fatal(err)

@@ -113,8 +113,10 @@ func TestFailure(t *testing.T) {
 	j := newJob(t, blobs, "Subject: hi\r\nX: é\r\n\r\nsecret body\r\n", "a@example.com", "b@example.com", "c@example.com")
 	j.Params.EnvelopeID = "env 1"
 	j.Recipients[0].Params.Original = smtp.OriginalRecipient{Type: "rfc822", Address: "orig@example.com"}
-	refused := queue.Result{State: queue.Failed, NextHop: "mx.example.com", Err: io.ErrClosedPipe,
-		Reply: smtp.Reply{Code: 550, Enhanced: smtp.EnhancedCode{Class: 5, Subject: 1, Detail: 1}, Lines: []string{"no\r\nsuch", "user é"}}}
+	refused := queue.Result{
+		State: queue.Failed, NextHop: "mx.example.com", Err: io.ErrClosedPipe,
+		Reply: smtp.Reply{Code: 550, Enhanced: smtp.EnhancedCode{Class: 5, Subject: 1, Detail: 1}, Lines: []string{"no\r\nsuch", "user é"}},
+	}
 	expired := queue.Result{State: queue.Failed, Reply: smtp.NewReply(451, smtp.EnhancedCode{Class: 4, Subject: 4, Detail: 1}, "busy")}
 	reps := report(t, blobs, j, refused, queue.Result{State: queue.Delivered}, expired)
 	if len(reps) != 1 || reps[0].To.String() != "sender@example.net" || reps[0].UTF8 {

@@ -31,8 +31,10 @@ func TestCollect(t *testing.T) {
 	queued, delivered, orphan := commit("A: queued\r\n\r\n"), commit("A: delivered\r\n\r\n"), commit("A: orphan\r\n\r\n")
 
 	to := smtp.ForwardPath{Path: smtp.Path{Local: "x", Domain: "foreign.example"}}
-	job := queue.Job{ID: "job", Message: "message", Destination: s.queue.Router.Key(to), Blob: queued, Size: 13,
-		Recipients: []queue.Recipient{{Recipient: smtp.Recipient{ForwardPath: to}}}}
+	job := queue.Job{
+		ID: "job", Message: "message", Destination: s.queue.Router.Key(to), Blob: queued, Size: 13,
+		Recipients: []queue.Recipient{{Recipient: smtp.Recipient{ForwardPath: to}}},
+	}
 	if err := s.storage.Put(t.Context(), job); err != nil {
 		t.Fatal(err)
 	}
