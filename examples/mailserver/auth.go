@@ -14,6 +14,15 @@ import (
 	"github.com/mailstead/mailstead/store"
 )
 
+// guardOf slows down guessing. While every listener is on loopback only the
+// owner of the machine can guess, and more slips of his are forgiven.
+func guardOf(o *options) login.Guard {
+	if o.loopback() {
+		return &login.Throttle{Free: 20}
+	}
+	return &login.Throttle{}
+}
+
 // smtpAuth offers the login service's mechanisms to smtpserver.
 type smtpAuth struct{ *login.Service }
 

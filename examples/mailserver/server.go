@@ -76,7 +76,7 @@ func newServer(ctx context.Context, o *options, log *slog.Logger) (_ *server, er
 	if err = setUpAccounts(ctx, users, s.engine.Store(), s.accounts); err != nil {
 		return nil, err
 	}
-	s.login = &login.Service{Backend: users, AllowPlaintext: o.plaintextAuth, Logger: log}
+	s.login = &login.Service{Backend: users, Guard: guardOf(o), AllowPlaintext: o.plaintextAuth, Logger: log}
 	if s.directory, err = newDirectory(o, s.engine.Store(), s.accounts); err != nil {
 		return nil, err
 	}
