@@ -6,6 +6,7 @@ import (
 	"iter"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/blob"
@@ -62,10 +63,12 @@ func engineDefects() []defect {
 	}
 }
 
-// gate lets n callers pass together, or each alone after the first n.
+// gate lets the first n callers pass together, and all others as they come.
+// Where no n callers come it opens after a moment.
 type gate struct {
 	mu   sync.Mutex
 	here int
+	once sync.Once
 	open chan struct{}
 }
 
@@ -74,10 +77,14 @@ func newGate() *gate { return &gate{open: make(chan struct{})} }
 func (g *gate) pass(n int) {
 	g.mu.Lock()
 	if g.here++; g.here == n {
-		close(g.open)
+		g.once.Do(func() { close(g.open) })
 	}
 	g.mu.Unlock()
-	<-g.open
+	select {
+	case <-g.open:
+	case <-time.After(50 * time.Millisecond):
+		g.once.Do(func() { close(g.open) })
+	}
 }
 
 // quotaBefore looks at Usage, and then applies without quota; the writers of
@@ -150,6 +157,8 @@ func moveInTwo(b *brokenAccount, ctx context.Context, c store.Change) (store.Res
 // reader look twice in between: the second look began after the first Op.
 func splitSeen() hooks {
 	looks := make(chan struct{})
+	alone := make(chan struct{})
+	var once sync.Once
 	return hooks{
 		apply: func(b *brokenAccount, ctx context.Context, c store.Change) (store.Result, error) {
 			if _, ok := c.Ops[0].(store.Copy); !ok {
@@ -162,8 +171,9 @@ func splitSeen() hooks {
 			for range 2 {
 				select {
 				case <-looks:
-				case <-ctx.Done():
-					return first, ctx.Err()
+				case <-alone:
+				case <-time.After(50 * time.Millisecond):
+					once.Do(func() { close(alone) })
 				}
 			}
 			rest, err := b.Account.Apply(ctx, store.Change{Ops: c.Ops[1:]})
