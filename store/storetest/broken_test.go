@@ -20,7 +20,8 @@ type broken struct {
 	store.Store
 	hooks
 	rig  *rig
-	node int // 0 for the first or only one
+	node int  // 0 for the first or only one
+	many bool // there are several
 }
 
 type hooks struct {
@@ -31,7 +32,8 @@ type hooks struct {
 	open      func(b *brokenAccount, ctx context.Context, id store.MailboxID, uid store.UID) (store.Content, error)
 	entries   func(b *brokenAccount, ctx context.Context, q store.EntryQuery) iter.Seq2[store.Entry, error]
 	wait      func(b *brokenAccount, ctx context.Context, after store.ModSeq) (store.ModSeq, error)
-	holds     func(s store.Store, ctx context.Context, refs []blob.Ref) ([]blob.Ref, error)
+	holds     func(b *broken, ctx context.Context, refs []blob.Ref) ([]blob.Ref, error)
+	empty     bool // apply is called for a Change without Ops, too
 	as        func(b *brokenAccount, target any) (handled, ok bool)
 	create    func(b *broken, ctx context.Context, id store.AccountID, info store.AccountInfo) error
 	usage     func(b *brokenAccount, ctx context.Context) (store.Usage, error)
@@ -104,7 +106,7 @@ func (b *broken) Holds(ctx context.Context, refs []blob.Ref) ([]blob.Ref, error)
 	if b.holds == nil {
 		return b.Store.Holds(ctx, refs)
 	}
-	return b.holds(b.Store, ctx, refs)
+	return b.holds(b, ctx, refs)
 }
 
 func (b *broken) Accounts(ctx context.Context, after store.AccountID) iter.Seq2[store.AccountInfo, error] {
@@ -115,7 +117,7 @@ func (b *broken) Accounts(ctx context.Context, after store.AccountID) iter.Seq2[
 }
 
 func (a *brokenAccount) Apply(ctx context.Context, c store.Change) (store.Result, error) {
-	if a.b.apply == nil {
+	if a.b.apply == nil || len(c.Ops) == 0 && !a.b.empty {
 		return a.Account.Apply(ctx, c)
 	}
 	return a.b.apply(a, ctx, c)
@@ -223,7 +225,7 @@ func brokenConfig(make func() hooks) Config {
 		Nodes: func(t *testing.T, n int) (nodes []store.Store) {
 			r := newRig(t)
 			for i := range n {
-				nodes = append(nodes, &broken{Store: r, hooks: make(), rig: r, node: i})
+				nodes = append(nodes, &broken{Store: r, hooks: make(), rig: r, node: i, many: n > 1})
 			}
 			return nodes
 		},

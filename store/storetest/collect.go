@@ -67,7 +67,7 @@ func collectCopies(e *env) {
 	h := e.account("alice")
 	boxes := []store.MailboxID{h.inbox, h.create("b"), h.create("c")}
 	var ops []store.Op
-	for i := range 4 {
+	for i := range 5 {
 		ops = append(ops, h.message(h.inbox, fmt.Sprint("body ", i)))
 	}
 	h.do(ops...)

@@ -78,7 +78,8 @@ func faultRefused(e *env, f Fault) {
 func faultAcknowledged(e *env) {
 	h := e.account("alice")
 	h.put(h.inbox, 2)
-	c := h.large("")
+	c := h.large("sync")
+	c.Once = ""
 	e.fault(FaultSync)
 	for range 3 {
 		if _, err := h.Apply(e.ctx, c); err == nil {
@@ -124,7 +125,8 @@ func faultReads(e *env) {
 func faultHeals(e *env) {
 	h := e.account("alice")
 	last := h.put(h.inbox, 2).Max()
-	c := h.large("")
+	c := h.large("heal")
+	c.Once = ""
 	e.fault(FaultNoSpace)
 	h.untilRefused(c)
 	last = max(last, h.uids(h.inbox).Max())

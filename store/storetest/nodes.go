@@ -90,8 +90,18 @@ func nodesFollow(e *env) {
 	const changes = 100
 	a, b := e.both()
 	start := b.modSeq()
+	near := make(chan struct{}) // the follower has seen all but the last
 	done := e.writers(1, func(int) {
-		for at := start; b.state(a.inbox).Messages < changes; {
+		at, seen := start, false
+		for {
+			n := b.state(a.inbox).Messages
+			if n == changes-1 && !seen {
+				seen = true
+				close(near)
+			}
+			if n == changes {
+				return
+			}
 			m, err := waitFor(e.ctx, b, at)
 			if err != nil {
 				e.errorf("Wait: %v", err)
@@ -101,10 +111,12 @@ func nodesFollow(e *env) {
 		}
 	})
 	op := a.message(a.inbox, "x")
-	for range changes {
+	for range changes - 1 {
 		a.do(op)
 	}
-	e.await("a follower at the other node", done)
+	e.await("a follower at the other node", near)
+	a.do(op)
+	e.await("a follower at the other node, after the last Change,", done)
 }
 
 func nodesNumbers(e *env) {
@@ -214,7 +226,7 @@ func nodesCreate(e *env) {
 	for i := range 10 {
 		var won atomic.Int64
 		done := e.writers(2, func(n int) {
-			err := []store.Store{e.s, e.others[0]}[n].Create(e.ctx, store.AccountID(fmt.Sprint("a", i)), store.AccountInfo{})
+			err := []store.Store{e.s, e.others[0]}[n].Create(e.ctx, store.AccountID(fmt.Sprint("n", i)), store.AccountInfo{})
 			if err == nil {
 				won.Add(1)
 			} else if !errors.Is(err, store.ErrExists) {
