@@ -87,36 +87,8 @@ func nodesWake(e *env) {
 }
 
 func nodesFollow(e *env) {
-	const changes = 100
 	a, b := e.both()
-	start := b.modSeq()
-	near := make(chan struct{}) // the follower has seen all but the last
-	done := e.writers(1, func(int) {
-		at, seen := start, false
-		for {
-			n := b.state(a.inbox).Messages
-			if n == changes-1 && !seen {
-				seen = true
-				close(near)
-			}
-			if n == changes {
-				return
-			}
-			m, err := waitFor(e.ctx, b, at)
-			if err != nil {
-				e.errorf("Wait: %v", err)
-				return
-			}
-			at = m
-		}
-	})
-	op := a.message(a.inbox, "x")
-	for range changes - 1 {
-		a.do(op)
-	}
-	e.await("a follower at the other node", near)
-	a.do(op)
-	e.await("a follower at the other node, after the last Change,", done)
+	e.follow(a, 100, b)
 }
 
 func nodesNumbers(e *env) {
