@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"time"
 
 	"github.com/mailstead/mailstead/smtp"
+	"github.com/mailstead/mailstead/store/blob"
 )
 
 // ErrOutcomeUnknown is in the chain of an error by which a receiver says that
@@ -17,46 +19,71 @@ var ErrOutcomeUnknown = errors.New("queue: connection lost after the final dot")
 
 // attempt is one try to deliver one leased job.
 type attempt struct {
-	r        *Runner
-	lease    Lease
-	cancel   context.CancelFunc
-	panics   int // attempts at this job that panicked before
-	panicked bool
-	expand   []Job // jobs that replace expanded recipients
+	r           *Runner
+	lease       Lease
+	destination string
+	expires     time.Time               // of the lease; the loop's
+	cancel      context.CancelCauseFunc // with errShutdown, errTimeout or ErrLeaseLost
+	end         <-chan struct{}         // closed when the runner's time is over
+	crashed     bool                    // the attempt before this one panicked
+	panicked    bool                    // this one did
+	hold        string                  // why the job cannot be attempted at all
+	expand      []Job                   // jobs that replace expanded recipients
+	before      <-chan struct{}         // closed when the attempt in front has delivered; nil = none
+	delivered   chan<- struct{}         // closed when this one has; nil = nobody waits
 }
 
 // run tries every hop, and settles the lease.
 func (a *attempt) run(ctx context.Context) {
+	if a.before != nil {
+		select {
+		case <-a.before:
+		case <-ctx.Done():
+		}
+	}
+	if d := defaultTo(a.r.AttemptTimeout, 30*time.Minute); d > 0 {
+		timer := time.AfterFunc(d, func() { a.cancel(errTimeout) })
+		defer timer.Stop()
+	}
 	results := a.deliver(ctx)
+	if a.delivered != nil {
+		close(a.delivered)
+	}
 	a.settle(ctx, results)
 }
 
-// deliver returns one result for each recipient. A panic below it defers what
-// has no result yet.
-func (a *attempt) deliver(ctx context.Context) (results []Result) {
-	job := a.lease.Job
-	results = make([]Result, len(job.Recipients))
-	for i := range results {
-		results[i].Err = errNotTried
-	}
+// protect runs f; a panic in it is logged, and returned as an error.
+func (a *attempt) protect(ctx context.Context, what string, f func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			a.panicked = true
-			a.r.log().ErrorContext(ctx, "queue: delivery panicked", "job", job.ID, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+			a.r.log().ErrorContext(ctx, "queue: "+what+" panicked", "job", a.lease.Token.Job, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+			err = errPanic
 		}
 	}()
-	hops, err := a.r.Router.Route(ctx, job)
-	if err != nil {
-		for i := range results {
-			results[i] = resultOf(err, "")
+	return f()
+}
+
+var errPanic = errors.New("queue: panic")
+
+// deliver returns one result for each recipient. A panic below it defers what
+// has no result yet.
+func (a *attempt) deliver(ctx context.Context) []Result {
+	job := a.lease.Job
+	results := repeat(resultOf(errNotTried, ""), len(job.Recipients))
+	a.protect(ctx, "delivery", func() error {
+		hops, err := a.r.Router.Route(ctx, job)
+		if err != nil {
+			copy(results, repeat(resultOf(err, ""), len(results)))
+			return nil
 		}
-		return results
-	}
-	for _, h := range hops {
-		for i, res := range a.hop(ctx, h) {
-			results[h.Recipients[i]] = res
+		for _, h := range hops {
+			for i, res := range a.hop(ctx, h) {
+				results[h.Recipients[i]] = res
+			}
 		}
-	}
+		return nil
+	})
 	return results
 }
 
@@ -67,9 +94,11 @@ func (a *attempt) hop(ctx context.Context, h Hop) []Result {
 	switch {
 	case h.Err != nil:
 		return repeat(resultOf(h.Err, h.Name), len(h.Recipients))
-	case h.Expand != nil:
+	case len(h.Expand) > 0:
 		a.expandJob(h.Expand)
 		return repeat(Result{State: Delivered, NextHop: h.Name}, len(h.Recipients))
+	case h.Receiver == nil || h.To != nil && len(h.To) != len(h.Recipients):
+		return repeat(resultOf(errNotTried, h.Name), len(h.Recipients))
 	}
 	statuses, err := a.transact(ctx, h)
 	if err == nil && len(statuses) != len(h.Recipients) {
@@ -97,7 +126,8 @@ func (a *attempt) expandJob(to []smtp.Recipient) {
 		env.Recipients = append(env.Recipients, &to[i])
 	}
 	for _, j := range a.r.Queue.Jobs(env, job.Blob, job.Size, job.Prefix) {
-		j.Key, j.Identity, j.Peer, j.Created, j.Priority = job.Key, job.Identity, job.Peer, job.Created, job.Priority
+		j.Key, j.Identity, j.Peer, j.Priority = job.Key, job.Identity, job.Peer, job.Priority
+		j.Created, j.Expires = job.Created, job.Expires
 		a.expand = append(a.expand, j)
 	}
 }
@@ -122,6 +152,9 @@ func (a *attempt) transact(ctx context.Context, h Hop) ([]smtp.RcptStatus, error
 	}
 	body, err := a.r.Queue.Blobs.Open(ctx, job.Blob)
 	if err != nil {
+		if errors.Is(err, blob.ErrNoBlob) || errors.Is(err, blob.ErrCorrupt) {
+			a.hold = "the body cannot be read"
+		}
 		return nil, err
 	}
 	defer body.Close()

@@ -98,7 +98,6 @@ func (q *Queue) Jobs(env *smtp.Envelope, ref blob.Ref, size int64, trace []byte)
 	head := Job{
 		Message: env.Mail.ID, ReversePath: env.Mail.ReversePath, Params: env.Mail.Params.Clone(),
 		Blob: ref, Size: size, Prefix: trace, Created: q.now(), Peer: peerInfo(env.Mail.Peer),
-		Priority: 0,
 	}
 	head.Due = head.Created
 	if env.Mail.Peer != nil {

@@ -59,13 +59,21 @@ type Runner struct {
 	Reporter Reporter // nil = no DSNs; then failed mail is held, not dropped
 	Schedule Schedule
 
-	Workers        int           // attempts at a time; zero = 40
-	PerDestination int           // of these to one destination; zero = 20
-	LeaseTTL       time.Duration // zero = 15 min
-	AttemptTimeout time.Duration // of one attempt; zero = 30 min
-	DrainTimeout   time.Duration // for attempts under way when Run ends; zero = 3 s
+	Workers        int // attempts at a time; zero or less = 40
+	PerDestination int // of these to one destination; zero = 20, negative = no limit
 
-	// Event is told of each outcome; it must not block. nil = none.
+	// Ordered reports a destination whose jobs are delivered one after the
+	// other in the order of their due times, so that a mailbox shows messages
+	// as they were accepted; only their settlements overlap. nil = none. It
+	// must not block.
+	Ordered func(destination string) bool
+
+	LeaseTTL       time.Duration // zero or less = 15 min
+	AttemptTimeout time.Duration // of one attempt; zero = 30 min, negative = no limit
+	DrainTimeout   time.Duration // for attempts under way when Run ends; zero = 3 s, negative = none
+
+	// Event is told of each outcome after it was settled; it must not block.
+	// nil = none.
 	Event func(Event)
 
 	Logger *slog.Logger // nil = slog.Default
@@ -98,63 +106,98 @@ func (r *Runner) Kick() {
 }
 
 // lookAgain is the longest time without a look at the storage: another
-// process may have put a job through its own transaction.
-const lookAgain = time.Second
+// process may have put a job through its own transaction. lookSoon is the
+// shortest: under load one look serves all that came since the last.
+const (
+	lookAgain = time.Second
+	lookSoon  = 2 * time.Millisecond
+)
+
+// Why an attempt is cancelled.
+var (
+	errShutdown = errors.New("queue: the runner ends")
+	errTimeout  = errors.New("queue: the attempt took too long")
+)
 
 // Run attempts due jobs until ctx ends; it then waits for the attempts under
 // way up to DrainTimeout, cancels the rest, settles them as not attempted, and
 // returns nil. It is called once.
 func (r *Runner) Run(ctx context.Context) error {
 	r.init()
-	l := &loop{
-		r: r, busy: make(map[string]int), active: make(map[string]*attempt),
-		done: make(chan *attempt), panics: make(map[string]int),
-	}
-	l.work, l.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	defer l.cancel()
+	l := newLoop(ctx, r)
+	defer l.cancel(nil)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	extend := time.NewTicker(defaultTo(r.LeaseTTL, 15*time.Minute) / 3)
+	extend := time.NewTicker(max(l.ttl/3, time.Millisecond))
 	defer extend.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			l.drain()
+			l.drain(extend.C)
 			return nil
 		case a := <-l.done:
 			l.finish(a)
+			l.finishMore()
 		case <-extend.C:
-			l.extend(ctx)
+			l.extend()
 			continue
 		case <-r.wake:
 		case <-timer.C:
 		}
+		if wait := lookSoon - time.Since(l.looked); wait > 0 {
+			timer.Reset(wait)
+			continue
+		}
 		timer.Reset(l.dispatch(ctx))
+		l.looked = time.Now()
 	}
 }
 
 // loop is the state of one Run; only Run's goroutine touches it.
 type loop struct {
-	r      *Runner
-	work   context.Context // of the attempts; outlives Run's ctx by DrainTimeout
-	cancel context.CancelFunc
-	busy   map[string]int // destination → attempts under way
-	active map[string]*attempt
-	done   chan *attempt
-	panics map[string]int // job → attempts that panicked
+	r       *Runner
+	work    context.Context // of the attempts; outlives Run's ctx by DrainTimeout
+	cancel  context.CancelCauseFunc
+	ttl     time.Duration
+	workers int
+	per     int                        // attempts to one destination
+	looked  time.Time                  // end of the latest dispatch
+	busy    map[string]int             // destination → attempts under way
+	lanes   map[string]<-chan struct{} // ordered destination → its latest attempt has delivered
+	active  map[Token]*attempt
+	done    chan *attempt
+	panics  map[string]bool // jobs whose latest attempt panicked
+}
+
+func newLoop(ctx context.Context, r *Runner) *loop {
+	l := &loop{
+		r: r, ttl: 15 * time.Minute, workers: 40, per: defaultTo(r.PerDestination, 20),
+		busy: make(map[string]int), lanes: make(map[string]<-chan struct{}), active: make(map[Token]*attempt),
+		done: make(chan *attempt), panics: make(map[string]bool),
+	}
+	if r.LeaseTTL > 0 {
+		l.ttl = r.LeaseTTL
+	}
+	if r.Workers > 0 {
+		l.workers = r.Workers
+	}
+	if l.per < 0 {
+		l.per = l.workers
+	}
+	l.work, l.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+	return l
 }
 
 // dispatch starts as many attempts as fit and returns when to look again.
 func (l *loop) dispatch(ctx context.Context) time.Duration {
 	now := l.r.Queue.now()
-	free := defaultTo(l.r.Workers, 40) - len(l.active)
+	free := l.workers - len(l.active)
 	if free <= 0 {
 		return lookAgain
 	}
-	per := defaultTo(l.r.PerDestination, 20)
 	full := make(map[string]bool)
 	for d, n := range l.busy {
-		if n >= per {
+		if n >= l.per {
 			full[d] = true
 		}
 	}
@@ -166,7 +209,7 @@ func (l *loop) dispatch(ctx context.Context) time.Duration {
 	started := 0
 	for i, d := range dests {
 		share := max(1, free/(len(dests)-i))
-		n := l.lease(ctx, d, now, min(share, per-l.busy[d]))
+		n := l.lease(ctx, d, now, min(share, l.per-l.busy[d]))
 		started += n
 		if free -= n; free <= 0 {
 			return lookAgain
@@ -176,24 +219,29 @@ func (l *loop) dispatch(ctx context.Context) time.Duration {
 		return 0 // there may be more
 	}
 	if !next.IsZero() && next.Sub(now) < lookAgain {
-		return max(0, next.Sub(now))
+		return max(lookSoon, next.Sub(now))
 	}
 	return lookAgain
 }
 
 // lease starts up to n attempts for destination d and returns how many.
 func (l *loop) lease(ctx context.Context, d string, now time.Time, n int) int {
-	leases, err := l.r.Queue.Storage.LeaseJobs(ctx, d, now, n, defaultTo(l.r.LeaseTTL, 15*time.Minute))
+	leases, err := l.r.Queue.Storage.LeaseJobs(ctx, d, now, n, l.ttl)
 	if err != nil {
 		l.complain(ctx, "cannot lease jobs", err)
 		return 0
 	}
 	for _, lease := range leases {
-		a := &attempt{r: l.r, lease: lease, panics: l.panics[lease.Job.ID]}
+		a := &attempt{r: l.r, lease: lease, expires: lease.Expires, destination: d, end: l.work.Done(), crashed: l.panics[lease.Job.ID]}
 		var actx context.Context
-		actx, a.cancel = context.WithTimeout(l.work, defaultTo(l.r.AttemptTimeout, 30*time.Minute))
-		l.active[lease.Job.ID] = a
+		actx, a.cancel = context.WithCancelCause(l.work)
+		l.active[lease.Token] = a
 		l.busy[d]++
+		if l.r.Ordered != nil && l.r.Ordered(d) {
+			delivered := make(chan struct{})
+			a.before, a.delivered = l.lanes[d], delivered
+			l.lanes[d] = delivered
+		}
 		go func() {
 			defer func() { l.done <- a }()
 			a.run(actx)
@@ -202,44 +250,85 @@ func (l *loop) lease(ctx context.Context, d string, now time.Time, n int) int {
 	return len(leases)
 }
 
+// maxPanics bounds loop.panics: a job that panicked once and then left the
+// queue in another way is never heard of again.
+const maxPanics = 10_000
+
 func (l *loop) finish(a *attempt) {
-	a.cancel()
-	id, d := a.lease.Job.ID, a.lease.Job.Destination
-	delete(l.active, id)
+	a.cancel(nil)
+	id, d := a.lease.Token.Job, a.destination
+	delete(l.active, a.lease.Token)
 	if l.busy[d]--; l.busy[d] == 0 {
 		delete(l.busy, d)
+		delete(l.lanes, d)
 	}
-	if a.panicked {
-		l.panics[id]++
-	} else {
-		delete(l.panics, id)
+	if !a.panicked || a.crashed {
+		delete(l.panics, id) // also of a job that is held now: its release is a new start
+		return
+	}
+	if len(l.panics) >= maxPanics {
+		clear(l.panics)
+	}
+	l.panics[id] = true
+}
+
+// finishMore takes what else has ended, so that one look serves all.
+func (l *loop) finishMore() {
+	for {
+		select {
+		case a := <-l.done:
+			l.finish(a)
+		default:
+			return
+		}
 	}
 }
 
-// extend prolongs the leases under way; an attempt that lost its lease is
-// cancelled before it can pass the final dot.
-func (l *loop) extend(ctx context.Context) {
+// extend prolongs the leases under way; an attempt that lost its lease, or may
+// lose it before the next time, is cancelled before it can pass the final dot.
+func (l *loop) extend() {
+	if len(l.active) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(l.work, l.ttl/3)
+	defer cancel()
+	tokens := make([]Token, 0, len(l.active))
 	for _, a := range l.active {
-		err := l.r.Queue.Storage.Extend(ctx, defaultTo(l.r.LeaseTTL, 15*time.Minute), a.lease.Token)
-		if errors.Is(err, ErrLeaseLost) {
-			a.cancel()
+		tokens = append(tokens, a.lease.Token)
+	}
+	storage, now := l.r.Queue.Storage, time.Now()
+	if storage.Extend(ctx, l.ttl, tokens...) == nil {
+		for _, a := range l.active {
+			a.expires = now.Add(l.ttl)
 		}
-		if err != nil {
-			l.complain(ctx, "cannot extend a lease", err)
+		return
+	}
+	for _, a := range l.active {
+		now := time.Now()
+		err := storage.Extend(ctx, l.ttl, a.lease.Token)
+		if err == nil {
+			a.expires = now.Add(l.ttl)
+			continue
+		}
+		l.complain(l.work, "cannot extend the lease of "+a.lease.Token.Job, err)
+		if errors.Is(err, ErrLeaseLost) || !now.Add(l.ttl/3).Before(a.expires) {
+			a.cancel(ErrLeaseLost)
 		}
 	}
 }
 
 // drain waits for the attempts under way, then cancels those that are left.
-func (l *loop) drain() {
+func (l *loop) drain(extend <-chan time.Time) {
 	timer := time.NewTimer(defaultTo(l.r.DrainTimeout, 3*time.Second))
 	defer timer.Stop()
 	for len(l.active) > 0 {
 		select {
 		case a := <-l.done:
 			l.finish(a)
+		case <-extend:
+			l.extend()
 		case <-timer.C:
-			l.cancel()
+			l.cancel(errShutdown)
 		}
 	}
 }

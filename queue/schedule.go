@@ -51,13 +51,26 @@ func (s Schedule) Delay(n int) time.Duration {
 	return time.Duration(d)
 }
 
-// Expired reports whether a job of this age has had its time. An Expires of
-// the job's own wins.
-func (s Schedule) Expired(j *Job, now time.Time) bool {
+// Expired reports whether a job has had its time.
+func (s Schedule) Expired(j *Job, now time.Time) bool { return !now.Before(s.Expiry(j)) }
+
+// Expiry is when a deferral of this job becomes a failure. An Expires of the
+// job's own wins.
+func (s Schedule) Expiry(j *Job) time.Time {
 	if !j.Expires.IsZero() {
-		return !now.Before(j.Expires)
+		return j.Expires
 	}
-	return now.Sub(j.Created) >= s.withDefaults().Expire
+	return j.Created.Add(s.withDefaults().Expire)
+}
+
+// next is when a job is attempted again: by the schedule, and at the latest
+// when it expires, so that its sender learns of that in time.
+func (s Schedule) next(j *Job, now time.Time) time.Time {
+	due := now.Add(s.Delay(j.Attempts))
+	if end := s.Expiry(j); end.After(now) && end.Before(due) {
+		return end
+	}
+	return due
 }
 
 // delayDue reports whether a delay DSN is due for a job of this age.

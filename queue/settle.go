@@ -20,15 +20,18 @@ type Report struct {
 // settle writes the outcome of an attempt: in doubt, the recipient stays.
 func (a *attempt) settle(ctx context.Context, results []Result) {
 	job, now := a.lease.Job, a.r.Queue.now()
-	if ctx.Err() != nil && !anyFinal(results) {
-		// Cancelled by a shutdown or a lost lease before anything was
-		// decided: the job goes back as it was.
+	stopped := errors.Is(context.Cause(ctx), errShutdown)
+	if stopped && !anyFinal(results) && !a.panicked {
+		// Nothing was decided: the job goes back as it was.
 		a.commit(ctx, Outcome{Token: a.lease.Token, Remaining: job.Recipients, Due: job.Due, Last: job.Last})
 		return
 	}
 	job.Attempts++
 	a.expire(results, now)
-	out := Outcome{Token: a.lease.Token, Attempted: true, Due: now.Add(a.r.Schedule.Delay(job.Attempts)), Next: a.expand}
+	out := Outcome{Token: a.lease.Token, Attempted: true, Due: a.r.Schedule.next(job, now), Next: a.expand}
+	if stopped {
+		out.Due = job.Due
+	}
 	reports, err := a.reports(ctx, results, now)
 	if err != nil {
 		// No DSN could be written: nobody is told, so nobody is dropped.
@@ -38,7 +41,6 @@ func (a *attempt) settle(ctx context.Context, results []Result) {
 	}
 	out.Next = append(out.Next, reports...)
 	for i, res := range results {
-		a.event(i, res, now)
 		if res.State == Deferred || res.State == Unknown {
 			rcpt := job.Recipients[i]
 			rcpt.Delayed = rcpt.Delayed || (res.Delay && err == nil)
@@ -46,13 +48,24 @@ func (a *attempt) settle(ctx context.Context, results []Result) {
 			out.Last = lastOf(res)
 		}
 	}
-	switch {
-	case a.panicked && a.panics > 0 && len(out.Remaining) > 0:
-		out.Hold = "delivery crashed twice"
-	case a.r.Reporter == nil && anyFailed(results):
-		out = a.holdFailed(out, results)
+	out = a.holdLeft(out, results)
+	if a.commit(ctx, out) {
+		a.events(ctx, results, now)
 	}
-	a.commit(ctx, out)
+}
+
+// holdLeft holds what must not be attempted again by itself.
+func (a *attempt) holdLeft(out Outcome, results []Result) Outcome {
+	switch {
+	case a.r.Reporter == nil && anyFailed(results):
+		return a.holdFailed(out, results)
+	case len(out.Remaining) == 0:
+	case a.panicked && a.crashed:
+		out.Hold = "delivery crashed twice"
+	case a.hold != "":
+		out.Hold = a.hold
+	}
+	return out
 }
 
 // expire turns deferrals of a job that has had its time into failures
@@ -81,11 +94,19 @@ func (a *attempt) reports(ctx context.Context, results []Result, now time.Time) 
 	for i := range results {
 		results[i].Delay = delayed && !a.lease.Job.Recipients[i].Delayed
 	}
+	var jobs []Job
+	err := a.protect(ctx, "the reporter", func() (err error) {
+		jobs, err = a.report(ctx, results, now)
+		return err
+	})
+	return jobs, err
+}
+
+func (a *attempt) report(ctx context.Context, results []Result, now time.Time) (jobs []Job, err error) {
 	reports, err := a.r.Reporter.Report(ctx, a.lease.Job, results)
 	if err != nil {
 		return nil, err
 	}
-	var jobs []Job
 	for _, rep := range reports {
 		mail := &smtp.Mail{ID: smtp.NewID(), Received: now, Params: smtp.MailParams{UTF8: rep.UTF8}}
 		env := &smtp.Envelope{Mail: mail, Recipients: []*smtp.Recipient{{ForwardPath: rep.To, Params: smtp.RcptParams{Notify: smtp.NotifyNever}}}}
@@ -111,35 +132,77 @@ func (a *attempt) holdFailed(out Outcome, results []Result) Outcome {
 	return out
 }
 
-// settleTries bounds how often a settlement is tried; when all fail the lease
-// ends by itself and the job is attempted again.
-const settleTries = 4
+// The times between tries to settle. As long as the storage does not take the
+// outcome, the worker is not free for another attempt: what cannot be settled
+// would be delivered twice.
+const (
+	settlePause    = 50 * time.Millisecond
+	settleMaxPause = 5 * time.Second
+	settleTries    = 4 // at least, also when the runner ends
+)
 
-func (a *attempt) commit(ctx context.Context, out Outcome) {
+// commit settles the lease, and reports whether it did. Where it could not,
+// the lease ends by itself and the job is attempted again.
+func (a *attempt) commit(ctx context.Context, out Outcome) bool {
 	ctx = context.WithoutCancel(ctx)
-	var err error
-	for i := range settleTries {
-		if err = a.r.Queue.Storage.Settle(ctx, []Outcome{out}); err == nil {
+	pause := settlePause
+	for try := 1; ; try++ {
+		err := a.r.Queue.Storage.Settle(ctx, []Outcome{out})
+		if err == nil {
 			if len(out.Next) > 0 {
 				a.r.Kick()
 			}
-			return
+			return true
 		}
-		if errors.Is(err, ErrLeaseLost) || errors.Is(err, ErrClosed) {
-			break
+		final := errors.Is(err, ErrLeaseLost) || errors.Is(err, ErrClosed) || errors.Is(err, ErrExists)
+		if final || try >= settleTries && a.ended() {
+			a.r.log().ErrorContext(ctx, "queue: cannot settle; the job will be attempted again", "job", out.Token.Job, "error", err)
+			return false
 		}
-		time.Sleep(50 * time.Millisecond << i)
+		a.r.log().WarnContext(ctx, "queue: cannot settle yet", "job", out.Token.Job, "try", try, "error", err)
+		a.pause(pause, try)
+		pause = min(2*pause, settleMaxPause)
 	}
-	a.r.log().ErrorContext(ctx, "queue: cannot settle; the job will be attempted again", "job", a.lease.Job.ID, "error", err)
 }
 
-func (a *attempt) event(i int, res Result, now time.Time) {
+func (a *attempt) ended() bool {
+	select {
+	case <-a.end:
+		return true
+	default:
+		return false
+	}
+}
+
+// pause waits; the end of the runner cuts it short once the least number of
+// tries is made.
+func (a *attempt) pause(d time.Duration, try int) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	end := a.end
+	if try < settleTries {
+		end = nil
+	}
+	select {
+	case <-timer.C:
+	case <-end:
+	}
+}
+
+// events logs and reports what was settled.
+func (a *attempt) events(ctx context.Context, results []Result, now time.Time) {
 	job := a.lease.Job
-	a.r.log().Info("queue: attempt", "job", job.ID, "message", job.Message, "recipient", job.Recipients[i].ForwardPath.String(),
-		"state", res.State.String(), "next_hop", res.NextHop, "reply", res.Reply.String(), "error", errText(res.Err))
-	if a.r.Event != nil {
-		final := res.State == Delivered || res.State == Failed
-		a.r.Event(Event{Job: job, Recipient: &job.Recipients[i], Result: res, Final: final, Time: now})
+	for i, res := range results {
+		a.r.log().InfoContext(ctx, "queue: attempt", "job", job.ID, "message", job.Message, "recipient", job.Recipients[i].ForwardPath.String(),
+			"state", res.State.String(), "next_hop", res.NextHop, "reply", res.Reply.String(), "error", errText(res.Err))
+		if a.r.Event == nil {
+			continue
+		}
+		a.protect(ctx, "the event hook", func() error {
+			final := res.State == Delivered || res.State == Failed
+			a.r.Event(Event{Job: job, Recipient: &job.Recipients[i], Result: res, Final: final, Time: now})
+			return nil
+		})
 	}
 }
 

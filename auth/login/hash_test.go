@@ -110,8 +110,12 @@ func TestNeedsRehash(t *testing.T) {
 		p    Params
 		want bool
 	}{
-		{h, cheap, false}, {h, Params{}, true}, {h, Params{MemoryKiB: 8, Time: 2}, true}, {h, Params{MemoryKiB: 9, Time: 1}, true},
-		{string(b), cheap, true}, {"{MD5}x", cheap, true},
+		{h, cheap, false},
+		{h, Params{}, true},
+		{h, Params{MemoryKiB: 8, Time: 2}, true},
+		{h, Params{MemoryKiB: 9, Time: 1}, true},
+		{string(b), cheap, true},
+		{"{MD5}x", cheap, true},
 		{"$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc", cheap, true}, // short salt
 	} {
 		if got := NeedsRehash(tt.hash, tt.p); got != tt.want {

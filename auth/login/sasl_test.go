@@ -12,7 +12,8 @@ import (
 )
 
 func plainService(t testing.TB) *Service {
-	return &Service{Backend: users(t), Params: cheap, Guard: Unguarded{}, Logger: slog.New(slog.DiscardHandler),
+	return &Service{
+		Backend: users(t), Params: cheap, Guard: Unguarded{}, Logger: slog.New(slog.DiscardHandler),
 		Authorize: func(_ context.Context, id Identity, account string) error {
 			switch {
 			case account == "down@example.org":
@@ -21,7 +22,8 @@ func plainService(t testing.TB) *Service {
 				return nil
 			}
 			return ErrRejected
-		}}
+		},
+	}
 }
 
 func TestPlain(t *testing.T) {

@@ -265,8 +265,10 @@ func TestSuccessCacheBounded(t *testing.T) {
 // Invariant I4.
 func TestNoPasswordInLog(t *testing.T) {
 	var log bytes.Buffer
-	s := &Service{Backend: users(t), Params: cheap, Guard: Unguarded{},
-		Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+	s := &Service{
+		Backend: users(t), Params: cheap, Guard: Unguarded{},
+		Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}
 	for _, a := range []Attempt{attempt("alice@example.org", "secret"), attempt("alice@example.org", "hunter2"), attempt("eve", "hunter2")} {
 		_, _ = s.Authenticate(t.Context(), a)
 		s.Logger.Info("attempt", "attempt", a, "password", a.Password)

@@ -51,7 +51,7 @@ func cleanName(wire string) (string, error) {
 	return clean, nil
 }
 
-func isASCII(s string) bool {
+func isASCII[S []byte | string](s S) bool {
 	for i := range len(s) {
 		if s[i] >= 0x80 {
 			return false

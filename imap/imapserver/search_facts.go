@@ -1,7 +1,7 @@
 package imapserver
 
 import (
-	"strings"
+	"bytes"
 	"time"
 
 	"github.com/mailstead/mailstead/internal/imapwire"
@@ -18,15 +18,16 @@ func (m *mail) byFacts(n *searchNode) (truth, error) {
 			return unknown, err
 		}
 		if m.meta.SentDate.IsZero() {
-			return no3, nil
+			return refuted, nil
 		}
 		return byDate(n.op-opSentBefore, m.meta.SentDate, n.date), nil
 	case opEnvelope:
 		if err := m.loadMeta(); err != nil {
 			return unknown, err
 		}
-		text, present := envelopeText(m.meta.Envelope, n.field)
-		return truthOf(present && strings.Contains(foldString(text), n.text)), nil
+		text, present := appendEnvelopeText(m.scratch[:0], m.meta.Envelope, n.field)
+		m.scratch = text
+		return truthOf(present && containsFold(text, n.text)), nil
 	}
 	return unknown, nil
 }
@@ -48,35 +49,34 @@ func byDate(which searchOp, t, day time.Time) truth {
 // maxEnvelopeDepth is the nesting of an ENVELOPE: its lists of addresses.
 const maxEnvelopeDepth = 4
 
-// envelopeText returns the text of one element of an ENVELOPE with its encoded
-// words decoded, and whether the field is there.
-func envelopeText(env []byte, index int) (string, bool) {
+// appendEnvelopeText adds the text of one element of an ENVELOPE with its
+// encoded words decoded, and reports whether the field is there.
+func appendEnvelopeText(dst, env []byte, index int) ([]byte, bool) {
 	if len(env) < 2 {
-		return "", false
+		return dst, false
 	}
 	rest := env[1:]
 	for range index {
 		n, err := imapwire.SkipValue(rest, maxEnvelopeDepth)
 		if err != nil || n >= len(rest) {
-			return "", false
+			return dst, false
 		}
 		rest = rest[n+1:]
 	}
 	if rest[0] == '(' {
-		return addressesText(rest), true
+		return appendAddresses(dst, rest), true
 	}
 	s, _, err := imapwire.ConsumeNString(rest)
 	if err != nil || s == nil {
-		return "", false
+		return dst, false
 	}
-	return mime.DecodeWords(s), true
+	return appendDecoded(dst, s), true
 }
 
-// addressesText writes a list of addresses as people write them:
+// appendAddresses writes a list of addresses as people write them:
 //
 //	"(" 1*("(" name SP adl SP mailbox SP host ")") ")"
-func addressesText(list []byte) string {
-	var b strings.Builder
+func appendAddresses(dst, list []byte) []byte {
 	rest := list[1:]
 	for len(rest) > 0 && rest[0] == '(' {
 		rest = rest[1:]
@@ -84,21 +84,26 @@ func addressesText(list []byte) string {
 		for i := range part {
 			s, n, err := imapwire.ConsumeNString(rest)
 			if err != nil || n >= len(rest) {
-				return b.String()
+				return dst
 			}
 			part[i], rest = s, rest[n+1:] // a space, or the closing parenthesis
 		}
 		if part[0] != nil {
-			b.WriteString(mime.DecodeWords(part[0]))
-			b.WriteByte(' ')
+			dst = append(appendDecoded(dst, part[0]), ' ')
 		}
-		b.WriteByte('<')
-		b.WriteString(mime.DecodeWords(part[2]))
+		dst = appendDecoded(append(dst, '<'), part[2])
 		if part[3] != nil {
-			b.WriteByte('@')
-			b.WriteString(mime.DecodeWords(part[3]))
+			dst = appendDecoded(append(dst, '@'), part[3])
 		}
-		b.WriteString(">, ")
+		dst = append(dst, ">, "...)
 	}
-	return b.String()
+	return dst
+}
+
+// appendDecoded adds a field value with its encoded words decoded.
+func appendDecoded(dst, value []byte) []byte {
+	if isASCII(value) && !bytes.Contains(value, []byte("=?")) {
+		return append(dst, value...)
+	}
+	return append(dst, mime.DecodeWords(value)...)
 }

@@ -135,6 +135,8 @@ func (s *session) bye(text string) {
 func (s *session) hangUp(err error) {
 	var timeout interface{ Timeout() bool }
 	switch {
+	case errors.Is(err, errExpired):
+		s.bye("[UNAVAILABLE] Server is shutting down")
 	case errors.Is(err, imapwire.ErrDesync):
 		s.bye("[TOOBIG] Too much data of a refused command")
 	case errors.As(err, &timeout) && timeout.Timeout():
@@ -222,8 +224,9 @@ func (s *session) runVerb(cmd *command) error {
 	if isBad(err) || s.sel == nil || cmd.verb.sync == syncNone || s.conn.failed() != nil {
 		return err
 	}
-	if serr := s.poll(cmd); serr != nil && err == nil {
-		// The command itself succeeded, and says so; the next one will tell.
+	if serr := s.poll(cmd); serr != nil && s.state != logout {
+		// The command itself has its outcome, and says so; the next one will
+		// tell what this could not.
 		s.report(cmd, serr)
 	}
 	return err

@@ -42,6 +42,7 @@ func (s *session) table() (*view.Table, error) {
 	t, err := s.account.Table(s.ctx, s.sel.id)
 	if errors.Is(err, store.ErrNoMailbox) {
 		s.bye("Selected mailbox was deleted")
+		return nil, no(imap.CodeNonExistent, "Selected mailbox was deleted")
 	}
 	return t, err
 }

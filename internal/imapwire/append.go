@@ -118,5 +118,5 @@ func AppendMailbox(dst []byte, name string, asUTF8 bool) []byte {
 
 // quotable reports whether s may stand in quotes where UTF-8 is allowed.
 func quotable(s []byte) bool {
-	return len(s) <= maxQuoted && utf8.Valid(s) && bytes.IndexAny(s, "\x00\r\n") < 0
+	return len(s) <= maxQuoted && utf8.Valid(s) && !bytes.ContainsAny(s, "\x00\r\n")
 }

@@ -145,8 +145,10 @@ var dialogues = []struct{ name, in, want string }{
 	{"long line", "a X " + strings.Repeat("y", 300) + "\r\nb NOOP\r\n", `BAD@200|b NOOP|EOF`},
 	{"long line with literal", "a X " + strings.Repeat("y", 300) + " {3+}\r\nxxx\r\nb NOOP\r\n", `BAD@200|b NOOP|EOF`},
 	{"long by many lines", "a X" + strings.Repeat(" {1+}\r\ny", 40) + "\r\nb NOOP\r\n", "a X" + strings.Repeat(` "y"`, 28) + `BAD@200|b NOOP|EOF`},
-	{"memory of one command", "a X" + strings.Repeat(" {90+}\r\n"+strings.Repeat("y", 90), 3) + "\r\nb NOOP\r\n",
-		"a X" + strings.Repeat(` "`+strings.Repeat("y", 90)+`"`, 2) + `NO(90>76)|b NOOP|EOF`},
+	{
+		"memory of one command", "a X" + strings.Repeat(" {90+}\r\n"+strings.Repeat("y", 90), 3) + "\r\nb NOOP\r\n",
+		"a X" + strings.Repeat(` "`+strings.Repeat("y", 90)+`"`, 2) + `NO(90>76)|b NOOP|EOF`,
+	},
 	{"cut in a line", "a NO", `CUT`},
 	{"cut in a literal", "a X {5+}\r\nab", `a XCUT`},
 	{"cut in a stream", "a APPEND {5+}\r\nab", `a APPENDCUT`},

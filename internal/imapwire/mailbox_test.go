@@ -73,12 +73,24 @@ func TestPattern(t *testing.T) {
 		pattern, name string
 		want          bool
 	}{
-		{"*", "", true}, {"%", "", true}, {"", "", true}, {"", "a", false},
-		{"*", "a/b", true}, {"%", "a/b", false}, {"%/%", "a/b", true},
-		{"a*c", "abc", true}, {"a*c", "ab/c", true}, {"a%c", "ab/c", false},
-		{"%*", "a/b", true}, {"*%", "a/b", true}, {"%%", "a/b", false},
-		{"*a%b", "xaxa/axb", true}, {"inbox", "INBOX", false},
-		{long, long, true}, {long + "%", long + "x", true}, {long + "x", long, false},
+		{"*", "", true},
+		{"%", "", true},
+		{"", "", true},
+		{"", "a", false},
+		{"*", "a/b", true},
+		{"%", "a/b", false},
+		{"%/%", "a/b", true},
+		{"a*c", "abc", true},
+		{"a*c", "ab/c", true},
+		{"a%c", "ab/c", false},
+		{"%*", "a/b", true},
+		{"*%", "a/b", true},
+		{"%%", "a/b", false},
+		{"*a%b", "xaxa/axb", true},
+		{"inbox", "INBOX", false},
+		{long, long, true},
+		{long + "%", long + "x", true},
+		{long + "x", long, false},
 		{"*" + long + "*", "1" + long + "2", true},
 	} {
 		if got := CompilePattern(tt.pattern, '/').Match(tt.name); got != tt.want {

@@ -67,7 +67,7 @@ func splitField(raw []byte) Field {
 		return f
 	}
 	name := bytes.TrimRight(line[:colon], " \t")
-	if len(name) == 0 || bytes.IndexAny(name, " \t") >= 0 {
+	if len(name) == 0 || bytes.ContainsAny(name, " \t") {
 		f.Value = line
 		return f
 	}

@@ -151,21 +151,31 @@ func TestEnvelope(t *testing.T) {
 
 func TestAppendBody(t *testing.T) {
 	for _, tt := range []struct{ in, body, structure string }{
-		{"\nhi\n",
+		{
+			"\nhi\n",
 			`("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 4 1)`,
-			`("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 4 1 NIL NIL NIL NIL)`},
-		{"Content-Type: Text/HTML; Charset=\"UTF-8\" (x); format=flowed\nContent-Transfer-Encoding: BASE64\n\nhi\n",
-			`("Text" "HTML" ("Charset" "UTF-8" "format" "flowed") NIL NIL "BASE64" 4 1)`, ""},
+			`("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 4 1 NIL NIL NIL NIL)`,
+		},
+		{
+			"Content-Type: Text/HTML; Charset=\"UTF-8\" (x); format=flowed\nContent-Transfer-Encoding: BASE64\n\nhi\n",
+			`("Text" "HTML" ("Charset" "UTF-8" "format" "flowed") NIL NIL "BASE64" 4 1)`, "",
+		},
 		{"Content-Type: text/x; a=b\n\n", `("text" "x" ("a" "b" "charset" "us-ascii") NIL NIL "7bit" 0 0)`, ""},
-		{"Content-Type: image/png; name*0*=utf-8''%41; name*1=b c\nContent-ID: <i@d>\nContent-Description: some \"thing\"\nContent-MD5: abc=\nContent-Disposition: attachment; filename=\"a\\\"b.png\"\nContent-Language: en, de\nContent-Location: http://x/\n\n1234",
+		{
+			"Content-Type: image/png; name*0*=utf-8''%41; name*1=b c\nContent-ID: <i@d>\nContent-Description: some \"thing\"\nContent-MD5: abc=\nContent-Disposition: attachment; filename=\"a\\\"b.png\"\nContent-Language: en, de\nContent-Location: http://x/\n\n1234",
 			`("image" "png" ("name*0*" "utf-8''%41" "name*1" "b c") "<i@d>" "some \"thing\"" "7bit" 4)`,
-			`("image" "png" ("name*0*" "utf-8''%41" "name*1" "b c") "<i@d>" "some \"thing\"" "7bit" 4 "abc=" ("attachment" ("filename" "a\"b.png")) ("en" "de") "http://x/")`},
-		{"Content-Type: multipart/mixed\nContent-Disposition: inline\n\n",
+			`("image" "png" ("name*0*" "utf-8''%41" "name*1" "b c") "<i@d>" "some \"thing\"" "7bit" 4 "abc=" ("attachment" ("filename" "a\"b.png")) ("en" "de") "http://x/")`,
+		},
+		{
+			"Content-Type: multipart/mixed\nContent-Disposition: inline\n\n",
 			`(("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 0 0) "mixed")`,
-			`(("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 0 0 NIL NIL NIL NIL) "mixed" NIL ("inline" NIL) NIL NIL)`},
-		{"Content-Type: multipart/mixed; boundary=b\n\n--b\n\none\n--b\nContent-Type: message/rfc822\n\nSubject: s\n\ntwo\n--b--\n",
+			`(("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 0 0 NIL NIL NIL NIL) "mixed" NIL ("inline" NIL) NIL NIL)`,
+		},
+		{
+			"Content-Type: multipart/mixed; boundary=b\n\n--b\n\none\n--b\nContent-Type: message/rfc822\n\nSubject: s\n\ntwo\n--b--\n",
 			`(("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 3 0)("message" "rfc822" NIL NIL NIL "7bit" 17 2 `,
-			`(("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 3 0 NIL NIL NIL NIL)("message" "rfc822" NIL NIL NIL "7bit" 17 (NIL "s" NIL NIL NIL NIL NIL NIL NIL NIL) ("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 3 0 NIL NIL NIL NIL) 2 NIL NIL NIL NIL) "mixed" ("boundary" "b") NIL NIL NIL)`},
+			`(("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 3 0 NIL NIL NIL NIL)("message" "rfc822" NIL NIL NIL "7bit" 17 (NIL "s" NIL NIL NIL NIL NIL NIL NIL NIL) ("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 3 0 NIL NIL NIL NIL) 2 NIL NIL NIL NIL) "mixed" ("boundary" "b") NIL NIL NIL)`,
+		},
 	} {
 		root, msg := parse(t, tt.in)
 		check(t, root, []byte(msg))

@@ -35,7 +35,7 @@ func MessageIDs(value []byte) iter.Seq[[]byte] {
 			rest = rest[n+1:]
 		}
 		word := bytes.TrimSpace(value)
-		if !any && bytes.IndexByte(word, '@') > 0 && bytes.IndexAny(word, "<> \t\r\n") < 0 {
+		if !any && bytes.IndexByte(word, '@') > 0 && !bytes.ContainsAny(word, "<> \t\r\n") {
 			yield(word)
 		}
 	}

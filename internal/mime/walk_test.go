@@ -37,59 +37,85 @@ var walkTable = []struct{ name, in, want string }{
 	{"no line end", "Subject: x", `text/plain "" 0`},
 	{"lines", "a: b\n\none\ntwo\nthree", `text/plain "one\ntwo\nthree" 2`},
 	{"invalid type", "Content-Type: text\n\nx", `text/plain "x" 0`},
-	{"two parts", mixed + "pre\n--b\n\none\n--b\nA: b\n\ntwo\n\n--b--\nend\n",
+	{
+		"two parts", mixed + "pre\n--b\n\none\n--b\nA: b\n\ntwo\n\n--b--\nend\n",
 		`multipart/mixed "pre\n--b\n\none\n--b\nA: b\n\ntwo\n\n--b--\nend\n" 11
  text/plain "one" 0
- text/plain "two\n" 1`},
-	{"boundary at the start, nothing at the end", mixed + "--b\n\none",
+ text/plain "two\n" 1`,
+	},
+	{
+		"boundary at the start, nothing at the end", mixed + "--b\n\none",
 		`multipart/mixed "--b\n\none" 2
- text/plain "one" 0`},
-	{"no empty line before a boundary", mixed + "--b\nA: b\n--b\n\nx\n--b--",
+ text/plain "one" 0`,
+	},
+	{
+		"no empty line before a boundary", mixed + "--b\nA: b\n--b\n\nx\n--b--",
 		`multipart/mixed "--b\nA: b\n--b\n\nx\n--b--" 5
  text/plain "" 0
- text/plain "x" 0`},
-	{"empty body before a boundary", mixed + "--b\nA: b\n\n--b--\n",
+ text/plain "x" 0`,
+	},
+	{
+		"empty body before a boundary", mixed + "--b\nA: b\n\n--b--\n",
 		`multipart/mixed "--b\nA: b\n\n--b--\n" 4
- text/plain "" 0`},
+ text/plain "" 0`,
+	},
 	{"text behind the close delimiter", mixed + "--b--\n--b\n\nx", `multipart/mixed "--b--\n--b\n\nx" 3`},
 	{"no boundary parameter", "Content-Type: multipart/mixed\n\n--\nx", `multipart/mixed "--\nx" 1`},
-	{"boundary is a prefix of the line", mixed + "--b tail\n\nx\n--bc\n\ny\n--b--",
+	{
+		"boundary is a prefix of the line", mixed + "--b tail\n\nx\n--bc\n\ny\n--b--",
 		`multipart/mixed "--b tail\n\nx\n--bc\n\ny\n--b--" 6
  text/plain "x" 0
- text/plain "y" 0`},
-	{"inner boundary starts like the outer one", mixed +
-		"--b\nContent-Type: multipart/alternative; boundary=b1\n\n--b1\n\nx\n--b1--\n--b\n\ny\n--b--\n",
+ text/plain "y" 0`,
+	},
+	{
+		"inner boundary starts like the outer one", mixed +
+			"--b\nContent-Type: multipart/alternative; boundary=b1\n\n--b1\n\nx\n--b1--\n--b\n\ny\n--b--\n",
 		`multipart/mixed "--b\nContent-Type: multipart/alternative; boundary=b1\n\n--b1\n\nx\n--b1--\n--b\n\ny\n--b--\n" 11
  multipart/alternative "--b1\n\nx\n--b1--" 3
   text/plain "x" 0
- text/plain "y" 0`},
-	{"inner is never closed", mixed +
-		"--b\nContent-Type: multipart/alternative; boundary=c\n\n--c\n\nx\n--b\n\ny\n--b--\n",
+ text/plain "y" 0`,
+	},
+	{
+		"inner is never closed", mixed +
+			"--b\nContent-Type: multipart/alternative; boundary=c\n\n--c\n\nx\n--b\n\ny\n--b--\n",
 		`multipart/mixed "--b\nContent-Type: multipart/alternative; boundary=c\n\n--c\n\nx\n--b\n\ny\n--b--\n" 10
  multipart/alternative "--c\n\nx" 2
   text/plain "x" 0
- text/plain "y" 0`},
-	{"digest", "Content-Type: multipart/digest; boundary=b\n\n--b\n\nSubject: x\n\nhi\n--b--",
+ text/plain "y" 0`,
+	},
+	{
+		"digest", "Content-Type: multipart/digest; boundary=b\n\n--b\n\nSubject: x\n\nhi\n--b--",
 		`multipart/digest "--b\n\nSubject: x\n\nhi\n--b--" 5
  message/rfc822 "Subject: x\n\nhi" 2
-  text/plain "hi" 0`},
-	{"message", "Content-Type: message/rfc822\n\nSubject: x\nContent-Type: text/html\n\nhi\n",
+  text/plain "hi" 0`,
+	},
+	{
+		"message", "Content-Type: message/rfc822\n\nSubject: x\nContent-Type: text/html\n\nhi\n",
 		`message/rfc822 "Subject: x\nContent-Type: text/html\n\nhi\n" 4
- text/html "hi\n" 1`},
-	{"message without a body in a multipart", mixed + "--b\nContent-Type: message/global\n\nSubject: x\n--b--",
+ text/html "hi\n" 1`,
+	},
+	{
+		"message without a body in a multipart", mixed + "--b\nContent-Type: message/global\n\nSubject: x\n--b--",
 		`multipart/mixed "--b\nContent-Type: message/global\n\nSubject: x\n--b--" 4
  message/global "Subject: x\n" 1
-  text/plain "" 0`},
-	{"message without anything", mixed + "--b\nContent-Type: message/rfc822\n--b--",
+  text/plain "" 0`,
+	},
+	{
+		"message without anything", mixed + "--b\nContent-Type: message/rfc822\n--b--",
 		`multipart/mixed "--b\nContent-Type: message/rfc822\n--b--" 2
  message/rfc822 "" 0
-  text/plain "" 0`},
-	{"quoted boundary with spaces", "Content-Type: multipart/mixed;\n\tboundary=\"a b\" (x)\n\n--a b\n\nx\n--a b--",
+  text/plain "" 0`,
+	},
+	{
+		"quoted boundary with spaces", "Content-Type: multipart/mixed;\n\tboundary=\"a b\" (x)\n\n--a b\n\nx\n--a b--",
 		`multipart/mixed "--a b\n\nx\n--a b--" 3
- text/plain "x" 0`},
-	{"unquoted boundary with tspecials", "Content-Type: multipart/mixed; boundary=--=_x/y; a=b\n\n----=_x/y\n\nx\n----=_x/y--",
+ text/plain "x" 0`,
+	},
+	{
+		"unquoted boundary with tspecials", "Content-Type: multipart/mixed; boundary=--=_x/y; a=b\n\n----=_x/y\n\nx\n----=_x/y--",
 		`multipart/mixed "----=_x/y\n\nx\n----=_x/y--" 3
- text/plain "x" 0`},
+ text/plain "x" 0`,
+	},
 }
 
 func TestWalk(t *testing.T) {

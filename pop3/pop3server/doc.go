@@ -1,6 +1,6 @@
 // Package pop3server serves the INBOX of a store by POP3.
 //
-//	srv, err := pop3server.New(pop3server.Config{Store: st, Auth: judge, TLSConfig: tlsConfig})
+//	srv, err := pop3server.New(pop3server.Config{Store: st, Login: judge, TLSConfig: tlsConfig})
 //	go srv.Serve(listener)
 //	...
 //	srv.Shutdown(ctx)
