@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mailstead/mailstead/store"
@@ -182,13 +183,15 @@ func messageDefects() []defect {
 			}
 		})},
 		{"loses the thread with the original", "ThreadCopies", func() hooks {
-			moved := false
+			var moved atomic.Bool
 			return hooks{apply: mapOps(func(op store.Op) store.Op {
 				switch op := op.(type) {
 				case store.Copy:
-					moved = moved || op.Move
+					if op.Move {
+						moved.Store(true)
+					}
 				case store.Append:
-					if moved && slices.Equal(op.ThreadKeys, []uint64{1}) {
+					if moved.Load() && slices.Equal(op.ThreadKeys, []uint64{1}) {
 						op.ThreadKeys = nil
 						return op
 					}
@@ -392,13 +395,15 @@ func onceDefects() []defect {
 			return r, err
 		})},
 		{"uses up the key of a refused Change", "OnceRefused", func() hooks {
-			refused := false
+			var refused atomic.Bool
 			return hooks{apply: func(b *brokenAccount, ctx context.Context, c store.Change) (store.Result, error) {
-				if c.Once == "o" && refused {
+				if c.Once == "o" && refused.Load() {
 					return store.Result{Repeated: true, Ops: make([]store.OpResult, len(c.Ops))}, nil
 				}
 				r, err := b.Account.Apply(ctx, c)
-				refused = refused || c.Once == "o" && errors.Is(err, store.ErrConflict)
+				if c.Once == "o" && errors.Is(err, store.ErrConflict) {
+					refused.Store(true)
+				}
 				return r, err
 			}}
 		}},

@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"iter"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -157,13 +158,12 @@ func retainHoldDefects() []defect {
 		})},
 		{"takes any Keep", "RetainInvalid", putting(func(_ *brokenAccount, _ context.Context, h *store.Hold) (bool, error) { return h.Keep < 0, nil })},
 		{"knows no hold that it is told to drop", "RetainDropped", func() hooks {
-			dropped := map[string]bool{}
+			var dropped sync.Map
 			return capable(func(_ *brokenAccount, sound store.Holder) store.Holder {
 				return keeper{Holder: sound, drop: func(ctx context.Context, name string) error {
-					if dropped[name] {
+					if _, again := dropped.LoadOrStore(name, true); again {
 						return store.ErrConflict
 					}
-					dropped[name] = true
 					return sound.DropHold(ctx, name)
 				}}
 			})
