@@ -17,6 +17,7 @@ import (
 	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/queue/sqlqueue"
 	"github.com/mailstead/mailstead/smtp/smtpserver"
+	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/sqlite"
 	"github.com/mailstead/mailstead/store/view"
 )
@@ -40,6 +41,7 @@ type server struct {
 	queue     *queue.Queue
 	runner    *queue.Runner
 	views     *view.Views
+	maildrops store.Maildrops // of both POP3 listeners
 	login     *login.Service
 	directory *deliver.Accounts
 	cert      *certificate

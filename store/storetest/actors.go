@@ -29,8 +29,10 @@ func (h *handle) act(seed uint64, n int, uids store.UIDSet) (deeds []deed) {
 	for range n {
 		first := uids.Min() + store.UID(rnd.IntN(int(uids.Len())))
 		set := store.UIDSet{{First: first, Last: first + store.UID(rnd.IntN(4))}}
-		var op store.Op = store.SetFlags{Mailbox: h.inbox, UIDs: set, Mode: store.FlagsMode(rnd.IntN(3)),
-			Flags: store.Flags(rnd.IntN(int(store.AllFlags) + 1)), Keywords: someKeywords[:rnd.IntN(3)]}
+		var op store.Op = store.SetFlags{
+			Mailbox: h.inbox, UIDs: set, Mode: store.FlagsMode(rnd.IntN(3)),
+			Flags: store.Flags(rnd.IntN(int(store.AllFlags) + 1)), Keywords: someKeywords[:rnd.IntN(3)],
+		}
 		if rnd.IntN(12) == 0 {
 			op = store.Expunge{Mailbox: h.inbox, UIDs: set, OnlyDeleted: true}
 		}

@@ -52,8 +52,10 @@ func raceUnchanged(e *env) {
 		since := h.modSeq()
 		var won atomic.Int64
 		e.all(16, func(i int) {
-			op := store.SetFlags{Mailbox: h.inbox, UIDs: uids, Mode: store.FlagsReplace, UnchangedSince: &since,
-				Keywords: []string{fmt.Sprintf("r%dw%d", round, i)}}
+			op := store.SetFlags{
+				Mailbox: h.inbox, UIDs: uids, Mode: store.FlagsReplace, UnchangedSince: &since,
+				Keywords: []string{fmt.Sprintf("r%dw%d", round, i)},
+			}
 			if r, ok := h.outcome(nil, op); ok {
 				won.Add(r.Ops[0].Changed.Len())
 				if r.Ops[0].Changed.Len()+r.Ops[0].Modified.Len() != 5 {
