@@ -40,10 +40,12 @@ func (s *session) noop([]string) error {
 }
 
 // quit: QUIT (RFC 1939 §6). The +OK says that the deletions are on stable
-// storage; once begun they are not cancelled with the connection.
+// storage; once begun they are not cancelled with the connection. The maildrop
+// is free when the client has its answer.
 func (s *session) quit([]string) error {
 	if s.open() {
 		err := s.drop.commit(context.WithoutCancel(s.conn.ctx))
+		s.end()
 		if errors.Is(err, errHeld) {
 			s.conn.fail("", "Some deleted messages not removed")
 			return errEnd

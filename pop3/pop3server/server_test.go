@@ -388,6 +388,14 @@ func TestExpungedMeanwhile(t *testing.T) {
 	}
 }
 
+// Who has the answer to QUIT can log in again at once.
+func TestQuitFreesTheMaildrop(t *testing.T) {
+	_, addr := serve(t, maildrop(t), nil)
+	for range 50 {
+		dial(t, addr).play(login + "C: QUIT\nS: +OK ...")
+	}
+}
+
 func TestUniqueIDsAreStable(t *testing.T) {
 	s := maildrop(t, "same\r\n", "same\r\n")
 	_, addr := serve(t, s, nil)
