@@ -3,6 +3,7 @@ package deliver_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -139,8 +140,10 @@ func TestGate(t *testing.T) {
 // deliverTo runs one transaction of local delivery.
 func deliverTo(t *testing.T, l *deliver.LocalDelivery, once string, b *smtp.Body, to ...string) ([]smtp.RcptStatus, error) {
 	t.Helper()
-	m := &smtp.Mail{ID: "i", Once: once, PerRecipient: true, Received: time.Unix(1e9, 0),
-		ReversePath: smtp.ReversePath(address("sender@remote.example"))}
+	m := &smtp.Mail{
+		ID: "i", Once: once, PerRecipient: true, Received: time.Unix(1e9, 0),
+		ReversePath: smtp.ReversePath(address("sender@remote.example")),
+	}
 	tx, err := l.Begin(t.Context(), m)
 	if err != nil {
 		t.Fatal(err)
@@ -221,6 +224,21 @@ func TestLocalDeliverySharesTheBlob(t *testing.T) {
 	}
 	if got, refs := inbox(t, s, "bob@example.org"); len(refs) != 1 || refs[0] != ref || !strings.HasSuffix(got[0], content) {
 		t.Errorf("%q in %v, want %v", got, refs, ref)
+	}
+}
+
+// Two spellings of one address in one message are one recipient; a sub-address
+// is another.
+func TestLocalDeliverySpellings(t *testing.T) {
+	s, dir := newStore(t)
+	l := &deliver.LocalDelivery{Store: s, Directory: dir}
+	statuses, err := deliverTo(t, l, "job", smtp.NewBody(strings.NewReader(content), -1),
+		"alice@example.org", "ALICE@Example.org", "alice+x@example.org")
+	if err != nil || len(statuses) != 3 {
+		t.Fatalf("%v, %v", statuses, err)
+	}
+	if got, _ := inbox(t, s, "alice@example.org"); len(got) != 2 {
+		t.Errorf("%d messages, want 2", len(got))
 	}
 }
 
@@ -325,4 +343,34 @@ func describe(h queue.Hop) string {
 		return s
 	}
 	return "to " + h.Name
+}
+
+// A hook that panics in one account's delivery reaches the caller, who defers;
+// the second attempt completes the others without doubling anybody.
+func TestLocalDeliveryPanic(t *testing.T) {
+	s, dir := newStore(t)
+	l := &deliver.LocalDelivery{Store: s, Directory: dir}
+	l.Sort = func(_ context.Context, m *deliver.LocalMessage) ([]deliver.Placement, error) {
+		if m.Account == "bob@example.org" {
+			panic("hook")
+		}
+		return []deliver.Placement{{}}, nil
+	}
+	func() {
+		defer func() {
+			if v := recover(); v == nil || !strings.Contains(fmt.Sprint(v), "hook") {
+				t.Errorf("recovered %v", v)
+			}
+		}()
+		deliverTo(t, l, "p", smtp.NewBody(strings.NewReader(content), -1), "alice@example.org", "bob@example.org")
+	}()
+	l.Sort = nil
+	if _, err := deliverTo(t, l, "p", smtp.NewBody(strings.NewReader(content), -1), "alice@example.org", "bob@example.org"); err != nil {
+		t.Fatal(err)
+	}
+	alice, _ := inbox(t, s, "alice@example.org")
+	bob, _ := inbox(t, s, "bob@example.org")
+	if len(alice) != 1 || len(bob) != 1 {
+		t.Errorf("alice has %d, bob %d messages, want one each", len(alice), len(bob))
+	}
 }

@@ -3,8 +3,12 @@ package deliver
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"runtime/debug"
 	"strconv"
+	"sync"
+	"sync/atomic"
 
 	"github.com/mailstead/mailstead/smtp"
 	"github.com/mailstead/mailstead/store"
@@ -100,16 +104,46 @@ func (t *localTransaction) Data(ctx context.Context, b *smtp.Body) ([]smtp.RcptS
 		return nil, err
 	}
 	prefix := append(returnPath(t.mail.ReversePath), b.Trace()...)
+	op := store.Append{
+		Blob: ref, Size: body.Size(), Prefix: prefix, Meta: desc.Meta, Received: t.mail.Received,
+		ThreadKeys: desc.ThreadKeys, SubjectHash: desc.SubjectHash,
+	}
+	return t.deliverAll(ctx, body, op), nil
+}
+
+// atOnce bounds how many accounts one message is delivered to at a time: they
+// wait for the same commit, and share it.
+const atOnce = 32
+
+// deliverAll makes one Change for each recipient.
+func (t *localTransaction) deliverAll(ctx context.Context, body blob.Blob, op store.Append) []smtp.RcptStatus {
 	statuses := smtp.Accepted(len(t.rcpts))
-	for i, r := range t.rcpts {
-		m := &LocalMessage{Mail: t.mail, Recipient: r.rcpt, Account: r.entry.Account, Detail: r.entry.Detail, Body: body, Prefix: prefix}
-		op := store.Append{
-			Blob: ref, Size: body.Size(), Prefix: prefix, Meta: desc.Meta, Received: t.mail.Received,
-			ThreadKeys: desc.ThreadKeys, SubjectHash: desc.SubjectHash,
-		}
+	one := func(i int) {
+		r := t.rcpts[i]
+		m := &LocalMessage{Mail: t.mail, Recipient: r.rcpt, Account: r.entry.Account, Detail: r.entry.Detail, Body: body, Prefix: op.Prefix}
 		statuses[i].Err = t.l.answer(t.l.deliver(ctx, m, op))
 	}
-	return statuses, nil
+	var next atomic.Int64
+	var crash atomic.Pointer[string]
+	var wg sync.WaitGroup
+	for range min(atOnce, len(t.rcpts)) {
+		wg.Go(func() {
+			defer func() {
+				if v := recover(); v != nil {
+					text := fmt.Sprintf("%v\n%s", v, debug.Stack())
+					crash.Store(&text)
+				}
+			}()
+			for i := int(next.Add(1)) - 1; i < len(t.rcpts); i = int(next.Add(1)) - 1 {
+				one(i)
+			}
+		})
+	}
+	wg.Wait()
+	if text := crash.Load(); text != nil {
+		panic(*text) // for the caller to contain: it defers all, and Once spares who has the message
+	}
+	return statuses
 }
 
 // blob returns where the body lies in the store's Blobs; it writes it there
@@ -157,12 +191,13 @@ func (l *LocalDelivery) deliver(ctx context.Context, m *LocalMessage, op store.A
 	return err
 }
 
-// onceKey is the same for every attempt at the same message and recipient.
+// onceKey is the same for every attempt at the same message and recipient, in
+// whatever case the address is written.
 func onceKey(m *LocalMessage) string {
 	if m.Mail.Once == "" {
 		return ""
 	}
-	return "deliver\x00" + m.Mail.Once + "\x00" + m.Recipient.ForwardPath.String()
+	return "deliver\x00" + m.Mail.Once + "\x00" + CanonicalAddress(m.Recipient.ForwardPath.Path)
 }
 
 func mailboxOrInbox(boxes []store.Mailbox, name string) store.MailboxID {

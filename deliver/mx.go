@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -79,7 +80,7 @@ func (m *MX) names(ctx context.Context, domain string) ([]string, error) {
 	}
 	mxs, err := res.LookupMX(ctx, name+".")
 	if err != nil && len(mxs) == 0 {
-		return withoutMX(name, err)
+		return withoutMX(ctx, res, name, err)
 	}
 	if len(mxs) == 1 && strings.Trim(mxs[0].Host, ".") == "" {
 		return nil, smtp.Errorf(556, smtp.EnhancedCode{Class: 5, Subject: 1, Detail: 10}, "The domain takes no mail (null MX)")
@@ -89,13 +90,34 @@ func (m *MX) names(ctx context.Context, domain string) ([]string, error) {
 	return m.beforeSelf(mxs)
 }
 
-// withoutMX tells a domain without MX, which is its own host, from a look-up
-// that failed for now.
-func withoutMX(name string, err error) ([]string, error) {
-	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
-		return []string{name}, nil
+// addressResolver is what an MXResolver may be besides, as *net.Resolver is:
+// it tells a domain that does not exist from one that is its own mail host.
+type addressResolver interface {
+	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+}
+
+// withoutMX tells a domain without MX, which is its own host, from one without
+// addresses, which gets no mail (RFC 5321 §5.1), and from a look-up that failed
+// for now.
+func withoutMX(ctx context.Context, res MXResolver, name string, err error) ([]string, error) {
+	if notFound(err) {
+		addresses, ok := res.(addressResolver)
+		if !ok {
+			return []string{name}, nil
+		}
+		if _, err = addresses.LookupNetIP(ctx, "ip", name+"."); err == nil {
+			return []string{name}, nil
+		}
+	}
+	if notFound(err) {
+		return nil, &smtp.Error{Reply: smtp.NewReply(550, smtp.EnhancedCode{Class: 5, Subject: 1, Detail: 2}, "The domain does not exist or has no mail host"), Err: err}
 	}
 	return nil, &smtp.Error{Reply: smtp.NewReply(451, smtp.EnhancedCode{Class: 4, Subject: 4, Detail: 3}, "Cannot look up the mail hosts of the destination"), Err: err}
+}
+
+func notFound(err error) bool {
+	dns, ok := errors.AsType[*net.DNSError](err)
+	return ok && dns.IsNotFound
 }
 
 // beforeSelf cuts the sorted list at this host's own preference. If nothing is

@@ -89,6 +89,9 @@ func rcptStatus(r smtpclient.RcptResult, queueID string, sendErr error) smtp.Rcp
 		return smtp.RcptStatus{Err: fmt.Errorf("%w: %w", queue.ErrOutcomeUnknown, cause)}
 	case smtpclient.Failed:
 		reply := r.Reply
+		if own, ok := errors.AsType[*smtp.Error](cause); ok && !reply.Permanent() {
+			reply = own.Reply // refused on this side: an extension is missing, say
+		}
 		if !reply.Permanent() {
 			reply = smtp.NewReply(554, smtp.EnhancedCode{Class: 5, Subject: 6, Detail: 3}, "The next hop cannot take this message")
 		}

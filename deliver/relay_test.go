@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -194,5 +195,64 @@ func TestMX(t *testing.T) {
 		if got != test.want {
 			t.Errorf("%s: %s (%v), want %s", test.domain, got, err, test.want)
 		}
+	}
+}
+
+// hosts is a zone that knows addresses as well.
+type hosts struct {
+	zone
+	addrs map[string]error // nil = has an address
+}
+
+func (h hosts) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error) {
+	err, ok := h.addrs[host]
+	if !ok {
+		err = &net.DNSError{Name: host, IsNotFound: true}
+	}
+	return []netip.Addr{netip.MustParseAddr("192.0.2.1")}, err
+}
+
+// A domain without MX is its own host only if it has an address; without any
+// it fails at once, and a look-up that failed is tried again.
+func TestImplicitMX(t *testing.T) {
+	m := &deliver.MX{Port: "25", Resolver: hosts{zone{"broken.example": nil}, map[string]error{
+		"a.example.":    nil,
+		"slow.example.": &net.DNSError{Name: "slow.example", IsTimeout: true, IsTemporary: true},
+	}}}
+	for domain, want := range map[string]string{
+		"a.example":      "a.example:25",
+		"slow.example":   "451 4.4.3",
+		"none.example":   "550 5.1.2",
+		"broken.example": "451 4.4.3",
+	} {
+		r, _ := m.Receiver(m.Key(address("x@" + domain)))
+		list, err := r.(*deliver.Relay).Hosts(t.Context())
+		got := strings.Join(list, " ")
+		if err != nil {
+			reply := smtp.ReplyOf(err)
+			got = fmt.Sprint(reply.Code, " ", reply.Enhanced)
+		}
+		if got != want {
+			t.Errorf("%s: %s, want %s", domain, got, want)
+		}
+	}
+}
+
+// What this side refuses keeps its own code: the next hop said nothing.
+func TestRelayRefusesItself(t *testing.T) {
+	r := &deliver.Relay{Dialer: &smtpclient.Dialer{Hello: "client.example"}}
+	addr := scripted(t, "220 hi", accepts)
+	r.Hosts = func(context.Context) ([]string, error) { return []string{addr}, nil }
+	tx, err := r.Begin(t.Context(), &smtp.Mail{ID: "i", PerRecipient: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tx.Rcpt(t.Context(), []*smtp.Recipient{{ForwardPath: address("grün@example.com")}})
+	statuses, err := tx.Data(t.Context(), smtp.NewBody(strings.NewReader(content), -1))
+	if err != nil || len(statuses) != 1 {
+		t.Fatalf("%v, %v", statuses, err)
+	}
+	if reply := smtp.ReplyOf(statuses[0].Err); reply.Code != 550 || reply.Enhanced.String() != "5.6.7" {
+		t.Errorf("%v, want 550 5.6.7 (RFC 6531 §3.5)", statuses[0].Err)
 	}
 }

@@ -24,7 +24,7 @@ type Router struct {
 	Remote NextHops
 
 	// LocalShards is the number of destinations over which local mail is
-	// spread; zero = 8.
+	// spread; zero = 64.
 	LocalShards uint32
 }
 
@@ -45,7 +45,7 @@ func (r *Router) Key(p smtp.ForwardPath) string {
 	if p.IsPostmaster() || r.IsLocal(p.Domain) {
 		n := r.LocalShards
 		if n == 0 {
-			n = 8
+			n = 64
 		}
 		return shardKey(CanonicalAddress(p.Path), n)
 	}

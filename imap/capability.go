@@ -19,7 +19,10 @@ const (
 	CapUnselect      Capability = "UNSELECT"      // RFC 3691
 	CapESearch       Capability = "ESEARCH"       // RFC 4731
 	CapMove          Capability = "MOVE"          // RFC 6851
+	CapMultiAppend   Capability = "MULTIAPPEND"   // RFC 3502
 	CapSpecialUse    Capability = "SPECIAL-USE"   // RFC 6154
+
+	// CapCreateSpecial is the USE parameter of CREATE (RFC 6154 §3).
 	CapCreateSpecial Capability = "CREATE-SPECIAL-USE"
 )
 

@@ -6,6 +6,7 @@
 //	RFC 3501  IMAP4rev1                   names of flags, states, items, keys, codes
 //	RFC 9051  IMAP4rev2                   where it clarifies RFC 3501
 //	RFC 3348  CHILDREN                    mailbox attributes
+//	RFC 3502  MULTIAPPEND                 capability
 //	RFC 4315  UIDPLUS                     response codes
 //	RFC 4731  ESEARCH                     result options
 //	RFC 5258  LIST-EXTENDED               mailbox attributes

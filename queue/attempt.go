@@ -29,15 +29,26 @@ type attempt struct {
 	panicked    bool                    // this one did
 	hold        string                  // why the job cannot be attempted at all
 	expand      []Job                   // jobs that replace expanded recipients
+	before      <-chan struct{}         // closed when the attempt in front has delivered; nil = none
+	delivered   chan<- struct{}         // closed when this one has; nil = nobody waits
 }
 
 // run tries every hop, and settles the lease.
 func (a *attempt) run(ctx context.Context) {
+	if a.before != nil {
+		select {
+		case <-a.before:
+		case <-ctx.Done():
+		}
+	}
 	if d := defaultTo(a.r.AttemptTimeout, 30*time.Minute); d > 0 {
 		timer := time.AfterFunc(d, func() { a.cancel(errTimeout) })
 		defer timer.Stop()
 	}
 	results := a.deliver(ctx)
+	if a.delivered != nil {
+		close(a.delivered)
+	}
 	a.settle(ctx, results)
 }
 

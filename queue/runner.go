@@ -59,8 +59,15 @@ type Runner struct {
 	Reporter Reporter // nil = no DSNs; then failed mail is held, not dropped
 	Schedule Schedule
 
-	Workers        int           // attempts at a time; zero or less = 40
-	PerDestination int           // of these to one destination; zero = 20, negative = no limit
+	Workers        int // attempts at a time; zero or less = 40
+	PerDestination int // of these to one destination; zero = 20, negative = no limit
+
+	// Ordered reports a destination whose jobs are delivered one after the
+	// other in the order of their due times, so that a mailbox shows messages
+	// as they were accepted; only their settlements overlap. nil = none. It
+	// must not block.
+	Ordered func(destination string) bool
+
 	LeaseTTL       time.Duration // zero or less = 15 min
 	AttemptTimeout time.Duration // of one attempt; zero = 30 min, negative = no limit
 	DrainTimeout   time.Duration // for attempts under way when Run ends; zero = 3 s, negative = none
@@ -100,10 +107,10 @@ func (r *Runner) Kick() {
 
 // lookAgain is the longest time without a look at the storage: another
 // process may have put a job through its own transaction. lookSoon is the
-// shortest, where nothing else wakes the runner up.
+// shortest: under load one look serves all that came since the last.
 const (
 	lookAgain = time.Second
-	lookSoon  = time.Millisecond
+	lookSoon  = 2 * time.Millisecond
 )
 
 // Why an attempt is cancelled.
@@ -137,7 +144,12 @@ func (r *Runner) Run(ctx context.Context) error {
 		case <-r.wake:
 		case <-timer.C:
 		}
+		if wait := lookSoon - time.Since(l.looked); wait > 0 {
+			timer.Reset(wait)
+			continue
+		}
 		timer.Reset(l.dispatch(ctx))
+		l.looked = time.Now()
 	}
 }
 
@@ -148,9 +160,11 @@ type loop struct {
 	cancel  context.CancelCauseFunc
 	ttl     time.Duration
 	workers int
-	per     int            // attempts to one destination
-	busy    map[string]int // destination → attempts under way
-	active  map[string]*attempt
+	per     int                        // attempts to one destination
+	looked  time.Time                  // end of the latest dispatch
+	busy    map[string]int             // destination → attempts under way
+	lanes   map[string]<-chan struct{} // ordered destination → its latest attempt has delivered
+	active  map[Token]*attempt
 	done    chan *attempt
 	panics  map[string]bool // jobs whose latest attempt panicked
 }
@@ -158,7 +172,7 @@ type loop struct {
 func newLoop(ctx context.Context, r *Runner) *loop {
 	l := &loop{
 		r: r, ttl: 15 * time.Minute, workers: 40, per: defaultTo(r.PerDestination, 20),
-		busy: make(map[string]int), active: make(map[string]*attempt),
+		busy: make(map[string]int), lanes: make(map[string]<-chan struct{}), active: make(map[Token]*attempt),
 		done: make(chan *attempt), panics: make(map[string]bool),
 	}
 	if r.LeaseTTL > 0 {
@@ -221,8 +235,13 @@ func (l *loop) lease(ctx context.Context, d string, now time.Time, n int) int {
 		a := &attempt{r: l.r, lease: lease, expires: lease.Expires, destination: d, end: l.work.Done(), crashed: l.panics[lease.Job.ID]}
 		var actx context.Context
 		actx, a.cancel = context.WithCancelCause(l.work)
-		l.active[lease.Token.Job] = a
+		l.active[lease.Token] = a
 		l.busy[d]++
+		if l.r.Ordered != nil && l.r.Ordered(d) {
+			delivered := make(chan struct{})
+			a.before, a.delivered = l.lanes[d], delivered
+			l.lanes[d] = delivered
+		}
 		go func() {
 			defer func() { l.done <- a }()
 			a.run(actx)
@@ -238,9 +257,10 @@ const maxPanics = 10_000
 func (l *loop) finish(a *attempt) {
 	a.cancel(nil)
 	id, d := a.lease.Token.Job, a.destination
-	delete(l.active, id)
+	delete(l.active, a.lease.Token)
 	if l.busy[d]--; l.busy[d] == 0 {
 		delete(l.busy, d)
+		delete(l.lanes, d)
 	}
 	if !a.panicked || a.crashed {
 		delete(l.panics, id) // also of a job that is held now: its release is a new start
@@ -291,7 +311,7 @@ func (l *loop) extend() {
 			continue
 		}
 		l.complain(l.work, "cannot extend the lease of "+a.lease.Token.Job, err)
-		if errors.Is(err, ErrLeaseLost) || now.Add(l.ttl/3).After(a.expires) {
+		if errors.Is(err, ErrLeaseLost) || !now.Add(l.ttl/3).Before(a.expires) {
 			a.cancel(ErrLeaseLost)
 		}
 	}

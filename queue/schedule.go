@@ -51,11 +51,12 @@ func (s Schedule) Delay(n int) time.Duration {
 	return time.Duration(d)
 }
 
-// Expired reports whether a job of this age has had its time. An Expires of
-// the job's own wins.
-func (s Schedule) Expired(j *Job, now time.Time) bool { return !now.Before(s.expiry(j)) }
+// Expired reports whether a job has had its time.
+func (s Schedule) Expired(j *Job, now time.Time) bool { return !now.Before(s.Expiry(j)) }
 
-func (s Schedule) expiry(j *Job) time.Time {
+// Expiry is when a deferral of this job becomes a failure. An Expires of the
+// job's own wins.
+func (s Schedule) Expiry(j *Job) time.Time {
 	if !j.Expires.IsZero() {
 		return j.Expires
 	}
@@ -66,7 +67,7 @@ func (s Schedule) expiry(j *Job) time.Time {
 // when it expires, so that its sender learns of that in time.
 func (s Schedule) next(j *Job, now time.Time) time.Time {
 	due := now.Add(s.Delay(j.Attempts))
-	if end := s.expiry(j); end.After(now) && end.Before(due) {
+	if end := s.Expiry(j); end.After(now) && end.Before(due) {
 		return end
 	}
 	return due

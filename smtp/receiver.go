@@ -18,7 +18,8 @@ type Receiver interface {
 type Transaction interface {
 	// Rcpt judges the RCPT lines that have been received (1..100), one
 	// result each, nil = accepted. It may be called again with more, also
-	// after all of an earlier call were refused.
+	// after all of an earlier call were refused. The recipients may be kept,
+	// the slice rs is valid during the call.
 	Rcpt(ctx context.Context, rs []*Recipient) []error
 
 	// Data reads the body to its clean end and takes responsibility. It is

@@ -132,8 +132,10 @@ type brokenReader struct{}
 func (brokenReader) Read([]byte) (int, error) { return 0, ErrTruncated }
 
 func TestAppendReceived(t *testing.T) {
-	m := &Mail{ID: "ID1", Received: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
-		Peer: &Peer{Hello: "client.example", Protocol: "ESMTPA", Addr: netip.MustParseAddrPort("[2001:db8::1]:25")}}
+	m := &Mail{
+		ID: "ID1", Received: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+		Peer: &Peer{Hello: "client.example", Protocol: "ESMTPA", Addr: netip.MustParseAddrPort("[2001:db8::1]:25")},
+	}
 	got := string(AppendReceived(nil, m, "mx.example", rcpts(t, "a@b")))
 	want := "Received: from client.example ([IPv6:2001:db8::1])\r\n\tby mx.example with ESMTPA id ID1\r\n" +
 		"\tfor <a@b>;\r\n\tFri, 02 Jan 2026 03:04:05 +0000\r\n"

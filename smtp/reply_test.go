@@ -64,8 +64,10 @@ func TestParseReply(t *testing.T) {
 }
 
 func TestParseEnhancedCode(t *testing.T) {
-	for s, ok := range map[string]bool{"2.0.0": true, "5.7.26": true, "4.123.999": true, "3.0.0": false, "5.1": false,
-		"5.1.": false, "5.1.1234": false, "5.01.1": false, "5.1.1x": false, "": false, "5..1": false} {
+	for s, ok := range map[string]bool{
+		"2.0.0": true, "5.7.26": true, "4.123.999": true, "3.0.0": false, "5.1": false,
+		"5.1.": false, "5.1.1234": false, "5.01.1": false, "5.1.1x": false, "": false, "5..1": false,
+	} {
 		c, err := ParseEnhancedCode(s)
 		if (err == nil) != ok || ok && c.String() != s {
 			t.Errorf("ParseEnhancedCode(%q) = %v, %v", s, c, err)

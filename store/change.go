@@ -217,6 +217,7 @@ type OpResult struct {
 	Changed  UIDSet // got a new state, or were expunged (also by Move), or were claimed
 	Modified UIDSet // lost UNCHANGEDSINCE
 	Missing  UIDSet // what of UIDs is not there (any more)
+	Held     UIDSet // was not expunged, or not moved: a hold covers it (see Holder)
 
 	EmailID  EmailID  // Append: the id it got
 	ThreadID ThreadID // Append: the thread it joined

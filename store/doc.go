@@ -39,58 +39,92 @@
 // storetest names the invariant that a failing backend broke.
 //
 //   - I1: a Ref stands for the same octets for ever (package blob).
+//
 //   - I2: UIDs of a mailbox ascend in the order in which messages become
 //     visible, and none is given out twice under one UIDVALIDITY: not after
 //     expunge, a refused Change, a crash or a restore.
+//
 //   - I3: (mailbox, UIDVALIDITY, UID) stands for the same octets for ever. No
 //     UIDVALIDITY is given out twice in an account, nor in a later account of
 //     the same id; it changes only where UIDs lose their meaning.
+//
 //   - I4: there is one ModSeq counter an account. It ascends strictly in the
 //     order of commits, and values become visible in that order: a reader that
 //     has seen M never later meets a new change with a value of M or less. A
 //     Change that changed nothing takes none.
+//
 //   - I5: a Change is atomic and isolated. When an Op is refused, nothing of
 //     the Change is ever seen. Conditions (\Deleted, UNCHANGEDSINCE, IfAbsent,
 //     quota) are judged inside it.
+//
 //   - I6: what was acknowledged is durable: when Apply or Create returns nil
 //     it survives a power cut. ClaimRecent alone may be lost.
+//
 //   - I7: counters are exact at every ModSeq: those of a Mailbox are those of
 //     its messages, those of Usage the sum over the mailboxes.
+//
 //   - I8: the log is complete: the state at M and what is reported since M
 //     give the state now, for every M that is not below the purge mark, and
 //     below it the answer is ErrResync, never a gap.
+//
 //   - I9: a Once key is applied at most once an account, for 30 days, across
 //     crashes; each later Change with it returns the first Result.
+//
 //   - I10: no Change without IgnoreQuota that makes an account hold more ends
 //     above its Limits, however many run at once. Who is above already may do
 //     all that does not grow.
+//
 //   - I11: a message never exists without its blob. Holds names every Ref that
 //     a message refers to now, or did less than 24 hours ago.
+//
 //   - I12: no lock, transaction or connection is held while code of the caller
 //     runs: the body of any loop may call any method.
+//
 //   - I13: names are clean and belong to one mailbox at a time; the level above
 //     every name is there; INBOX is always there.
+//
 //   - I14: no wake-up is missed: Wait(M) returns soon after the ModSeq passed
 //     M, whenever that was.
+//
 //   - I15: of concurrent conditional writes (IfAbsent, IfModSeq, Once,
 //     UNCHANGEDSINCE) at most one wins.
 //
+//   - I16: a message that a Hold covers is not deleted in any way (stores with
+//     the capability Holder).
+//
 // # Who calls what, and what is durable
 //
-//	method       caller                                durable when it returns
-//	Open         every session, delivery, job          -
-//	Create       provisioning                          the account and its INBOX
-//	Accounts     backup, mailctl, the collector        -
-//	Blobs        PrepareAppend, the queue              Writer.Commit: the octets
-//	Holds        blob.Collector                        - (an error keeps everything)
-//	Close        whoever opened                        all that was handed over
-//	Mailboxes    views: at start, then since M         -
-//	Messages     views, FETCH of facts, backup         -
-//	Content      FETCH of bodies, RETR, SEARCH         -
-//	Entries      METADATA, ACL, Sieve, connectors      -
-//	Apply        everyone who changes something        the whole Change (but ClaimRecent)
-//	Wait         one watcher an account and process    -
-//	Usage        QUOTA, delivery before DATA           -
+// "At once" says from how many goroutines a method is called in a busy server;
+// every backend takes any number.
+//
+//	method       caller                            at once              durable when it returns
+//	Open         every session, delivery, job      thousands            -
+//	Create       provisioning                      a few                the account and its INBOX
+//	Accounts     backup, mailctl, the collector    one                  -
+//	Blobs        PrepareAppend, the queue          one a delivery       Writer.Commit: the octets
+//	Holds        blob.Collector                    one                  - (an error keeps everything)
+//	Close        whoever opened, once the callers  one                  all that was handed over
+//	             of Apply are back or given up
+//	Mailboxes    views: at start, then since M     one an account       -
+//	Messages     views, FETCH of facts, backup     one a session        -
+//	Content      FETCH of bodies, RETR, SEARCH     one a session        -
+//	Entries      METADATA, ACL, Sieve, connectors  one a session        -
+//	Apply        everyone who changes something    hundreds an account  the whole Change (but ClaimRecent)
+//	Wait         a watcher                         one an account       -
+//	Usage        QUOTA, delivery before DATA       one a delivery       -
+//
+// The optional capabilities, reached through their helpers only:
+//
+//	SearchText, SortMessages      SEARCH, SORT of IMAP     one a session        -
+//	LockMaildrop, UnlockMaildrop  POP3 login, end          one a session        - (a lease; may be lost)
+//	WriteMeta                     FETCH, SORT, SEARCH      one a session        - (a cache; may be lost)
+//	Snapshot                      backup                   a few an account     -
+//	PutHold, DropHold             an administrator         one an account       the hold, or its end
+//	ListHolds                     an administrator         one an account       -
+//
+// A context that is cancelled before a method is called, or while it waits for
+// its turn, makes it return the context's error with nothing done. Apply alone
+// may go on after that, and then returns the true outcome.
 //
 // # What a crash leaves
 //

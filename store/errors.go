@@ -31,6 +31,9 @@ var (
 	ErrReadOnly     = errors.New("store: read-only")
 	ErrTemporary    = errors.New("store: temporarily not available")
 	ErrClosed       = errors.New("store: closed")
+	ErrUnsupported  = errors.New("store: not supported by this backend")
+	ErrLocked       = errors.New("store: maildrop in use by another session")
+	ErrHeld         = errors.New("store: under a hold, may not be deleted")
 )
 
 // Error says which operation on what failed. Err is one of the errors above

@@ -32,11 +32,13 @@ type Store interface {
 	Blobs() blob.Blobs
 
 	// Holds makes the store a blob.Holder: the refs that a message refers to
-	// now, or did less than 24 h ago.
+	// now, or did less than 24 h ago, in any order. An error means that
+	// nothing is known, and keeps all of refs.
 	Holds(ctx context.Context, refs []blob.Ref) ([]blob.Ref, error)
 
 	// Close ends the store after what was handed to it is done. All methods
-	// fail with ErrClosed from then on, and those that wait return it.
+	// fail with ErrClosed from then on, and those that wait return it. An open
+	// Content is closed by its reader. Idempotent.
 	Close() error
 }
 
@@ -72,17 +74,25 @@ type Account interface {
 	// ErrNoMailbox, ErrResync.
 	Entries(ctx context.Context, q EntryQuery) iter.Seq2[Entry, error]
 
-	// Apply carries out a Change: atomic, isolated, durable when it returns.
-	// Once it was handed to the committer a cancelled ctx no longer cancels;
-	// the true outcome is returned, or ErrUnknown where it cannot be known.
+	// Apply carries out a Change: atomic, isolated, durable when it returns,
+	// and visible to every call that begins afterwards, through any handle of
+	// this process. Ops happen in their order and see what those before them
+	// did. Once it was handed to the committer a cancelled ctx no longer
+	// cancels; the true outcome is returned, or ErrUnknown where it cannot be
+	// known: then the same Change with the same Once finds out. With any other
+	// error nothing of the Change was done. A backend may do the work of many
+	// callers in one commit; it keeps no reference to c after it returned.
 	Apply(ctx context.Context, c Change) (Result, error)
 
 	// Wait blocks until the account's ModSeq is greater than after, and
-	// returns it. It may wake early, with a ModSeq that is not greater. A
-	// dropped account or a closed store ends it with ErrNoAccount, ErrClosed.
+	// returns it, at once where it is already. A Change wakes it within a
+	// second, also one made through another handle or by another process on
+	// the same data. It may wake early, with a ModSeq that is not greater: the
+	// caller waits again. A dropped account or a closed store ends it with
+	// ErrNoAccount, ErrClosed.
 	Wait(ctx context.Context, after ModSeq) (ModSeq, error)
 
-	// Usage is what the account holds and may hold.
+	// Usage is what the account holds and may hold, at one ModSeq.
 	Usage(ctx context.Context) (Usage, error)
 }
 

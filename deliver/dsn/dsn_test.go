@@ -113,8 +113,10 @@ func TestFailure(t *testing.T) {
 	j := newJob(t, blobs, "Subject: hi\r\nX: é\r\n\r\nsecret body\r\n", "a@example.com", "b@example.com", "c@example.com")
 	j.Params.EnvelopeID = "env 1"
 	j.Recipients[0].Params.Original = smtp.OriginalRecipient{Type: "rfc822", Address: "orig@example.com"}
-	refused := queue.Result{State: queue.Failed, NextHop: "mx.example.com", Err: io.ErrClosedPipe,
-		Reply: smtp.Reply{Code: 550, Enhanced: smtp.EnhancedCode{Class: 5, Subject: 1, Detail: 1}, Lines: []string{"no\r\nsuch", "user é"}}}
+	refused := queue.Result{
+		State: queue.Failed, NextHop: "mx.example.com", Err: io.ErrClosedPipe,
+		Reply: smtp.Reply{Code: 550, Enhanced: smtp.EnhancedCode{Class: 5, Subject: 1, Detail: 1}, Lines: []string{"no\r\nsuch", "user é"}},
+	}
 	expired := queue.Result{State: queue.Failed, Reply: smtp.NewReply(451, smtp.EnhancedCode{Class: 4, Subject: 4, Detail: 1}, "busy")}
 	reps := report(t, blobs, j, refused, queue.Result{State: queue.Delivered}, expired)
 	if len(reps) != 1 || reps[0].To.String() != "sender@example.net" || reps[0].UTF8 {
@@ -225,5 +227,18 @@ func TestInternational(t *testing.T) {
 	}
 	if g := groups(t, p.contents[1]); g[1].Get("Final-Recipient") != "utf-8; jörg@example.com" {
 		t.Errorf("Final-Recipient: %q", g[1].Get("Final-Recipient"))
+	}
+}
+
+// The next hop is named as a domain or an address literal (RFC 3464 §2.3.5).
+func TestRemoteMTA(t *testing.T) {
+	blobs := memblob.New()
+	for hop, want := range map[string]string{"mx.example.com": "dns; mx.example.com", "192.0.2.1": "dns; [192.0.2.1]", "2001:db8::1": "dns; [IPv6:2001:db8::1]", "local": ""} {
+		j := newJob(t, blobs, "Subject: x\r\n\r\n", "a@example.com")
+		reps := report(t, blobs, j, queue.Result{State: queue.Failed, NextHop: hop, Reply: smtp.NewReply(550, smtp.EnhancedCode{Class: 5, Subject: 1, Detail: 1}, "no")})
+		fields := groups(t, parse(t, reps[0].Body).contents[1])
+		if got := fields[1].Get("Remote-MTA"); got != want {
+			t.Errorf("%s: Remote-MTA %q, want %q", hop, got, want)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -38,16 +39,15 @@ func (n *notice) utf8() bool {
 
 // write composes the multipart/report (RFC 6522 §3).
 func (n *notice) write(ctx context.Context, w io.Writer) error {
-	var h mail.Header
-	h.SetDate(n.now)
-	h.SetAddressList("From", []*mail.Address{{Name: "Mail Delivery System", Address: "MAILER-DAEMON@" + n.r.Hostname}})
-	h.Set("To", n.job.ReversePath.String())
-	h.SetSubject(n.subject())
-	h.Set("Message-ID", "<"+smtp.NewID()+"@"+n.r.Hostname+">")
-	h.Set("Auto-Submitted", "auto-replied") // RFC 3834 §5
+	var h mail.Header // each field is put in front of the earlier ones
+	h.SetContentType("multipart/report", map[string]string{"report-type": "delivery-status"})
 	h.Set("MIME-Version", "1.0")
-	report := "delivery-status"
-	h.SetContentType("multipart/report", map[string]string{"report-type": report})
+	h.Set("Auto-Submitted", "auto-replied") // RFC 3834 §5
+	h.Set("Message-ID", "<"+smtp.NewID()+"@"+n.r.Hostname+">")
+	h.SetDate(n.now)
+	h.SetSubject(n.subject())
+	h.Set("To", n.job.ReversePath.String())
+	h.SetAddressList("From", []*mail.Address{{Name: "Mail Delivery System", Address: "MAILER-DAEMON@" + n.r.Hostname}})
 	mw, err := message.CreateWriter(w, h.Header)
 	if err != nil {
 		return err
@@ -140,7 +140,7 @@ func (n *notice) rcptFields(b *bytes.Buffer, s rcptStatus) {
 	fmt.Fprintf(b, "Final-Recipient: %s; %s\r\n", typ, s.rcpt.ForwardPath.String())
 	fmt.Fprintf(b, "Action: %s\r\nStatus: %s\r\n", s.action, s.status())
 	if s.res.NextHop != "" && s.res.NextHop != "local" {
-		fmt.Fprintf(b, "Remote-MTA: dns; %s\r\n", oneLine(s.res.NextHop, 255))
+		fmt.Fprintf(b, "Remote-MTA: dns; %s\r\n", oneLine(mtaName(s.res.NextHop), 255))
 	}
 	if d := s.diagnostic(); d != "" {
 		fmt.Fprintf(b, "Diagnostic-Code: smtp; %s\r\n", d)
@@ -149,6 +149,19 @@ func (n *notice) rcptFields(b *bytes.Buffer, s rcptStatus) {
 	if s.action == "delayed" && n.r.RetryUntil != nil {
 		fmt.Fprintf(b, "Will-Retry-Until: %s\r\n", n.r.RetryUntil(n.job).Format(time.RFC1123Z))
 	}
+}
+
+// mtaName is a host as a dns mta-name: a domain or an address literal
+// (RFC 3464 §2.3.5, RFC 5321 §4.1.3).
+func mtaName(host string) string {
+	addr, err := netip.ParseAddr(host)
+	switch {
+	case err != nil:
+		return host
+	case addr.Is4():
+		return "[" + host + "]"
+	}
+	return "[IPv6:" + host + "]"
 }
 
 // singleLine keeps UTF-8 but no line end or other control.

@@ -40,9 +40,9 @@ func (s *mapStore) Open(ctx context.Context, id store.AccountID) (store.Account,
 	return a, err
 }
 
-func (s *mapStore) Create(_ context.Context, id store.AccountID, info store.AccountInfo) error {
+func (s *mapStore) Create(ctx context.Context, id store.AccountID, info store.AccountInfo) error {
 	limits := store.PutAccount{Limits: &info.Limits, State: &info.State}
-	if err := cmp.Or(id.Check(), store.Change{Ops: []store.Op{limits}}.Check()); err != nil {
+	if err := cmp.Or(ctx.Err(), id.Check(), store.Change{Ops: []store.Op{limits}}.Check()); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -92,7 +92,7 @@ func each[T any](ctx context.Context, list func() ([]T, error)) iter.Seq2[T, err
 
 // Holds keeps the collector away from blobs that messages refer to, or did
 // less than 24 hours ago (I11). A tombstone remembers its blob and the time.
-func (s *mapStore) Holds(_ context.Context, refs []blob.Ref) ([]blob.Ref, error) {
+func (s *mapStore) Holds(ctx context.Context, refs []blob.Ref) ([]blob.Ref, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	held := make(map[blob.Ref]bool)
@@ -107,7 +107,7 @@ func (s *mapStore) Holds(_ context.Context, refs []blob.Ref) ([]blob.Ref, error)
 		}
 	}
 	free := func(ref blob.Ref) bool { return !held[ref] }
-	return slices.DeleteFunc(slices.Clone(refs), free), s.openLocked()
+	return slices.DeleteFunc(slices.Clone(refs), free), cmp.Or(ctx.Err(), s.openLocked())
 }
 
 func (s *mapStore) Close() error {

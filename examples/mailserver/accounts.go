@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/mailstead/mailstead/auth/login"
@@ -33,9 +34,12 @@ func accountsOf(o *options) (accounts []account, firstRun bool, err error) {
 	if len(accounts) > 0 || !o.loopback() {
 		return accounts, false, nil
 	}
-	accounts, err = firstRunAccounts(filepath.Join(o.data, "first-run.txt"), o.domains[0])
+	accounts, err = firstRunAccounts(filepath.Join(o.data, firstRunFile), o.domains[0])
 	return accounts, true, err
 }
+
+// firstRunFile is in the data directory.
+const firstRunFile = "first-run.txt"
 
 // firstRunAccounts reads the generated passwords, or generates them: lines
 // NAME:PASSWORD.
@@ -43,7 +47,7 @@ func firstRunAccounts(file, domain string) ([]account, error) {
 	b, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		b = fmt.Appendf(nil, "alice@%s:%s\nbob@%s:%s\n", domain, rand.Text(), domain, rand.Text())
-		err = os.WriteFile(file, b, 0o600)
+		err = writeFile(file, b)
 	}
 	if err != nil {
 		return nil, err
@@ -57,8 +61,7 @@ func firstRunAccounts(file, domain string) ([]account, error) {
 	return accounts, nil
 }
 
-// setUpAccounts sets passwords and makes mailboxes; it returns the canonical
-// name of the first account, who is the postmaster.
+// setUpAccounts sets passwords, and makes accounts with their mailboxes.
 func setUpAccounts(ctx context.Context, users login.Editor, s store.Store, accounts []account) error {
 	for _, a := range accounts {
 		name, err := login.Canonical(a.name)
@@ -90,24 +93,33 @@ func setPassword(ctx context.Context, users login.Editor, name, password string)
 	return users.Set(ctx, name, hash)
 }
 
-// makeAccount makes the account with its mailboxes where there is none.
+// madeKey marks an account whose mailboxes were made: what its user deletes
+// later is not made again.
+const madeKey = "mailserver/mailboxes"
+
+// makeAccount makes the account and, once, its mailboxes.
 func makeAccount(ctx context.Context, s store.Store, id store.AccountID) error {
 	err := s.Create(ctx, id, store.AccountInfo{ID: id})
-	if errors.Is(err, store.ErrExists) {
-		return nil
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, store.ErrExists) {
 		return err
 	}
 	acct, err := s.Open(ctx, id)
 	if err != nil {
 		return err
 	}
-	subscribed := true
-	var c store.Change
-	for _, m := range specialMailboxes {
-		c.Ops = append(c.Ops, store.PutMailbox{ID: store.NewMailboxID(), Create: true, Name: m.name, Role: &m.role, Subscribed: &subscribed})
+	there, _, err := acct.Mailboxes(ctx, 0)
+	if err != nil {
+		return err
 	}
-	_, err = acct.Apply(ctx, c)
+	subscribed := true
+	c := store.Change{Ops: []store.Op{store.PutEntry{Key: madeKey, Value: []byte("1"), IfAbsent: true}}}
+	for _, m := range specialMailboxes {
+		if !slices.ContainsFunc(there, func(b store.Mailbox) bool { return b.Name == m.name }) {
+			c.Ops = append(c.Ops, store.PutMailbox{ID: store.NewMailboxID(), Create: true, Name: m.name, Role: &m.role, Subscribed: &subscribed})
+		}
+	}
+	if _, err = acct.Apply(ctx, c); errors.Is(err, store.ErrConflict) {
+		return nil
+	}
 	return err
 }

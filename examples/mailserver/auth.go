@@ -14,6 +14,15 @@ import (
 	"github.com/mailstead/mailstead/store"
 )
 
+// guardOf slows down guessing. While every listener is on loopback only the
+// owner of the machine can guess, and more slips of his are forgiven.
+func guardOf(o *options) login.Guard {
+	if o.loopback() {
+		return &login.Throttle{Free: 20}
+	}
+	return &login.Throttle{}
+}
+
 // smtpAuth offers the login service's mechanisms to smtpserver.
 type smtpAuth struct{ *login.Service }
 
@@ -95,7 +104,7 @@ func imapLoginError(err error) error {
 // pop3Config is one of the two POP3 listeners.
 func (s *server) pop3Config(implicit bool) pop3server.Config {
 	cfg := pop3server.Config{
-		Store: s.engine.Store(), Views: s.views, TLSConfig: s.cert.config(true), ImplicitTLS: implicit,
+		Store: s.engine.Store(), Views: s.views, Locks: &s.maildrops, TLSConfig: s.cert.config(true), ImplicitTLS: implicit,
 		AllowPlaintextAuth: s.o.plaintextAuth, Logger: s.log,
 	}
 	cfg.Limits.MaxConnections = s.o.maxConnections
@@ -104,13 +113,17 @@ func (s *server) pop3Config(implicit bool) pop3server.Config {
 			Username: username, Password: login.NewPassword(password), Mechanism: "USER",
 			Protocol: login.POP3, Peer: p.Addr, TLS: p.TLS != nil,
 		})
-		switch {
-		case errors.Is(err, login.ErrRejected):
-			err = pop3server.ErrRejected
-		case errors.Is(err, login.ErrTooMany):
-			err = pop3server.ErrTooManyTries
-		}
-		return store.AccountID(id.Account), err
+		return store.AccountID(id.Account), pop3LoginError(err)
 	}
 	return cfg
+}
+
+func pop3LoginError(err error) error {
+	switch {
+	case errors.Is(err, login.ErrRejected):
+		return pop3server.ErrRejected
+	case errors.Is(err, login.ErrTooMany):
+		return pop3server.ErrTooManyTries
+	}
+	return err
 }

@@ -9,6 +9,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"math/big"
@@ -46,7 +47,12 @@ func newCertificate(o *options, log *slog.Logger) (*certificate, error) {
 			}
 		}
 	}
-	return c, c.load()
+	if err := c.load(); err != nil && o.tlsCert != "" {
+		return nil, fmt.Errorf("-tls-cert, -tls-key: %w", err)
+	} else if err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // config is the TLS configuration of the listeners. tickets says whether
@@ -130,8 +136,8 @@ func selfSign(certFile, keyFile, host string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}), 0o600); err != nil {
+	if err := writeFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})); err != nil {
 		return err
 	}
-	return os.WriteFile(certFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644)
+	return writeFile(certFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 }

@@ -10,14 +10,18 @@ import (
 // collectEvery is how often bodies that nobody needs are freed.
 const collectEvery = time.Hour
 
-// collect frees the bodies that neither the store nor the queue holds, and
-// gives their space back, until ctx ends.
-func (s *server) collect(ctx context.Context) {
-	c := &blob.Collector{
+// collector frees the bodies that neither the store nor the queue holds.
+func (s *server) collector() *blob.Collector {
+	return &blob.Collector{
 		Blobs:   s.engine.Blobs(),
 		Holders: []blob.Holder{s.engine.Store(), s.storage},
 		Logger:  s.log,
 	}
+}
+
+// collect frees bodies, and gives their space back, until ctx ends.
+func (s *server) collect(ctx context.Context) {
+	c := s.collector()
 	tick := time.NewTicker(collectEvery)
 	defer tick.Stop()
 	for {

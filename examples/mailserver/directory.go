@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 
 	"github.com/mailstead/mailstead/auth/login"
 	"github.com/mailstead/mailstead/deliver"
@@ -41,4 +43,14 @@ func newDirectory(o *options, s store.Store, accounts []account) (*deliver.Accou
 		d.CatchAll = store.AccountID(name)
 	}
 	return d, nil
+}
+
+// warnForeign says which accounts get no mail, since their domain is not one of
+// -domain.
+func warnForeign(log *slog.Logger, d *deliver.Accounts, accounts []account) {
+	for _, a := range accounts {
+		if domain := a.name[strings.LastIndexByte(a.name, '@')+1:]; !d.IsLocal(domain) {
+			log.Warn("no mail arrives for this account: its domain is not one of -domain", "account", a.name)
+		}
+	}
 }

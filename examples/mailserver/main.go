@@ -39,7 +39,10 @@ func run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	s, err := newServer(ctx, o, log)
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return exitOK // told to end before it had begun
+	case err != nil:
 		fmt.Fprintln(os.Stderr, "mailserver:", err)
 		return exitUse
 	}

@@ -37,8 +37,13 @@ func TestOptionsSources(t *testing.T) {
 		{"default", nil, nil, func(o *options) any { return *o.listen["smtp"] + " " + o.hostname + " " + o.data }, "127.0.0.1:2525 mail.example.org ./mail-data"},
 		{"one dash or two", nil, []string{"--hostname", "x", "-domain=y"}, func(o *options) any { return o.hostname + " " + o.domains[0] }, "x y"},
 		{"repeated", nil, []string{"-domain", "a", "-domain", "b"}, func(o *options) any { return o.domains.String() }, "a b"},
-		{"environment", map[string]string{"MAILSTEAD_HOSTNAME": "env", "MAILSTEAD_PLAINTEXT_AUTH": "true"}, nil,
-			func(o *options) any { return []any{o.hostname, o.plaintextAuth} }, []any{"env", true}},
+		{
+			"environment",
+			map[string]string{"MAILSTEAD_HOSTNAME": "env", "MAILSTEAD_PLAINTEXT_AUTH": "true"},
+			nil,
+			func(o *options) any { return []any{o.hostname, o.plaintextAuth} },
+			[]any{"env", true},
+		},
 		{"environment list", map[string]string{"MAILSTEAD_USER": "a@b.c:1\nd@e.f:2"}, nil, func(o *options) any { return len(o.users) }, 2},
 		{"flag wins over environment", map[string]string{"MAILSTEAD_HOSTNAME": "env"}, []string{"-hostname", "flag"}, func(o *options) any { return o.hostname }, "flag"},
 		{"file value", nil, []string{"-user", "@" + secret}, func(o *options) any { return o.users.String() }, "alice@example.org:p@ss:word"},
@@ -46,8 +51,13 @@ func TestOptionsSources(t *testing.T) {
 		{"config", nil, []string{"-config", config}, func(o *options) any {
 			return []any{o.hostname, *o.listen["imap"], o.maxConnections, len(o.users), o.plaintextAuth}
 		}, []any{"toml.example", "off", 7, 2, true}},
-		{"config loses", map[string]string{"MAILSTEAD_CONFIG": config, "MAILSTEAD_HOSTNAME": "env"}, []string{"-user", "x@y.z:3"},
-			func(o *options) any { return []any{o.hostname, o.users.String()} }, []any{"env", "x@y.z:3"}},
+		{
+			"config loses",
+			map[string]string{"MAILSTEAD_CONFIG": config, "MAILSTEAD_HOSTNAME": "env"},
+			[]string{"-user", "x@y.z:3"},
+			func(o *options) any { return []any{o.hostname, o.users.String()} },
+			[]any{"env", "x@y.z:3"},
+		},
 		{"off for what is not built", nil, []string{"-journal", "off", "-dkim", "off"}, func(o *options) any { return o.journal }, "off"},
 	}
 	for _, test := range tests {

@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"path/filepath"
-	"strings"
 	"sync"
 
 	"github.com/mailstead/mailstead/auth/login"
@@ -19,6 +17,7 @@ import (
 	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/queue/sqlqueue"
 	"github.com/mailstead/mailstead/smtp/smtpserver"
+	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/sqlite"
 	"github.com/mailstead/mailstead/store/view"
 )
@@ -42,6 +41,7 @@ type server struct {
 	queue     *queue.Queue
 	runner    *queue.Runner
 	views     *view.Views
+	maildrops store.Maildrops // of both POP3 listeners
 	login     *login.Service
 	directory *deliver.Accounts
 	cert      *certificate
@@ -78,10 +78,11 @@ func newServer(ctx context.Context, o *options, log *slog.Logger) (_ *server, er
 	if err = setUpAccounts(ctx, users, s.engine.Store(), s.accounts); err != nil {
 		return nil, err
 	}
-	s.login = &login.Service{Backend: users, AllowPlaintext: o.plaintextAuth, Logger: log}
+	s.login = &login.Service{Backend: users, Guard: guardOf(o), AllowPlaintext: o.plaintextAuth, Logger: log}
 	if s.directory, err = newDirectory(o, s.engine.Store(), s.accounts); err != nil {
 		return nil, err
 	}
+	warnForeign(log, s.directory, s.accounts)
 	s.views = view.New(s.engine.Store(), view.Options{})
 	s.compose()
 	return s, s.listen()
@@ -225,33 +226,4 @@ func (s *server) shutdown() error {
 	s.stopRunner()
 	s.wg.Wait()
 	return errors.Join(s.views.Close(), s.engine.Close())
-}
-
-// greet prints how to use the server.
-func (s *server) greet(w io.Writer) {
-	addr := func(name string) string { return *s.o.listen[name] }
-	fmt.Fprintf(w, "Mailstead is running for %s; data in %s.\n\n", strings.Join(s.o.domains, ", "), s.o.data)
-	for _, p := range s.parts {
-		fmt.Fprintf(w, "  %-12s %s\n", p.name, p.l.Addr())
-	}
-	to := "alice@" + s.o.domains[0]
-	if len(s.accounts) > 0 {
-		to = s.accounts[0].name
-	}
-	if s.firstRun {
-		fmt.Fprintf(w, "\nAccounts (passwords are in %s):\n", filepath.Join(s.o.data, "first-run.txt"))
-		for _, a := range s.accounts {
-			fmt.Fprintf(w, "  %s  %s\n", a.name, a.password)
-		}
-	}
-	if addr("smtp") != "off" {
-		fmt.Fprintf(w, "\nSend:  swaks --server %s --from you@example.com --to %s\n", addr("smtp"), to)
-	}
-	if addr("imap") != "off" {
-		fmt.Fprintf(w, "Read:  curl -k --ssl-reqd -u '%s:PASSWORD' 'imap://%s/INBOX;MAILINDEX=1'\n", to, addr("imap"))
-	}
-	if addr("http") != "off" {
-		fmt.Fprintf(w, "Web:   http://%s/healthz\n", addr("http"))
-	}
-	fmt.Fprintln(w)
 }

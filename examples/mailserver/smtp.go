@@ -37,9 +37,16 @@ func (s *server) compose() {
 	s.queue = &queue.Queue{Storage: s.storage, Blobs: s.engine.Blobs(), Router: router}
 	s.runner = &queue.Runner{
 		Queue: s.queue, Router: router, Logger: s.log, DrainTimeout: queueDrainTime,
-		Reporter: &dsn.Reporter{Hostname: s.o.hostname, Blobs: s.engine.Blobs()},
+		Reporter: &dsn.Reporter{Hostname: s.o.hostname, Blobs: s.engine.Blobs(), RetryUntil: queue.Schedule{}.Expiry},
+		Workers:  200, Ordered: isLocal,
 	}
 	s.queue.Kick = s.runner.Kick
+}
+
+// isLocal reports a destination in the own store: a mailbox shows messages in
+// the order in which they were accepted.
+func isLocal(destination string) bool {
+	return strings.HasPrefix(destination, deliver.NextHopLocal+"/")
 }
 
 // nextHops is the way to foreign hosts: the smart host of -relay, or MX.
@@ -119,14 +126,15 @@ func (s *server) submissionConfig(implicit bool) smtpserver.Config {
 	return cfg
 }
 
-// lmtpConfig delivers at once, with one answer for each recipient.
+// lmtpConfig delivers at once, with one answer for each recipient. Its clients
+// are our own front ends: what they put into the header stays.
 func (s *server) lmtpConfig() smtpserver.Config {
 	cfg := s.smtpConfig()
 	cfg.LMTP = true
 	cfg.Receiver = smtp.Chain(&deliver.LocalDelivery{Store: s.engine.Store(), Directory: s.directory},
 		deliver.Gate(s.directory, nil),
 		smtppolicy.Received(s.o.hostname),
-		smtppolicy.EditHeader(smtppolicy.Limits{}, smtppolicy.LoopLimit(0), smtppolicy.StripForged(s.o.hostname)),
+		smtppolicy.EditHeader(smtppolicy.Limits{}, smtppolicy.LoopLimit(0)),
 	)
 	return cfg
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"expvar"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/pprof"
@@ -20,10 +21,9 @@ func newWeb(loopback bool) *web {
 	w := &web{}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", w.healthz)
-	mux.Handle("GET /debug/vars", expvar.Handler())
+	mux.HandleFunc("GET /debug/vars", vars)
 	if loopback {
 		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
-		mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
 		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 		mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
@@ -38,6 +38,21 @@ func (w *web) healthz(rw http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	rw.Write([]byte("ok\n"))
+}
+
+// vars writes the published variables as expvar.Handler does, without the
+// command line: passwords may stand in it.
+func vars(rw http.ResponseWriter, _ *http.Request) {
+	rw.Header().Set("Content-Type", "application/json; charset=utf-8")
+	sep := "{\n"
+	expvar.Do(func(kv expvar.KeyValue) {
+		if kv.Key == "cmdline" {
+			return
+		}
+		fmt.Fprintf(rw, "%s%q: %s", sep, kv.Key, kv.Value)
+		sep = ",\n"
+	})
+	fmt.Fprint(rw, "\n}\n")
 }
 
 func (w *web) Serve(l net.Listener) error { return w.server.Serve(l) }

@@ -15,7 +15,7 @@ var baseCapabilities = []imap.Capability{
 // mailCapabilities are announced once they can be used.
 var mailCapabilities = []imap.Capability{
 	imap.CapIdle, imap.CapNamespace, imap.CapChildren, imap.CapUIDPlus, imap.CapUnselect,
-	imap.CapESearch, imap.CapMove, imap.CapSpecialUse, imap.CapCreateSpecial,
+	imap.CapESearch, imap.CapMove, imap.CapMultiAppend, imap.CapSpecialUse, imap.CapCreateSpecial,
 }
 
 // capabilities lists what works now, separated by spaces.

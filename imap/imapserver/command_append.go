@@ -11,6 +11,9 @@ import (
 	"github.com/mailstead/mailstead/store"
 )
 
+// maxAppend bounds the messages of one APPEND: they become one change.
+const maxAppend = 1000
+
 // appendArgs are what stands in front of one message of APPEND.
 type appendArgs struct {
 	flags    store.Flags
@@ -18,9 +21,10 @@ type appendArgs struct {
 	received time.Time
 }
 
-// appendMessage runs APPEND (RFC 3501 §6.3.11). What can be refused is refused
-// before the client sends the message: an unknown mailbox, a size over the
-// limit, a full account.
+// appendMessage runs APPEND (RFC 3501 §6.3.11), with several messages as one
+// change where the client sends several (RFC 3502). What can be refused is
+// refused before the client sends the message: an unknown mailbox, a size over
+// the limit, a full account.
 func (s *session) appendMessage(cmd *command) error {
 	if err := s.dec.SP(); err != nil {
 		return err
@@ -29,31 +33,60 @@ func (s *session) appendMessage(cmd *command) error {
 	if err != nil {
 		return err
 	}
-	args, err := s.readAppend()
-	if err != nil {
-		return err
-	}
-	if c := s.dec.Peek(); c != '{' && c != '~' {
-		return bad("Literal expected")
-	}
-	dest, err := s.destination(name)
-	if err != nil {
-		return err
-	}
-	op, err := s.receive(dest, args)
-	if err != nil {
-		return err
+	var dest *store.Mailbox
+	var ops []store.Op
+	for first := true; first || !s.dec.AtEnd(); first = false {
+		args, err := s.readAppend()
+		if err != nil {
+			return err
+		}
+		if first {
+			if dest, err = s.destination(name); err != nil {
+				return err
+			}
+			if s.room, err = s.quotaRoom(); err != nil {
+				return err
+			}
+		}
+		op, err := s.receive(dest, args, len(ops))
+		if err != nil {
+			return err
+		}
+		ops = append(ops, op)
 	}
 	if err := s.dec.End(); err != nil {
 		return err
 	}
-	res, err := s.apply(op)
+	return s.commitAppend(cmd, ops)
+}
+
+// commitAppend adds the messages and names them in APPENDUID (RFC 4315 §3).
+func (s *session) commitAppend(cmd *command, ops []store.Op) error {
+	res, err := s.apply(ops...)
 	if err != nil {
 		return tryCreate(err)
 	}
-	r := res.Ops[0]
-	cmd.okCode = fmt.Sprintf("%s %d %s", imap.CodeAppendUID, r.UIDValidity, r.Dest)
+	var uids store.UIDSet
+	for _, r := range res.Ops {
+		uids.AddSet(r.Dest)
+	}
+	cmd.okCode = fmt.Sprintf("%s %d %s", imap.CodeAppendUID, res.Ops[0].UIDValidity, uids)
 	return nil
+}
+
+// quotaRoom is the number of octets that the account has room for; -1 = no
+// limit.
+func (s *session) quotaRoom() (int64, error) {
+	u, err := s.account.Store().Usage(s.ctx)
+	switch {
+	case err != nil:
+		return 0, err
+	case u.Limits.Messages > 0 && u.Messages >= u.Limits.Messages:
+		return 0, store.ErrOverQuota
+	case u.Limits.Bytes > 0:
+		return max(u.Limits.Bytes-u.Bytes, 0), nil
+	}
+	return -1, nil
 }
 
 // readAppend takes [SP flag-list] [SP date-time] SP.
@@ -73,28 +106,28 @@ func (s *session) readAppend() (a appendArgs, err error) {
 		if a.received, err = imapwire.Take(s.dec, imapwire.ConsumeDateTime); err != nil {
 			return a, err
 		}
-		err = s.dec.SP()
+		if err = s.dec.SP(); err != nil {
+			return a, err
+		}
 	}
-	return a, err
+	if s.dec.Peek() != '{' {
+		return a, bad("Literal expected")
+	}
+	return a, nil
 }
 
-// receive streams the literal into the blob store and returns the Op that adds
-// the message.
-func (s *session) receive(dest *store.Mailbox, args appendArgs) (store.Append, error) {
-	usage, err := s.account.Store().Usage(s.ctx)
-	if err != nil {
-		return store.Append{}, err
-	}
-	if l := usage.Limits; l.Messages > 0 && usage.Messages >= l.Messages || l.Bytes > 0 && usage.Bytes >= l.Bytes {
-		return store.Append{}, store.ErrOverQuota
-	}
-	s.room = -1
-	if l := usage.Limits.Bytes; l > 0 {
-		s.room = l - usage.Bytes
+// receive streams the literal of message n into the blob store and returns the
+// Op that adds it.
+func (s *session) receive(dest *store.Mailbox, args appendArgs, n int) (store.Append, error) {
+	if n >= maxAppend {
+		return store.Append{}, store.ErrTooLarge
 	}
 	lit, r, err := s.dec.Stream()
 	if err != nil {
 		return store.Append{}, err
+	}
+	if s.room >= 0 {
+		s.room -= lit.Size
 	}
 	op, err := store.PrepareAppend(s.ctx, s.srv.cfg.Store, store.NewMessage{
 		Mailbox: dest.ID, Flags: args.flags, Keywords: args.keywords, Received: args.received,

@@ -174,7 +174,7 @@ func (f *fetcher) fromStore() error {
 		q.Fields |= store.FieldDates
 	}
 	if f.plan.items&(imap.FetchEnvelope|imap.FetchBody|imap.FetchBodyStructure) != 0 {
-		q.Fields |= store.FieldMeta | store.FieldContent
+		q.Fields |= store.FieldMeta
 	}
 	if len(f.plan.sections) > 0 {
 		q.Fields |= store.FieldContent
@@ -193,7 +193,7 @@ func (f *fetcher) fromStore() error {
 		if row == nil || m.Gone {
 			continue
 		}
-		err := f.message(row, m)
+		err := f.message(row, m, q.Fields)
 		switch {
 		case s.enc.Err() != nil:
 			return s.enc.Err()
@@ -209,8 +209,8 @@ func (f *fetcher) fromStore() error {
 }
 
 // message writes the FETCH response of one message.
-func (f *fetcher) message(row *view.Row, m *store.Message) error {
-	msg := mail{session: f.session, row: row, m: m}
+func (f *fetcher) message(row *view.Row, m *store.Message, fields store.Fields) error {
+	msg := mail{session: f.session, row: row, m: m, fields: fields}
 	defer msg.close()
 	if err := msg.prepare(f.plan); err != nil {
 		return err

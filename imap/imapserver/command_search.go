@@ -85,7 +85,7 @@ func (s *session) find(p searchProgram, t *view.Table) (store.UIDSet, error) {
 		for row := range t.Rows(r.First, r.Last) {
 			clear(f.values)
 			switch p.eval(f.values, func(n *searchNode) truth { return f.byRow(n, row) }) {
-			case yes:
+			case proved:
 				found.Add(row.UID)
 			case unknown:
 				doubt.Add(row.UID)
@@ -104,7 +104,7 @@ func (s *session) find(p searchProgram, t *view.Table) (store.UIDSet, error) {
 		if row == nil || m.Gone {
 			continue
 		}
-		ok, err := f.judge(row, m)
+		ok, err := f.judge(row, m, q.Fields)
 		switch {
 		case errors.Is(err, store.ErrExpunged), errors.Is(err, store.ErrNoMessage):
 		case err != nil:
@@ -117,8 +117,8 @@ func (s *session) find(p searchProgram, t *view.Table) (store.UIDSet, error) {
 }
 
 // judge decides about one message with all that is known of it.
-func (f *searcher) judge(row *view.Row, m *store.Message) (bool, error) {
-	msg := mail{session: f.session, row: row, m: m, scratch: f.scratch}
+func (f *searcher) judge(row *view.Row, m *store.Message, fields store.Fields) (bool, error) {
+	msg := mail{session: f.session, row: row, m: m, fields: fields, scratch: f.scratch}
 	defer func() {
 		f.scratch = msg.scratch
 		msg.close()
@@ -132,13 +132,13 @@ func (f *searcher) judge(row *view.Row, m *store.Message) (bool, error) {
 		return t
 	})
 	if failed != nil || v != unknown {
-		return v == yes, failed
+		return v == proved, failed
 	}
 	need := f.program.needed(f.values)
 	if err := msg.scan(f.program, need, f.values, &f.text); err != nil {
 		return false, err
 	}
-	return f.program.eval(f.values, func(*searchNode) truth { return no3 }) == yes, nil
+	return f.program.eval(f.values, func(*searchNode) truth { return refuted }) == proved, nil
 }
 
 // byRow judges a leaf by the view.

@@ -31,7 +31,7 @@ type Config struct {
 	TLSConfig *tls.Config
 
 	// ImplicitTLS serves IMAPS (RFC 8314 §3.2): every connection starts with
-	// a TLS handshake.
+	// a TLS handshake. A listener of crypto/tls does the same without it.
 	ImplicitTLS bool
 
 	// AllowPlaintextAuth accepts passwords on connections without TLS. When

@@ -34,9 +34,13 @@ type conn struct {
 
 	mu      sync.Mutex
 	waiting bool // between two commands: a wake-up interrupts
-	reading bool // in a Read while waiting
+	reading bool // in a Read
 	woken   bool // not seen yet
+	expired bool // the server ends now: no read blocks any more
 }
+
+// errExpired ends a read when the time of Shutdown is up.
+var errExpired = errors.New("imapserver: the time of shutdown is up")
 
 // errWoken ends a wait: somebody called wake. It is a timeout, so that the
 // Decoder does not take it for the end of the connection.
@@ -55,8 +59,14 @@ func newConn(s *Server, nc net.Conn) *conn {
 	return c
 }
 
-// Wake implements listen.Conn.
-func (c *conn) Wake() { c.wake() }
+// Wake implements listen.Conn. now ends also a read within a command, so that
+// the session can say goodbye.
+func (c *conn) Wake(now bool) {
+	c.mu.Lock()
+	c.expired = c.expired || now
+	c.mu.Unlock()
+	c.wake()
+}
 
 // Close implements listen.Conn: it ends the connection at once.
 func (c *conn) Close() error {
@@ -82,10 +92,8 @@ func (c *conn) serve() {
 	if t := c.server.cfg.Limits.LoginTimeout; t > 0 {
 		c.loginBy = time.Now().Add(t)
 	}
-	if c.server.cfg.ImplicitTLS {
-		if err := c.startTLS(); err != nil {
-			return
-		}
+	if err := c.secure(); err != nil {
+		return
 	}
 	s := newSession(c)
 	defer s.end()
@@ -94,9 +102,22 @@ func (c *conn) serve() {
 	c.closeTLS()
 }
 
+// secure does the handshake of a connection that starts with TLS: on an
+// ImplicitTLS server, or from a listener that makes TLS connections itself.
+func (c *conn) secure() error {
+	if tc, ok := c.nc.(*tls.Conn); ok {
+		return c.handshake(tc)
+	}
+	if c.server.cfg.ImplicitTLS {
+		return c.startTLS()
+	}
+	return nil
+}
+
 // startTLS puts the TLS layer on the connection.
-func (c *conn) startTLS() error {
-	tc := tls.Server(c.nc, c.server.cfg.TLSConfig)
+func (c *conn) startTLS() error { return c.handshake(tls.Server(c.nc, c.server.cfg.TLSConfig)) }
+
+func (c *conn) handshake(tc *tls.Conn) error {
 	ctx := c.ctx
 	if t := c.server.cfg.Limits.TLSHandshakeTimeout; t > 0 {
 		var cancel context.CancelFunc
@@ -127,7 +148,7 @@ func (c *conn) wake() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.woken = true
-	if c.reading {
+	if c.reading && (c.waiting || c.expired) {
 		_ = c.nc.SetReadDeadline(time.Unix(1, 0))
 	}
 }
@@ -151,13 +172,19 @@ func (c *conn) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	c.mu.Lock()
+	if c.expired {
+		c.mu.Unlock()
+		c.readErr = errExpired
+		return 0, errExpired
+	}
 	if c.waiting && c.woken {
 		c.woken = false
 		c.mu.Unlock()
 		return 0, errWoken{}
 	}
+	waiting := c.waiting
 	_ = c.nc.SetReadDeadline(c.deadlineLocked())
-	c.reading = c.waiting
+	c.reading = true
 	c.mu.Unlock()
 
 	n, err := c.rw.Read(p)
@@ -168,7 +195,9 @@ func (c *conn) Read(p []byte) (int, error) {
 	if n > 0 {
 		c.waiting = false // a command has begun
 	}
-	if n == 0 && c.woken && errors.Is(err, os.ErrDeadlineExceeded) {
+	if n == 0 && c.expired && errors.Is(err, os.ErrDeadlineExceeded) {
+		err = errExpired
+	} else if n == 0 && waiting && c.woken && errors.Is(err, os.ErrDeadlineExceeded) {
 		c.woken = false
 		return 0, errWoken{}
 	}

@@ -24,7 +24,8 @@
 //	RFC 2342  NAMESPACE             full; one personal namespace
 //	RFC 2683  implementation advice §3.2.1.5 line lengths, §3.4.2 recovery
 //	RFC 2971  ID                    full
-//	RFC 3348  CHILDREN              full
+//	RFC 3348  CHILDREN              partial (text not read whole)
+//	RFC 3502  MULTIAPPEND           full; 1,000 messages
 //	RFC 3691  UNSELECT              full
 //	RFC 4315  UIDPLUS               full
 //	RFC 4731  ESEARCH               full, without MODSEQ

@@ -18,12 +18,24 @@ type fetchPlan struct {
 	seen     bool // marks messages \Seen
 }
 
-// The macros of RFC 3501 §6.4.5.
-const (
-	macroFast = imap.FetchFlags | imap.FetchInternalDate | imap.FetchSize
-	macroAll  = macroFast | imap.FetchEnvelope
-	macroFull = macroAll | imap.FetchBody
-)
+// fetchMacros are the macros of RFC 3501 §6.4.5.
+var fetchMacros = map[string]imap.FetchItem{
+	"FAST": macroFast,
+	"ALL":  macroFast | imap.FetchEnvelope,
+	"FULL": macroFast | imap.FetchEnvelope | imap.FetchBody,
+}
+
+const macroFast = imap.FetchFlags | imap.FetchInternalDate | imap.FetchSize
+
+// fetchItems are the items that are one word.
+var fetchItems = map[string]imap.FetchItem{
+	"UID":           imap.FetchUID,
+	"FLAGS":         imap.FetchFlags,
+	"INTERNALDATE":  imap.FetchInternalDate,
+	"ENVELOPE":      imap.FetchEnvelope,
+	"BODYSTRUCTURE": imap.FetchBodyStructure,
+	"RFC822.SIZE":   imap.FetchSize,
+}
 
 // readFetch takes
 //
@@ -60,53 +72,38 @@ func (s *session) readItem(p *fetchPlan, alone bool) error {
 	if err != nil {
 		return err
 	}
-	if alone {
-		switch name {
-		case "ALL":
-			p.items = macroAll
-			return nil
-		case "FAST":
-			p.items = macroFast
-			return nil
-		case "FULL":
-			p.items = macroFull
-			return nil
-		}
+	if items, ok := fetchMacros[name]; ok && alone {
+		p.items = items
+		return nil
+	}
+	if item, ok := fetchItems[name]; ok {
+		p.items |= item
+		return nil
 	}
 	switch name {
-	case "UID":
-		p.items |= imap.FetchUID
-	case "FLAGS":
-		p.items |= imap.FetchFlags
-	case "INTERNALDATE":
-		p.items |= imap.FetchInternalDate
-	case "ENVELOPE":
-		p.items |= imap.FetchEnvelope
-	case "BODYSTRUCTURE":
-		p.items |= imap.FetchBodyStructure
-	case "RFC822.SIZE":
-		p.items |= imap.FetchSize
 	case "RFC822", "RFC822.HEADER", "RFC822.TEXT":
 		return p.add(oldSection(name))
 	case "BODY", "BODY.PEEK":
-		peek := name == "BODY.PEEK"
-		if s.dec.Peek() != '[' {
-			if peek {
-				return bad("Section expected")
-			}
-			p.items |= imap.FetchBody
-			return nil
-		}
-		sec, err := s.readSection()
-		if err != nil {
-			return err
-		}
-		sec.Peek = peek
-		return p.add(sec)
-	default:
-		return bad("Unknown item of FETCH")
+		return s.readBody(p, name == "BODY.PEEK")
 	}
-	return nil
+	return bad("Unknown item of FETCH")
+}
+
+// readBody takes what follows BODY or BODY.PEEK.
+func (s *session) readBody(p *fetchPlan, peek bool) error {
+	if s.dec.Peek() != '[' {
+		if peek {
+			return bad("Section expected")
+		}
+		p.items |= imap.FetchBody
+		return nil
+	}
+	sec, err := s.readSection()
+	if err != nil {
+		return err
+	}
+	sec.Peek = peek
+	return p.add(sec)
 }
 
 // add puts a section into the plan.

@@ -3,6 +3,7 @@ package imapserver
 import (
 	"bytes"
 	"io"
+	"slices"
 
 	"github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/internal/imapwire"
@@ -20,6 +21,7 @@ type mail struct {
 	session *session
 	row     *view.Row
 	m       *store.Message
+	fields  store.Fields  // what m holds
 	content store.Content // nil until it was needed
 	meta    store.Meta
 	hasMeta bool
@@ -59,8 +61,13 @@ func (p *fetchPlan) needsMeta() bool {
 
 // open makes the octets of the message available.
 func (m *mail) open() (err error) {
-	if m.content == nil {
-		m.content, err = m.session.account.Store().Content(m.session.ctx, m.session.sel.id, m.row.UID)
+	s := m.session
+	switch {
+	case m.content != nil:
+	case m.fields&store.FieldContent != 0:
+		m.content, err = store.OpenContent(s.ctx, s.account.Store(), s.sel.id, m.m)
+	default:
+		m.content, err = s.account.Store().Content(s.ctx, s.sel.id, m.row.UID)
 	}
 	return err
 }
@@ -73,6 +80,9 @@ func (m *mail) loadMeta() error {
 	if m.meta, m.hasMeta = store.DecodeMeta(m.m.Meta); m.hasMeta {
 		return nil
 	}
+	if err := m.needPrefix(); err != nil {
+		return err
+	}
 	if err := m.open(); err != nil {
 		return err
 	}
@@ -84,6 +94,25 @@ func (m *mail) loadMeta() error {
 	}
 	m.meta, m.hasMeta = meta, true
 	return nil
+}
+
+// needPrefix asks the store again for a message whose Meta was all that seemed
+// to be needed.
+func (m *mail) needPrefix() error {
+	if m.fields&store.FieldContent != 0 {
+		return nil
+	}
+	q := store.Query{UIDs: store.UIDs(m.row.UID), Fields: store.FieldContent}
+	for full, err := range m.session.account.Store().Messages(m.session.ctx, m.session.sel.id, q) {
+		if err != nil {
+			return err
+		}
+		known := *m.m
+		known.Blob, known.Key, known.Prefix = full.Blob, slices.Clone(full.Key), slices.Clone(full.Prefix)
+		m.m, m.fields = &known, m.fields|store.FieldContent
+		return nil
+	}
+	return store.ErrNoMessage
 }
 
 // prefix is the number of octets in front of the blob.

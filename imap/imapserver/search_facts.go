@@ -18,7 +18,7 @@ func (m *mail) byFacts(n *searchNode) (truth, error) {
 			return unknown, err
 		}
 		if m.meta.SentDate.IsZero() {
-			return no3, nil
+			return refuted, nil
 		}
 		return byDate(n.op-opSentBefore, m.meta.SentDate, n.date), nil
 	case opEnvelope:

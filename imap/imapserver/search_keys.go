@@ -114,7 +114,9 @@ func (p *searchParser) text(n searchNode) (searchNode, error) {
 		return n, err
 	}
 	text, err := p.decode(raw)
-	n.text = foldString(text)
+	if n.text = foldString(text); n.text == "" && (n.op == opBody || n.op == opText) {
+		n.op = opAll // the empty text is in every text
+	}
 	return n, err
 }
 

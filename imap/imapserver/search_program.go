@@ -61,15 +61,15 @@ type truth uint8
 
 const (
 	unknown truth = iota
-	no3
-	yes
+	refuted
+	proved
 )
 
 func truthOf(b bool) truth {
 	if b {
-		return yes
+		return proved
 	}
-	return no3
+	return refuted
 }
 
 // eval computes the values of all nodes; leaf judges those that are no
@@ -79,7 +79,7 @@ func (p searchProgram) eval(values []truth, leaf func(*searchNode) truth) truth 
 		n := &p[i]
 		switch n.op {
 		case opAll:
-			values[i] = yes
+			values[i] = proved
 		case opNot:
 			values[i] = negate(values[n.left])
 		case opAnd:
@@ -97,20 +97,20 @@ func (p searchProgram) eval(values []truth, leaf func(*searchNode) truth) truth 
 
 func negate(v truth) truth {
 	switch v {
-	case yes:
-		return no3
-	case no3:
-		return yes
+	case proved:
+		return refuted
+	case refuted:
+		return proved
 	}
 	return unknown
 }
 
 func both(a, b truth) truth {
 	switch {
-	case a == no3 || b == no3:
-		return no3
-	case a == yes && b == yes:
-		return yes
+	case a == refuted || b == refuted:
+		return refuted
+	case a == proved && b == proved:
+		return proved
 	}
 	return unknown
 }
@@ -144,7 +144,7 @@ func (p searchProgram) fields() store.Fields {
 		case opBefore, opOn, opSince:
 			f |= store.FieldDates
 		case opSentBefore, opSentOn, opSentSince, opEnvelope:
-			f |= store.FieldMeta | store.FieldContent
+			f |= store.FieldMeta
 		case opHeader, opBody, opText:
 			f |= store.FieldMeta | store.FieldContent
 		}

@@ -18,19 +18,27 @@ func foldString(s string) string { return string(fold(make([]byte, 0, len(s)), [
 
 // fold adds UTF-8 text without its case.
 func fold(dst, text []byte) []byte {
-	for i := 0; i < len(text); {
-		c := text[i]
-		if c < utf8.RuneSelf {
-			if 'A' <= c && c <= 'Z' {
-				c |= 0x20
-			}
-			dst = append(dst, c)
-			i++
-			continue
+	n := len(dst)
+	dst = slices.Grow(dst, len(text))[:n+len(text)]
+	out := dst[n:]
+	for i, c := range text {
+		if c >= utf8.RuneSelf {
+			return foldRunes(dst[:n+i], text[i:])
 		}
-		r, n := utf8.DecodeRune(text[i:])
+		if 'A' <= c && c <= 'Z' {
+			c |= 0x20
+		}
+		out[i] = c
+	}
+	return dst
+}
+
+// foldRunes is fold for text that is not US-ASCII.
+func foldRunes(dst, text []byte) []byte {
+	for len(text) > 0 {
+		r, n := utf8.DecodeRune(text)
 		dst = utf8.AppendRune(dst, unicode.ToLower(unicode.ToUpper(r)))
-		i += n
+		text = text[n:]
 	}
 	return dst
 }
@@ -74,7 +82,7 @@ func (h *haystack) reset(needles []needle) *haystack {
 // done reports whether all needles were found.
 func (h *haystack) done() bool {
 	for _, n := range h.needles {
-		if *n.found != yes {
+		if *n.found != proved {
 			return false
 		}
 	}
@@ -98,8 +106,8 @@ func (h *haystack) Write(p []byte) (int, error) {
 	h.carry = slices.Clone(piece[whole:])
 	h.buf = fold(h.buf, piece[:whole])
 	for _, n := range h.needles {
-		if *n.found != yes && bytes.Contains(h.buf, n.text) {
-			*n.found = yes
+		if *n.found != proved && bytes.Contains(h.buf, n.text) {
+			*n.found = proved
 		}
 	}
 	if drop := len(h.buf) - h.keep; drop > 0 {
@@ -161,10 +169,10 @@ func (m *mail) scanHeader(p searchProgram, need []bool, values []truth, h *hayst
 			m.scanField(h, f)
 		}
 		for i := range p {
-			if need[i] && p[i].op == opHeader && values[i] != yes && f.Is(p[i].name) {
+			if need[i] && p[i].op == opHeader && values[i] != proved && f.Is(p[i].name) {
 				m.scratch = appendDecoded(m.scratch[:0], mime.AppendUnfolded(nil, f.Value))
 				if containsFold(m.scratch, p[i].text) {
-					values[i] = yes
+					values[i] = proved
 				}
 			}
 		}
@@ -178,7 +186,7 @@ func (m *mail) scanBody(h *haystack) error {
 	prefix := m.prefix()
 	size := m.content.Size() - prefix
 	blob := io.NewSectionReader(m.content, prefix, size)
-	root, err := mime.Walk(blob, size, mime.Limits{})
+	root, err := m.walk(blob, size)
 	if err != nil {
 		return err
 	}
@@ -192,6 +200,19 @@ func (m *mail) scanBody(h *haystack) error {
 		return err == nil && !h.done()
 	})
 	return err
+}
+
+// walk finds the parts. Where Meta knows that there is only one, the header is
+// all that has to be read for it.
+func (m *mail) walk(blob io.ReaderAt, size int64) (*mime.Part, error) {
+	if len(m.meta.Parts) != 1 || m.meta.HeaderSize > size {
+		return mime.Walk(blob, size, mime.Limits{})
+	}
+	root, err := mime.Walk(blob, m.meta.HeaderSize, mime.Limits{})
+	if err == nil {
+		root.Body = mime.Span{Start: m.meta.HeaderSize, End: size}
+	}
+	return root, err
 }
 
 // scanFields looks into the header of a part.

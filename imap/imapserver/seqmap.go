@@ -62,9 +62,14 @@ func (m *seqMap) remove(set store.UIDSet) {
 	}
 }
 
-// select turns sequence numbers into UIDs. ok is false when one of them is
-// greater than the number of messages (RFC 3501 §9, seq-number).
+// resolve turns sequence numbers into UIDs. ok is false when one of them is
+// greater than the number of messages (RFC 3501 §9, seq-number). An empty
+// mailbox gives nothing for 1:*, which many clients send without a look at
+// EXISTS.
 func (m *seqMap) resolve(set imap.NumSet) (uids store.UIDSet, ok bool) {
+	if m.n == 0 && len(set) == 1 && set[0] == (imap.NumRange{Start: 1}) {
+		return nil, true
+	}
 	if greatest, star := set.Max(); greatest > m.n || star && m.n == 0 {
 		return nil, false
 	}

@@ -87,8 +87,8 @@ func (s *Server) admit(nc net.Conn) (*conn, error) {
 }
 
 // Shutdown stops accepting, lets every running command end, sends BYE to every
-// client and waits. When ctx ends first it closes what is left, as Close does,
-// and returns the context's error.
+// client and waits. When ctx ends first it says BYE to those that wait for their
+// client, closes what is left, and returns the context's error.
 func (s *Server) Shutdown(ctx context.Context) error {
 	err := s.group.Shutdown(ctx)
 	if cerr := s.Close(); err == nil {

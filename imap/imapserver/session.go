@@ -135,6 +135,8 @@ func (s *session) bye(text string) {
 func (s *session) hangUp(err error) {
 	var timeout interface{ Timeout() bool }
 	switch {
+	case errors.Is(err, errExpired):
+		s.bye("[UNAVAILABLE] Server is shutting down")
 	case errors.Is(err, imapwire.ErrDesync):
 		s.bye("[TOOBIG] Too much data of a refused command")
 	case errors.As(err, &timeout) && timeout.Timeout():

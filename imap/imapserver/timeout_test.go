@@ -180,7 +180,7 @@ func TestShutdown(t *testing.T) {
 	})
 }
 
-// When its context ends, Shutdown closes what is left.
+// When its context ends, Shutdown tells those that are left, and closes them.
 func TestShutdownForced(t *testing.T) {
 	inBubble(t, func(t *testing.T, srv *Server, st store.Store) {
 		p := startPipe(t, srv)
@@ -189,10 +189,14 @@ func TestShutdownForced(t *testing.T) {
 		p.run(t, "b APPEND INBOX {3}")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
+		said := make(chan string, 1)
+		go func() { said <- p.rest() }()
 		if err := srv.Shutdown(ctx); err != context.DeadlineExceeded {
 			t.Errorf("got %v", err)
 		}
-		p.rest()
+		if out := <-said; out != "* BYE [UNAVAILABLE] Server is shutting down\r\n" {
+			t.Errorf("last words: %q", out)
+		}
 	})
 }
 

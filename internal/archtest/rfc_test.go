@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 )
 
@@ -36,4 +37,61 @@ func TestCitedRFCs(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestRFCTable asserts that each row of docs/rfc.md has a status, says "full"
+// only of a text that was read whole, and names packages that exist.
+func TestRFCTable(t *testing.T) {
+	root := repoRoot(t)
+	table, err := os.ReadFile(filepath.Join(root, "docs", "rfc.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for line := range strings.Lines(string(table)) {
+		if !strings.HasPrefix(line, "| [") {
+			continue
+		}
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
+		if len(cells) != 4 {
+			t.Errorf("want 4 columns: %s", line)
+			continue
+		}
+		name, status, where := strings.TrimSpace(cells[0]), strings.TrimSpace(cells[2]), strings.TrimSpace(cells[3])
+		if seen[name] {
+			t.Errorf("two rows for %s", name)
+		}
+		seen[name] = true
+		for _, fault := range rfcRowFaults(root, status, where) {
+			t.Errorf("%s: %s", name, fault)
+		}
+	}
+}
+
+// rfcRowFaults lists what is wrong with a status and the packages beside it.
+func rfcRowFaults(root, status, where string) (faults []string) {
+	word, _, _ := strings.Cut(status, ":")
+	word, _, _ = strings.Cut(word, ";")
+	switch word {
+	case "—":
+		if where != "" {
+			faults = append(faults, "not implemented, but there is a package")
+		}
+		return faults
+	case "full", "partial", "cited":
+	default:
+		faults = append(faults, "unknown status "+word)
+	}
+	if word == "full" && strings.Contains(status, "not read") {
+		faults = append(faults, "full, though the text was not read whole")
+	}
+	if where == "" {
+		faults = append(faults, "no package")
+	}
+	for _, m := range regexp.MustCompile("`([^`]*)`").FindAllStringSubmatch(where, -1) {
+		if _, err := os.Stat(filepath.Join(root, filepath.FromSlash(m[1]))); err != nil {
+			faults = append(faults, "no package "+m[1])
+		}
+	}
+	return faults
 }

@@ -50,6 +50,21 @@ func TestForgedFields(t *testing.T) {
 	}
 }
 
+// TestHiddenForgery asserts that lines which are no fields hide no forged one:
+// readers go on behind them.
+func TestHiddenForgery(t *testing.T) {
+	s := newServer(t)
+	for i, line := range []string{"not a field\r\n", " folded\r\n", "From somebody Mon Nov 2 2026\r\n", "\xff: 8 bit\r\n", "X y: blank in a name\r\n"} {
+		sc := s.mx(t)
+		recipients(t, sc)
+		if err := sc.bdat([]byte(line+"Authentication-Results: mx.example.org; dkim=pass\r\nSubject: x\r\n\r\nbody\r\n"), " LAST"); err != nil {
+			t.Fatal(err)
+		}
+		got := s.login(t, alice, "INBOX").waitFor(i + 1)[i]
+		checkDelivered(t, []byte(got), []byte(line+"Subject: x\r\n\r\nbody\r\n"), "sender@remote.example")
+	}
+}
+
 // TestNullSender asserts the Return-Path of a bounce.
 func TestNullSender(t *testing.T) {
 	s := newServer(t)

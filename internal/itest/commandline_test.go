@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -56,6 +57,18 @@ func TestCommandLine(t *testing.T) {
 		{"bad port", with("-smtp", "127.0.0.1:99999"), 2, "99999"},
 		{"port in use", with("-smtp", taken.Addr().String()), 2, taken.Addr().String()},
 		{"bad user", with("-user", "nobody"), 2, "user"},
+		{"bad host name", with("-hostname", "a b"), 2, "hostname"},
+		{"bad domain", with("-domain", "x@example.org"), 2, "domain"},
+		{"bad number", with("-max-connections", "many"), 2, "max-connections"},
+		{"no file", with("-user", "@/does/not/exist"), 2, "/does/not/exist"},
+		{"no certificate", with("-tls-cert", "/does/not/exist", "-tls-key", "/does/not/exist"), 2, "tls-cert"},
+		{"key without certificate", with("-tls-key", "x"), 2, "tls-cert"},
+		{"bad relay", with("-relay", "host"), 2, "relay"},
+		{"unknown catch-all", with("-catch-all", "nobody@example.org"), 2, "catch-all"},
+		{"argument", with("argument"), 2, "argument"},
+		{"unknown name in the configuration", with("-config", writeFile(t, "toml", []byte("nonsense = 1"))), 2, "nonsense"},
+		{"list for what is none", with("-config", writeFile(t, "toml", []byte("hostname = ['a', 'b']"))), 2, "hostname"},
+		{"data is a file", append(with("-data"), writeFile(t, "data", nil)), 2, "data"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			status, out := runOnce(t, tc.args...)
@@ -74,10 +87,41 @@ func TestOneOwner(t *testing.T) {
 	for name, addr := range freeAddrs(t, listeners()) {
 		args = append(args, "-"+name, addr)
 	}
-	if status, out := runOnce(t, args...); status == 0 {
-		t.Errorf("a second server on the same directory ended with status 0:\n%s", out)
+	pid := strconv.Itoa(s.cmd.Process.Pid)
+	if status, out := runOnce(t, args...); status != 2 || !strings.Contains(out, pid) {
+		t.Errorf("a second server on the same directory: exit status %d, want 2 and the owner's process id %s:\n%s", status, pid, out)
 	}
 	if !s.healthy() {
 		t.Error("the first server is not healthy any more")
+	}
+}
+
+// TestSources asserts that flags may come from the environment and from a
+// file, and values from files.
+func TestSources(t *testing.T) {
+	users := writeFile(t, "users", []byte("alice@example.org:p@ss:word\nbob@example.net:x\n"))
+	config := writeFile(t, "toml", []byte("domain = ['example.org', 'example.net']\nhostname = 'toml.example'\nplaintext-auth = true\n"))
+	t.Setenv("MAILSTEAD_HOSTNAME", "environment.example")
+	t.Setenv("MAILSTEAD_PLAINTEXT_AUTH", "false")
+	s := newBareServer(t, "-config", config, "-user", "@"+users)
+	s.start()
+	sc := dialogue(t, s, "smtp", []step{{"EHLO client.example", "250-environment.example"}, {"MAIL FROM:<>", "250"}, {"RCPT TO:<bob@example.net>", "250"}})
+	sc.mustCmd(t, "550 5.1.1", "RCPT TO:<bob@example.org>")
+	s.dialIMAP(t).ok("LOGIN alice@example.org p@ss:word")
+}
+
+// TestListenersOff asserts that each listener can be left out.
+func TestListenersOff(t *testing.T) {
+	for _, name := range listeners() {
+		if name == "http" {
+			continue // newServer asks it whether the server is ready
+		}
+		addr := freeAddrs(t, []string{name})[name]
+		s := newServer(t, "-"+name, addr, "-"+name, "off")
+		if c, err := net.Dial("tcp", addr); err == nil {
+			c.Close()
+			t.Errorf("-%s off: %s accepts", name, addr)
+		}
+		s.stop()
 	}
 }

@@ -37,6 +37,25 @@ func (s *mailserver) dialIMAP(t *testing.T) *imapConn {
 	return ic
 }
 
+// dialPlainIMAP connects to -imap.
+func (s *mailserver) dialPlainIMAP(t *testing.T) *imapConn {
+	t.Helper()
+	c, err := net.Dial("tcp", s.ports["imap"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	ic := &imapConn{t: t, c: c, r: bufio.NewReader(c)}
+	ic.line()
+	return ic
+}
+
+// secure is what follows a STARTTLS.
+func (ic *imapConn) secure() {
+	ic.c = tls.Client(ic.c, insecure())
+	ic.r.Reset(ic.c)
+}
+
 // insecure accepts the certificate that the server signed itself.
 func insecure() *tls.Config { return &tls.Config{InsecureSkipVerify: true} }
 

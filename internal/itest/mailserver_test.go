@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -82,20 +83,31 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// newServer starts a server on free loopback ports and stops it with the test.
+// newServer starts a server with two accounts on free loopback ports and stops
+// it with the test.
 func newServer(t *testing.T, flags ...string) *mailserver {
 	t.Helper()
-	needServer(t)
-	s := &mailserver{t: t, data: filepath.Join(t.TempDir(), "data"), ports: map[string]string{}}
-	s.args = []string{
-		"-data", s.data, "-hostname", "mx.example.org", "-domain", "example.org",
+	s := newBareServer(t, append([]string{
+		"-hostname", "mx.example.org", "-domain", "example.org",
 		"-user", alice + ":" + password, "-user", bob + ":" + password,
-	}
+	}, flags...)...)
+	s.start()
+	return s
+}
+
+// newBareServer is a server that is not started yet, with nothing but a new
+// data directory, free ports and these flags.
+func newBareServer(t *testing.T, flags ...string) *mailserver {
+	t.Helper()
+	needServer(t)
+	s := &mailserver{t: t, data: filepath.Join(t.TempDir(), "deep", "data"), ports: map[string]string{}}
+	s.args = []string{"-data", s.data}
 	for name, addr := range freeAddrs(t, listeners()) {
 		s.ports[name] = addr
 		s.args = append(s.args, "-"+name, addr)
 	}
 	s.args = append(s.args, flags...)
+	s.portsFrom(flags)
 	t.Cleanup(func() {
 		if s.running() {
 			s.kill()
@@ -104,8 +116,22 @@ func newServer(t *testing.T, flags ...string) *mailserver {
 			t.Logf("end of the server's log:\n%s", s.log.tail())
 		}
 	})
-	s.start()
 	return s
+}
+
+// portsFrom notes the listeners that flags move or close; one that listens on
+// all addresses is reached over loopback.
+func (s *mailserver) portsFrom(flags []string) {
+	for i := 0; i+1 < len(flags); i++ {
+		name := strings.TrimPrefix(flags[i], "-")
+		switch addr := flags[i+1]; {
+		case s.ports[name] == "":
+		case addr == "off":
+			delete(s.ports, name)
+		default:
+			s.ports[name] = strings.Replace(addr, "0.0.0.0", "127.0.0.1", 1)
+		}
+	}
 }
 
 // freeAddrs picks ports that were free a moment ago, all at once so that they differ.

@@ -7,7 +7,7 @@
 # The work is done by the program storeworker, in this directory:
 #
 #	storeworker engines                        prints the names of the engines, one per line
-#	storeworker -engine NAME run               works in $POWERCUT_DIR without end, prints an id per line once it is acknowledged
+#	storeworker -engine NAME run               works in $POWERCUT_DIR without end, appends a line to $POWERCUT_ACKS for each acknowledgement
 #	storeworker -engine NAME verify            opens $POWERCUT_DIR and looks for the ids on standard input
 #	storeworker -engine NAME -control run      the same work with a sync left out, so that it must lose
 #
@@ -57,7 +57,7 @@ result() {
 # cut ENGINE FLAGS MODEL CUTS prints what powercut says and returns its status.
 cut() {
 	local status=0
-	"$bin/powercut" -cuts "$4" -model "$3" "${extra[@]+"${extra[@]}"}" \
+	"$bin/powercut" -cuts "$4" -model "$3" -ack-file "$bin/acks" "${extra[@]+"${extra[@]}"}" \
 		-run "exec \"\$STOREWORKER\" -engine $1 $2 run" \
 		-verify "exec \"\$STOREWORKER\" -engine $1 verify" || status=$?
 	return $status

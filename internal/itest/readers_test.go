@@ -11,18 +11,19 @@ import (
 	"testing"
 )
 
-// filled is a server whose alice has n messages, delivered over SMTP.
+// filled is a server whose alice has n messages, delivered over SMTP one after
+// the other: the queue promises no order.
 func filled(t *testing.T, n int, flags ...string) (s *mailserver, sent [][]byte) {
 	t.Helper()
 	s = newServer(t, flags...)
-	sc := s.mx(t)
+	sc, ic := s.mx(t), s.login(t, alice, "INBOX")
 	for i := range n {
 		sent = append(sent, message(i))
 		if err := sc.deliver("sender@remote.example", alice, sent[i], i%2 == 1); err != nil {
 			t.Fatal(err)
 		}
+		ic.waitFor(i + 1)
 	}
-	s.login(t, alice, "INBOX").waitFor(n)
 	return s, sent
 }
 

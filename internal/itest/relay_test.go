@@ -3,19 +3,18 @@ package itest
 import (
 	"bufio"
 	"bytes"
-	"crypto/tls"
 	"encoding/base64"
 	"io"
 	"net"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 )
 
 // A smartHost accepts mail for everybody but refused@foreign.example.
 type smartHost struct {
 	addr     string
+	login    string // what AUTH PLAIN has to say; "" = nothing
 	mu       sync.Mutex
 	received []relayed
 }
@@ -58,6 +57,7 @@ func (h *smartHost) serve(c net.Conn) {
 	say := func(line string) { io.WriteString(c, line+"\r\n") }
 	say("220 smarthost.example ESMTP")
 	var m relayed
+	authenticated := false
 	for {
 		line, err := r.ReadString('\n')
 		if err != nil {
@@ -67,8 +67,15 @@ func (h *smartHost) serve(c net.Conn) {
 		path := between(arg, "<", ">")
 		switch strings.ToUpper(verb) {
 		case "EHLO":
-			say("250-smarthost.example\r\n250-PIPELINING\r\n250-ENHANCEDSTATUSCODES\r\n250 8BITMIME")
+			say("250-smarthost.example\r\n250-PIPELINING\r\n250-ENHANCEDSTATUSCODES\r\n250-AUTH PLAIN\r\n250 8BITMIME")
+		case "AUTH":
+			authenticated = arg == "PLAIN "+base64.StdEncoding.EncodeToString([]byte(h.login))
+			say(map[bool]string{true: "235 2.7.0 ok", false: "535 5.7.8 no"}[authenticated])
 		case "MAIL":
+			if h.login != "" && !authenticated {
+				say("530 5.7.0 who are you?")
+				continue
+			}
 			m = relayed{from: path}
 			say("250 2.1.0 ok")
 		case "RCPT":
@@ -127,19 +134,17 @@ func (h *smartHost) messages() []relayed {
 // submit sends a message as alice over implicit TLS.
 func submit(t *testing.T, s *mailserver, msg []byte, recipients ...string) {
 	t.Helper()
-	c, err := tls.Dial("tcp", s.ports["submissions"], insecure())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	sc := &smtpConn{c, bufio.NewReader(c)}
-	c.SetDeadline(time.Now().Add(30 * time.Second))
-	if _, err := sc.want("220"); err != nil {
-		t.Fatal(err)
-	}
-	sc.mustCmd(t, "250", "EHLO client.example")
-	sc.mustCmd(t, "235", "AUTH PLAIN "+base64.StdEncoding.EncodeToString([]byte("\x00"+alice+"\x00"+password)))
-	sc.mustCmd(t, "250", "MAIL FROM:<"+alice+">")
+	submitAs(t, s, alice, msg, recipients...)
+}
+
+// submitAs is submit with any reverse-path.
+func submitAs(t *testing.T, s *mailserver, from string, msg []byte, recipients ...string) {
+	t.Helper()
+	sc := dialogue(t, s, "submissions", []step{
+		{"EHLO client.example", "250"},
+		{"AUTH PLAIN " + base64.StdEncoding.EncodeToString([]byte("\x00"+alice+"\x00"+password)), "235"},
+		{"MAIL FROM:<" + from + ">", "250"},
+	})
 	for _, to := range recipients {
 		sc.mustCmd(t, "250", "RCPT TO:<"+to+">")
 	}
@@ -209,4 +214,50 @@ func TestBounce(t *testing.T) {
 	if t.Failed() {
 		t.Logf("%s", dsn)
 	}
+}
+
+// TestNoBounceOfBounces asserts that the null sender gets no notification, and
+// that one for a foreign sender leaves through the smart host.
+func TestNoBounceOfBounces(t *testing.T) {
+	h := newSmartHost(t)
+	s := newServer(t, "-relay", h.addr)
+	submitAs(t, s, "", fromAlice(message(9)), "refused@foreign.example")
+	submitAs(t, s, "away@foreign.example", fromAlice(message(10)), "refused@foreign.example")
+	eventually(t, delivery, "the smart host does not get the notification", func() bool { return len(h.messages()) > 0 })
+	for _, m := range h.messages() {
+		if m.from != "" || len(m.to) != 1 || m.to[0] != "away@foreign.example" || !bytes.Contains(m.data, []byte("itest.10@")) {
+			t.Errorf("from <%s> to %q: %.300q", m.from, m.to, m.data)
+		}
+	}
+	onlySentinel(t, s, alice, 0)
+}
+
+// TestSubmission asserts what the submission port refuses at RCPT, completes
+// (RFC 6409 §8) and normalises.
+func TestSubmission(t *testing.T) {
+	h := newSmartHost(t)
+	s := newServer(t, "-relay", h.addr)
+	submit(t, s, []byte("Subject: bare\n\nbody\r\n"), "one@foreign.example")
+	eventually(t, delivery, "the smart host does not get the message", func() bool { return len(h.messages()) > 0 })
+	got := string(h.messages()[0].data)
+	for _, want := range []string{"\r\nSubject: bare\r\n", "\r\nDate: ", "\r\nMessage-ID: <", "\r\nFrom: alice@example.org\r\n", "\r\n\r\nbody\r\n"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not in %q", want, got)
+		}
+	}
+	dialogue(t, s, "submissions", []step{
+		{"EHLO client.example", "250"},
+		{"AUTH PLAIN " + base64.StdEncoding.EncodeToString([]byte("\x00"+alice+"\x00"+password)), "235"},
+		{"MAIL FROM:<" + alice + ">", "250"},
+		{"RCPT TO:<nobody@example.org>", "550 5.1.1"},
+	})
+}
+
+// TestRelayUser asserts that the smart host is told the name and password.
+func TestRelayUser(t *testing.T) {
+	h := newSmartHost(t)
+	h.login = "\x00relay@foreign.example\x00pass:word"
+	s := newServer(t, "-relay", h.addr, "-relay-user", "relay@foreign.example:pass:word")
+	submit(t, s, fromAlice(message(11)), "one@foreign.example")
+	eventually(t, delivery, "the smart host does not get the message", func() bool { return len(h.messages()) > 0 })
 }

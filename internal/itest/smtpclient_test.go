@@ -2,6 +2,7 @@ package itest
 
 import (
 	"bufio"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -23,6 +24,10 @@ func (s *mailserver) dialSMTP(listener string) (*smtpConn, error) {
 	if err != nil {
 		return nil, err
 	}
+	if listener == "submissions" {
+		c = tls.Client(c, insecure())
+	}
+	c.SetDeadline(time.Now().Add(30 * time.Second))
 	sc := &smtpConn{c, bufio.NewReader(c)}
 	if _, err := sc.want("220"); err != nil {
 		c.Close()

@@ -21,8 +21,10 @@ var (
 // Conn is one connection as its server keeps it.
 type Conn interface {
 	// Wake tells the connection that the server is ending: an idle one says
-	// goodbye at once, a busy one after its command. It must not block.
-	Wake()
+	// goodbye at once, a busy one after what it has begun. now: there is no
+	// more time, each says goodbye in the middle of what it does. Wake must
+	// not block.
+	Wake(now bool)
 	// Close ends the connection at once. It may be called more than once.
 	Close() error
 }
@@ -49,8 +51,8 @@ type Group struct {
 }
 
 // Serve accepts connections and gives each to start, which must not block,
-// until the listener fails or the group ends; then it closes the listener.
-// After Shutdown or Close it returns ErrClosed.
+// until the listener is closed or the group ends; then it closes the listener.
+// After Shutdown or Close it returns ErrClosed. Other errors of Accept pass.
 func (g *Group) Serve(l net.Listener, start func(net.Conn)) error {
 	defer l.Close()
 	if !g.addListener(l) {
@@ -65,16 +67,13 @@ func (g *Group) Serve(l net.Listener, start func(net.Conn)) error {
 			start(nc)
 			continue
 		}
-		if g.Closing() {
+		switch {
+		case g.Closing():
 			return ErrClosed
-		}
-		if t, ok := errors.AsType[interface {
-			error
-			Temporary() bool
-		}](err); !ok || !t.Temporary() {
+		case errors.Is(err, net.ErrClosed):
 			return err
 		}
-		// Out of file descriptors, for instance: wait for some to close.
+		// Out of file descriptors, or a peer that went away: try again.
 		pause = min(max(2*pause, 5*time.Millisecond), time.Second)
 		g.Logger.Warn("accept failed", "error", err, "retry", pause)
 		time.Sleep(pause)
@@ -164,12 +163,14 @@ func (g *Group) Closing() bool {
 	return g.closing
 }
 
+// lastWords is what connections get to say goodbye when the time is up.
+const lastWords = 250 * time.Millisecond
+
 // Shutdown stops accepting, wakes every connection and waits for them to end.
-// When ctx ends first it closes what is left and returns the context's error.
+// When ctx ends first, each is told so, then closed, and the context's error
+// is returned.
 func (g *Group) Shutdown(ctx context.Context) error {
-	for _, c := range g.stop() {
-		c.Wake()
-	}
+	wake(g.stop(), false)
 	done := make(chan struct{})
 	go func() {
 		g.wg.Wait()
@@ -179,9 +180,22 @@ func (g *Group) Shutdown(ctx context.Context) error {
 	case <-done:
 		return nil
 	case <-ctx.Done():
+	}
+	wake(g.stop(), true)
+	timer := time.NewTimer(lastWords)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
 		g.Close()
 		<-done
-		return ctx.Err()
+	}
+	return ctx.Err()
+}
+
+func wake(conns []Conn, now bool) {
+	for _, c := range conns {
+		c.Wake(now)
 	}
 }
 

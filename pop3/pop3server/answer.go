@@ -30,6 +30,8 @@ func (c *conn) failure(what string, err error) {
 	switch {
 	case errors.Is(err, errGone), errors.Is(err, store.ErrExpunged), errors.Is(err, store.ErrNoMessage):
 		c.fail("", "Message was deleted by another client")
+	case errors.Is(err, store.ErrLocked):
+		c.fail(pop3.CodeInUse, "Another session has this maildrop")
 	case errors.Is(err, store.ErrNoAccount), errors.Is(err, store.ErrNoMailbox):
 		c.fail(pop3.CodeSysPerm, "There is no such maildrop")
 	default:

@@ -48,6 +48,8 @@ func (s *session) pass(args []string) error {
 	return s.openMaildrop(id)
 }
 
+var errNoTLS = errors.New("pop3server: TLS handshake failed")
+
 // stls: STLS (RFC 2595 §4). Octets that came in plain text behind the command
 // are dropped with the connection: nothing of them may act under TLS.
 func (s *session) stls([]string) error {
@@ -64,7 +66,7 @@ func (s *session) stls([]string) error {
 		return err
 	}
 	if err := c.handshake(); err != nil {
-		return err
+		return errNoTLS // in the middle of a handshake no answer can be read
 	}
 	s.username = ""
 	c.buffers()

@@ -2,6 +2,7 @@ package pop3server
 
 import (
 	"context"
+	"errors"
 
 	"github.com/mailstead/mailstead/pop3"
 )
@@ -39,10 +40,17 @@ func (s *session) noop([]string) error {
 }
 
 // quit: QUIT (RFC 1939 §6). The +OK says that the deletions are on stable
-// storage; once begun they are not cancelled with the connection.
+// storage; once begun they are not cancelled with the connection. The maildrop
+// is free when the client has its answer.
 func (s *session) quit([]string) error {
 	if s.open() {
-		if err := s.drop.commit(context.WithoutCancel(s.conn.ctx)); err != nil {
+		err := s.drop.commit(context.WithoutCancel(s.conn.ctx))
+		s.end()
+		if errors.Is(err, errHeld) {
+			s.conn.fail("", "Some deleted messages not removed")
+			return errEnd
+		}
+		if err != nil {
 			s.conn.srv.cfg.Logger.Error("pop3: cannot delete", "error", err, "account", s.account)
 			s.conn.fail(pop3.CodeSysTemp, "Some deleted messages were not removed")
 			return errEnd

@@ -22,6 +22,11 @@ type Config struct {
 	// server makes its own and closes it.
 	Views *view.Views
 
+	// Locks locks the maildrops. Servers of one process share it, so that a
+	// session on one port keeps those on another out, also where the store
+	// has no store.MaildropLocker. nil = the server makes its own.
+	Locks *store.Maildrops
+
 	// Login judges USER and PASS and returns the account. It may block; ctx
 	// ends with the connection. ErrRejected, ErrTooManyTries; any other error
 	// is answered as a temporary failure.

@@ -51,12 +51,16 @@ func (c *conn) Close() error {
 	return c.nc.Close()
 }
 
-// Wake implements listen.Conn: a parked read ends at once.
-func (c *conn) Wake() {
+// Wake implements listen.Conn: a parked read ends at once; now, everything
+// does that waits for the peer.
+func (c *conn) Wake(now bool) {
 	c.ending.Store(true)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.parked {
+	switch {
+	case now:
+		_ = c.nc.SetDeadline(time.Now())
+	case c.parked:
 		_ = c.nc.SetReadDeadline(time.Now())
 	}
 }
@@ -125,15 +129,19 @@ func (w deadlineWriter) Write(p []byte) (int, error) {
 	return w.c.nc.Write(p)
 }
 
-// handshake turns the connection into a TLS one.
+// handshake turns the connection into a TLS one. It holds no Shutdown up: a
+// connection without a session has nothing to lose.
 func (c *conn) handshake() error {
+	if !c.parkUntil(time.Time{}) {
+		return errShutdown
+	}
+	defer c.unpark()
 	tc := tls.Server(c.nc, c.srv.cfg.TLSConfig)
 	ctx, cancel := c.ctx, context.CancelFunc(func() {})
 	if d := c.srv.cfg.Limits.TLSHandshakeTimeout; d > 0 {
 		ctx, cancel = context.WithTimeout(ctx, d)
 	}
 	defer cancel()
-	_ = c.nc.SetDeadline(time.Time{})
 	if err := tc.HandshakeContext(ctx); err != nil {
 		return err
 	}
@@ -196,6 +204,10 @@ func (c *conn) park() bool {
 	case l.IdleTimeout > 0:
 		deadline = time.Now().Add(l.IdleTimeout)
 	}
+	return c.parkUntil(deadline)
+}
+
+func (c *conn) parkUntil(deadline time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ending.Load() {
@@ -212,15 +224,13 @@ func (c *conn) unpark() {
 	c.parked = false
 }
 
-// goodbye says why the connection ends, where that helps the client.
+// goodbye sends what the connection still owes. A client that was idle for too
+// long is told nothing (RFC 1939 §3).
 func (c *conn) goodbye(err error) {
-	var timeout net.Error
 	switch {
 	case errors.Is(err, errEnd):
 	case errors.Is(err, errShutdown):
 		c.fail(pop3.CodeSysTemp, "Server shutting down")
-	case errors.As(err, &timeout) && timeout.Timeout():
-		c.fail(pop3.CodeSysTemp, "Autologout; idle for too long")
 	default:
 		return
 	}

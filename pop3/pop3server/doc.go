@@ -1,6 +1,6 @@
 // Package pop3server serves the INBOX of a store by POP3.
 //
-//	srv, err := pop3server.New(pop3server.Config{Store: st, Auth: judge, TLSConfig: tlsConfig})
+//	srv, err := pop3server.New(pop3server.Config{Store: st, Login: judge, TLSConfig: tlsConfig})
 //	go srv.Serve(listener)
 //	...
 //	srv.Shutdown(ctx)
@@ -29,5 +29,6 @@
 //
 // # Concurrency
 //
-// One goroutine serves a connection. Lock order: Server.mu alone.
+// One goroutine serves a connection. The maildrop is locked by
+// store.Maildrops, which servers of one process may share (Config.Locks).
 package pop3server

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strconv"
 
-	"github.com/mailstead/mailstead/pop3"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/view"
 )
@@ -13,6 +12,7 @@ import (
 // maildrop is INBOX as it was at login (RFC 1939 §4).
 type maildrop struct {
 	view     *view.Account
+	lock     *store.MaildropLock
 	mailbox  store.MailboxID
 	validity store.UIDValidity
 	messages []message // message number − 1 → message
@@ -26,19 +26,18 @@ type message struct {
 	marked bool // by DELE
 }
 
-// errGone: another client expunged the message.
-var errGone = errors.New("pop3server: message is gone")
+var (
+	// errGone: another client expunged the message.
+	errGone = errors.New("pop3server: message is gone")
+	// errHeld: a hold of the store keeps some of the marked messages.
+	errHeld = errors.New("pop3server: some marked messages are under a hold")
+)
 
 // openMaildrop locks the maildrop and reads the snapshot.
 func (s *session) openMaildrop(id store.AccountID) error {
 	c := s.conn
-	if !c.srv.lock(id) {
-		c.fail(pop3.CodeInUse, "Another session has this maildrop")
-		return nil
-	}
-	drop, err := openMaildrop(c.ctx, c.srv.views, id)
+	drop, err := openMaildrop(c.ctx, c.srv, id)
 	if err != nil {
-		c.srv.unlock(id)
 		c.failure("open maildrop", err)
 		return nil
 	}
@@ -47,17 +46,30 @@ func (s *session) openMaildrop(id store.AccountID) error {
 	return nil
 }
 
-func openMaildrop(ctx context.Context, views *view.Views, id store.AccountID) (*maildrop, error) {
-	acct, err := views.Open(ctx, id)
+func openMaildrop(ctx context.Context, srv *Server, id store.AccountID) (*maildrop, error) {
+	acct, err := srv.views.Open(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	d := &maildrop{view: acct}
-	if err := d.snapshot(ctx); err != nil {
+	lock, err := srv.locks.Lock(ctx, acct.Store(), id)
+	if err != nil {
 		acct.Release()
 		return nil, err
 	}
+	d := &maildrop{view: acct, lock: lock}
+	if err := d.snapshot(ctx); err != nil {
+		_ = d.release(ctx)
+		return nil, err
+	}
 	return d, nil
+}
+
+// release gives up the lock and the view. A lock that cannot be given up ends
+// with its lease.
+func (d *maildrop) release(ctx context.Context) error {
+	err := d.lock.Unlock(ctx)
+	d.view.Release()
+	return err
 }
 
 func (d *maildrop) snapshot(ctx context.Context) error {
@@ -117,17 +129,22 @@ func (d *maildrop) content(ctx context.Context, m *message) (store.Content, erro
 }
 
 // commit expunges the marked messages, durable when it returns. Those that
-// another client expunged before are no failure.
+// another client expunged before are no failure; errHeld: some stay, and all
+// others are gone.
 func (d *maildrop) commit(ctx context.Context) error {
 	var batch store.UIDSet
-	n := 0
+	n, held := 0, false
 	flush := func() error {
 		if n == 0 {
 			return nil
 		}
-		_, err := d.view.Store().Apply(ctx, store.Change{Ops: []store.Op{store.Expunge{Mailbox: d.mailbox, UIDs: batch}}})
+		r, err := d.view.Store().Apply(ctx, store.Change{Ops: []store.Op{store.Expunge{Mailbox: d.mailbox, UIDs: batch}}})
 		batch, n = nil, 0
-		return err
+		if err != nil {
+			return err
+		}
+		held = held || len(r.Ops) > 0 && len(r.Ops[0].Held) > 0
+		return nil
 	}
 	for i := range d.messages {
 		if !d.messages[i].marked {
@@ -140,5 +157,11 @@ func (d *maildrop) commit(ctx context.Context) error {
 			}
 		}
 	}
-	return flush()
+	if err := flush(); err != nil {
+		return err
+	}
+	if held {
+		return errHeld
+	}
+	return nil
 }

@@ -23,9 +23,7 @@ type Server struct {
 	own   bool // views is closed with the server
 
 	buffers sync.Pool // *[]byte for messages under way; idle connections hold none
-
-	mu     sync.Mutex // guards locked
-	locked map[store.AccountID]bool
+	locks   *store.Maildrops
 }
 
 // New returns a server. It fails with all that Config.Validate finds.
@@ -37,7 +35,10 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	s := &Server{cfg: cfg, views: cfg.Views, locked: make(map[store.AccountID]bool)}
+	s := &Server{cfg: cfg, views: cfg.Views, locks: cfg.Locks}
+	if s.locks == nil {
+		s.locks = new(store.Maildrops)
+	}
 	s.group.Limits = listen.Limits{Total: cfg.Limits.MaxConnections, PerPrefix: cfg.Limits.MaxConnectionsPerIP}
 	s.group.Logger = cfg.Logger
 	s.buffers.New = func() any { b := make([]byte, 32<<10); return &b }
@@ -106,21 +107,4 @@ func (s *Server) closeViews() error {
 		return s.views.Close()
 	}
 	return nil
-}
-
-// lock takes the maildrop of an account; false: another session has it.
-func (s *Server) lock(id store.AccountID) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.locked[id] {
-		return false
-	}
-	s.locked[id] = true
-	return true
-}
-
-func (s *Server) unlock(id store.AccountID) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.locked, id)
 }

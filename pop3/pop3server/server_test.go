@@ -11,6 +11,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/mailstead/mailstead/pop3/pop3server"
@@ -388,6 +389,32 @@ func TestExpungedMeanwhile(t *testing.T) {
 	}
 }
 
+// Who sees the first octet of the answer to QUIT can log in again.
+func TestQuitFreesTheMaildrop(t *testing.T) {
+	s := maildrop(t)
+	locks := &store.Maildrops{}
+	srv, err := pop3server.New(pop3server.Config{Store: s, Locks: locks, Login: judge, AllowPlaintextAuth: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer srv.Close()
+	here, there := net.Pipe()
+	go srv.ServeConn(there)
+	c := &client{t, here, bufio.NewReaderSize(iotest.OneByteReader(here), 16)}
+	c.play(login)
+	go io.WriteString(here, "QUIT\r\n")
+	if first, err := c.br.ReadByte(); first != '+' || err != nil {
+		t.Fatalf("%q, %v", first, err)
+	}
+	a, _ := open(t, s) // the server still writes: the pipe holds nothing
+	lock, err := locks.Lock(t.Context(), a, alice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lock.Unlock(t.Context())
+	io.Copy(io.Discard, c.br)
+}
+
 func TestUniqueIDsAreStable(t *testing.T) {
 	s := maildrop(t, "same\r\n", "same\r\n")
 	_, addr := serve(t, s, nil)
@@ -491,4 +518,55 @@ func FuzzSession(f *testing.F) {
 			t.Errorf("greeting %q", out)
 		}
 	})
+}
+
+// Two servers that share Locks exclude each other where the store does not.
+func TestMaildropIsLockedAcrossServers(t *testing.T) {
+	s := maildrop(t, "A: 1\r\n\r\n")
+	plain := unlocked{s}
+	locks := new(store.Maildrops)
+	share := func(c *pop3server.Config) { c.Store, c.Locks = plain, locks }
+	_, one := serve(t, s, share)
+	_, two := serve(t, s, share)
+	first, second := dial(t, one), dial(t, two)
+	first.play(login)
+	second.play(`
+		S: +OK ...
+		C: USER alice
+		S: +OK ...
+		C: PASS pass word
+		S: -ERR [IN-USE] ...`)
+}
+
+// unlocked is a store without a MaildropLocker.
+type unlocked struct{ store.Store }
+
+func (u unlocked) Open(ctx context.Context, id store.AccountID) (store.Account, error) {
+	a, err := u.Store.Open(ctx, id)
+	return bare{a}, err
+}
+
+type bare struct{ store.Account }
+
+// QUIT says so when a hold keeps a marked message, and deletes the others.
+func TestHeldMessagesStay(t *testing.T) {
+	s := maildrop(t, "A: 1\r\n\r\n", "B: 2\r\n\r\n")
+	_, addr := serve(t, s, nil)
+	a, inbox := open(t, s)
+	if err := store.PutHold(t.Context(), a, store.Hold{Name: "case 7", Mailbox: inbox, UIDs: store.UIDs(1)}); err != nil {
+		t.Fatal(err)
+	}
+	c := dial(t, addr)
+	c.play(login)
+	c.play(`
+		C: DELE 1
+		S: +OK ...
+		C: DELE 2
+		S: +OK ...
+		C: QUIT
+		S: -ERR Some deleted messages not removed
+		S: EOF`)
+	if m, err := store.MailboxByID(t.Context(), a, inbox); err != nil || m.Messages != 1 {
+		t.Errorf("%d messages are left, %v", m.Messages, err)
+	}
 }

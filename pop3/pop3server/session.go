@@ -74,7 +74,19 @@ func (s *session) command(line []byte) error {
 	if !ok {
 		return s.bad("Wrong number of arguments")
 	}
+	s.keepLock()
 	return v.do(s, args)
+}
+
+// keepLock prolongs the lock of the maildrop. A lock that was lost is reported
+// and no reason to stop: QUIT deletes by UID, and is right without it.
+func (s *session) keepLock() {
+	if s.drop == nil {
+		return
+	}
+	if err := s.drop.lock.Keep(s.conn.ctx); err != nil {
+		s.conn.srv.cfg.Logger.Warn("pop3: keep maildrop locked", "error", err, "account", s.account)
+	}
 }
 
 func findVerb(name []byte) *verb {
@@ -109,8 +121,9 @@ func (s *session) bad(text string) error {
 // end frees what the session holds; nothing is deleted.
 func (s *session) end() {
 	if s.drop != nil {
-		s.drop.view.Release()
+		if err := s.drop.release(s.conn.ctx); err != nil {
+			s.conn.srv.cfg.Logger.Warn("pop3: unlock maildrop", "error", err, "account", s.account)
+		}
 		s.drop = nil
-		s.conn.srv.unlock(s.account)
 	}
 }

@@ -40,9 +40,9 @@ func destLimit(c *check) {
 
 func destExcept(c *check) {
 	c.put(c.later("a", "a", -4*time.Minute), c.later("b", "b", -3*time.Minute), c.later("c", "c", -2*time.Minute))
-	ds, next := c.destinations(c.now, 1, "a")
+	ds, _ := c.destinations(c.now, 1, "a")
 	c.wantIDs("without a", ds, "b")
-	ds, next = c.destinations(c.now, 10, "a", "b", "c")
+	ds, next := c.destinations(c.now, 10, "a", "b", "c")
 	c.wantIDs("without any", ds)
 	if !next.IsZero() {
 		c.Errorf("look again at %v for a destination of except", next.Sub(c.now))

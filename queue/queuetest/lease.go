@@ -91,7 +91,7 @@ func leaseOnce(c *check) {
 }
 
 func leaseRace(c *check) {
-	const workers, n = 16, 200
+	const workers, n, rounds = 16, 200, 40
 	for d := range 4 {
 		c.put(c.jobs(fmt.Sprint("j", d, "-"), fmt.Sprint("d", d), n/4)...)
 	}
@@ -100,7 +100,7 @@ func leaseRace(c *check) {
 	var wg sync.WaitGroup
 	for w := range workers {
 		wg.Go(func() {
-			for i := range n {
+			for i := range rounds {
 				ls, err := c.s.LeaseJobs(c.ctx, fmt.Sprint("d", (w+i)%4), c.now, 3, ttl)
 				if err != nil {
 					c.Errorf("LeaseJobs: %v", err)

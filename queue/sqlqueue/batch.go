@@ -31,13 +31,12 @@ type laneChange struct {
 	left  bool
 }
 
-// batch is that of tx. It counts as a write.
+// batch is that of tx; to begin one counts as a write.
 func (s *Storage) batch(tx *sqldb.Tx) *batch {
 	if s.current == nil || s.current.tx != tx {
 		s.current = &batch{s: s, tx: tx, lanes: make(map[lane]*laneChange)}
 		tx.BeforeCommit(s.current.flush)
 	}
-	tx.Wrote()
 	return s.current
 }
 

@@ -120,8 +120,10 @@ func (s *Storage) Holds(ctx context.Context, refs []blob.Ref) ([]blob.Ref, error
 			args  []any
 		}{
 			{`SELECT blob FROM queue_job WHERE blob IN ` + marks, args},
-			{`SELECT blob FROM queue_released WHERE period >= ? AND period <= ? AND blob IN ` + marks,
-				append([]any{period(s.now()) - keepPeriods, period(s.now()) + 1}, args...)},
+			{
+				`SELECT blob FROM queue_released WHERE period >= ? AND period <= ? AND blob IN ` + marks,
+				append([]any{period(s.now()) - keepPeriods, period(s.now()) + 1}, args...),
+			},
 		} {
 			found, err := sqldb.Collect(ctx, s.db, scanRef, q.query, q.args...)
 			if err != nil {

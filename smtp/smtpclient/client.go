@@ -19,6 +19,7 @@ type Client struct {
 	conn     net.Conn
 	in       replyReader
 	out      []byte // commands not yet written
+	block    []byte // reused by dotWriter
 	tls      *tls.ConnectionState
 	caps     Capabilities
 	authed   bool

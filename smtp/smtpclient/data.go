@@ -13,7 +13,10 @@ import (
 // data sends the body and reads the reply, or in LMTP the replies, to its end.
 func (t *transaction) data(ctx context.Context, b *smtp.Body) error {
 	c := t.c
-	w := &dotWriter{c: c, ctx: ctx, buf: make([]byte, 0, dotBuffer)}
+	if c.block == nil {
+		c.block = make([]byte, 0, dotBuffer)
+	}
+	w := &dotWriter{c: c, ctx: ctx, buf: c.block}
 	_, err := w.Write(b.Trace())
 	if err == nil {
 		_, err = b.WriteTo(w)

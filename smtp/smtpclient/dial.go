@@ -80,8 +80,12 @@ func (t Timeouts) withDefaults() Timeouts {
 		field *time.Duration
 		value time.Duration
 	}{
-		{&t.Connect, 30 * time.Second}, {&t.Greeting, 5 * time.Minute}, {&t.Command, 5 * time.Minute},
-		{&t.DataInit, 2 * time.Minute}, {&t.Block, 3 * time.Minute}, {&t.DataEnd, 10 * time.Minute},
+		{&t.Connect, 30 * time.Second},
+		{&t.Greeting, 5 * time.Minute},
+		{&t.Command, 5 * time.Minute},
+		{&t.DataInit, 2 * time.Minute},
+		{&t.Block, 3 * time.Minute},
+		{&t.DataEnd, 10 * time.Minute},
 	} {
 		if *d.field == 0 {
 			*d.field = d.value

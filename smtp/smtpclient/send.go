@@ -91,7 +91,7 @@ func refusal(code int, enhanced smtp.EnhancedCode, extension string) error {
 // envelope sends MAIL, RCPT and DATA. ready: the 354 was given and at least
 // one recipient accepted.
 func (t *transaction) envelope(ctx context.Context, b *smtp.Body) (ready bool, err error) {
-	pipelining := t.c.caps.Has("PIPELINING")
+	pipelining := t.c.caps.Has("PIPELINING") && len(t.env.Recipients) <= maxPipelined
 	t.appendMail(b)
 	if pipelining {
 		for _, r := range t.env.Recipients {
@@ -120,6 +120,11 @@ func (t *transaction) envelope(ctx context.Context, b *smtp.Body) (ready bool, e
 	}
 	return t.dataInit(ctx)
 }
+
+// maxPipelined bounds a group of commands, so that its replies fit into the
+// buffers of the connection and both sides can never wait for each other to
+// read (RFC 2920 §3.1).
+const maxPipelined = 1000
 
 // exchange writes what is held, if anything, and reads one reply.
 func (t *transaction) exchange(ctx context.Context) (smtp.Reply, error) {

@@ -54,8 +54,7 @@ func claimedID(value string) string {
 			depth--
 		case depth > 0 || c == ' ' || c == '\t':
 		case c == '"':
-			id, _, _ := strings.Cut(value[i+1:], `"`)
-			return strings.TrimSuffix(id, ".")
+			return strings.TrimSuffix(unquote(value[i+1:]), ".")
 		default:
 			id := value[i:]
 			if j := strings.IndexAny(id, " \t;(/"); j >= 0 {
@@ -65,6 +64,19 @@ func claimedID(value string) string {
 		}
 	}
 	return ""
+}
+
+// unquote is the content of a quoted string, from behind its first quote
+// (RFC 5322 §3.2.4).
+func unquote(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s) && s[i] != '"'; i++ {
+		if s[i] == '\\' && i+1 < len(s) {
+			i++
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
 }
 
 // Submission completes what a submitting client left out (RFC 6409 §8): Date,

@@ -3,27 +3,36 @@ package smtppolicy
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/mailstead/mailstead/smtp"
 )
 
-// Header is the header block of one message on its way in. It is valid during
-// the Edit it is given to.
+// Header is the header block of one message on its way in: everything up to the
+// first empty line, as readers take it, also lines that are no fields. It is
+// valid during the Edit it is given to.
 type Header struct {
-	fields  [][]byte // whole fields with their line ends, in order
-	changed bool
+	fields    [][]byte // whole fields, and lines that are none, with their line ends
+	malformed int      // the first that is none; len(fields) = no such line
+	changed   bool
 }
+
+// none reports a text that begins with no field: it has no header to add to.
+func (h *Header) none() bool { return h.malformed == 0 }
 
 // Edit looks at a header and may change it. An error refuses the message; an
 // *smtp.Error chooses the reply.
 type Edit func(ctx context.Context, m *smtp.Mail, h *Header) error
 
-// Count is the number of fields with this name, in any case.
+// Count is the number of fields with this name, in any case. A text that does
+// not begin with a field has none.
 func (h *Header) Count(name string) int {
 	n := 0
+	if h.none() {
+		return 0
+	}
 	for _, f := range h.fields {
 		if fieldName(f) == strings.ToLower(name) {
 			n++
@@ -35,7 +44,7 @@ func (h *Header) Count(name string) int {
 // Value is the unfolded value of the first field with this name; "" = none.
 func (h *Header) Value(name string) string {
 	for _, f := range h.fields {
-		if fieldName(f) == strings.ToLower(name) {
+		if fieldName(f) == strings.ToLower(name) && !h.none() {
 			return fieldValue(f)
 		}
 	}
@@ -43,31 +52,43 @@ func (h *Header) Value(name string) string {
 }
 
 // Remove removes the fields for which match holds and returns how many. name
-// is in lower case, value unfolded.
+// is in lower case, value unfolded. It sees everything that a reader may take
+// for a field, also behind lines that are none.
 func (h *Header) Remove(match func(name, value string) bool) int {
-	kept := h.fields[:0:len(h.fields)]
-	for _, f := range h.fields {
-		if !match(fieldName(f), fieldValue(f)) {
+	kept, malformed := h.fields[:0:len(h.fields)], h.malformed
+	for i, f := range h.fields {
+		if name := fieldName(f); name == "" || !match(name, fieldValue(f)) {
 			kept = append(kept, f)
+		} else if i < h.malformed {
+			malformed--
 		}
 	}
 	n := len(h.fields) - len(kept)
-	h.fields = kept
+	h.fields, h.malformed = kept, malformed
 	h.changed = h.changed || n > 0
 	return n
 }
 
-// Add puts a whole field (with its final CRLF) behind the others.
+// Add puts a whole field (with its final CRLF) behind the others. In front of a
+// text without a header it begins one.
 func (h *Header) Add(field string) {
-	if n := len(h.fields); n > 0 && !bytes.HasSuffix(h.fields[n-1], []byte("\n")) {
-		h.fields[n-1] = append(h.fields[n-1], "\r\n"...)
+	if h.none() && len(h.fields) > 0 {
+		h.fields = slices.Insert(h.fields, 0, []byte("\r\n"))
 	}
-	h.fields = append(h.fields, []byte(field))
+	at := h.malformed
+	if at > 0 && !bytes.HasSuffix(h.fields[at-1], []byte("\n")) {
+		h.fields[at-1] = append(h.fields[at-1], "\r\n"...)
+	}
+	h.fields = slices.Insert(h.fields, at, []byte(field))
+	h.malformed++
 	h.changed = true
 }
 
 func fieldName(f []byte) string {
-	name, _, _ := bytes.Cut(f, []byte(":"))
+	name, _, ok := bytes.Cut(f, []byte(":"))
+	if !ok {
+		return ""
+	}
 	return strings.ToLower(string(bytes.TrimRight(name, " \t")))
 }
 
@@ -83,9 +104,9 @@ type Limits struct {
 }
 
 // EditHeader returns a middleware that runs edits, in order, over the header
-// of each message. A header beyond the limits is refused with 552 5.3.4.
-// Without a header, or where a first line is no field, the edits see an empty
-// one.
+// of each message. A header beyond the limits is refused with 552 5.3.4. One
+// with lines that are no fields may be a text that has no header, or no end of
+// it: beyond the limits it is passed on, and the edits see what was before.
 func EditHeader(limits Limits, edits ...Edit) smtp.Middleware {
 	if limits.Bytes == 0 {
 		limits.Bytes = 256 << 10
@@ -162,7 +183,8 @@ func (r *headerReader) prepare() error {
 			return err
 		}
 		if done {
-			return r.edit(&Header{fields: scan.fields(buf)}, buf, end)
+			h := &Header{fields: scan.fields(buf, end), malformed: scan.wellFormed()}
+			return r.edit(h, buf, end)
 		}
 		if len(buf) == cap(buf) {
 			buf = append(buf, 0)[:len(buf)]
@@ -192,106 +214,10 @@ func (r *headerReader) edit(h *Header, buf []byte, end int) error {
 		return nil
 	}
 	out := bytes.Join(h.fields, nil)
-	if rest := buf[end:]; end == 0 && len(rest) > 0 && len(h.fields) > 0 && rest[0] != '\r' && rest[0] != '\n' {
-		out = append(out, "\r\n"...) // there was no header, and what follows is no empty line
+	rest := buf[end:]
+	if end == 0 && len(rest) > 0 && rest[0] != '\r' && rest[0] != '\n' && h.malformed > 0 {
+		out = append(out, "\r\n"...) // the text begins with a line beyond the limit
 	}
-	r.out = append(out, buf[end:]...)
+	r.out = append(out, rest...)
 	return nil
-}
-
-var errHeaderTooLarge = errors.New("smtppolicy: header beyond the limit")
-
-// blockScanner finds the end of a header block in a growing buffer, in linear
-// time over all calls.
-type blockScanner struct {
-	starts []int // of the fields
-	next   int   // start of the line not judged yet
-	seen   int   // octets searched for its end
-}
-
-// scan judges the whole lines in buf. end is where the header ends: at the
-// empty line, or at the first line that is neither field nor continuation.
-func (s *blockScanner) scan(buf []byte, eof bool, l Limits) (end int, done bool, err error) {
-	for {
-		i := bytes.IndexByte(buf[max(s.next, s.seen):], '\n')
-		if i < 0 {
-			s.seen = len(buf)
-			tail := buf[s.next:]
-			switch {
-			case len(tail) > 0 && !s.mayBeField(tail), eof && len(tail) == 0:
-				return s.next, true, nil
-			case eof:
-				s.line(tail)
-				return len(buf), true, nil
-			case l.Bytes > 0 && len(buf) > l.Bytes:
-				return 0, false, tooLarge()
-			}
-			return 0, false, nil
-		}
-		line := buf[s.next : max(s.next, s.seen)+i+1]
-		if len(line) <= 2 && (line[0] == '\n' || line[0] == '\r') || !s.mayBeField(line) || !hasColon(line) && !folded(line) {
-			return s.next, true, nil
-		}
-		s.line(line)
-		s.next += len(line)
-		if l.Fields > 0 && len(s.starts) > l.Fields || l.Bytes > 0 && s.next > l.Bytes {
-			return 0, false, tooLarge()
-		}
-	}
-}
-
-func tooLarge() error {
-	return &smtp.Error{Reply: smtp.NewReply(552, smtp.EnhancedCode{Class: 5, Subject: 3, Detail: 4}, "Message header too large"), Err: errHeaderTooLarge}
-}
-
-// line notes the start of a field.
-func (s *blockScanner) line(line []byte) {
-	if !folded(line) {
-		s.starts = append(s.starts, s.next)
-	}
-}
-
-func folded(line []byte) bool { return line[0] == ' ' || line[0] == '\t' }
-
-func hasColon(line []byte) bool { return bytes.IndexByte(line, ':') > 0 }
-
-// mayBeField reports whether a line, perhaps not whole, can be a field or a
-// continuation: ftext up to a colon (RFC 5322 §3.6.8), white space before the
-// colon tolerated (§4.5).
-func (s *blockScanner) mayBeField(line []byte) bool {
-	if folded(line) {
-		return len(s.starts) > 0
-	}
-	space := false
-	for i, c := range line[:min(len(line), maxFieldName)] {
-		switch {
-		case c == ':':
-			return i > 0
-		case c == ' ', c == '\t', c == '\r', c == '\n':
-			space = true
-		case space, c < ' ', c >= 0x7f:
-			return false
-		}
-	}
-	return len(line) < maxFieldName
-}
-
-// maxFieldName is where a line without a colon is taken for no field: no line
-// may be longer (RFC 5322 §2.1.1).
-const maxFieldName = 998
-
-// fields cuts buf at the starts; the last field ends at s.next or, without a
-// line end, with the buffer.
-func (s *blockScanner) fields(buf []byte) [][]byte {
-	out := make([][]byte, 0, len(s.starts)+2)
-	for i, start := range s.starts {
-		end := s.next
-		if i+1 < len(s.starts) {
-			end = s.starts[i+1]
-		} else if end <= start {
-			end = len(buf)
-		}
-		out = append(out, buf[start:end:end])
-	}
-	return out
 }

@@ -169,7 +169,8 @@ func (r *bodyReader) withInsert(run []byte, insert string) []byte {
 }
 
 // drain reads what the Receiver left, to the true end: of the body, or of the
-// current chunk. It is bounded by the size limit once more.
+// current chunk. It is bounded by the size limit once more. A Receiver that
+// kept the body gets nothing more: the octets behind are commands.
 func (r *bodyReader) drain() {
 	r.rest = nil
 	r.left = r.s.cfg.Limits.Message

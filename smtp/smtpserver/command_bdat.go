@@ -25,9 +25,6 @@ func (s *session) bdat(arg []byte) {
 		s.discardThen(size, 503, smtp.EnhancedCode{Class: 5, Subject: 5, Detail: 1}, "No valid recipients")
 		return
 	}
-	if size > 0 {
-		s.in.grow()
-	}
 	s.state = chunking
 	s.tx.reader = newChunkReader(s)
 	s.tx.reader.startChunk(size, last)
@@ -37,6 +34,9 @@ func (s *session) bdat(arg []byte) {
 // startChunk sets the reader on a chunk.
 func (r *bodyReader) startChunk(size int64, last bool) {
 	r.chunk, r.size, r.last = size, size, last
+	if size > 0 {
+		r.s.in.grow()
+	}
 	if size > r.left && r.refused == nil {
 		r.refused = &smtp.Error{Reply: tooBig()}
 	}

@@ -134,10 +134,17 @@ func (s *session) merge(status []smtp.RcptStatus, err error) error {
 	return err
 }
 
-// concludeOne gives the reply; a 250 carries the id of the transaction.
+// concludeOne gives the reply; a 250 carries the id of the transaction. In
+// LMTP a refusal is the next hop's verdict on one recipient, and no error of
+// the client's: it neither costs time nor ends the session.
 func (s *session) concludeOne(text string, err error) {
 	if err != nil {
-		s.refuseReply(s.answer(err, localError()))
+		r := s.answer(err, localError())
+		if s.cfg.LMTP {
+			s.sayReply(r)
+		} else {
+			s.refuseReply(r)
+		}
 		return
 	}
 	s.errors = 0

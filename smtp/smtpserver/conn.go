@@ -16,7 +16,7 @@ import (
 )
 
 // conn is the connection of one session: its octets, time limits and end. One
-// goroutine serves it; drain and kill come from others.
+// goroutine serves it; Wake and Close come from others.
 type conn struct {
 	srv    *Server
 	cfg    *Config
@@ -33,8 +33,9 @@ type conn struct {
 	polite  bool // the peer ends the session, or is gone
 
 	mu       sync.Mutex // guards what follows
-	waiting  bool       // the goroutine waits for a command and owes nothing
+	waiting  bool       // the goroutine waits for the peer and owes nothing
 	draining bool       // Shutdown was called
+	expired  bool       // and its time is up
 }
 
 // Why a session ends.
@@ -60,7 +61,7 @@ func addrPort(a net.Addr) netip.AddrPort {
 
 // serve runs the session to its end.
 func (c *conn) serve() {
-	defer c.srv.forget(c)
+	defer c.srv.group.Done(c)
 	stop := context.AfterFunc(c.ctx, func() { c.raw.SetDeadline(time.Unix(1, 0)) })
 	defer func() {
 		stop()
@@ -123,11 +124,17 @@ func (c *conn) handshake() error {
 	tc := tls.Server(c.raw, c.cfg.TLSConfig)
 	ctx, cancel := context.WithTimeout(c.ctx, c.cfg.Limits.TLSHandshake)
 	defer cancel()
-	c.raw.SetDeadline(time.Time{})
+	if err := c.wait(time.Time{}, false); err != nil {
+		return err
+	}
+	c.raw.SetWriteDeadline(time.Time{})
 	if err := tc.HandshakeContext(ctx); err != nil {
 		c.log(slog.LevelInfo, "smtp: TLS handshake failed", err)
 		return err
 	}
+	c.mu.Lock()
+	c.waiting = false
+	c.mu.Unlock()
 	state := tc.ConnectionState()
 	c.peer = c.peer.Clone()
 	c.peer.TLS = &state
@@ -135,21 +142,50 @@ func (c *conn) handshake() error {
 	return nil
 }
 
-// drain ends a connection that waits for a command, and lets one with a
-// transaction finish it.
-func (c *conn) drain() {
+// Wake implements listen.Conn: it ends a connection that waits for a command,
+// and lets one with a transaction finish it; now, it ends both.
+func (c *conn) Wake(now bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.draining = true
-	if c.waiting {
+	c.draining, c.expired = true, now
+	if c.waiting || now {
 		c.raw.SetReadDeadline(time.Unix(1, 0))
 	}
 }
 
-// kill ends the connection now.
-func (c *conn) kill() {
+// Close implements listen.Conn.
+func (c *conn) Close() error {
 	c.cancel()
-	c.raw.Close()
+	return c.raw.Close()
+}
+
+// wait sets the deadline of the next read. owing: a transaction is open, so
+// that Shutdown has to wait. errDraining: it has come already.
+func (c *conn) wait(deadline time.Time, owing bool) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.draining && !owing || c.expired {
+		return errDraining
+	}
+	c.waiting = !owing
+	c.raw.SetReadDeadline(deadline)
+	return nil
+}
+
+// waited judges the error of a read that brought nothing.
+func (c *conn) waited(err error, owing bool) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waiting = false
+	switch {
+	case c.ctx.Err() != nil:
+		return c.ctx.Err()
+	case !errors.Is(err, os.ErrDeadlineExceeded):
+		return err
+	case c.draining && !owing || c.expired:
+		return errDraining
+	}
+	return errTooSlow
 }
 
 // isDraining reports whether Shutdown was called.
@@ -190,29 +226,18 @@ func (c *conn) fillCommand(owing bool) error {
 	if err != nil {
 		return err
 	}
-	c.mu.Lock()
-	if c.draining && !owing {
-		c.mu.Unlock()
-		return errDraining
+	if err := c.wait(time.Now().Add(c.cfg.Limits.Command), owing); err != nil {
+		return err
 	}
-	c.waiting = !owing
-	c.raw.SetReadDeadline(time.Now().Add(c.cfg.Limits.Command))
-	c.mu.Unlock()
 	n, err := c.nc.Read(space)
 	c.in.w += n
-	c.mu.Lock()
-	c.waiting = false
-	draining := c.draining && !owing
-	c.mu.Unlock()
-	switch {
-	case c.ctx.Err() != nil:
-		return c.ctx.Err()
-	case n > 0:
+	return c.read(n, err, owing)
+}
+
+// read is the outcome of a read of n octets.
+func (c *conn) read(n int, err error, owing bool) error {
+	if err = c.waited(err, owing); n > 0 && c.ctx.Err() == nil {
 		return nil
-	case draining && errors.Is(err, os.ErrDeadlineExceeded):
-		return errDraining
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return errTooSlow
 	}
 	return err
 }
@@ -245,22 +270,16 @@ func (c *conn) fillBody() error {
 	if p.until.Before(deadline) {
 		deadline = p.until
 	}
-	c.raw.SetReadDeadline(deadline)
+	if err := c.wait(deadline, true); err != nil {
+		return err
+	}
 	n, err := c.nc.Read(space)
 	c.in.w += n
 	p.left -= time.Since(start)
 	if p.got += int64(n); p.got >= l.DataRate*int64(l.Progress/time.Second) {
 		p.got, p.left = 0, l.Progress
 	}
-	switch {
-	case c.ctx.Err() != nil:
-		return c.ctx.Err()
-	case n > 0:
-		return nil
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return errTooSlow
-	}
-	return err
+	return c.read(n, err, true)
 }
 
 func (c *conn) log(level slog.Level, msg string, err error) {

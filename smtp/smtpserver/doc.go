@@ -35,10 +35,10 @@
 //	RFC 3030  CHUNKING, BINARYMIME  full
 //	RFC 3207  STARTTLS              full
 //	RFC 3461  DSN                   parameters; reports are the Receiver's
-//	RFC 3848  "with" words          full
-//	RFC 4954  AUTH                  full
+//	RFC 3848  "with" words          partial (text not read whole)
+//	RFC 4954  AUTH                  partial (text not read whole)
 //	RFC 5321  server side           full; trace fields are the Receiver's (smtp.AppendReceived)
-//	RFC 6152  8BITMIME              full
+//	RFC 6152  8BITMIME              partial (text not read whole)
 //	RFC 6531  SMTPUTF8              full; conversion is the Receiver's
 //	RFC 8314  implicit TLS          §3.3
 //	RFC 8689  REQUIRETLS            parameter

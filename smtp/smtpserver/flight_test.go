@@ -150,6 +150,16 @@ func BenchmarkBDAT(b *testing.B) {
 	benchmarkSession(b, strings.TrimSuffix(oneRcpt, "DATA\r\n")+"BDAT 4000 LAST\r\n"+benchBody)
 }
 
+func BenchmarkBDATChunks(b *testing.B) {
+	chunk := strings.Repeat(benchBody, 10)
+	in := []string{strings.TrimSuffix(oneRcpt, "DATA\r\n")}
+	for range 20 {
+		in = append(in, "BDAT 40000\r\n", chunk)
+	}
+	b.SetBytes(20 * 40000)
+	benchmarkSession(b, append(in, "BDAT 0 LAST\r\n")...)
+}
+
 func BenchmarkBigBody(b *testing.B) {
 	body := strings.Repeat(benchBody, 2500)
 	b.SetBytes(int64(len(body)))

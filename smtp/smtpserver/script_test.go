@@ -68,6 +68,8 @@ func (t *act) Data(_ context.Context, b *smtp.Body) ([]smtp.RcptStatus, error) {
 			panic("data")
 		case "unread":
 			return st, nil
+		case "gone":
+			st[i].Err = smtp.Errorf(550, smtp.EnhancedCode{Class: 5, Subject: 1, Detail: 1}, "gone")
 		case "late":
 			st[i].Err = smtp.Errorf(452, smtp.EnhancedCode{Class: 4, Subject: 2, Detail: 2}, "full")
 		}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -263,6 +262,46 @@ func TestTruncated(t *testing.T) {
 	}
 }
 
+// keeper refuses each body unread, and reads the one before when the next
+// transaction begins.
+type keeper struct {
+	body *smtp.Body
+	got  error
+}
+
+func (k *keeper) Begin(context.Context, *smtp.Mail) (smtp.Transaction, error) {
+	if k.body != nil {
+		_, k.got = k.body.Read(make([]byte, 100))
+	}
+	return k, nil
+}
+
+func (k *keeper) Rcpt(_ context.Context, rs []*smtp.Recipient) []error { return make([]error, len(rs)) }
+
+func (k *keeper) Data(_ context.Context, b *smtp.Body) ([]smtp.RcptStatus, error) {
+	k.body = b
+	return nil, errors.New("no")
+}
+
+func (k *keeper) Abort() {}
+
+// Invariant I2, the other way round: commands are never taken for a body.
+func TestKeptBody(t *testing.T) {
+	k := &keeper{}
+	const mail = "MAIL FROM:<a@b>\r\nRCPT TO:<a@b>\r\n"
+	f := &flights{hello: "EHLO c\r\n", in: []string{mail + "BDAT 3\r\nabc" + mail + "RSET\r\nQUIT\r\n"}, rounds: 1, keep: true}
+	New(quiet(Config{Receiver: k})).ServeConn(t.Context(), f)
+	var codes []string
+	for line := range strings.Lines(f.out.String()) {
+		if line[3] == ' ' {
+			codes = append(codes, line[:3])
+		}
+	}
+	if got := strings.Join(codes, " "); k.got == nil || k.got == io.EOF || got != "220 250 250 250 451 250 250 250 221" {
+		t.Errorf("Read: %v; %s\n%s", k.got, got, f.out.String())
+	}
+}
+
 // Overlong lines are answered once, endless ones end the session.
 func TestLongLines(t *testing.T) {
 	_, addr := start(t, quiet(Config{}))
@@ -288,24 +327,6 @@ func TestLongLines(t *testing.T) {
 }
 
 func TestConnectionLimits(t *testing.T) {
-	l := &limiter{total: 4, perAddress: 2, trusted: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}
-	add := func(a string, want bool) {
-		t.Helper()
-		if got := l.add(netip.MustParseAddr(a)); got != want {
-			t.Errorf("%s: %v", a, got)
-		}
-	}
-	add("2001:db8::1", true)
-	add("2001:db8::2", true)
-	add("2001:db8::3", false)
-	add("::ffff:192.0.2.1", true)
-	add("192.0.2.1", true)
-	add("127.0.0.1", false)
-	l.remove(netip.MustParseAddr("2001:db8::1"))
-	add("127.0.0.1", true)
-	l.remove(netip.MustParseAddr("127.0.0.1"))
-	add("2001:db8::ffff", true)
-
 	_, addr := start(t, quiet(Config{Limits: Limits{Connections: 1}}))
 	first := bufio.NewReader(dial(t, addr))
 	if line, _ := first.ReadString('\n'); !strings.HasPrefix(line, "220") {
@@ -315,6 +336,53 @@ func TestConnectionLimits(t *testing.T) {
 	if line, _ := second.ReadString('\n'); !strings.HasPrefix(line, "421") {
 		t.Errorf("got %q", line)
 	}
+}
+
+// When the time of Shutdown is up, who is in a transaction or in the middle of
+// a body is told with 421 too, and nobody has accepted the body.
+func TestShutdownTimeIsUp(t *testing.T) {
+	for _, in := range []string{
+		"EHLO c\r\nMAIL FROM:<a@b.c>\r\n",
+		"EHLO c\r\nMAIL FROM:<a@b.c>\r\nRCPT TO:<d@e.f>\r\nDATA\r\nhalf of a message\r\n",
+		"EHLO c\r\nMAIL FROM:<a@b.c>\r\nRCPT TO:<d@e.f>\r\nBDAT 1000\r\nhalf of a chunk",
+	} {
+		srv, addr := start(t, quiet(Config{}))
+		c := dial(t, addr)
+		io.WriteString(c, in)
+		r := bufio.NewReader(c)
+		for range strings.Count(strings.SplitN(in, "BDAT", 2)[0], "\n") {
+			if line, err := r.ReadString('\n'); err != nil || strings.HasPrefix(line, "354") {
+				break
+			}
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := srv.Shutdown(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("Shutdown: %v", err)
+		}
+		out, _ := io.ReadAll(r)
+		lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+		if last := lines[len(lines)-1]; !strings.HasPrefix(last, "421") || strings.Contains(string(out), "queued") {
+			t.Errorf("%.60q ended with %q", in, out)
+		}
+	}
+}
+
+// A peer that never finishes its TLS handshake does not hold Shutdown up.
+func TestShutdownInHandshake(t *testing.T) {
+	serverTLS, _ := testTLS(t)
+	synctest.Test(t, func(t *testing.T) {
+		srv := New(quiet(Config{TLSConfig: serverTLS, ImplicitTLS: true}))
+		here, there := net.Pipe()
+		defer here.Close()
+		go srv.ServeConn(t.Context(), there)
+		io.WriteString(here, "\x16\x03")
+		synctest.Wait()
+		begun := time.Now()
+		if err := srv.Shutdown(t.Context()); err != nil || time.Since(begun) > time.Second {
+			t.Errorf("%v after %v", err, time.Since(begun))
+		}
+	})
 }
 
 func TestHooks(t *testing.T) {

@@ -285,7 +285,10 @@ func (s *Store) Accounts(ctx context.Context, after store.AccountID) iter.Seq2[s
 func (s *Store) Blobs() blob.Blobs { return s.blobs }
 
 // Holds implements store.Store. Without Options.KeepBlobs it holds nothing.
-func (s *Store) Holds(_ context.Context, refs []blob.Ref) ([]blob.Ref, error) {
+func (s *Store) Holds(ctx context.Context, refs []blob.Ref) ([]blob.Ref, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	closed, accounts := s.closed, maps.Clone(s.accounts)
 	held := make(map[blob.Ref]bool)

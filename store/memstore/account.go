@@ -21,6 +21,8 @@ type account struct {
 	threads  map[threadKey][]*threadNode
 	entries  map[entryKey]store.Entry // tombstones included
 	once     onceLog
+	holds    map[string]store.Hold // by name
+	maildrop lease
 	changed  chan struct{} // closed when modSeq grows; nil = nobody waits
 }
 

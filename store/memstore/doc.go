@@ -13,6 +13,10 @@
 // over the mailbox: this store is meant for thousands of messages a mailbox,
 // not millions.
 //
+// Of the optional capabilities it has MaildropLocker, MetaWriter, Snapshotter
+// (a copy of the tables of pointers) and Holder; it has no index of texts, so
+// Search and Sort use their fallbacks.
+//
 // Lock order: account.mu, then Store.mu. No method holds a lock while code of
 // the caller or of the blob store runs.
 package memstore

@@ -35,8 +35,11 @@ func (t *tx) jump() {
 }
 
 // dropAccount takes the account out of the store; it is the only Op of its
-// Change, so nothing can refuse it any more.
+// Change, so but for a hold nothing can refuse it any more.
 func (t *tx) dropAccount() (store.OpResult, error) {
+	if err := t.mayDrop(); err != nil {
+		return store.OpResult{}, err
+	}
 	for _, m := range t.boxes {
 		for _, msg := range m.msgs {
 			if !msg.Gone {

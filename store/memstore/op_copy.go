@@ -1,6 +1,10 @@
 package memstore
 
-import "github.com/mailstead/mailstead/store"
+import (
+	"slices"
+
+	"github.com/mailstead/mailstead/store"
+)
 
 func (t *tx) expunge(op store.Expunge) (store.OpResult, error) {
 	m, err := t.box(op.Mailbox)
@@ -13,11 +17,13 @@ func (t *tx) expunge(op store.Expunge) (store.OpResult, error) {
 	if err := t.name(len(at)); err != nil {
 		return store.OpResult{}, err
 	}
+	if op.OnlyDeleted {
+		at = slices.DeleteFunc(at, func(i int) bool { return m.msgs[i].Flags&store.Deleted == 0 })
+	}
+	at, r.Held = t.split(m, at, false)
 	for _, i := range at {
-		if msg := m.msgs[i]; !op.OnlyDeleted || msg.Flags&store.Deleted != 0 {
-			r.Changed.Add(msg.UID)
-			t.remove(m, i)
-		}
+		r.Changed.Add(m.msgs[i].UID)
+		t.remove(m, i)
 	}
 	return r, nil
 }
@@ -32,11 +38,15 @@ func (t *tx) copy(op store.Copy) (store.OpResult, error) {
 		return store.OpResult{}, err
 	}
 	at, missing := src.live(op.UIDs)
+	var held store.UIDSet
+	if op.Move {
+		at, held = t.split(src, at, true)
+	}
 	r, err := t.copyMessages(src, dst, at, op.Move)
 	if err != nil {
 		return store.OpResult{}, err
 	}
-	r.Missing = missing
+	r.Missing, r.Held = missing, held
 	if op.Move {
 		return r, nil // holds as much as before
 	}

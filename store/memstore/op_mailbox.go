@@ -80,6 +80,9 @@ func (t *tx) deleteMailbox(m *mailbox) (store.OpResult, error) {
 	if m.NoSelect {
 		return store.OpResult{}, store.ErrNoMailbox
 	}
+	if err := t.mayDelete(m); err != nil {
+		return store.OpResult{}, err
+	}
 	r := here(m)
 	for i, msg := range m.msgs {
 		if !msg.Gone {

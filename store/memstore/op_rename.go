@@ -45,6 +45,9 @@ func (t *tx) renameInbox(inbox *mailbox, name string) (store.OpResult, error) {
 		return store.OpResult{}, err
 	}
 	at, _ := inbox.live(store.AllUIDs())
+	if _, held := t.split(inbox, at, true); len(held) > 0 {
+		return store.OpResult{}, store.ErrHeld
+	}
 	return t.copyMessages(inbox, dst, at, true)
 }
 

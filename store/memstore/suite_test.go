@@ -1,6 +1,7 @@
 package memstore_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/mailstead/mailstead/store"
@@ -20,6 +21,11 @@ func TestStore(t *testing.T) {
 				t.Error(err)
 			}
 		},
-		Has: storetest.Everything,
+		Nodes: func(t *testing.T, n int) []store.Store { // one store is all nodes there can be
+			s := memstore.New(nil)
+			t.Cleanup(func() { s.Close() })
+			return slices.Repeat([]store.Store{s}, n)
+		},
+		Has: storetest.Everything | storetest.Locks | storetest.Metas | storetest.Snapshots | storetest.Retains,
 	})
 }

@@ -26,7 +26,6 @@ type writer struct {
 	s     *opened
 	a     store.Account
 	inbox store.MailboxID
-	n     uint64
 }
 
 func newWriter(b testing.TB, s *opened, id store.AccountID) *writer {

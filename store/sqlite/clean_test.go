@@ -85,6 +85,41 @@ func TestHoldEnds(t *testing.T) {
 	})
 }
 
+// TestSweep: many scattered messages are taken away in few commits.
+func TestSweep(t *testing.T) {
+	if testing.Short() {
+		t.Skip("thousands of messages")
+	}
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, t.TempDir())
+		w := newWriter(t, s, "alice")
+		w.deliver(t, body(100), 1)
+		for range 11 {
+			w.apply(t, store.Copy{Source: w.inbox, UIDs: store.AllUIDs(), Dest: w.inbox})
+		}
+		const n = 1 << 11
+		var odd store.UIDSet
+		for u := store.UID(1); u < n; u += 2 {
+			odd.Add(u)
+		}
+		w.apply(t, store.Expunge{Mailbox: w.inbox, UIDs: odd})
+		for u := store.UID(2); u <= 100; u += 2 {
+			w.apply(t, store.Expunge{Mailbox: w.inbox, UIDs: store.UIDs(u)})
+		}
+		before := s.engine.DB().Stats().Commits
+		time.Sleep(25 * time.Hour)
+		clean(t, s)
+		if k := rows(t, s, "fact"); k != n-n/2-50 {
+			t.Errorf("%d facts left, want %d", k, n-n/2-50)
+		}
+		if c := s.engine.DB().Stats().Commits - before; c > 10 || rows(t, s, "trash") != 0 {
+			t.Errorf("%d commits; %d rows of trash left", c, rows(t, s, "trash"))
+		}
+		sound(t, s)
+		s.Close()
+	})
+}
+
 // TestDropEndsEmpty: a dropped account and a deleted mailbox leave no row.
 func TestDropEndsEmpty(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -160,6 +195,9 @@ func TestExpiry(t *testing.T) {
 // TestChangesBothWays: where the log is long the state is read instead, with
 // the same answer.
 func TestChangesBothWays(t *testing.T) {
+	if testing.Short() {
+		t.Skip("thousands of messages")
+	}
 	s := open(t, t.TempDir())
 	w := newWriter(t, s, "alice")
 	w.deliver(t, body(100), 1)

@@ -35,7 +35,7 @@ func lockFile(path string) (io.Closer, error) {
 		return nil, fmt.Errorf("sqlite: lock %s: %w", path, err)
 	}
 	pid := strconv.Itoa(os.Getpid()) + "\n"
-	if err := f.Truncate(0); err == nil {
+	if err = f.Truncate(0); err == nil {
 		_, err = f.WriteAt([]byte(pid), 0)
 	}
 	if err != nil {

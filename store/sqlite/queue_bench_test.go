@@ -4,7 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"path/filepath"
+	"io"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -12,7 +13,6 @@ import (
 
 	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/smtp"
-	"github.com/mailstead/mailstead/store/blob/segment"
 )
 
 // byDomain routes by the recipient's domain.
@@ -31,14 +31,8 @@ func BenchmarkEnqueue(b *testing.B) {
 }
 
 func benchmarkEnqueue(b *testing.B, parallel int) {
-	dir := b.TempDir()
-	s := openQueue(b, filepath.Join(dir, "queue.db"))
-	blobs, err := segment.Open(context.Background(), filepath.Join(dir, "blobs"), segment.Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer blobs.Close()
-	q := &queue.Queue{Storage: s, Blobs: blobs, Router: byDomain{}}
+	s := openQueue(b, b.TempDir())
+	q := &queue.Queue{Storage: s, Blobs: s.engine.Blobs(), Router: byDomain{}}
 	data := bytes.Repeat([]byte("0123456789abcde\n"), 256)
 	var n atomic.Int64
 	var wg sync.WaitGroup
@@ -72,7 +66,7 @@ func accept(b *testing.B, q *queue.Queue, data []byte, domain string) {
 
 // BenchmarkQueueCycle puts, leases and settles a job, 20 at once.
 func BenchmarkQueueCycle(b *testing.B) {
-	s := openQueue(b, filepath.Join(b.TempDir(), "queue.db"))
+	s := openQueue(b, b.TempDir())
 	ctx := context.Background()
 	var n atomic.Int64
 	var wg sync.WaitGroup
@@ -112,7 +106,7 @@ func cycle(b *testing.B, s *queueDB, ctx context.Context, dest string) {
 // BenchmarkPick leases and gives back one job beside a destination that keeps
 // 200,000 due ones.
 func BenchmarkPick(b *testing.B) {
-	s := openQueue(b, filepath.Join(b.TempDir(), "queue.db"))
+	s := openQueue(b, b.TempDir())
 	ctx := context.Background()
 	now := time.Now()
 	for range 200 {
@@ -138,4 +132,49 @@ func BenchmarkPick(b *testing.B) {
 			b.Fatal(ds, err)
 		}
 	}
+}
+
+// discard is a router to a receiver that reads and accepts everything.
+type discard struct{ byDomain }
+
+func (d discard) Route(_ context.Context, j *queue.Job) ([]queue.Hop, error) {
+	take := smtp.ReceiveFunc(func(_ context.Context, _ *smtp.Envelope, r io.Reader) error {
+		_, err := io.Copy(io.Discard, r)
+		return err
+	})
+	return []queue.Hop{{Recipients: []int{0}, Receiver: take, Name: "discard"}}, nil
+}
+
+// BenchmarkThrough is a message of 4 KB from its accept to its settlement, 20
+// at once, to 8 destinations.
+func BenchmarkThrough(b *testing.B) {
+	s := openQueue(b, b.TempDir())
+	q := &queue.Queue{Storage: s, Blobs: s.engine.Blobs(), Router: byDomain{}}
+	var left sync.WaitGroup
+	left.Add(b.N)
+	r := &queue.Runner{
+		Queue: q, Router: discard{}, Logger: slog.New(slog.DiscardHandler),
+		Event: func(queue.Event) { left.Done() },
+	}
+	q.Kick = r.Kick
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() { r.Run(ctx) })
+	data := bytes.Repeat([]byte("0123456789abcde\n"), 256)
+	var n atomic.Int64
+	commits := s.db.Stats().Commits
+	b.ReportAllocs()
+	b.ResetTimer()
+	for range 20 {
+		wg.Go(func() {
+			for k := n.Add(1); k <= int64(b.N); k = n.Add(1) {
+				accept(b, q, data, fmt.Sprintf("d%d.example", k%8))
+			}
+		})
+	}
+	left.Wait()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msg/s")
+	b.ReportMetric(float64(b.N)/float64(max(1, s.db.Stats().Commits-commits)), "msg/commit")
+	cancel()
+	wg.Wait()
 }

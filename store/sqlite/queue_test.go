@@ -2,64 +2,46 @@ package sqlite_test
 
 import (
 	"context"
-	"database/sql"
-	"net/url"
-	"path/filepath"
 	"testing"
-
-	"modernc.org/sqlite"
 
 	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/queue/queuetest"
 	"github.com/mailstead/mailstead/queue/sqlqueue"
 	"github.com/mailstead/mailstead/store/sqldb"
+	"github.com/mailstead/mailstead/store/sqlite"
 )
 
-// queueDB is a database as the engine opens it, and the file's name.
+// queueDB is a queue in an Engine's database.
 type queueDB struct {
 	*sqlqueue.Storage
-	db   *sqldb.DB
-	path string
+	db     *sqldb.DB
+	engine *sqlite.Engine
+	dir    string
 }
 
-func openQueue(t testing.TB, path string) *queueDB {
+func openQueue(t testing.TB, dir string) *queueDB {
 	t.Helper()
-	handle := func(conns int, pragmas ...string) *sql.DB {
-		q := url.Values{"_pragma": append([]string{"busy_timeout(10000)", "synchronous(2)", "cache_size(-65536)", "wal_autocheckpoint(4000)"}, pragmas...)}
-		c, err := sqlite.NewConnector((&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		db := sql.OpenDB(c)
-		db.SetMaxOpenConns(conns)
-		db.SetMaxIdleConns(conns)
-		return db
-	}
-	db, err := sqldb.New(sqldb.Options{
-		Dialect: sqldb.Dialect{
-			Name: "sqlite", Begin: "BEGIN IMMEDIATE", Uninterrupted: true,
-			Types: map[string]string{"int": "INTEGER", "clustered": "WITHOUT ROWID"},
-		},
-		Write: handle(1, "journal_mode(WAL)"), Read: handle(8, "query_only(1)"),
-	})
+	e, err := sqlite.Open(context.Background(), dir, sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { db.Close() })
-	s, err := sqlqueue.New(context.Background(), db, sqlqueue.Options{})
+	t.Cleanup(func() { e.Close() })
+	s, err := sqlqueue.New(context.Background(), e.DB(), sqlqueue.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &queueDB{s, db, path}
+	return &queueDB{s, e.DB(), e, dir}
 }
 
 func TestQueue(t *testing.T) {
 	queuetest.Run(t, queuetest.Config{
-		New: func(t testing.TB) queue.Storage { return openQueue(t, filepath.Join(t.TempDir(), "queue.db")) },
+		New: func(t testing.TB) queue.Storage { return openQueue(t, t.TempDir()) },
 		Reopen: func(t testing.TB, s queue.Storage) queue.Storage {
 			q := s.(*queueDB)
-			q.db.Close()
-			return openQueue(t, q.path)
+			if err := q.engine.Close(); err != nil {
+				t.Fatal(err)
+			}
+			return openQueue(t, q.dir)
 		},
 	})
 }

@@ -104,31 +104,12 @@ func (s *Store) checkBlobs(ctx context.Context, ops []store.Op) error {
 	return nil
 }
 
-// stater is implemented by Blobs that can look for a blob without opening it.
-type stater interface {
-	Stat(ctx context.Context, ref blob.Ref) (size int64, err error)
-}
-
 func (s *Store) checkBlob(ctx context.Context, ref blob.Ref, size int64) error {
-	var have int64
-	if st, ok := s.blobs.(stater); ok {
-		n, err := st.Stat(ctx, ref)
-		if err != nil {
-			return err
-		}
-		have = n
-	} else {
-		b, err := s.blobs.Open(ctx, ref)
-		if err != nil {
-			return err
-		}
-		have = b.Size()
-		b.Close()
+	have, err := blob.Stat(ctx, s.blobs, ref)
+	if err == nil && have != size {
+		err = store.ErrInvalid
 	}
-	if have != size {
-		return store.ErrInvalid
-	}
-	return nil
+	return err
 }
 
 // change is a Change on its way. It lives while its Do runs.

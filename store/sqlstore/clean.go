@@ -108,24 +108,29 @@ func (s *Store) emptyTrash(ctx context.Context) error {
 			WHERE (account, mailbox, modseq) > (?, ?, ?) ORDER BY account, mailbox, modseq LIMIT 100`,
 			last.account, last.mailbox, last.modSeq)
 	})
+	w := sweep{s: s}
 	for t, err := range pages {
 		if err != nil {
 			return err
 		}
-		if err := s.empty(ctx, &t); err != nil {
+		due := time.Since(time.Unix(t.at, 0)) > holdFor
+		switch {
+		case len(t.uids) == 0:
+			err = s.empty(ctx, &t, due)
+		case due:
+			err = w.add(ctx, &t)
+		}
+		if err != nil {
 			return err
 		}
 	}
-	return nil
+	return w.flush(ctx)
 }
 
-// empty does for one row what its time has come for.
-func (s *Store) empty(ctx context.Context, t *trash) error {
-	due := time.Since(time.Unix(t.at, 0)) > holdFor
-	switch {
-	case len(t.uids) > 0:
-		return s.emptyMessages(ctx, t, due)
-	case t.mailbox == 0:
+// empty takes away what is left of an account or a mailbox; facts when due.
+func (s *Store) empty(ctx context.Context, t *trash, due bool) error {
+	switch t.mailbox {
+	case 0:
 		for _, table := range [...]table{stateTable, logTable, entryTable, onceTable, threadTable} {
 			if err := s.remove(ctx, table, `account = ?`, t.account); err != nil {
 				return err
@@ -159,17 +164,60 @@ func (s *Store) empty(ctx context.Context, t *trash) error {
 	return nil
 }
 
-func (s *Store) emptyMessages(ctx context.Context, t *trash, due bool) error {
-	if !due {
-		return nil
-	}
+// sweep gathers deletions of single rows, so that one commit serves many.
+type sweep struct {
+	s    *Store
+	todo []deletion
+	cost int64
+}
+
+// deletion is a statement with its arguments.
+type deletion struct {
+	query string
+	args  []any
+}
+
+// add takes away the facts of expunged messages, then the row of trash.
+func (w *sweep) add(ctx context.Context, t *trash) error {
 	for _, r := range t.uids {
-		if err := s.remove(ctx, factTable, `account = ? AND mailbox = ? AND uid BETWEEN ? AND ?`,
-			t.account, t.mailbox, int64(r.First), int64(r.Last)); err != nil {
+		for from := int64(r.First); from <= int64(r.Last); from += cleanBatch {
+			to := min(from+cleanBatch-1, int64(r.Last))
+			err := w.put(ctx, to-from+1, `DELETE FROM fact WHERE account = ? AND mailbox = ? AND uid BETWEEN ? AND ?`,
+				t.account, t.mailbox, from, to)
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return w.put(ctx, 1, `DELETE FROM trash WHERE account = ? AND mailbox = ? AND modseq = ?`, t.account, t.mailbox, t.modSeq)
+}
+
+func (w *sweep) put(ctx context.Context, cost int64, query string, args ...any) error {
+	if w.cost+cost > cleanBatch {
+		if err := w.flush(ctx); err != nil {
 			return err
 		}
 	}
-	return s.drop(ctx, t)
+	w.todo = append(w.todo, deletion{query, args})
+	w.cost += cost
+	return nil
+}
+
+// flush commits what was gathered.
+func (w *sweep) flush(ctx context.Context) error {
+	if len(w.todo) == 0 {
+		return nil
+	}
+	err := w.s.db.Commit(ctx, sqldb.Work{Key: "clean", Cost: cleanBatch, Do: func(tx *sqldb.Tx) error {
+		for _, d := range w.todo {
+			if _, err := tx.Exec(d.query, d.args...); err != nil {
+				return err
+			}
+		}
+		return nil
+	}})
+	w.todo, w.cost = w.todo[:0], 0
+	return err
 }
 
 // drop removes the row of trash itself.

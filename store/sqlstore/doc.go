@@ -6,7 +6,7 @@
 // # RFCs
 //
 //	RFC 3501 §2.3.2    \Recent as RecentFrom, claimed in memory
-//	RFC 4551, 7162     ModSeq, change log, tombstones   full
+//	RFC 7162           ModSeq, change log, tombstones   full
 //	RFC 4315           COPYUID and APPENDUID results    full
 //	RFC 8474           MailboxID, EmailID, ThreadID     full
 //	RFC 8514           SAVEDATE                         full

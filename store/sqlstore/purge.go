@@ -30,6 +30,7 @@ func (s *Store) expire(ctx context.Context) error {
 			last.account, last.name)
 	})
 	cutoff := now.Add(-s.opts.KeepOnce).Unix()
+	w := sweep{s: s}
 	for o, err := range pages {
 		if err != nil {
 			return err
@@ -37,11 +38,11 @@ func (s *Store) expire(ctx context.Context) error {
 		if o.at >= cutoff {
 			continue
 		}
-		if err := s.remove(ctx, onceTable, `account = ? AND name = ?`, o.account, o.name); err != nil {
+		if err := w.put(ctx, 1, `DELETE FROM once WHERE account = ? AND name = ?`, o.account, o.name); err != nil {
 			return err
 		}
 	}
-	return nil
+	return w.flush(ctx)
 }
 
 // shortenLogs purges what is older than KeepLog.

@@ -19,7 +19,10 @@ func (e *env) writers(n int, f func(i int)) (done chan struct{}) {
 	done = make(chan struct{})
 	var wg sync.WaitGroup
 	for i := range n {
-		wg.Go(func() { f(i) })
+		wg.Go(func() {
+			defer e.caught()
+			f(i)
+		})
 	}
 	go func() { wg.Wait(); close(done) }()
 	return done

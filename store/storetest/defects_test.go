@@ -18,7 +18,7 @@ type defect struct {
 }
 
 func defects() []defect {
-	return slices.Concat(applyDefects(), readDefects(), stateDefects(), engineDefects())
+	return slices.Concat(applyDefects(), readDefects(), stateDefects(), engineDefects(), coreDefects(), stateful(), raceDefects(), nodeDefects(), faultDefects(), retainDefects(), capabilityDefects(), exactDefects())
 }
 
 // mapOps is an Apply that puts another Op in each one's place.
@@ -47,19 +47,19 @@ func on[T store.Op](f func(op *T)) func() hooks {
 
 func applyDefects() []defect {
 	return []defect{
-		{"ignores UNCHANGEDSINCE", "FlagsUnchangedSince", on(func(op *store.SetFlags) { op.UnchangedSince = nil })},
-		{"takes UNCHANGEDSINCE for one more", "FlagsUnchangedSince", on(func(op *store.SetFlags) {
+		{"ignores UNCHANGEDSINCE", "FlagsUnchangedSince +", on(func(op *store.SetFlags) { op.UnchangedSince = nil })},
+		{"takes UNCHANGEDSINCE for one more", "FlagsUnchangedSince +", on(func(op *store.SetFlags) {
 			if op.UnchangedSince != nil {
 				since := *op.UnchangedSince + 1
 				op.UnchangedSince = &since
 			}
 		})},
-		{"expunges without \\Deleted", "ExpungeOnlyDeleted", on(func(op *store.Expunge) { op.OnlyDeleted = false })},
+		{"expunges without \\Deleted", "ExpungeOnlyDeleted +", on(func(op *store.Expunge) { op.OnlyDeleted = false })},
 		{"ignores IgnoreQuota", "QuotaIgnore", on(func(op *store.Append) { op.IgnoreQuota = false })},
-		{"does not count Append against quota", "QuotaMessages", on(func(op *store.Append) { op.IgnoreQuota = true })},
-		{"does not count Copy against quota", "QuotaCopy", on(func(op *store.Copy) { op.IgnoreQuota = true })},
-		{"copies where it should move", "MovePairs", on(func(op *store.Copy) { op.Move = false })},
-		{"ignores IfAbsent", "EntryIfAbsent", on(func(op *store.PutEntry) { op.IfAbsent = false })},
+		{"does not count Append against quota", "QuotaMessages +", on(func(op *store.Append) { op.IgnoreQuota = true })},
+		{"does not count Copy against quota", "QuotaCopy +", on(func(op *store.Copy) { op.IgnoreQuota = true })},
+		{"copies where it should move", "MovePairs +", on(func(op *store.Copy) { op.Move = false })},
+		{"ignores IfAbsent", "EntryIfAbsent +", on(func(op *store.PutEntry) { op.IfAbsent = false })},
 		{"ignores IfModSeq", "EntryIfModSeq", on(func(op *store.PutEntry) { op.IfModSeq = nil })},
 		{"ignores Expires", "EntryExpires", on(func(op *store.PutEntry) { op.Expires = time.Time{} })},
 		{"takes an empty value for removal", "EntryPut", on(func(op *store.PutEntry) {
@@ -68,37 +68,37 @@ func applyDefects() []defect {
 			}
 		})},
 		{"threads without the subject", "ThreadJoins", on(func(op *store.Append) { op.SubjectHash = 0 })},
-		{"threads by the first key alone", "ThreadJoins", on(func(op *store.Append) { op.ThreadKeys = op.ThreadKeys[:min(1, len(op.ThreadKeys))] })},
-		{"chooses ModSeqs at Import", "ImportNumbers", on(func(op *store.Import) { op.ModSeq = 0 })},
+		{"threads by the first key alone", "ThreadJoins +", on(func(op *store.Append) { op.ThreadKeys = op.ThreadKeys[:min(1, len(op.ThreadKeys))] })},
+		{"chooses ModSeqs at Import", "ImportNumbers +", on(func(op *store.Import) { op.ModSeq = 0 })},
 		{"chooses threads at Import", "ImportNumbers", on(func(op *store.Import) { op.ThreadID = store.ThreadID{} })},
 		{"loses the zone of Received", "AppendFields", on(func(op *store.Append) { op.Received = op.Received.UTC() })},
-		{"makes keywords lower case", "FlagsKeywordCase", on(func(op *store.Append) {
+		{"makes keywords lower case", "FlagsKeywordCase +", on(func(op *store.Append) {
 			op.Keywords = slices.Clone(op.Keywords)
 			for i, kw := range op.Keywords {
 				op.Keywords[i] = strings.ToLower(kw)
 			}
 		})},
-		{"forgets that a mailbox is subscribed when it is deleted", "MailboxDeleteSubscribed", on(func(op *store.PutMailbox) { op.Subscribed = nil })},
-		{"lets Create choose the UIDVALIDITY", "ImportMailbox", on(func(op *store.PutMailbox) { op.UIDValidity = 0 })},
-		{"ignores Once", "OnceRepeats", func() hooks {
+		{"forgets that a mailbox is subscribed when it is deleted", "MailboxDeleteSubscribed +", on(func(op *store.PutMailbox) { op.Subscribed = nil })},
+		{"lets Create choose the UIDVALIDITY", "ImportMailbox +", on(func(op *store.PutMailbox) { op.UIDValidity = 0 })},
+		{"ignores Once", "OnceRepeats +", func() hooks {
 			return hooks{apply: func(b *brokenAccount, ctx context.Context, c store.Change) (store.Result, error) {
 				c.Once = ""
 				return b.Account.Apply(ctx, c)
 			}}
 		}},
-		{"splits a Change", "ChangeAtomic", func() hooks { return hooks{apply: splitChange} }},
-		{"takes a ModSeq for every SetFlags", "FlagsNoChange", func() hooks { return hooks{apply: touchAlways} }},
+		{"splits a Change", "ChangeAtomic +", func() hooks { return hooks{apply: splitChange} }},
+		{"takes a ModSeq for every SetFlags", "FlagsNoChange +", func() hooks { return hooks{apply: touchAlways} }},
 		{"applies what was cancelled before", "ChangeCancelled", func() hooks {
 			return hooks{apply: func(b *brokenAccount, ctx context.Context, c store.Change) (store.Result, error) {
 				return b.Account.Apply(context.WithoutCancel(ctx), c)
 			}}
 		}},
-		{"copies from the last to the first", "CopyPairs", func() hooks { return hooks{apply: copyBackwards} }},
-		{"remembers Once of a refused Change", "OnceRefused", func() hooks { return onceMap(func(*brokenAccount) string { return "" }, true) }},
-		{"shares Once keys between accounts", "OncePerAccount", func() hooks { return onceMap(func(*brokenAccount) string { return "" }, false) }},
-		{"renames by making another mailbox", "RenameKeeps", func() hooks { return hooks{apply: renameByCopy} }},
-		{"does not claim what is recent", "RecentClaim", func() hooks { return hooks{apply: claimNothing} }},
-		{"keeps a dropped account", "AccountDrop", func() hooks {
+		{"copies from the last to the first", "CopyPairs +", func() hooks { return hooks{apply: copyBackwards} }},
+		{"remembers Once of a refused Change", "OnceRefused +", func() hooks { return onceMap(func(*brokenAccount) string { return "" }, true) }},
+		{"shares Once keys between accounts", "OncePerAccount +", func() hooks { return onceMap(func(*brokenAccount) string { return "" }, false) }},
+		{"renames by making another mailbox", "RenameKeeps +", func() hooks { return hooks{apply: renameByCopy} }},
+		{"does not claim what is recent", "RecentClaim +", func() hooks { return hooks{apply: claimNothing} }},
+		{"keeps a dropped account", "AccountDrop +", func() hooks {
 			return hooks{apply: mapOps(func(op store.Op) store.Op {
 				if _, ok := op.(store.DropAccount); ok {
 					return store.PutAccount{}

@@ -6,6 +6,8 @@ import (
 	"iter"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/blob"
@@ -15,24 +17,24 @@ import (
 // races made sure, and rules about what a store remembers.
 func engineDefects() []defect {
 	return []defect{
-		{"judges quota before the transaction", "QuotaConcurrent", func() hooks { return hooks{apply: quotaBefore()} }},
-		{"looks for Once before the transaction", "OnceConcurrent", func() hooks { return hooks{apply: onceBefore()} }},
-		{"judges IfAbsent before the transaction", "EntryConcurrent", func() hooks { return hooks{apply: absentBefore()} }},
-		{"moves in two Changes", "MovePairs", func() hooks { return hooks{apply: moveInTwo} }},
-		{"moves in two Changes, seen by others", "ConcurrentChanges", splitSeen},
-		{"renames a mailbox without those below", "RenameSubtree", func() hooks { return hooks{apply: renameAlone} }},
-		{"renames INBOX itself", "RenameInbox", func() hooks { return hooks{apply: renameInboxItself} }},
-		{"does not move the counters when an import ends", "ImportLeaves", func() hooks { return hooks{apply: neverLeaves} }},
+		{"judges quota before the transaction", "QuotaConcurrent +", func() hooks { return hooks{apply: quotaBefore()} }},
+		{"looks for Once before the transaction", "OnceConcurrent +", func() hooks { return hooks{apply: onceBefore()} }},
+		{"judges IfAbsent before the transaction", "EntryConcurrent +", func() hooks { return hooks{apply: absentBefore()} }},
+		{"moves in two Changes", "MovePairs +", func() hooks { return hooks{apply: moveInTwo} }},
+		{"moves in two Changes, seen by others", "ConcurrentChanges +", splitSeen},
+		{"renames a mailbox without those below", "RenameSubtree +", func() hooks { return hooks{apply: renameAlone} }},
+		{"renames INBOX itself", "RenameInbox +", func() hooks { return hooks{apply: renameInboxItself} }},
+		{"does not move the counters when an import ends", "ImportLeaves +", func() hooks { return hooks{apply: neverLeaves} }},
 		{"adopts blobs that are not there", "AppendNoBlob", func() hooks { return hooks{apply: adoptAnything} }},
 		{"wakes for messages alone", "WaitEveryKind", func() hooks { return hooks{wait: waitForMessages} }},
-		{"takes any name", "NameRefused", on(func(op *store.PutMailbox) {
+		{"takes any name", "NameRefused +", on(func(op *store.PutMailbox) {
 			if _, err := store.CleanName(op.Name); op.Name != "" && err != nil {
 				op.Name = "clean"
 			}
 		})},
 		{"takes a name for a pattern", "NameHostile", on(func(op *store.PutMailbox) { op.Name = strings.ReplaceAll(op.Name, "_", "x") })},
-		{"loses flags at Copy", "CopyKeeps", func() hooks { return hooks{apply: copyBare} }},
-		{"deletes nothing with a mailbox but its name", "MailboxDelete", func() hooks { return hooks{entries: keepEntries()} }},
+		{"loses flags at Copy", "CopyKeeps +", func() hooks { return hooks{apply: copyBare} }},
+		{"deletes nothing with a mailbox but its name", "MailboxDelete +", func() hooks { return hooks{entries: keepEntries()} }},
 		{"reports changes below the purge mark", "PurgeResync", func() hooks {
 			return hooks{messages: func(b *brokenAccount, ctx context.Context, id store.MailboxID, q store.Query) iter.Seq2[*store.Message, error] {
 				return func(yield func(*store.Message, error) bool) {
@@ -50,7 +52,7 @@ func engineDefects() []defect {
 				return late{c, b, id, uid}, err
 			}}
 		}},
-		{"forgets the first Result", "OnceRepeats", func() hooks {
+		{"forgets the first Result", "OnceRepeats +", func() hooks {
 			return hooks{apply: func(b *brokenAccount, ctx context.Context, c store.Change) (store.Result, error) {
 				r, err := b.Account.Apply(ctx, c)
 				if r.Repeated {
@@ -62,22 +64,31 @@ func engineDefects() []defect {
 	}
 }
 
-// gate lets n callers pass together, or each alone after the first n.
+// gate lets the first n callers pass together, and all others as they come.
+// Where no n callers come it opens after a moment.
 type gate struct {
 	mu   sync.Mutex
 	here int
+	once sync.Once
+	full atomic.Bool
 	open chan struct{}
 }
 
 func newGate() *gate { return &gate{open: make(chan struct{})} }
 
-func (g *gate) pass(n int) {
+// pass reports whether n callers came.
+func (g *gate) pass(n int) bool {
 	g.mu.Lock()
 	if g.here++; g.here == n {
-		close(g.open)
+		g.once.Do(func() { g.full.Store(true); close(g.open) })
 	}
 	g.mu.Unlock()
-	<-g.open
+	select {
+	case <-g.open:
+	case <-time.After(50 * time.Millisecond):
+		g.once.Do(func() { close(g.open) })
+	}
+	return g.full.Load()
 }
 
 // quotaBefore looks at Usage, and then applies without quota; the writers of
@@ -86,7 +97,7 @@ func quotaBefore() func(*brokenAccount, context.Context, store.Change) (store.Re
 	g := newGate()
 	return func(b *brokenAccount, ctx context.Context, c store.Change) (store.Result, error) {
 		op, ok := c.Ops[0].(store.Append)
-		if !ok {
+		if !ok || op.Size != 10 {
 			return b.Account.Apply(ctx, c)
 		}
 		u, err := b.Account.Usage(ctx)
@@ -96,8 +107,7 @@ func quotaBefore() func(*brokenAccount, context.Context, store.Change) (store.Re
 		if u.Bytes+op.Size > u.Limits.Bytes {
 			return store.Result{}, store.ErrOverQuota
 		}
-		g.pass(16)
-		op.IgnoreQuota = true
+		op.IgnoreQuota = g.pass(16)
 		return b.Account.Apply(ctx, store.Change{Ops: []store.Op{op}})
 	}
 }
@@ -105,8 +115,7 @@ func quotaBefore() func(*brokenAccount, context.Context, store.Change) (store.Re
 func onceBefore() func(*brokenAccount, context.Context, store.Change) (store.Result, error) {
 	g := newGate()
 	return func(b *brokenAccount, ctx context.Context, c store.Change) (store.Result, error) {
-		if c.Once != "" {
-			g.pass(16)
+		if c.Once != "" && g.pass(16) {
 			c.Once = ""
 		}
 		return b.Account.Apply(ctx, c)
@@ -117,14 +126,13 @@ func absentBefore() func(*brokenAccount, context.Context, store.Change) (store.R
 	g := newGate()
 	return func(b *brokenAccount, ctx context.Context, c store.Change) (store.Result, error) {
 		op, ok := c.Ops[0].(store.PutEntry)
-		if !ok {
+		if !ok || !op.IfAbsent || op.Key != "k" || len(c.Ops) > 1 {
 			return b.Account.Apply(ctx, c)
 		}
 		for range b.Account.Entries(ctx, store.EntryQuery{Prefix: op.Key}) {
 			return store.Result{}, store.ErrConflict
 		}
-		g.pass(16)
-		op.IfAbsent = false
+		op.IfAbsent = !g.pass(16)
 		return b.Account.Apply(ctx, store.Change{Ops: []store.Op{op}})
 	}
 }
@@ -150,6 +158,8 @@ func moveInTwo(b *brokenAccount, ctx context.Context, c store.Change) (store.Res
 // reader look twice in between: the second look began after the first Op.
 func splitSeen() hooks {
 	looks := make(chan struct{})
+	alone := make(chan struct{})
+	var once sync.Once
 	return hooks{
 		apply: func(b *brokenAccount, ctx context.Context, c store.Change) (store.Result, error) {
 			if _, ok := c.Ops[0].(store.Copy); !ok {
@@ -162,8 +172,9 @@ func splitSeen() hooks {
 			for range 2 {
 				select {
 				case <-looks:
-				case <-ctx.Done():
-					return first, ctx.Err()
+				case <-alone:
+				case <-time.After(50 * time.Millisecond):
+					once.Do(func() { close(alone) })
 				}
 			}
 			rest, err := b.Account.Apply(ctx, store.Change{Ops: c.Ops[1:]})

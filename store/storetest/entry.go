@@ -60,7 +60,7 @@ func entryPut(e *env) {
 
 func entryOrder(e *env) {
 	h := e.account("alice")
-	var a, b = store.MailboxID{1}, store.MailboxID{2}
+	a, b := store.MailboxID{1}, store.MailboxID{2}
 	h.do(store.PutMailbox{ID: b, Create: true, Name: "a"}, store.PutMailbox{ID: a, Create: true, Name: "b"})
 	for _, id := range []store.MailboxID{b, {}, a} {
 		for _, key := range []string{"/x/b", "/x/a", "/x%", "/X/a", "/y", "/x"} {

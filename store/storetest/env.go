@@ -21,6 +21,8 @@ type env struct {
 	rule string
 	s    store.Store
 
+	others []store.Store // the other nodes
+
 	refs map[string]blob.Ref // bodies that are stored
 }
 
@@ -71,6 +73,7 @@ func (e *env) within(what string, f func()) {
 	done, whole := make(chan struct{}), false
 	go func() {
 		defer close(done)
+		defer e.caught()
 		f()
 		whole = true
 	}()
@@ -114,4 +117,27 @@ func (e *env) blob(body string) blob.Ref {
 // reopen closes the store and opens it again.
 func (e *env) reopen() {
 	e.s = e.c.Reopen(e.t, e.s)
+}
+
+// some is how often a check repeats what it does: full times, or less where
+// less has to do.
+func (e *env) some(full int) int {
+	switch {
+	case e.c.small:
+		return max(3, full/5)
+	case testing.Short():
+		return max(3, full/2)
+	}
+	return full
+}
+
+// caught reports a panic as a broken rule, where the suite is held against
+// broken stores; elsewhere the stack is worth more.
+func (e *env) caught() {
+	if !e.c.small {
+		return
+	}
+	if p := recover(); p != nil {
+		e.errorf("panic: %v", p)
+	}
 }

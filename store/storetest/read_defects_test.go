@@ -16,36 +16,36 @@ import (
 
 func readDefects() []defect {
 	return []defect{
-		{"leaves out tombstones", "ExpungeTombstones", eachMessage(func(m *store.Message, _ store.Query) bool { return !m.Gone })},
-		{"yields tombstones with their facts", "ExpungeTombstones", eachMessage(func(m *store.Message, _ store.Query) bool {
+		{"leaves out tombstones", "ExpungeTombstones +", eachMessage(func(m *store.Message, _ store.Query) bool { return !m.Gone })},
+		{"yields tombstones with their facts", "ExpungeTombstones +", eachMessage(func(m *store.Message, _ store.Query) bool {
 			m.Size += 5
 			return true
 		})},
-		{"leaves out the blob's Ref", "MessagesFields", eachMessage(func(m *store.Message, _ store.Query) bool { m.Blob = ""; return true })},
-		{"does not sort keywords", "AppendFields", eachMessage(func(m *store.Message, _ store.Query) bool { slices.Reverse(m.Keywords); return true })},
-		{"counts the blob alone as RFC822.SIZE", "AppendDefaults", eachMessage(func(m *store.Message, _ store.Query) bool {
+		{"leaves out the blob's Ref", "MessagesFields +", eachMessage(func(m *store.Message, _ store.Query) bool { m.Blob = ""; return true })},
+		{"does not sort keywords", "AppendFields +", eachMessage(func(m *store.Message, _ store.Query) bool { slices.Reverse(m.Keywords); return true })},
+		{"counts the blob alone as RFC822.SIZE", "AppendDefaults +", eachMessage(func(m *store.Message, _ store.Query) bool {
 			m.Size -= int64(len(m.Prefix))
 			return true
 		})},
-		{"shows each second UID later than the rest", "ConcurrentAppend", hideFirst},
-		{"takes Since for at or after", "MessagesSince", changeQuery(func(q *store.Query) {
+		{"shows each second UID later than the rest", "ConcurrentAppend +", hideFirst},
+		{"takes Since for at or after", "MessagesSince +", changeQuery(func(q *store.Query) {
 			if q.Since > 1 {
 				q.Since--
 			}
 		})},
-		{"ignores Query.UIDs", "MessagesUIDs", changeQuery(func(q *store.Query) { q.UIDs = nil })},
-		{"ignores Query.UIDs where Since is given", "MessagesSince", changeQuery(func(q *store.Query) {
+		{"ignores Query.UIDs", "MessagesUIDs +", changeQuery(func(q *store.Query) { q.UIDs = nil })},
+		{"ignores Query.UIDs where Since is given", "MessagesSince +", changeQuery(func(q *store.Query) {
 			if q.Since > 0 {
 				q.UIDs = nil
 			}
 		})},
-		{"ignores Since", "RandomReplay", changeQuery(func(q *store.Query) { q.Since = 0 })},
-		{"holds a lock over the loop body", "MessagesApplyInside", lockedLoop},
-		{"follows what comes while the loop runs", "MessagesEnds", endlessLoop},
-		{"yields only the first page", "MessagesOrder", firstPage},
-		{"opens the blob without the prefix", "ContentIsPrefixAndBlob", func() hooks { return hooks{content: func(c store.Content) store.Content { return tail{c} }} }},
+		{"ignores Since", "RandomReplay +", changeQuery(func(q *store.Query) { q.Since = 0 })},
+		{"holds a lock over the loop body", "MessagesApplyInside +", lockedLoop},
+		{"follows what comes while the loop runs", "MessagesEnds +", endlessLoop},
+		{"yields only the first page", "MessagesOrder +", firstPage},
+		{"opens the blob without the prefix", "ContentIsPrefixAndBlob +", func() hooks { return hooks{content: func(c store.Content) store.Content { return tail{c} }} }},
 		{"reads short without an error", "ContentReadAt", func() hooks { return hooks{content: func(c store.Content) store.Content { return short{c} }} }},
-		{"hides expunged messages", "ContentExpunged", func() hooks { return hooks{open: openLive} }},
+		{"hides expunged messages", "ContentExpunged +", func() hooks { return hooks{open: openLive} }},
 		{"takes an entry's prefix for a pattern", "EntryOrder", func() hooks {
 			return hooks{entries: func(b *brokenAccount, ctx context.Context, q store.EntryQuery) iter.Seq2[store.Entry, error] {
 				q.Prefix, _, _ = strings.Cut(q.Prefix, "%")
@@ -63,7 +63,7 @@ func readDefects() []defect {
 				}
 			}}
 		}},
-		{"waits for the next Change alone", "WaitReturnsAtOnce", func() hooks {
+		{"waits for the next Change alone", "WaitReturnsAtOnce +", func() hooks {
 			return hooks{wait: func(b *brokenAccount, ctx context.Context, after store.ModSeq) (store.ModSeq, error) {
 				_, now, err := b.Account.Mailboxes(ctx, 0)
 				if err != nil {
@@ -77,19 +77,19 @@ func readDefects() []defect {
 				return b.Account.Wait(context.WithoutCancel(ctx), after)
 			}}
 		}},
-		{"does not wake for changes of flags and messages", "WaitWakes", func() hooks {
+		{"does not wake for changes of flags and messages", "WaitWakes +", func() hooks {
 			return hooks{wait: func(b *brokenAccount, ctx context.Context, after store.ModSeq) (store.ModSeq, error) {
 				<-ctx.Done()
 				return 0, ctx.Err()
 			}}
 		}},
-		{"holds nothing", "HoldsLive", func() hooks {
-			return hooks{holds: func(store.Store, context.Context, []blob.Ref) ([]blob.Ref, error) { return nil, nil }}
+		{"holds nothing", "HoldsLive +", func() hooks {
+			return hooks{holds: func(*broken, context.Context, []blob.Ref) ([]blob.Ref, error) { return nil, nil }}
 		}},
-		{"holds everything", "HoldsLive", func() hooks {
-			return hooks{holds: func(_ store.Store, _ context.Context, refs []blob.Ref) ([]blob.Ref, error) { return refs, nil }}
+		{"holds everything", "HoldsLive +", func() hooks {
+			return hooks{holds: func(_ *broken, _ context.Context, refs []blob.Ref) ([]blob.Ref, error) { return refs, nil }}
 		}},
-		{"lets go at once", "HoldsReleased", func() hooks { return hooks{holds: holdLive} }},
+		{"lets go at once", "HoldsReleased +", func() hooks { return hooks{holds: holdLive} }},
 		{"lists accounts from the beginning", "AccountList", func() hooks {
 			return hooks{accounts: func(s store.Store, ctx context.Context, _ store.AccountID) iter.Seq2[store.AccountInfo, error] {
 				return s.Accounts(ctx, "")
@@ -213,7 +213,7 @@ func openLive(b *brokenAccount, ctx context.Context, id store.MailboxID, uid sto
 }
 
 // holdLive names what a message refers to now, and nothing that was released.
-func holdLive(s store.Store, ctx context.Context, refs []blob.Ref) ([]blob.Ref, error) {
+func holdLive(s *broken, ctx context.Context, refs []blob.Ref) ([]blob.Ref, error) {
 	live := map[blob.Ref]bool{}
 	for info := range s.Accounts(ctx, "") {
 		a, err := s.Open(ctx, info.ID)
@@ -235,40 +235,30 @@ func holdLive(s store.Store, ctx context.Context, refs []blob.Ref) ([]blob.Ref, 
 }
 
 func stateDefects() []defect {
-	rows := func(f func(m *store.Mailbox)) func() hooks {
-		return func() hooks {
-			return hooks{mailboxes: func(_ store.ModSeq, list []store.Mailbox, now store.ModSeq) ([]store.Mailbox, store.ModSeq) {
-				for i := range list {
-					f(&list[i])
-				}
-				return list, now
-			}}
-		}
-	}
 	return []defect{
-		{"returns mailboxes in any order", "MailboxOrder", func() hooks {
+		{"returns mailboxes in any order", "MailboxOrder +", func() hooks {
 			return hooks{mailboxes: func(_ store.ModSeq, list []store.Mailbox, now store.ModSeq) ([]store.Mailbox, store.ModSeq) {
 				slices.Reverse(list)
 				return list, now
 			}}
 		}},
-		{"forgets deleted mailboxes", "MailboxSince", func() hooks {
+		{"forgets deleted mailboxes", "MailboxSince +", func() hooks {
 			return hooks{mailboxes: func(_ store.ModSeq, list []store.Mailbox, now store.ModSeq) ([]store.Mailbox, store.ModSeq) {
 				return slices.DeleteFunc(list, func(m store.Mailbox) bool { return m.Gone }), now
 			}}
 		}},
-		{"says a ModSeq that is not there yet", "AppendModSeqsAscend", func() hooks {
+		{"says a ModSeq that is not there yet", "AppendModSeqsAscend +", func() hooks {
 			return hooks{mailboxes: func(_ store.ModSeq, list []store.Mailbox, now store.ModSeq) ([]store.Mailbox, store.ModSeq) {
 				return list, now + 1
 			}}
 		}},
 		{"counts \\Deleted messages as unseen", "RandomModel", rows(func(m *store.Mailbox) { m.Unseen = max(m.Unseen, m.Deleted) })},
-		{"does not count octets", "RandomModel", rows(func(m *store.Mailbox) { m.Bytes = m.Messages })},
-		{"says UIDNEXT one too low", "AppendUIDsAscend", rows(func(m *store.Mailbox) { m.UIDNext-- })},
-		{"gives all mailboxes one UIDVALIDITY", "MailboxValidity", rows(func(m *store.Mailbox) { m.UIDValidity = 1 })},
-		{"gives UIDVALIDITY by the clock alone", "AccountValidityAfterDrop", rows(func(m *store.Mailbox) { m.UIDValidity = store.UIDValidity(time.Now().Unix()) })},
+		{"does not count octets", "RandomModel +", rows(func(m *store.Mailbox) { m.Bytes = m.Messages })},
+		{"says UIDNEXT one too low", "AppendUIDsAscend +", rows(func(m *store.Mailbox) { m.UIDNext-- })},
+		{"gives all mailboxes one UIDVALIDITY", "MailboxValidity +", rows(func(m *store.Mailbox) { m.UIDValidity = 1 })},
+		{"gives UIDVALIDITY by the clock alone", "AccountValidityAfterDrop +", rows(func(m *store.Mailbox) { m.UIDValidity = store.UIDValidity(time.Now().Unix()) })},
 		{"keeps names as they come", "NameClean", rows(func(m *store.Mailbox) { m.Name = strings.ReplaceAll(m.Name, "\u00e9", "e\u0301") })},
-		{"shows NoSelect names as mailboxes", "MailboxDeleteChildren", rows(func(m *store.Mailbox) { m.NoSelect = false })},
-		{"says HIGHESTMODSEQ of the mailbox row alone", "AppendModSeqsAscend", rows(func(m *store.Mailbox) { m.HighestModSeq = m.ModSeq })},
+		{"shows NoSelect names as mailboxes", "MailboxDeleteChildren +", rows(func(m *store.Mailbox) { m.NoSelect = false })},
+		{"says HIGHESTMODSEQ of the mailbox row alone", "AppendModSeqsAscend +", rows(func(m *store.Mailbox) { m.HighestModSeq = m.ModSeq })},
 	}
 }

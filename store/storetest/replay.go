@@ -59,7 +59,7 @@ func (r *replica) lines() []string {
 // randomReplay keeps a replica of every step, and at the end brings each up to
 // date by one delta.
 func randomReplay(e *env) {
-	for _, seed := range seeds() {
+	for _, seed := range e.seeds() {
 		p := newPlayer(e, seed+100)
 		var old []*replica
 		for range 100 {

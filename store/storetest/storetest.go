@@ -22,6 +22,16 @@ type Config struct {
 	// the backend keeps all, the subtests about purging are skipped.
 	Purge func(t *testing.T, s store.Store, id store.AccountID, upTo store.ModSeq)
 
+	// Nodes makes an empty store and returns n handles on its data, each as
+	// another process or node has one, and closes them in t.Cleanup; nil =
+	// the data has one owner, the subtests about nodes are skipped.
+	Nodes func(t *testing.T, n int) []store.Store
+
+	// Faults makes the storage under s fail from now on, or work again
+	// (FaultNone); nil = the subtests about faults are skipped. Reopen is
+	// called after FaultNone.
+	Faults func(t *testing.T, s store.Store, f Fault)
+
 	// Has is what the backend declares to have. What it has not must be
 	// refused or absent as each Capability says.
 	Has Capability
@@ -29,6 +39,9 @@ type Config struct {
 	// Patience is how long the suite waits for a call that must return;
 	// zero = 30 s.
 	Patience time.Duration
+
+	small bool // the suite's own tests run every check with less
+	slow  bool // a second is too short for them
 }
 
 // Capability is a set of what a backend may leave out.
@@ -42,7 +55,17 @@ const (
 	// Threads: Append joins threads. Without it a message is its own thread.
 	Threads
 
+	// Everything is what a backend for all of mail has.
 	Everything = Imports | Threads
+
+	// The optional capabilities of package store. What is not declared must
+	// not be found by store.As.
+	Searches  Capability = 1 << (iota + 5) // store.Searcher
+	Sorts                                  // store.Sorter
+	Locks                                  // store.MaildropLocker
+	Metas                                  // store.MetaWriter
+	Snapshots                              // store.Snapshotter
+	Retains                                // store.Holder
 )
 
 // check is one rule and the code that tries to break it.
@@ -54,24 +77,38 @@ type check struct {
 
 	persistent bool // needs Config.Reopen
 	purges     bool // needs Config.Purge
+	nodes      bool // needs Config.Nodes
+	faults     bool // needs Config.Faults
+	heavy      bool // takes long; the suite's own tests run it less often
 }
 
 // Run runs the suite.
 func Run(t *testing.T, c Config) {
 	for _, k := range checks() {
 		t.Run(k.name, func(t *testing.T) {
-			if k.needs&^c.Has != 0 {
-				t.Skipf("the backend does not declare what this needs: %s", k.rule)
-			}
-			if k.persistent && c.Reopen == nil {
-				t.Skipf("not persistent: %s", k.rule)
-			}
-			if k.purges && c.Purge == nil {
-				t.Skipf("keeps all tombstones: %s", k.rule)
+			if why := c.lacks(k); why != "" {
+				t.Skipf("%s: %s", why, k.rule)
 			}
 			runCheck(t, t, c, k)
 		})
 	}
+}
+
+// lacks says why a check cannot be run; "" = it can.
+func (c Config) lacks(k check) string {
+	switch {
+	case k.needs&^c.Has != 0:
+		return "the backend does not declare what this needs"
+	case k.persistent && c.Reopen == nil:
+		return "not persistent"
+	case k.purges && c.Purge == nil:
+		return "keeps all tombstones"
+	case k.nodes && c.Nodes == nil:
+		return "one owner"
+	case k.faults && c.Faults == nil:
+		return "no faults on demand"
+	}
+	return ""
 }
 
 // checks are all rules.
@@ -81,6 +118,8 @@ func checks() []check {
 		flagsChecks(), expungeChecks(), copyChecks(), mailboxChecks(), renameChecks(), nameChecks(),
 		changeChecks(), onceChecks(), quotaChecks(), entryChecks(), waitChecks(), holdChecks(),
 		threadChecks(), recentChecks(), importChecks(), randomChecks(), reopenChecks(), purgeChecks(),
+		cancelChecks(), raceChecks(), actorChecks(), collectChecks(), nodesChecks(), faultChecks(),
+		wrapChecks(), retainChecks(), capabilityChecks(), snapshotChecks(), largeChecks(),
 	)
 }
 
@@ -100,5 +139,12 @@ func runCheck(t *testing.T, r reporter, c Config, k check) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*c.Patience)
 	defer cancel()
-	k.run(&env{r: r, t: t, c: c, ctx: ctx, rule: k.rule, s: c.New(t)})
+	e := &env{r: r, t: t, c: c, ctx: ctx, rule: k.rule}
+	if k.nodes {
+		nodes := c.Nodes(t, 2)
+		e.s, e.others = nodes[0], nodes[1:]
+	} else {
+		e.s = c.New(t)
+	}
+	k.run(e)
 }

@@ -92,16 +92,31 @@ func waitKinds(e *env) {
 	}
 }
 
-// waitMissed has followers that read and wait while a writer makes as many
-// Changes; all must come to the end.
+// waitMissed has four followers.
 func waitMissed(e *env) {
-	const changes = 200
 	h := e.account("alice")
-	start := h.modSeq()
-	followers := e.writers(4, func(int) {
-		follower := e.open("alice")
-		for at := start; follower.state(follower.inbox).Messages < changes; {
-			m, err := waitFor(e.ctx, follower, at)
+	e.follow(h, 200, e.open("alice"), e.open("alice"), e.open("alice"), h)
+}
+
+// follow makes so many Changes through writer, while each follower reads and
+// waits; all must come to the end. The last Change is made when all have seen
+// the one before, and wait.
+func (e *env) follow(writer *handle, changes int64, followers ...*handle) {
+	e.r.Helper()
+	start := writer.modSeq()
+	near := make(chan struct{}, len(followers))
+	done := e.writers(len(followers), func(i int) {
+		at, seen := start, false
+		for {
+			n := followers[i].state(writer.inbox).Messages
+			if n >= changes-1 && !seen {
+				seen = true
+				near <- struct{}{}
+			}
+			if n == changes {
+				return
+			}
+			m, err := waitFor(e.ctx, followers[i], at)
 			if err != nil {
 				e.errorf("Wait: %v", err)
 				return
@@ -109,12 +124,21 @@ func waitMissed(e *env) {
 			at = m
 		}
 	})
-	op := h.message(h.inbox, "x")
-	for range changes {
-		h.do(op)
+	op := writer.message(writer.inbox, "x")
+	for range changes - 1 {
+		writer.do(op)
 		runtime.Gosched()
 	}
-	e.await("a follower, after the last Change,", followers)
+	e.within("a follower before the last Change", func() {
+		for range followers {
+			select {
+			case <-near:
+			case <-e.ctx.Done():
+			}
+		}
+	})
+	writer.do(op)
+	e.await("a follower, after the last Change,", done)
 }
 
 func waitCancel(e *env) {

@@ -20,36 +20,45 @@ const (
 // Open implements blob.Blobs. The checksum of the whole body is verified
 // before Open returns: at every Open for a body in a shared segment, and for
 // a larger one, which has a file of its own, once while its handle is kept.
-func (s *Store) Open(ctx context.Context, t blob.Ref) (blob.Blob, error) {
+func (s *Store) Open(ctx context.Context, t blob.Ref) (b blob.Blob, err error) {
+	err = s.visit(ctx, t, func(g *segment, r ref) error {
+		b, err = s.openIn(g, r)
+		return err
+	})
+	return b, err
+}
+
+// visit finds the segment of a Ref and calls f, which takes over a reference
+// to it.
+func (s *Store) visit(ctx context.Context, t blob.Ref, f func(*segment, ref) error) error {
 	r, ok := parseRef(t)
 	if !ok {
-		return nil, blob.ErrNoBlob
+		return blob.ErrNoBlob
 	}
 	for range 8 { // a compaction may replace the file between lookup and open
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return err
 		}
 		if s.closed.Load() {
-			return nil, blob.ErrClosed
+			return blob.ErrClosed
 		}
 		g := s.lookup(r.number)
 		if g == nil {
-			return nil, blob.ErrNoBlob
+			return blob.ErrNoBlob
 		}
 		err := s.acquire(g)
 		if gone(err) && s.lookup(r.number) != g {
 			continue
 		}
-		if err != nil {
-			return nil, fmt.Errorf("segment: open %s: %w", t, err)
+		if err == nil {
+			err = f(g, r)
 		}
-		b, err := s.openIn(g, r)
 		if err != nil {
-			return nil, fmt.Errorf("segment: open %s: %w", t, err)
+			return fmt.Errorf("segment: open %s: %w", t, err)
 		}
-		return b, nil
+		return nil
 	}
-	return nil, fmt.Errorf("segment: open %s: replaced again and again", t)
+	return fmt.Errorf("segment: open %s: replaced again and again", t)
 }
 
 // openIn opens a record of g and takes over the reference to it.

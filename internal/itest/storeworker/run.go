@@ -141,11 +141,25 @@ func body(seed uint32) []byte {
 	return b
 }
 
-// say prints a line in one write.
+// say tells in one write what was acknowledged: to the file that POWERCUT_ACKS
+// names, so that a line counts from the moment it is said, else to the standard
+// output, where it counts when it is read.
 func say(format string, args ...any) error {
-	_, err := os.Stdout.WriteString(fmt.Sprintf(format, args...) + "\n")
+	line := fmt.Sprintf(format, args...) + "\n"
+	out, err := acks()
+	if err == nil {
+		_, err = out.WriteString(line)
+	}
 	return err
 }
+
+// acks is where lines go.
+var acks = sync.OnceValues(func() (*os.File, error) {
+	if name := os.Getenv("POWERCUT_ACKS"); name != "" {
+		return os.OpenFile(name, os.O_APPEND|os.O_WRONLY, 0)
+	}
+	return os.Stdout, nil
+})
 
 // compact makes bodies that nobody adopts, deletes them as a collector would,
 // and compacts, beside the other work.

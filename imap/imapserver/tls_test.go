@@ -1,0 +1,62 @@
+package imapserver
+
+import (
+	"bufio"
+	"crypto/tls"
+	"net"
+	"strings"
+	"testing"
+)
+
+// A listener of crypto/tls gives sessions that know that they are protected.
+func TestTLSListener(t *testing.T) {
+	serverTLS, clientTLS := testTLS(t)
+	cfg := testConfig(testStore(t))
+	cfg.AllowPlaintextAuth = false
+	srv := testServer(t, cfg)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go srv.Serve(tls.NewListener(l, serverTLS))
+	nc, err := tls.Dial("tcp", l.Addr().String(), clientTLS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	greeting, err := bufio.NewReader(nc).ReadString('\n')
+	if err != nil || !strings.Contains(greeting, "AUTH=PLAIN") || strings.Contains(greeting, "LOGINDISABLED") {
+		t.Errorf("greeting %q, %v", greeting, err)
+	}
+}
+
+// With too many connections a client is told so.
+func TestConnectionLimit(t *testing.T) {
+	cfg := testConfig(testStore(t))
+	cfg.Limits.MaxConnections = 1
+	dial := listenAndServe(t, testServer(t, cfg))
+	for i, want := range []string{"* OK", "* BYE [UNAVAILABLE]"} {
+		nc, err := dial()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer nc.Close()
+		if line, _ := bufio.NewReader(nc).ReadString('\n'); !strings.HasPrefix(line, want) {
+			t.Errorf("connection %d: %q", i+1, line)
+		}
+	}
+}
+
+func TestValidate(t *testing.T) {
+	if _, err := New(Config{}); err == nil || !strings.Contains(err.Error(), "Store") || !strings.Contains(err.Error(), "log in") {
+		t.Errorf("got %v", err)
+	}
+	bad := testConfig(testStore(t))
+	bad.ImplicitTLS, bad.ID, bad.Auth.Mechanisms = true, []string{"name"}, nil
+	err := bad.Validate()
+	for _, want := range []string{"TLSConfig", "pairs", "Mechanisms"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v lacks %s", err, want)
+		}
+	}
+}

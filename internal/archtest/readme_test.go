@@ -1,0 +1,116 @@
+package archtest
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestReadmeExample asserts that the program in README.md is examples/hello,
+// to the letter, so that what a reader copies is what the tests build.
+func TestReadmeExample(t *testing.T) {
+	root := repoRoot(t)
+	readme := readText(t, root, "README.md")
+	_, rest, ok := strings.Cut(readme, "\n```go\n")
+	if !ok {
+		t.Fatal("README.md has no program")
+	}
+	program, _, ok := strings.Cut(rest, "```\n")
+	if !ok {
+		t.Fatal("README.md: the program has no end")
+	}
+	if program != readText(t, root, "examples/hello/main.go") {
+		t.Error("the program in README.md differs from examples/hello/main.go")
+	}
+}
+
+// TestReadmePackages asserts that the packages in the table of README.md exist.
+func TestReadmePackages(t *testing.T) {
+	root := repoRoot(t)
+	name := regexp.MustCompile("`([a-z0-9/]+)`")
+	packages := 0
+	for line := range strings.Lines(readText(t, root, "README.md")) {
+		if !strings.HasPrefix(line, "| ") {
+			continue
+		}
+		for _, m := range name.FindAllStringSubmatch(line, -1) {
+			packages++
+			if _, err := os.Stat(filepath.Join(root, filepath.FromSlash(m[1]))); err != nil {
+				t.Errorf("README.md names the package %s, which does not exist", m[1])
+			}
+		}
+	}
+	if packages == 0 {
+		t.Error("README.md has no table of packages")
+	}
+}
+
+// TestLinksInDocuments asserts that the files which the documents link to
+// exist.
+func TestLinksInDocuments(t *testing.T) {
+	root := repoRoot(t)
+	documents := []string{"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"}
+	for _, pattern := range []string{"docs/*.md", "docs/*/*.md"} {
+		files, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(pattern)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			documents = append(documents, slashRel(root, f))
+		}
+	}
+	link := regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
+	for _, doc := range documents {
+		dir := filepath.Dir(filepath.Join(root, filepath.FromSlash(doc)))
+		for _, m := range link.FindAllStringSubmatch(readText(t, root, doc), -1) {
+			if _, err := os.Stat(filepath.Join(dir, filepath.FromSlash(m[1]))); err != nil {
+				t.Errorf("%s links to %s, which does not exist", doc, m[1])
+			}
+		}
+	}
+}
+
+// TestGuideCode asserts that each piece of Go in docs/guide stands in a source
+// of this repository, whatever its indentation, so that it compiles.
+func TestGuideCode(t *testing.T) {
+	root := repoRoot(t)
+	var code []string
+	for _, s := range sources(t, withTests) {
+		code = append(code, unindent(readText(t, root, s.path)))
+	}
+	guides, err := filepath.Glob(filepath.Join(root, "docs", "guide", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fence := regexp.MustCompile("(?ms)^```go\n(.*?)^```$")
+	for _, g := range guides {
+		for _, m := range fence.FindAllStringSubmatch(readText(t, root, slashRel(root, g)), -1) {
+			quoted := unindent(m[1])
+			if !slices.ContainsFunc(code, func(c string) bool { return strings.Contains(c, quoted) }) {
+				t.Errorf("%s: no source has this code:\n%s", slashRel(root, g), m[1])
+			}
+		}
+	}
+}
+
+// unindent removes white space at both ends of each line.
+func unindent(s string) string {
+	var b strings.Builder
+	for line := range strings.Lines(s) {
+		b.WriteString(strings.TrimSpace(line))
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+func readText(t *testing.T, root, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(path)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}

@@ -1,0 +1,347 @@
+package queuetest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"iter"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/mailstead/mailstead/queue"
+	"github.com/mailstead/mailstead/store/blob"
+)
+
+// broken is a Storage with one fault; a nil hook is the inner one's method.
+type broken struct {
+	queue.Storage
+	put    func(context.Context, ...queue.Job) error
+	dests  func(context.Context, time.Time, int, map[string]bool) ([]string, time.Time, error)
+	lease  func(context.Context, string, time.Time, int, time.Duration) ([]queue.Lease, error)
+	settle func(context.Context, []queue.Outcome) error
+	extend func(context.Context, time.Duration, ...queue.Token) error
+	list   func(context.Context, queue.Filter) iter.Seq2[*queue.Job, error]
+	stats  func(context.Context) (queue.Stats, error)
+	holds  func(context.Context, []blob.Ref) ([]blob.Ref, error)
+}
+
+func (b *broken) Put(ctx context.Context, jobs ...queue.Job) error {
+	if b.put != nil {
+		return b.put(ctx, jobs...)
+	}
+	return b.Storage.Put(ctx, jobs...)
+}
+
+func (b *broken) LeaseDestinations(ctx context.Context, now time.Time, limit int, except map[string]bool) ([]string, time.Time, error) {
+	if b.dests != nil {
+		return b.dests(ctx, now, limit, except)
+	}
+	return b.Storage.LeaseDestinations(ctx, now, limit, except)
+}
+
+func (b *broken) LeaseJobs(ctx context.Context, dest string, now time.Time, limit int, ttl time.Duration) ([]queue.Lease, error) {
+	if b.lease != nil {
+		return b.lease(ctx, dest, now, limit, ttl)
+	}
+	return b.Storage.LeaseJobs(ctx, dest, now, limit, ttl)
+}
+
+func (b *broken) Settle(ctx context.Context, out []queue.Outcome) error {
+	if b.settle != nil {
+		return b.settle(ctx, out)
+	}
+	return b.Storage.Settle(ctx, out)
+}
+
+func (b *broken) Extend(ctx context.Context, ttl time.Duration, tokens ...queue.Token) error {
+	if b.extend != nil {
+		return b.extend(ctx, ttl, tokens...)
+	}
+	return b.Storage.Extend(ctx, ttl, tokens...)
+}
+
+func (b *broken) List(ctx context.Context, f queue.Filter) iter.Seq2[*queue.Job, error] {
+	if b.list != nil {
+		return b.list(ctx, f)
+	}
+	return b.Storage.List(ctx, f)
+}
+
+func (b *broken) Stats(ctx context.Context) (queue.Stats, error) {
+	if b.stats != nil {
+		return b.stats(ctx)
+	}
+	return b.Storage.Stats(ctx)
+}
+
+func (b *broken) Holds(ctx context.Context, refs []blob.Ref) ([]blob.Ref, error) {
+	if b.holds != nil {
+		return b.holds(ctx, refs)
+	}
+	return b.Storage.Holds(ctx, refs)
+}
+
+// fault is one way to be wrong, and the only case that notices it.
+type fault struct {
+	name   string
+	caught string
+	seed   func(*broken)
+}
+
+func faults() []fault { return slices.Concat(putFaults(), leaseFaults(), settleFaults(), listFaults()) }
+
+func putFaults() []fault {
+	return []fault{
+		{"Put adds what stands before the fault", "Put/ErrExists adds none", func(b *broken) {
+			b.put = func(ctx context.Context, jobs ...queue.Job) error {
+				for i := range jobs {
+					if slices.ContainsFunc(jobs[i+1:], func(o queue.Job) bool { return o.ID == jobs[i].ID }) {
+						return b.Storage.Put(ctx, jobs...)
+					}
+				}
+				for _, j := range jobs {
+					if err := b.Storage.Put(ctx, j); err != nil {
+						return err
+					}
+				}
+				return ctx.Err()
+			}
+		}},
+		{"Put forgives the same ID in one call", "Put/the same ID twice adds none", func(b *broken) {
+			b.put = func(ctx context.Context, jobs ...queue.Job) error {
+				slices.SortFunc(jobs, func(a, b queue.Job) int { return cmp.Compare(a.ID, b.ID) })
+				return b.Storage.Put(ctx, slices.CompactFunc(jobs, func(a, b queue.Job) bool { return a.ID == b.ID })...)
+			}
+		}},
+		{"Put looks for Once only among what was there before", "Put/Once twice in one call", func(b *broken) {
+			b.put = func(ctx context.Context, jobs ...queue.Job) error {
+				for i := range jobs {
+					if slices.ContainsFunc(jobs[:i], func(o queue.Job) bool { return o.Once == jobs[i].Once }) {
+						jobs[i].Once = ""
+					}
+				}
+				return b.Storage.Put(ctx, jobs...)
+			}
+		}},
+		{"Put does not look at the context", "Put/cancelled adds none", func(b *broken) {
+			b.put = func(ctx context.Context, jobs ...queue.Job) error {
+				return cmp.Or(b.Storage.Put(context.WithoutCancel(ctx), jobs...), ctx.Err())
+			}
+		}},
+		{"Put sets what was not given", "Put/keeps every field", func(b *broken) {
+			b.put = func(ctx context.Context, jobs ...queue.Job) error {
+				for i := range jobs {
+					if jobs[i].Created.IsZero() {
+						jobs[i].Created = time.Now()
+					}
+				}
+				return b.Storage.Put(ctx, jobs...)
+			}
+		}},
+	}
+}
+
+func leaseFaults() []fault {
+	return []fault{
+		{"a job is leased a moment early", "LeaseJobs/only what is due", func(b *broken) {
+			b.lease = func(ctx context.Context, dest string, now time.Time, limit int, ttl time.Duration) ([]queue.Lease, error) {
+				return b.Storage.LeaseJobs(ctx, dest, now.Add(1), limit, ttl)
+			}
+		}},
+		{"priority is not looked at", "LeaseJobs/priority, then the longest due", func(b *broken) {
+			b.lease = func(ctx context.Context, dest string, now time.Time, limit int, ttl time.Duration) ([]queue.Lease, error) {
+				ls, err := b.Storage.LeaseJobs(ctx, dest, now, limit, ttl)
+				slices.SortFunc(ls, func(a, b queue.Lease) int { return a.Job.Due.Compare(b.Job.Due) })
+				return ls, err
+			}
+		}},
+		{"none asked for, one given", "LeaseJobs/no more than asked for", func(b *broken) {
+			b.lease = func(ctx context.Context, dest string, now time.Time, limit int, ttl time.Duration) ([]queue.Lease, error) {
+				return b.Storage.LeaseJobs(ctx, dest, now, max(1, limit), ttl)
+			}
+		}},
+		{"an old token settles a newer lease", "LeaseJobs/an expired lease is void", oldTokens},
+		{"Extend is too short", "Extend/keeps a lease", func(b *broken) {
+			b.extend = func(ctx context.Context, _ time.Duration, tokens ...queue.Token) error {
+				return b.Storage.Extend(ctx, time.Millisecond, tokens...)
+			}
+		}},
+		{"Extend is content with one", "Extend/void", func(b *broken) {
+			b.extend = func(ctx context.Context, ttl time.Duration, tokens ...queue.Token) error {
+				if err := b.Storage.Extend(ctx, ttl, tokens...); len(tokens) == 1 {
+					return err
+				}
+				return nil
+			}
+		}},
+		{"destinations in another order", "LeaseDestinations/the longest due first", func(b *broken) {
+			b.dests = func(ctx context.Context, now time.Time, limit int, except map[string]bool) ([]string, time.Time, error) {
+				ds, next, err := b.Storage.LeaseDestinations(ctx, now, limit, except)
+				if len(ds) > 2 {
+					slices.Reverse(ds)
+				}
+				return ds, next, err
+			}
+		}},
+		{"no destination asked for, one given", "LeaseDestinations/no more than asked for", func(b *broken) {
+			b.dests = func(ctx context.Context, now time.Time, limit int, except map[string]bool) ([]string, time.Time, error) {
+				return b.Storage.LeaseDestinations(ctx, now, max(1, limit), except)
+			}
+		}},
+		{"the next time is that of a destination in except", "LeaseDestinations/says when the next falls due", func(b *broken) {
+			b.dests = func(ctx context.Context, now time.Time, limit int, except map[string]bool) ([]string, time.Time, error) {
+				ds, _, err := b.Storage.LeaseDestinations(ctx, now, limit, except)
+				_, next, _ := b.Storage.LeaseDestinations(ctx, now, limit, nil)
+				return ds, next, err
+			}
+		}},
+	}
+}
+
+// oldTokens forgets to compare the fence of leases that were short.
+func oldTokens(b *broken) {
+	var mu sync.Mutex
+	short, last := make(map[queue.Token]bool), make(map[string]queue.Token)
+	b.lease = func(ctx context.Context, dest string, now time.Time, limit int, ttl time.Duration) ([]queue.Lease, error) {
+		ls, err := b.Storage.LeaseJobs(ctx, dest, now, limit, ttl)
+		mu.Lock()
+		defer mu.Unlock()
+		for _, l := range ls {
+			short[l.Token], last[l.Token.Job] = ttl < time.Second, l.Token
+		}
+		return ls, err
+	}
+	b.settle = func(ctx context.Context, out []queue.Outcome) error {
+		mu.Lock()
+		for i := range out {
+			if short[out[i].Token] {
+				out[i].Token = last[out[i].Token.Job]
+			}
+		}
+		mu.Unlock()
+		return b.Storage.Settle(ctx, out)
+	}
+}
+
+func settleFaults() []fault {
+	settle := func(after func(*broken, context.Context, []queue.Outcome, error) error) func(*broken) {
+		return func(b *broken) {
+			b.settle = func(ctx context.Context, out []queue.Outcome) error {
+				return after(b, ctx, out, b.Storage.Settle(ctx, out))
+			}
+		}
+	}
+	edited := func(e func(queue.Outcome) queue.Edit) func(*broken) {
+		return settle(func(b *broken, ctx context.Context, out []queue.Outcome, err error) error {
+			for _, o := range out {
+				if err == nil && o.Attempted && len(o.Remaining) > 0 && o.Hold == "" {
+					b.Storage.Edit(ctx, only(o.Token.Job), e(o))
+				}
+			}
+			return err
+		})
+	}
+	return []fault{
+		{"Next of a void outcome is put", "Settle/a void token does nothing", settle(func(b *broken, ctx context.Context, out []queue.Outcome, err error) error {
+			if errors.Is(err, queue.ErrLeaseLost) && len(out) > 1 {
+				b.Storage.Put(ctx, out[0].Next...)
+			}
+			return err
+		})},
+		{"outcomes one by one", "Settle/all or none", func(b *broken) {
+			b.settle = func(ctx context.Context, out []queue.Outcome) error {
+				var last error
+				for i := range out {
+					if err := b.Storage.Settle(ctx, out[i:i+1]); err != nil {
+						last = err
+					}
+				}
+				return last
+			}
+		}},
+		{"Settle does not look at the context", "Settle/cancelled does nothing", func(b *broken) {
+			b.settle = func(ctx context.Context, out []queue.Outcome) error {
+				return b.Storage.Settle(context.WithoutCancel(ctx), out)
+			}
+		}},
+		{"a job given back counts as attempted", "Settle/not Attempted gives the job back", func(b *broken) {
+			b.settle = func(ctx context.Context, out []queue.Outcome) error {
+				for i := range out {
+					out[i].Attempted = out[i].Attempted || out[i].Hold == ""
+				}
+				return b.Storage.Settle(ctx, out)
+			}
+		}},
+		{"the outcome wins over a hold", "Edit/hold of a leased job", edited(func(o queue.Outcome) queue.Edit { return queue.Edit{Hold: &o.Hold} })},
+		{"the outcome wins over a due time", "Edit/retry at of a leased job", edited(func(o queue.Outcome) queue.Edit { return queue.Edit{Due: &o.Due} })},
+	}
+}
+
+func listFaults() []fault {
+	return []fault{
+		{"a page begins one too late", "List/pages by ID", func(b *broken) {
+			b.list = func(ctx context.Context, f queue.Filter) iter.Seq2[*queue.Job, error] {
+				return func(yield func(*queue.Job, error) bool) {
+					skip := f.Limit == 300 && f.After != ""
+					for j, err := range b.Storage.List(ctx, f) {
+						if !skip && !yield(j, err) {
+							return
+						}
+						skip = false
+					}
+				}
+			}
+		}},
+		{"jobs that List yields are shared", "Put/keeps its own copy", sharedJobs},
+		{"the oldest is not known", "Stats/exact", func(b *broken) {
+			b.stats = func(ctx context.Context) (queue.Stats, error) {
+				st, err := b.Storage.Stats(ctx)
+				st.Oldest = time.Time{}
+				return st, err
+			}
+		}},
+		{"only the first blobs are looked at", "Holds/many", func(b *broken) {
+			b.holds = func(ctx context.Context, refs []blob.Ref) ([]blob.Ref, error) {
+				return b.Storage.Holds(ctx, refs[:min(64, len(refs))])
+			}
+		}},
+		{"a blob is held by the first of its jobs", "Holds/blobs released a moment ago", func(b *broken) {
+			b.holds = func(ctx context.Context, refs []blob.Ref) ([]blob.Ref, error) {
+				held, err := b.Storage.Holds(ctx, refs)
+				live := func(r blob.Ref) bool {
+					for j := range b.Storage.List(ctx, queue.Filter{}) {
+						if j.Blob == r {
+							return true
+						}
+					}
+					return false
+				}
+				return slices.DeleteFunc(held, func(r blob.Ref) bool { return r == "blob-c" && !live(r) }), err
+			}
+		}},
+	}
+}
+
+// sharedJobs yields the same *Job again as long as it has not changed.
+func sharedJobs(b *broken) {
+	type pair struct {
+		job  *queue.Job
+		text string
+	}
+	cache := make(map[string]pair)
+	b.list = func(ctx context.Context, f queue.Filter) iter.Seq2[*queue.Job, error] {
+		return func(yield func(*queue.Job, error) bool) {
+			for j, err := range b.Storage.List(ctx, f) {
+				if j != nil && cache[j.ID].text == text(j) {
+					j = cache[j.ID].job
+				} else if j != nil {
+					cache[j.ID] = pair{j, text(j)}
+				}
+				if !yield(j, err) {
+					return
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,19 @@
+package sqlstore
+
+import (
+	"bytes"
+	"context"
+
+	"github.com/mailstead/mailstead/store"
+)
+
+// OpenContent implements store.ContentOpener. When the body cannot be opened by
+// its Ref, Content says why.
+func (h *handle) OpenContent(ctx context.Context, id store.MailboxID, m *store.Message) (store.Content, error) {
+	body, err := h.store.blobs.Open(ctx, m.Blob)
+	if err != nil {
+		return h.Content(ctx, id, m.UID)
+	}
+	prefix := bytes.Clone(m.Prefix)
+	return &content{prefix: prefix, body: body, size: int64(len(prefix)) + body.Size()}, nil
+}
