@@ -59,10 +59,18 @@
 //
 // # The suite
 //
-// With KeepBlobs the store passes storetest.Run with storetest.Everything. It
-// skips PurgeResync and PurgeKeeps: tombstones are kept for ever, as the index
-// is rewritten with them. Without KeepBlobs these cases cannot pass: those of
-// Holds, ContentExpunged, and MessagesFields for Message.Blob.
+// With KeepBlobs the store passes storetest.Run with storetest.Everything, but
+// for the cases that are skipped:
+//
+//	Purge*   tombstones are kept for ever
+//	Nodes*   one process owns the tree of a store
+//	Retain*  no retention and legal hold
+//	Fault*   package storetest is not given faults; the crash tests here fail
+//	         and cut every operation
+//	WrapCounts, and others of optional capabilities: there are none
+//
+// Without KeepBlobs these cases cannot pass: those of Holds, ContentExpunged,
+// and MessagesFields for Message.Blob.
 //
 // # Locks
 //
