@@ -48,6 +48,6 @@ func TestStore(t *testing.T) {
 				t.Fatal(err)
 			}
 		},
-		Has: storetest.Everything,
+		Has: storetest.Everything | storetest.Metas,
 	})
 }

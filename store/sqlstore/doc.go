@@ -59,10 +59,11 @@
 //	after the commit     the Change whole                            Once answers a retry
 //	in the background    a deletion half cleaned away; trash has it  the cleaner goes on
 //	claims of \Recent    may be lost: messages are recent again      nothing
+//	offers of Meta       may be lost                                 they are computed again
 //
 // # Lock order
 //
-// Store.mu, then account.mu. waiters.mu is taken last and alone. The
+// Store.mu, then account.mu. waiters.mu and metas.mu are taken last and alone. The
 // committer's goroutine owns the working state and takes these locks only to
 // publish.
 package sqlstore

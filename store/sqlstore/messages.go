@@ -162,8 +162,22 @@ func (w *walk) readFacts(ctx context.Context) error {
 	for _, f := range w.found {
 		w.uids = append(w.uids, f.uid)
 	}
-	_, err := w.facts.read(ctx, w.uids)
-	return err
+	if w.query.Fields&store.FieldMeta == 0 {
+		_, err := w.facts.read(ctx, w.uids)
+		return err
+	}
+	// In this order nothing is missed that is written meanwhile.
+	offers := w.store.metas.find(w.num, w.box, w.uids)
+	out, err := w.facts.read(ctx, w.uids)
+	if err != nil {
+		return err
+	}
+	for i, o := range offers {
+		if o != nil && (len(out[i].Meta) == 0 || out[i].Meta[0] <= o.meta[0]) {
+			out[i].Meta = o.meta
+		}
+	}
+	return nil
 }
 
 // page shows the messages found, and the tombstones before them.

@@ -46,7 +46,7 @@ var version1 = sqldb.Migration{
 		data {blob} NOT NULL,
 		PRIMARY KEY (account, mailbox, first)) {clustered}`,
 
-	// Facts of messages: what never changes. A row outlives its message until
+	// Facts of messages: what never changes, but for meta, which is a cache. A row outlives its message until
 	// the hold on its blob ends.
 	`CREATE TABLE fact (
 		account {int} NOT NULL, mailbox {int} NOT NULL, uid {int} NOT NULL,

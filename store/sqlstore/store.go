@@ -68,6 +68,7 @@ type Store struct {
 
 	wake    waiters
 	cleaner cleaner
+	metas   metas
 
 	mu       sync.RWMutex
 	accounts map[store.AccountID]*account // those in memory
@@ -90,6 +91,7 @@ func New(ctx context.Context, db *sqldb.DB, blobs blob.Blobs, o Options) (*Store
 	}
 	s.wake.init()
 	s.cleaner.start(s)
+	s.metas.start(s)
 	return s, nil
 }
 
@@ -97,12 +99,14 @@ func New(ctx context.Context, db *sqldb.DB, blobs blob.Blobs, o Options) (*Store
 func (s *Store) Blobs() blob.Blobs { return s.blobs }
 
 // Close implements store.Store: what was handed over is done, Wait returns
-// ErrClosed, the cleaner has ended, and claims of \Recent are written.
+// ErrClosed, the cleaner has ended, and claims of \Recent and offers of Meta are
+// written.
 func (s *Store) Close() error {
 	if !s.wake.close() {
 		return nil
 	}
 	s.cleaner.stop()
+	s.metas.stop()
 	err := s.db.Commit(context.Background(), sqldb.Work{Key: "close", Do: s.flushRecent})
 	if errors.Is(err, sqldb.ErrClosed) {
 		err = nil
