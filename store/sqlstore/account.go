@@ -28,6 +28,7 @@ type account struct {
 	usage    store.Usage // Limits unused
 	boxes    map[store.MailboxID]*box
 	names    map[string]*box // those that are there
+	held     []store.Hold    // by name
 	dirty    []*box          // changed since they were published
 	touched  bool            // changed in this batch
 	dropped  bool

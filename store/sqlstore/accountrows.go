@@ -99,6 +99,9 @@ func (s *Store) load(tx *sqldb.Tx, id store.AccountID) (*account, error) {
 	if err := a.loadBoxes(tx); err != nil {
 		return nil, err
 	}
+	if a.held, err = readHolds(tx.Context(), tx, a.num); err != nil {
+		return nil, err
+	}
 	s.publish(a)
 	s.remember(id, a)
 	return a, nil

@@ -23,6 +23,7 @@
 //	entry    small values; kept as tombstones
 //	once     idempotency keys with their Results
 //	trash    what the cleaner has to take away
+//	hold     legal holds and rules of retention; those of an account are in memory
 //
 // There is no index by ModSeq: a query for changes reads the log, or where that
 // is long, the state, which is short. Flagging 10,000 messages rewrites about a
@@ -51,6 +52,9 @@
 //     and read again.
 //   - I6: no transaction, connection or lock is held while a caller's loop
 //     body runs.
+//   - I7: what a hold covers is not deleted. The committer judges it on the
+//     holds that are committed or written before in the batch, so the cleaner
+//     never meets a covered message.
 //
 // # What a crash leaves
 //
