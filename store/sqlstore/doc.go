@@ -51,7 +51,8 @@
 //   - I5: working state of an account that a failed batch touched is dropped
 //     and read again.
 //   - I6: no transaction, connection or lock is held while a caller's loop
-//     body runs.
+//     body runs, but for the one of a Snapshot, which ends after
+//     Options.SnapshotFor.
 //   - I7: what a hold covers is not deleted. The committer judges it on the
 //     holds that are committed or written before in the batch, so the cleaner
 //     never meets a covered message.

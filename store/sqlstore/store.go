@@ -32,6 +32,12 @@ type Options struct {
 	// deletions start one at once. Zero = 1 hour, negative = never.
 	CleanEvery time.Duration
 
+	// SnapshotFor is how long a Snapshot may stay open; it keeps the database
+	// from using its log's space again. Zero = 1 hour, negative = without a
+	// limit; then what was expunged more than 24 hours ago may have no content
+	// any more.
+	SnapshotFor time.Duration
+
 	// Logger gets what no caller can be told; nil = slog.Default().
 	Logger *slog.Logger
 }
@@ -49,6 +55,9 @@ func (o *Options) setDefaults() {
 	o.KeepOnce = max(o.KeepOnce, 30*24*time.Hour)
 	if o.CleanEvery == 0 {
 		o.CleanEvery = time.Hour
+	}
+	if o.SnapshotFor == 0 {
+		o.SnapshotFor = time.Hour
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
@@ -120,7 +129,7 @@ func (s *Store) Open(ctx context.Context, id store.AccountID) (store.Account, er
 	if err != nil {
 		return nil, fail("open", id, err)
 	}
-	return &handle{store: s, id: id, num: a.num}, nil
+	return &handle{store: s, id: id, num: a.num, q: s.db}, nil
 }
 
 // Accounts implements store.Store.
