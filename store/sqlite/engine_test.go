@@ -48,6 +48,6 @@ func TestStore(t *testing.T) {
 				t.Fatal(err)
 			}
 		},
-		Has: storetest.Everything | storetest.Metas | storetest.Retains | storetest.Snapshots,
+		Has: storetest.Everything | storetest.Metas | storetest.Retains | storetest.Snapshots | storetest.Locks,
 	})
 }

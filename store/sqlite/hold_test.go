@@ -45,10 +45,11 @@ func TestRetentionCleaned(t *testing.T) {
 		}
 		sound(t, s)
 		time.Sleep(4 * 24 * time.Hour)
+		lock(t, w.a, "one", nil)
 		w.apply(t, store.DropAccount{})
 		time.Sleep(2 * 24 * time.Hour)
 		clean(t, s)
-		for _, table := range []string{"fact", "hold", "account"} {
+		for _, table := range []string{"fact", "hold", "maildrop", "account"} {
 			if n := rows(t, s, table); n != 0 {
 				t.Errorf("%d rows of %s left of the account", n, table)
 			}
@@ -120,7 +121,7 @@ func TestMigrated(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	shell(t, s.dir, `DROP TABLE hold; UPDATE schema_version SET version = 1 WHERE component = 'store'`)
+	shell(t, s.dir, `DROP TABLE hold; DROP TABLE maildrop; UPDATE schema_version SET version = 1 WHERE component = 'store'`)
 	s = open(t, s.dir)
 	a, err := s.Open(t.Context(), "alice")
 	if err != nil {

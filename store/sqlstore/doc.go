@@ -5,6 +5,7 @@
 //
 // # RFCs
 //
+//	RFC 1939 §4        lock of the maildrop             as a lease
 //	RFC 3501 §2.3.2    \Recent as RecentFrom, claimed in memory
 //	RFC 7162           ModSeq, change log, tombstones   full
 //	RFC 4315           COPYUID and APPENDUID results    full
@@ -24,6 +25,7 @@
 //	once     idempotency keys with their Results
 //	trash    what the cleaner has to take away
 //	hold     legal holds and rules of retention; those of an account are in memory
+//	maildrop who locked the maildrop, and until when
 //
 // There is no index by ModSeq: a query for changes reads the log, or where that
 // is long, the state, which is short. Flagging 10,000 messages rewrites about a

@@ -7,7 +7,7 @@ const component = "store"
 
 // schema is every version of the tables. The account's number comes first in
 // every key. Times are seconds since 1970; 0 stands for "never".
-var schema = []sqldb.Migration{version1, version2}
+var schema = []sqldb.Migration{version1, version2, version3}
 
 var version1 = sqldb.Migration{
 	// One row an account. modseq is its counter, purged its purge mark,
@@ -99,4 +99,11 @@ var version2 = sqldb.Migration{
 		mailbox {blob} NOT NULL, uids {blob} NOT NULL,
 		until {int}, nanos {int}, keep {int} NOT NULL,
 		PRIMARY KEY (account, name))`,
+}
+
+var version3 = sqldb.Migration{
+	// The account's locked maildrop; until is microseconds since 1970.
+	`CREATE TABLE maildrop (
+		account {int} PRIMARY KEY,
+		holder {blob} NOT NULL, until {int} NOT NULL)`,
 }
