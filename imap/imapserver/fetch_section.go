@@ -72,7 +72,8 @@ func (m *mail) open() (err error) {
 	return err
 }
 
-// loadMeta decodes the Meta, or computes it where it is not stored.
+// loadMeta decodes the Meta, or computes it where it is not stored, and offers
+// it to the store.
 func (m *mail) loadMeta() error {
 	if m.hasMeta {
 		return nil
@@ -83,17 +84,10 @@ func (m *mail) loadMeta() error {
 	if err := m.needPrefix(); err != nil {
 		return err
 	}
-	if err := m.open(); err != nil {
-		return err
-	}
-	prefix := m.prefix()
-	size := m.content.Size() - prefix
-	meta, err := store.ComputeMeta(io.NewSectionReader(m.content, prefix, size), size)
-	if err != nil {
-		return err
-	}
-	m.meta, m.hasMeta = meta, true
-	return nil
+	s := m.session
+	meta, err := store.LoadMeta(s.ctx, s.account.Store(), s.sel.id, m.m)
+	m.meta, m.hasMeta = meta, err == nil
+	return err
 }
 
 // needPrefix asks the store again for a message whose Meta was all that seemed
