@@ -119,8 +119,10 @@ func TestDeliverTrace(t *testing.T) {
 	if err := target(vfs.NewFault(mem, trace.Hook)).Deliver(t.Context(), "", day, strings.NewReader("x\r\n")); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"create", "write", "link", "remove", "create bob", "create bob.intent", "write bob.intent", "sync bob.intent",
-		"syncdir mail", "write bob ", "sync bob", "remove bob.intent", "syncdir mail", "remove bob.lock"}
+	want := []string{
+		"create", "write", "link", "remove", "create bob", "create bob.intent", "write bob.intent", "sync bob.intent",
+		"syncdir mail", "write bob ", "sync bob", "remove bob.intent", "syncdir mail", "remove bob.lock",
+	}
 	lines := strings.Split(strings.TrimSpace(trace.String()), "\n")
 	for i, l := range lines {
 		if i >= len(want) || !strings.HasPrefix(l, want[i]) {
