@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/imap"
+	"github.com/mailstead/mailstead/internal/imapfetch"
 	"github.com/mailstead/mailstead/internal/imapwire"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/view"
@@ -117,7 +118,7 @@ func (s *session) answer(cmd *command, err error) *reply {
 	if _, ok := errors.AsType[*imapwire.TooBigError](err); ok {
 		return &reply{"NO", string(imap.CodeTooBig), "Literal too large"}
 	}
-	for _, a := range storeAnswers {
+	for _, a := range answers {
 		if errors.Is(err, a.err) {
 			return &reply{"NO", string(a.code), a.text}
 		}
@@ -125,12 +126,13 @@ func (s *session) answer(cmd *command, err error) *reply {
 	return s.report(cmd, err)
 }
 
-// storeAnswers are the errors that mean something to a client.
-var storeAnswers = []struct {
+// answers are the errors that mean something to a client.
+var answers = []struct {
 	err  error
 	code imap.Code
 	text string
 }{
+	{imapfetch.ErrTooManySections, imap.CodeLimit, "Too many sections"},
 	{store.ErrNoMailbox, imap.CodeNonExistent, "No such mailbox"},
 	{store.ErrExists, imap.CodeAlreadyExists, "Mailbox exists already"},
 	{store.ErrInbox, imap.CodeCannot, "Not possible with INBOX"},

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/mailstead/mailstead/imap"
+	"github.com/mailstead/mailstead/internal/imapsearch"
 	"github.com/mailstead/mailstead/internal/imapwire"
 	"github.com/mailstead/mailstead/store"
 )
@@ -11,34 +12,34 @@ import (
 // simpleKey is a key without an argument: a leaf, perhaps negated, perhaps
 // together with another one.
 type simpleKey struct {
-	node searchNode
+	node imapsearch.Node
 	not  bool
 	and  string // a second key that must hold too
 }
 
 // simpleKeys are the keys without an argument (RFC 3501 §6.4.4).
 var simpleKeys = map[string]simpleKey{
-	"ALL":        {node: searchNode{op: opAll}},
-	"ANSWERED":   {node: searchNode{op: opFlag, flag: store.Answered}},
-	"DELETED":    {node: searchNode{op: opFlag, flag: store.Deleted}},
-	"DRAFT":      {node: searchNode{op: opFlag, flag: store.Draft}},
-	"FLAGGED":    {node: searchNode{op: opFlag, flag: store.Flagged}},
-	"SEEN":       {node: searchNode{op: opFlag, flag: store.Seen}},
-	"UNANSWERED": {node: searchNode{op: opFlag, flag: store.Answered}, not: true},
-	"UNDELETED":  {node: searchNode{op: opFlag, flag: store.Deleted}, not: true},
-	"UNDRAFT":    {node: searchNode{op: opFlag, flag: store.Draft}, not: true},
-	"UNFLAGGED":  {node: searchNode{op: opFlag, flag: store.Flagged}, not: true},
-	"UNSEEN":     {node: searchNode{op: opFlag, flag: store.Seen}, not: true},
-	"RECENT":     {node: searchNode{op: opRecent}},
-	"OLD":        {node: searchNode{op: opRecent}, not: true},
-	"NEW":        {node: searchNode{op: opFlag, flag: store.Seen}, not: true, and: "RECENT"},
+	"ALL":        {node: imapsearch.Node{Op: imapsearch.OpAll}},
+	"ANSWERED":   {node: imapsearch.Node{Op: imapsearch.OpFlag, Flag: store.Answered}},
+	"DELETED":    {node: imapsearch.Node{Op: imapsearch.OpFlag, Flag: store.Deleted}},
+	"DRAFT":      {node: imapsearch.Node{Op: imapsearch.OpFlag, Flag: store.Draft}},
+	"FLAGGED":    {node: imapsearch.Node{Op: imapsearch.OpFlag, Flag: store.Flagged}},
+	"SEEN":       {node: imapsearch.Node{Op: imapsearch.OpFlag, Flag: store.Seen}},
+	"UNANSWERED": {node: imapsearch.Node{Op: imapsearch.OpFlag, Flag: store.Answered}, not: true},
+	"UNDELETED":  {node: imapsearch.Node{Op: imapsearch.OpFlag, Flag: store.Deleted}, not: true},
+	"UNDRAFT":    {node: imapsearch.Node{Op: imapsearch.OpFlag, Flag: store.Draft}, not: true},
+	"UNFLAGGED":  {node: imapsearch.Node{Op: imapsearch.OpFlag, Flag: store.Flagged}, not: true},
+	"UNSEEN":     {node: imapsearch.Node{Op: imapsearch.OpFlag, Flag: store.Seen}, not: true},
+	"RECENT":     {node: imapsearch.Node{Op: imapsearch.OpRecent}},
+	"OLD":        {node: imapsearch.Node{Op: imapsearch.OpRecent}, not: true},
+	"NEW":        {node: imapsearch.Node{Op: imapsearch.OpFlag, Flag: store.Seen}, not: true, and: "RECENT"},
 }
 
 // simple adds the nodes of a key without an argument.
 func (p *searchParser) simple(k simpleKey) (int32, error) {
 	n, err := p.node(k.node)
 	if err == nil && k.not {
-		n, err = p.node(searchNode{op: opNot, left: n})
+		n, err = p.node(imapsearch.Node{Op: imapsearch.OpNot, Left: n})
 	}
 	if err != nil || k.and == "" {
 		return n, err
@@ -47,81 +48,71 @@ func (p *searchParser) simple(k simpleKey) (int32, error) {
 	if err != nil {
 		return 0, err
 	}
-	return p.node(searchNode{op: opAnd, left: n, right: m})
+	return p.node(imapsearch.Node{Op: imapsearch.OpAnd, Left: n, Right: m})
 }
 
-// Indexes of the elements of ENVELOPE (RFC 3501 §7.4.2).
-const (
-	envSubject   = 1
-	envFrom      = 2
-	envTo        = 5
-	envCc        = 6
-	envBcc       = 7
-	envMessageID = 9
-)
-
 // leaf takes the argument of a key.
-func (p *searchParser) leaf(name string) (n searchNode, err error) {
+func (p *searchParser) leaf(name string) (n imapsearch.Node, err error) {
 	switch name {
 	case "BCC":
-		return p.text(searchNode{op: opEnvelope, field: envBcc})
+		return p.text(imapsearch.Node{Op: imapsearch.OpEnvelope, Field: imapsearch.EnvBcc})
 	case "CC":
-		return p.text(searchNode{op: opEnvelope, field: envCc})
+		return p.text(imapsearch.Node{Op: imapsearch.OpEnvelope, Field: imapsearch.EnvCc})
 	case "FROM":
-		return p.text(searchNode{op: opEnvelope, field: envFrom})
+		return p.text(imapsearch.Node{Op: imapsearch.OpEnvelope, Field: imapsearch.EnvFrom})
 	case "TO":
-		return p.text(searchNode{op: opEnvelope, field: envTo})
+		return p.text(imapsearch.Node{Op: imapsearch.OpEnvelope, Field: imapsearch.EnvTo})
 	case "SUBJECT":
-		return p.text(searchNode{op: opEnvelope, field: envSubject})
+		return p.text(imapsearch.Node{Op: imapsearch.OpEnvelope, Field: imapsearch.EnvSubject})
 	case "BODY":
-		return p.text(searchNode{op: opBody})
+		return p.text(imapsearch.Node{Op: imapsearch.OpBody})
 	case "TEXT":
-		return p.text(searchNode{op: opText})
+		return p.text(imapsearch.Node{Op: imapsearch.OpText})
 	case "HEADER":
 		return p.header()
 	case "KEYWORD", "UNKEYWORD":
 		return p.keyword(name == "UNKEYWORD")
 	case "LARGER":
-		return p.number(opLarger)
+		return p.number(imapsearch.OpLarger)
 	case "SMALLER":
-		return p.number(opSmaller)
+		return p.number(imapsearch.OpSmaller)
 	case "UID":
 		set, err := imapwire.Take(p.s.dec, imapwire.ConsumeSeqSet)
 		if err != nil {
 			return n, err
 		}
-		return searchNode{op: opUIDs, uids: imap.NumSet(set).Resolve(uint32(p.s.sel.told.uids.Max()))}, nil
+		return imapsearch.Node{Op: imapsearch.OpUIDs, UIDs: imap.NumSet(set).Resolve(uint32(p.s.sel.told.uids.Max()))}, nil
 	case "BEFORE":
-		return p.date(opBefore)
+		return p.date(imapsearch.OpBefore)
 	case "ON":
-		return p.date(opOn)
+		return p.date(imapsearch.OpOn)
 	case "SINCE":
-		return p.date(opSince)
+		return p.date(imapsearch.OpSince)
 	case "SENTBEFORE":
-		return p.date(opSentBefore)
+		return p.date(imapsearch.OpSentBefore)
 	case "SENTON":
-		return p.date(opSentOn)
+		return p.date(imapsearch.OpSentOn)
 	case "SENTSINCE":
-		return p.date(opSentSince)
+		return p.date(imapsearch.OpSentSince)
 	}
 	return n, bad("Unknown search key")
 }
 
 // text takes an astring, which is looked for in the field of n.
-func (p *searchParser) text(n searchNode) (searchNode, error) {
+func (p *searchParser) text(n imapsearch.Node) (imapsearch.Node, error) {
 	raw, err := p.s.dec.AString()
 	if err != nil {
 		return n, err
 	}
 	text, err := p.decode(raw)
-	if n.text = foldString(text); n.text == "" && (n.op == opBody || n.op == opText) {
-		n.op = opAll // the empty text is in every text
+	if n.Text = imapsearch.Fold(text); n.Text == "" && (n.Op == imapsearch.OpBody || n.Op == imapsearch.OpText) {
+		n.Op = imapsearch.OpAll // the empty text is in every text
 	}
 	return n, err
 }
 
 // header takes header-fld-name SP astring.
-func (p *searchParser) header() (n searchNode, err error) {
+func (p *searchParser) header() (n imapsearch.Node, err error) {
 	name, err := p.s.dec.AString()
 	if err != nil {
 		return n, err
@@ -129,30 +120,30 @@ func (p *searchParser) header() (n searchNode, err error) {
 	if err = p.s.dec.SP(); err != nil {
 		return n, err
 	}
-	n = searchNode{op: opHeader, name: strings.ToLower(name)}
-	if n.name == "message-id" { // ENVELOPE has it as it stands
-		n.op, n.field = opEnvelope, envMessageID
+	n = imapsearch.Node{Op: imapsearch.OpHeader, Name: strings.ToLower(name)}
+	if n.Name == "message-id" { // ENVELOPE has it as it stands
+		n.Op, n.Field = imapsearch.OpEnvelope, imapsearch.EnvMessageID
 	}
 	return p.text(n)
 }
 
 // keyword takes flag-keyword.
-func (p *searchParser) keyword(not bool) (searchNode, error) {
+func (p *searchParser) keyword(not bool) (imapsearch.Node, error) {
 	name, err := imapwire.Take(p.s.dec, imapwire.ConsumeAtom)
-	n := searchNode{op: opKeyword, text: string(name)}
+	n := imapsearch.Node{Op: imapsearch.OpKeyword, Text: string(name)}
 	if err != nil || !not {
 		return n, err
 	}
 	left, err := p.node(n)
-	return searchNode{op: opNot, left: left}, err
+	return imapsearch.Node{Op: imapsearch.OpNot, Left: left}, err
 }
 
-func (p *searchParser) number(op searchOp) (searchNode, error) {
+func (p *searchParser) number(op imapsearch.Op) (imapsearch.Node, error) {
 	v, err := imapwire.Take(p.s.dec, imapwire.ConsumeNumber)
-	return searchNode{op: op, num: int64(v)}, err
+	return imapsearch.Node{Op: op, Num: int64(v)}, err
 }
 
-func (p *searchParser) date(op searchOp) (searchNode, error) {
+func (p *searchParser) date(op imapsearch.Op) (imapsearch.Node, error) {
 	d, err := imapwire.Take(p.s.dec, imapwire.ConsumeDate)
-	return searchNode{op: op, date: d}, err
+	return imapsearch.Node{Op: op, Date: d}, err
 }

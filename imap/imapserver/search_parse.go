@@ -8,6 +8,7 @@ import (
 
 	"github.com/emersion/go-message/charset"
 	"github.com/mailstead/mailstead/imap"
+	"github.com/mailstead/mailstead/internal/imapsearch"
 	"github.com/mailstead/mailstead/internal/imapwire"
 	"github.com/mailstead/mailstead/store"
 )
@@ -17,7 +18,7 @@ type searchParser struct {
 	s      *session
 	limit  int // nodes; negative = none
 	decode func(string) (string, error)
-	nodes  searchProgram
+	nodes  imapsearch.Program
 	open   int // operators whose operands are being read
 }
 
@@ -25,7 +26,7 @@ type searchParser struct {
 type searchArgs struct {
 	extended bool // RETURN was given
 	result   imap.SearchReturn
-	program  searchProgram
+	program  imapsearch.Program
 }
 
 // readSearch takes
@@ -63,7 +64,7 @@ func (s *session) readSearch() (a searchArgs, err error) {
 // nextWordIs takes the word if it is next.
 func (s *session) nextWordIs(word string) bool {
 	_, err := imapwire.Take(s.dec, func(b []byte) (struct{}, int, error) {
-		name, n, err := consumeItemName(b)
+		name, n, err := imapwire.ConsumeItemName(b)
 		if err == nil && !strings.EqualFold(string(name), word) {
 			err = errSilent
 		}
@@ -139,7 +140,7 @@ func decodeUTF8(text string) (string, error) {
 var errComplex = no(imap.CodeLimit, "Search too complex")
 
 // node adds a node and returns its index.
-func (p *searchParser) node(n searchNode) (int32, error) {
+func (p *searchParser) node(n imapsearch.Node) (int32, error) {
 	if p.limit >= 0 && len(p.nodes) >= p.limit {
 		return 0, errComplex
 	}
@@ -153,7 +154,7 @@ func (p *searchParser) keys() (int32, error) {
 	for err == nil && p.s.dec.Accept(' ') {
 		var right int32
 		if right, err = p.key(); err == nil {
-			left, err = p.node(searchNode{op: opAnd, left: left, right: right})
+			left, err = p.node(imapsearch.Node{Op: imapsearch.OpAnd, Left: left, Right: right})
 		}
 	}
 	return left, err
@@ -171,9 +172,9 @@ func (p *searchParser) key() (int32, error) {
 		if err != nil {
 			return 0, err
 		}
-		return p.node(searchNode{op: opUIDs, uids: p.bySequence(imap.NumSet(set))})
+		return p.node(imapsearch.Node{Op: imapsearch.OpUIDs, UIDs: p.bySequence(imap.NumSet(set))})
 	}
-	word, err := imapwire.Take(p.s.dec, consumeItemName)
+	word, err := imapwire.Take(p.s.dec, imapwire.ConsumeItemName)
 	if err != nil {
 		return 0, err
 	}
@@ -222,7 +223,7 @@ func (p *searchParser) operator(name string) (int32, error) {
 	}
 	if name == "NOT" {
 		p.open--
-		return p.node(searchNode{op: opNot, left: left})
+		return p.node(imapsearch.Node{Op: imapsearch.OpNot, Left: left})
 	}
 	if err := p.s.dec.SP(); err != nil {
 		return 0, err
@@ -232,7 +233,7 @@ func (p *searchParser) operator(name string) (int32, error) {
 		return 0, err
 	}
 	p.open--
-	return p.node(searchNode{op: opOr, left: left, right: right})
+	return p.node(imapsearch.Node{Op: imapsearch.OpOr, Left: left, Right: right})
 }
 
 // bySequence turns sequence numbers into UIDs; numbers that no message has

@@ -15,6 +15,9 @@ type layer struct {
 // refused, so that a new package gets its place here first.
 func layers() []layer {
 	return []layer{
+		{"internal/imapmsg", []string{"store"}},
+		{"internal/imapfetch", []string{"imap", "store"}},
+		{"internal/imapsearch", []string{"store", "store/view"}},
 		{"internal/...", nil},
 
 		// Vocabulary and contracts.
