@@ -8,6 +8,7 @@ import (
 
 	"github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/internal/imapfetch"
+	"github.com/mailstead/mailstead/internal/imapsearch"
 	"github.com/mailstead/mailstead/internal/imapwire"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/view"
@@ -133,6 +134,8 @@ var answers = []struct {
 	text string
 }{
 	{imapfetch.ErrTooManySections, imap.CodeLimit, "Too many sections"},
+	{imapsearch.ErrComplex, imap.CodeLimit, "Search too complex"},
+	{imapsearch.ErrCharset, "BADCHARSET (US-ASCII UTF-8)", "Charset not supported"},
 	{store.ErrNoMailbox, imap.CodeNonExistent, "No such mailbox"},
 	{store.ErrExists, imap.CodeAlreadyExists, "Mailbox exists already"},
 	{store.ErrInbox, imap.CodeCannot, "Not possible with INBOX"},

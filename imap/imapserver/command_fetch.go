@@ -149,7 +149,7 @@ func (f *fetcher) begin(row *view.Row) []byte {
 	s := f.session
 	b := s.enc.AvailableBuffer()
 	b = append(b, "* "...)
-	b = strconv.AppendUint(b, uint64(s.sel.told.seq(row.UID)), 10)
+	b = strconv.AppendUint(b, uint64(s.sel.told.Seq(row.UID)), 10)
 	b = append(b, " FETCH ("...)
 	from := len(b)
 	items := f.plan.Items

@@ -20,17 +20,17 @@ func (s *session) search(cmd *command) error {
 		return err
 	}
 	uids, err := imapsearch.Find(s.ctx, imapsearch.Mailbox{
-		Mailbox: s.source(), Table: t, Known: s.sel.told.uids, Recent: s.sel.recent,
-	}, args.program)
+		Mailbox: s.source(), Table: t, Known: s.sel.told.UIDs(), Recent: s.sel.recent,
+	}, args.Program)
 	if err != nil {
 		return err
 	}
 	numbers := uids
 	if !cmd.uid {
-		numbers = s.sel.told.seqs(uids)
+		numbers = s.sel.told.Seqs(uids)
 	}
-	if args.extended {
-		s.tellESearch(cmd, args.result, numbers)
+	if args.Extended {
+		s.tellESearch(cmd, args.Return, numbers)
 	} else {
 		s.enc.Raw("* SEARCH")
 		for n := range numbers.All() {
@@ -39,6 +39,18 @@ func (s *session) search(cmd *command) error {
 		s.enc.CRLF()
 	}
 	return nil
+}
+
+// readSearch takes SP and what SEARCH asks for, CRLF.
+func (s *session) readSearch() (imapsearch.Request, error) {
+	if err := s.dec.SP(); err != nil {
+		return imapsearch.Request{}, err
+	}
+	r, err := imapsearch.Parse(s.dec, &s.sel.told, s.srv.cfg.Limits.MaxSearchNodes)
+	if err != nil {
+		return r, err
+	}
+	return r, s.dec.End()
 }
 
 // tellESearch sends the ESEARCH response (RFC 4731 §3.1).

@@ -17,7 +17,8 @@ func layers() []layer {
 	return []layer{
 		{"internal/imapmsg", []string{"store"}},
 		{"internal/imapfetch", []string{"imap", "store"}},
-		{"internal/imapsearch", []string{"store", "store/view"}},
+		{"internal/imapseq", []string{"imap", "store"}},
+		{"internal/imapsearch", []string{"imap", "store", "store/view"}},
 		{"internal/...", nil},
 
 		// Vocabulary and contracts.

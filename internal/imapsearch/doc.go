@@ -5,16 +5,18 @@
 // of a message only for the leaves that can still change the outcome.
 //
 // Texts match as substrings without regard to case, once encoded words,
-// transfer encodings and charsets are taken off. The package knows no session,
-// and of the wire only the form of the ENVELOPE that Meta holds.
+// transfer encodings and charsets are taken off. [Parse] reads a program from the
+// wire; it knows the messages that the client was told of, and no session.
 //
 // # RFCs
 //
-//	RFC 3501 §6.4.4   SEARCH: keys, matching   full
+//	RFC 3501 §6.4.4   SEARCH: keys, matching      full
+//	RFC 4731 §3.1     RETURN: the result options   full
 //
 // # Invariants
 //
-//	I1  An operator stands behind its operands: depth costs no stack.
+//	I1  An operator stands behind its operands: evaluation takes no stack, and
+//	    the parser goes no deeper than the nodes that are allowed.
 //	I2  A value that is not unknown never changes as more becomes known.
 //	I3  The octets of a message are read once for a search, whatever it looks
 //	    for, and not at all where the facts decide.
