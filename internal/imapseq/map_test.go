@@ -61,6 +61,16 @@ func compare(t *testing.T, rnd *rand.Rand, m *Map, list []store.UID) {
 	if got := m.Seqs(uids); got.Min() != store.UID(min(first, last)) || got.Max() != store.UID(max(first, last)) || len(got) != 1 {
 		t.Fatalf("back: %v, want %d:%d", got, first, last)
 	}
+	if got := m.Existing(imap.NumSet{{Start: uint32(first), Stop: uint32(last)}}); !slices.Equal(got, uids) {
+		t.Fatalf("%d:%d are %v, want %v", first, last, got, uids)
+	}
+	past := uint32(len(list) + 1)
+	if got := m.Existing(imap.NumSet{{Start: past, Stop: past + 3}}); len(got) != 0 {
+		t.Fatalf("numbers without a message are %v", got)
+	}
+	if got, want := m.Existing(imap.NumSet{{Start: past - 1, Stop: past}}), store.UIDs(list[len(list)-1]); !slices.Equal(got, want) {
+		t.Fatalf("numbers partly without a message are %v, want %v", got, want)
+	}
 	if _, ok := m.Resolve(imap.NumSet{{Start: 1, Stop: uint32(len(list) + 1)}}); ok {
 		t.Fatal("a number without a message is taken")
 	}
