@@ -1,6 +1,7 @@
 package store
 
 import (
+	"slices"
 	"time"
 
 	"github.com/mailstead/mailstead/store/blob"
@@ -220,4 +221,15 @@ type OpResult struct {
 
 	EmailID  EmailID  // Append: the id it got
 	ThreadID ThreadID // Append: the thread it joined
+}
+
+// Clone returns a Result that shares nothing with r.
+func (r Result) Clone() Result {
+	r.Ops = slices.Clone(r.Ops)
+	for i := range r.Ops {
+		o := &r.Ops[i]
+		o.Source, o.Dest = o.Source.Clone(), o.Dest.Clone()
+		o.Changed, o.Modified, o.Missing = o.Changed.Clone(), o.Modified.Clone(), o.Missing.Clone()
+	}
+	return r
 }

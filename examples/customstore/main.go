@@ -1,0 +1,51 @@
+// Command customstore shows the least that the author of a store backend
+// writes: a store.Store over Go maps, served by IMAP. Nothing is kept when it
+// ends.
+//
+// Read store.go (accounts), then account.go (reading), apply.go (a Change) and
+// message.go (what changes messages). The rules that all backends share are
+// package store's: store.Change.Check, store.PutMailbox.On, store.SetFlags.On,
+// store.PutEntry.On. What is left out is said in store_test.go, where
+// storetest.Run judges the rest; the numbers I1 to I15 in comments are the
+// invariants of package store.
+//
+// Run it, log in as alice with any password and append a message:
+//
+//	go run ./examples/customstore
+//	curl -s imap://127.0.0.1:2143/INBOX -u alice:x -T message.eml
+package main
+
+import (
+	"context"
+	"log"
+	"net"
+
+	"github.com/mailstead/mailstead/imap/imapserver"
+	"github.com/mailstead/mailstead/store"
+)
+
+func main() {
+	s := newMapStore()
+	if err := s.Create(context.Background(), "alice", store.AccountInfo{}); err != nil {
+		log.Fatal(err)
+	}
+	srv, err := imapserver.New(imapserver.Config{
+		Store:              s,
+		AllowPlaintextAuth: true, // it listens on loopback only
+		Auth: imapserver.Auth{Login: func(_ context.Context, _ imapserver.Peer, user, _ string) (store.AccountID, error) {
+			if user != "alice" {
+				return "", imapserver.ErrRejected
+			}
+			return store.AccountID(user), nil
+		}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:2143")
+	if err != nil {
+		log.Fatal(err)
+	}
+	log.Printf("IMAP on %s, user alice", l.Addr())
+	log.Fatal(srv.Serve(l))
+}

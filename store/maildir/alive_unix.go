@@ -1,0 +1,13 @@
+//go:build unix
+
+package maildir
+
+import (
+	"errors"
+	"syscall"
+)
+
+// alive reports whether there is such a process.
+func alive(pid int) bool {
+	return pid > 0 && !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH)
+}

@@ -1,0 +1,21 @@
+package maildir
+
+import (
+	"time"
+
+	"github.com/mailstead/mailstead/internal/vfs"
+	"github.com/mailstead/mailstead/store"
+)
+
+// On puts a store on another file system.
+func (o Options) On(f vfs.FS) Options {
+	o.files, o.lockStale = f, time.Nanosecond
+	return o
+}
+
+// The two ways between names and directories.
+
+func DirName(name string) string                 { return dirName(&store.Mailbox{Name: name}) }
+func MailboxName(dir string) (string, bool)      { return mailboxName(dir) }
+func AccountDir(id store.AccountID) string       { return accountDir(id) }
+func AccountOf(d string) (store.AccountID, bool) { return accountOf(d) }
