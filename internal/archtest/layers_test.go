@@ -17,6 +17,7 @@ func layers() []layer {
 	return []layer{
 		{"internal/imapmsg", []string{"store"}},
 		{"internal/imapfetch", []string{"imap", "store"}},
+		{"internal/imaplist", []string{"imap", "store"}},
 		{"internal/imapseq", []string{"imap", "store"}},
 		{"internal/imapsearch", []string{"imap", "store", "store/view"}},
 		{"internal/...", nil},

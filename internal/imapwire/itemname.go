@@ -2,8 +2,9 @@ package imapwire
 
 import "io"
 
-// ConsumeItemName takes 1*(ALPHA / DIGIT / "."): the name of a data item of FETCH, of
-// a section text, or a search key (RFC 3501 §9). The octet behind it must be in b.
+// ConsumeItemName takes 1*(ALPHA / DIGIT / "."): the name of a data item of
+// FETCH, of a section text, or a search key (RFC 3501 §9). The octet behind it
+// must be in b.
 func ConsumeItemName(b []byte) ([]byte, int, error) {
 	n := 0
 	for n < len(b) && isItemChar(b[n]) {
