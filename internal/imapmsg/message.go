@@ -2,7 +2,6 @@ package imapmsg
 
 import (
 	"context"
-	"io"
 	"slices"
 	"time"
 
@@ -67,8 +66,8 @@ func (m *Message) Content(ctx context.Context) (store.Content, error) {
 	return content, nil
 }
 
-// Meta returns the stored Meta, or computes it where it is not stored. It is
-// valid until Reset.
+// Meta returns the stored Meta, or computes it where it is not stored, and
+// offers it to the store. It is valid until Reset.
 func (m *Message) Meta(ctx context.Context) (*store.Meta, error) {
 	if m.hasMeta {
 		return &m.meta, nil
@@ -79,13 +78,8 @@ func (m *Message) Meta(ctx context.Context) (*store.Meta, error) {
 	if err := m.needPrefix(ctx); err != nil {
 		return nil, err
 	}
-	content, err := m.Content(ctx)
-	if err != nil {
-		return nil, err
-	}
-	prefix := m.Prefix()
-	size := content.Size() - prefix
-	m.meta, err = store.ComputeMeta(io.NewSectionReader(content, prefix, size), size)
+	var err error
+	m.meta, err = store.LoadMeta(ctx, m.Mailbox.Account, m.Mailbox.ID, m.m)
 	m.hasMeta = err == nil
 	return &m.meta, err
 }

@@ -1,6 +1,7 @@
 package maildir_test
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -11,11 +12,11 @@ import (
 	"github.com/mailstead/mailstead/store/storetest"
 )
 
-// TestStore judges the backend with KeepBlobs, which the rules about Message.Blob,
-// Holds and expunged content need.
-func TestStore(t *testing.T) {
-	if testing.Short() {
-		t.Skip("syncs real files; TestStoreInMemory is the same in memory")
+// TestStoreFull judges the backend on real files, with KeepBlobs, which the rules
+// about Message.Blob, Holds and expunged content need.
+func TestStoreFull(t *testing.T) {
+	if os.Getenv("MAILSTEAD_FULL") == "" {
+		t.Skip("syncs real files for minutes, with MAILSTEAD_FULL=1; TestStoreInMemory is the same in memory")
 	}
 	run(t, func(t *testing.T) string { return filepath.Join(t.TempDir(), "mail") }, maildir.Options{KeepBlobs: true})
 }

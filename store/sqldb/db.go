@@ -40,7 +40,10 @@ type DB struct {
 	poisoned atomic.Bool
 	stats    counters
 
+	snapshots chan struct{} // one for each that is open or about to be
+
 	mu    sync.RWMutex
+	snaps map[*Snapshot]bool   // those that are open; nil = closed
 	texts map[string]string    // query → text in the dialect
 	stmts map[string]*sql.Stmt // query → statement of the read pool
 }
@@ -71,9 +74,15 @@ func New(o Options) (*DB, error) {
 	db := &DB{
 		dialect: o.Dialect, write: o.Write, read: o.Read, log: o.Logger,
 		stopped: make(chan struct{}),
+		snaps:   make(map[*Snapshot]bool),
 		texts:   make(map[string]string),
 		stmts:   make(map[string]*sql.Stmt),
 	}
+	places := maxSnapshots
+	if n := o.Read.Stats().MaxOpenConnections; n > 0 {
+		places = max(1, n/2)
+	}
+	db.snapshots = make(chan struct{}, places)
 	db.waiting.init(o.MaxBatch)
 	c := &committer{db: db, ses: session{db: db}}
 	go c.loop()
@@ -103,7 +112,8 @@ func (db *DB) Commit(ctx context.Context, w Work) error {
 	return db.dialect.explain(<-it.done)
 }
 
-// Close lets the Work that waits finish, refuses more, and closes the handles.
+// Close lets the Work that waits finish, refuses more, and closes the snapshots
+// that are open and the handles.
 func (db *DB) Close() error {
 	if !db.waiting.close() {
 		<-db.stopped
@@ -114,8 +124,12 @@ func (db *DB) Close() error {
 	for _, s := range db.stmts {
 		s.Close()
 	}
-	db.stmts = nil
+	snaps := db.snaps
+	db.stmts, db.snaps = nil, nil
 	db.mu.Unlock()
+	for s := range snaps {
+		s.Close()
+	}
 	var err error
 	if db.read != db.write {
 		err = db.read.Close()

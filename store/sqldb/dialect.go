@@ -25,6 +25,10 @@ type Dialect struct {
 	// Begin and Commit are the statements around a batch; "" = BEGIN, COMMIT.
 	Begin, Commit string
 
+	// BeginSnapshot begins a transaction that reads, and sees the database as
+	// it is at its first statement; "" = BEGIN.
+	BeginSnapshot string
+
 	// LockSchema is run first in the transaction of a migration where Begin
 	// does not exclude other writers; "" = nothing.
 	LockSchema string

@@ -61,6 +61,7 @@ func (db *DB) readStmt(ctx context.Context, query string) (*sql.Stmt, error) {
 // Collect runs a query and returns all its rows. Nothing is held when it
 // returns; scan copies what it keeps.
 func Collect[T any](ctx context.Context, q Querier, scan func(*sql.Rows) (T, error), query string, args ...any) ([]T, error) {
+	defer inTurn(q)()
 	rows, err := q.Query(ctx, query, args...)
 	if err != nil {
 		return nil, err
@@ -80,6 +81,7 @@ func Collect[T any](ctx context.Context, q Querier, scan func(*sql.Rows) (T, err
 // Each runs a query and calls scan for every row. Until it returns it holds a
 // connection and a snapshot, so scan does nothing but decode.
 func Each(ctx context.Context, q Querier, scan func(*sql.Rows) error, query string, args ...any) error {
+	defer inTurn(q)()
 	rows, err := q.Query(ctx, query, args...)
 	if err != nil {
 		return err
@@ -95,6 +97,7 @@ func Each(ctx context.Context, q Querier, scan func(*sql.Rows) error, query stri
 
 // One is Collect for the first row; ok is false when there is none.
 func One[T any](ctx context.Context, q Querier, scan func(*sql.Rows) (T, error), query string, args ...any) (t T, ok bool, err error) {
+	defer inTurn(q)()
 	rows, err := q.Query(ctx, query, args...)
 	if err != nil {
 		return t, false, err

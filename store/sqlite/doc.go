@@ -17,6 +17,9 @@
 // but lose acknowledged changes in a power cut. The directory is synced after
 // files were made in it, so that they have their names after a power cut.
 //
+// While a store.Snapshot is open SQLite cannot start its WAL anew, which grows
+// by what is written meanwhile; sqlstore.Options.SnapshotFor bounds that.
+//
 // # What a crash leaves
 //
 //	power cut during      leaves                            next Open

@@ -28,6 +28,7 @@ type account struct {
 	usage    store.Usage // Limits unused
 	boxes    map[store.MailboxID]*box
 	names    map[string]*box // those that are there
+	held     []store.Hold    // by name
 	dirty    []*box          // changed since they were published
 	touched  bool            // changed in this batch
 	dropped  bool
@@ -81,9 +82,21 @@ func (s *Store) touch(tx *sqldb.Tx, a *account) {
 // publish shows the committed state to readers and wakes those who wait.
 func (s *Store) publish(a *account) {
 	a.touched = false
+	grown := a.show()
+	if a.dropped {
+		s.forget(a)
+	}
+	if grown {
+		s.wake.notify(a.num)
+	}
+}
+
+// show copies the working state to what readers see, and reports whether they
+// see more than before.
+func (a *account) show() (grown bool) {
 	a.mu.Lock()
 	p := &a.pub
-	grown := p.modSeq != a.modSeq || p.dropped != a.dropped
+	grown = p.modSeq != a.modSeq || p.dropped != a.dropped
 	p.info, p.modSeq, p.purged, p.usage, p.dropped = a.info, a.modSeq, a.purged, a.usage, a.dropped
 	p.usage.Limits = a.info.Limits
 	if p.boxes == nil {
@@ -113,12 +126,7 @@ func (s *Store) publish(a *account) {
 	a.dirty = a.dirty[:0]
 	a.mu.Unlock()
 	a.ready.Store(true)
-	if a.dropped {
-		s.forget(a)
-	}
-	if grown {
-		s.wake.notify(a.num)
-	}
+	return grown
 }
 
 // sortedLocked is all mailboxes by name.

@@ -88,15 +88,8 @@ func (s *Store) load(tx *sqldb.Tx, id store.AccountID) (*account, error) {
 		}
 		return a, nil
 	}
-	a, ok, err := sqldb.One(tx.Context(), tx, scanAccount, `SELECT name, state, created, max_bytes, max_messages,
-		max_mailboxes, id, modseq, purged, validity, boxes, arrivals FROM account WHERE name = ? AND dropped = 0`, string(id))
+	a, err := readAccount(tx.Context(), tx, id)
 	if err != nil {
-		return nil, err
-	}
-	if !ok {
-		return nil, store.ErrNoAccount
-	}
-	if err := a.loadBoxes(tx); err != nil {
 		return nil, err
 	}
 	s.publish(a)
@@ -104,9 +97,26 @@ func (s *Store) load(tx *sqldb.Tx, id store.AccountID) (*account, error) {
 	return a, nil
 }
 
-func (a *account) loadBoxes(tx *sqldb.Tx) error {
+// readAccount reads the working state of an account.
+func readAccount(ctx context.Context, q sqldb.Querier, id store.AccountID) (*account, error) {
+	a, ok, err := sqldb.One(ctx, q, scanAccount, `SELECT name, state, created, max_bytes, max_messages,
+		max_mailboxes, id, modseq, purged, validity, boxes, arrivals FROM account WHERE name = ? AND dropped = 0`, string(id))
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, store.ErrNoAccount
+	}
+	if err := a.loadBoxes(ctx, q); err != nil {
+		return nil, err
+	}
+	a.held, err = readHolds(ctx, q, a.num)
+	return a, err
+}
+
+func (a *account) loadBoxes(ctx context.Context, q sqldb.Querier) error {
 	a.boxes, a.names = make(map[store.MailboxID]*box), make(map[string]*box)
-	list, err := sqldb.Collect(tx.Context(), tx, scanBox, `SELECT num, id, name, validity, uidnext, modseq, highest,
+	list, err := sqldb.Collect(ctx, q, scanBox, `SELECT num, id, name, validity, uidnext, modseq, highest,
 		messages, unseen, deleted, bytes, recent, role, subscribed, noselect, gone FROM mailbox WHERE account = ?`, a.num)
 	if err != nil {
 		return err

@@ -14,6 +14,9 @@ type handle struct {
 	store *Store
 	id    store.AccountID
 	num   int64
+
+	q      sqldb.Querier            // where reads go: the store's db, or a snapshot
+	frozen func() (*account, error) // the account of a snapshot; nil = as it is now
 }
 
 var _ store.Account = (*handle)(nil)
@@ -21,6 +24,9 @@ var _ store.Account = (*handle)(nil)
 // account returns what readers see. ErrNoAccount: it was dropped, also when
 // another one has its name now.
 func (h *handle) account(ctx context.Context) (*account, error) {
+	if h.frozen != nil {
+		return h.frozen()
+	}
 	a, err := h.store.account(ctx, h.id)
 	if err == nil && a.num != h.num {
 		err = store.ErrNoAccount

@@ -131,7 +131,7 @@ func (s *Store) emptyTrash(ctx context.Context) error {
 func (s *Store) empty(ctx context.Context, t *trash, due bool) error {
 	switch t.mailbox {
 	case 0:
-		for _, table := range [...]table{stateTable, logTable, entryTable, onceTable, threadTable} {
+		for _, table := range [...]table{stateTable, logTable, entryTable, onceTable, threadTable, holdTable, leaseTable} {
 			if err := s.remove(ctx, table, `account = ?`, t.account); err != nil {
 				return err
 			}
@@ -237,6 +237,8 @@ var (
 	threadTable  = table{"thread", "account, hash, subject, thread"}
 	entryTable   = table{"entry", "account, mailbox, name"}
 	onceTable    = table{"once", "account, name"}
+	holdTable    = table{"hold", "account, name"}
+	leaseTable   = table{"maildrop", "account"}
 	trashTable   = table{"trash", "account, mailbox, modseq"}
 )
 

@@ -101,6 +101,7 @@ func FuzzUIDs(f *testing.F) {
 
 func FuzzResult(f *testing.F) {
 	f.Add(appendResult(nil, store.Result{ModSeq: 9, Ops: []store.OpResult{{UIDValidity: 7, Dest: store.UIDs(1, 2)}}}))
+	f.Add(appendResult(nil, store.Result{ModSeq: 9, Ops: []store.OpResult{{Held: store.UIDs(3)}, {Changed: store.UIDs(1, 2)}}}))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, err := decodeResult(data)
 		if err != nil {

@@ -5,6 +5,7 @@
 //
 // # RFCs
 //
+//	RFC 1939 §4        lock of the maildrop             as a lease
 //	RFC 3501 §2.3.2    \Recent as RecentFrom, claimed in memory
 //	RFC 7162           ModSeq, change log, tombstones   full
 //	RFC 4315           COPYUID and APPENDUID results    full
@@ -23,6 +24,8 @@
 //	entry    small values; kept as tombstones
 //	once     idempotency keys with their Results
 //	trash    what the cleaner has to take away
+//	hold     legal holds and rules of retention; those of an account are in memory
+//	maildrop who locked the maildrop, and until when
 //
 // There is no index by ModSeq: a query for changes reads the log, or where that
 // is long, the state, which is short. Flagging 10,000 messages rewrites about a
@@ -50,7 +53,11 @@
 //   - I5: working state of an account that a failed batch touched is dropped
 //     and read again.
 //   - I6: no transaction, connection or lock is held while a caller's loop
-//     body runs.
+//     body runs, but for the one of a Snapshot, which ends after
+//     Options.SnapshotFor.
+//   - I7: what a hold covers is not deleted. The committer judges it on the
+//     holds that are committed or written before in the batch, so the cleaner
+//     never meets a covered message.
 //
 // # What a crash leaves
 //
@@ -59,10 +66,11 @@
 //	after the commit     the Change whole                            Once answers a retry
 //	in the background    a deletion half cleaned away; trash has it  the cleaner goes on
 //	claims of \Recent    may be lost: messages are recent again      nothing
+//	offers of Meta       may be lost                                 they are computed again
 //
 // # Lock order
 //
-// Store.mu, then account.mu. waiters.mu is taken last and alone. The
+// Store.mu, then account.mu. waiters.mu and metas.mu are taken last and alone. The
 // committer's goroutine owns the working state and takes these locks only to
 // publish.
 package sqlstore

@@ -91,16 +91,16 @@ func scanLogged(r *sql.Rows) (l logged, err error) {
 
 // readLog passes the rows of one kind behind since to add, in order; add ends
 // the reading by returning false.
-func (s *Store) readLog(ctx context.Context, account, mailbox int64, kind int, since store.ModSeq, add func(logged) bool) error {
+func (h *handle) readLog(ctx context.Context, mailbox int64, kind int, since store.ModSeq, add func(logged) bool) error {
 	pages := sqldb.Pages(func(last *logged) ([]logged, error) {
 		modSeq, seq := since, int64(1<<62)
 		if last != nil {
 			modSeq, seq = last.modSeq, last.seq
 		}
-		return sqldb.Collect(ctx, s.db, scanLogged, `SELECT modseq, seq, uids FROM log
+		return sqldb.Collect(ctx, h.q, scanLogged, `SELECT modseq, seq, uids FROM log
 			WHERE account = ? AND mailbox = ? AND kind = ? AND modseq >= ? AND (modseq > ? OR seq > ?)
 			ORDER BY modseq, seq LIMIT ?`,
-			account, mailbox, int64(kind), int64(modSeq), int64(modSeq), seq, int64(logPage))
+			h.num, mailbox, int64(kind), int64(modSeq), int64(modSeq), seq, int64(logPage))
 	})
 	for l, err := range pages {
 		if err != nil {

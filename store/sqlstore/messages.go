@@ -47,7 +47,7 @@ func (w *walk) run(ctx context.Context) error {
 	if err := w.prepare(ctx); err != nil {
 		return err
 	}
-	r := &blockReader{q: w.store.db, account: w.num, box: w.box, want: w.want, pool: []*block{}, done: len(w.want) == 0}
+	r := &blockReader{q: w.q, account: w.num, box: w.box, want: w.want, pool: []*block{}, done: len(w.want) == 0}
 	for {
 		blocks, err := r.next(ctx)
 		if err != nil {
@@ -77,7 +77,7 @@ func (w *walk) prepare(ctx context.Context) error {
 		return first(err, store.ErrNoMailbox)
 	}
 	w.box = b.num
-	w.facts = factReader{q: w.store.db, account: w.num, box: b.num, fields: w.query.Fields}
+	w.facts = factReader{q: w.q, account: w.num, box: b.num, fields: w.query.Fields}
 	if b.UIDNext <= 1 {
 		return nil
 	}
@@ -112,7 +112,7 @@ type grave struct {
 // state itself is read instead: it has the ModSeq of every message.
 func (w *walk) readChanges(ctx context.Context) error {
 	all := w.want
-	err := w.store.readLog(ctx, w.num, w.box, logGone, w.query.Since, func(l logged) bool {
+	err := w.readLog(ctx, w.box, logGone, w.query.Since, func(l logged) bool {
 		for _, r := range l.uids.Intersect(all) {
 			w.graves = append(w.graves, grave{r, l.modSeq})
 		}
@@ -124,7 +124,7 @@ func (w *walk) readChanges(ctx context.Context) error {
 	slices.SortFunc(w.graves, func(x, y grave) int { return cmp.Compare(x.First, y.First) })
 	var changed store.UIDSet
 	rows := 0
-	err = w.store.readLog(ctx, w.num, w.box, logChanged, w.query.Since, func(l logged) bool {
+	err = w.readLog(ctx, w.box, logChanged, w.query.Since, func(l logged) bool {
 		rows += len(l.uids)
 		changed.AddSet(l.uids)
 		return rows < changedMax
@@ -162,8 +162,22 @@ func (w *walk) readFacts(ctx context.Context) error {
 	for _, f := range w.found {
 		w.uids = append(w.uids, f.uid)
 	}
-	_, err := w.facts.read(ctx, w.uids)
-	return err
+	if w.query.Fields&store.FieldMeta == 0 {
+		_, err := w.facts.read(ctx, w.uids)
+		return err
+	}
+	// In this order nothing is missed that is written meanwhile.
+	offers := w.store.metas.find(w.num, w.box, w.uids)
+	out, err := w.facts.read(ctx, w.uids)
+	if err != nil {
+		return err
+	}
+	for i, o := range offers {
+		if o != nil && (len(out[i].Meta) == 0 || out[i].Meta[0] <= o.meta[0]) {
+			out[i].Meta = o.meta
+		}
+	}
+	return nil
 }
 
 // page shows the messages found, and the tombstones before them.

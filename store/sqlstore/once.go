@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/sqldb"
@@ -36,12 +37,21 @@ func (c *change) writeOnce(key string, r store.Result) error {
 	return err
 }
 
-const resultVersion = 1
+// Versions of an encoded Result. The first has no Held; it is written where
+// there is none, so that an earlier program reads it.
+const (
+	resultVersion     = 1
+	resultVersionHeld = 2
+)
 
 // appendResult encodes a Result: version octet, ModSeq, number of Ops, and for
 // each its ids, UIDVALIDITY and sets with their lengths.
 func appendResult(dst []byte, r store.Result) []byte {
-	dst = append(dst, resultVersion)
+	version := byte(resultVersion)
+	if slices.ContainsFunc(r.Ops, func(o store.OpResult) bool { return len(o.Held) > 0 }) {
+		version = resultVersionHeld
+	}
+	dst = append(dst, version)
 	dst = binary.AppendUvarint(dst, uint64(r.ModSeq))
 	dst = binary.AppendUvarint(dst, uint64(len(r.Ops)))
 	for i := range r.Ops {
@@ -50,7 +60,7 @@ func appendResult(dst []byte, r store.Result) []byte {
 			dst = append(dst, id[:]...)
 		}
 		dst = binary.AppendUvarint(dst, uint64(o.UIDValidity))
-		for _, set := range sets(o) {
+		for _, set := range sets(o, version) {
 			b := appendUIDs(nil, *set)
 			dst = binary.AppendUvarint(dst, uint64(len(b)))
 			dst = append(dst, b...)
@@ -61,7 +71,8 @@ func appendResult(dst []byte, r store.Result) []byte {
 
 func decodeResult(b []byte) (r store.Result, err error) {
 	d := decoder{b: b}
-	if v := d.octet(); v != resultVersion {
+	v := d.octet()
+	if v != resultVersion && v != resultVersionHeld {
 		return r, fmt.Errorf("%w: result of version %d", store.ErrVersion, v)
 	}
 	r.ModSeq = store.ModSeq(d.uvarint())
@@ -71,7 +82,7 @@ func decodeResult(b []byte) (r store.Result, err error) {
 		copy(o.EmailID[:], d.take(16))
 		copy(o.ThreadID[:], d.take(16))
 		o.UIDValidity = store.UIDValidity(d.uvarint())
-		for _, set := range sets(&o) {
+		for _, set := range sets(&o, v) {
 			if *set, err = consumeUIDs(d.take(d.count())); err != nil {
 				return r, err
 			}
@@ -84,6 +95,11 @@ func decodeResult(b []byte) (r store.Result, err error) {
 	return r, nil
 }
 
-func sets(o *store.OpResult) [5]*store.UIDSet {
-	return [...]*store.UIDSet{&o.Source, &o.Dest, &o.Changed, &o.Modified, &o.Missing}
+// sets are those that a version has, in their order.
+func sets(o *store.OpResult, version byte) []*store.UIDSet {
+	list := []*store.UIDSet{&o.Source, &o.Dest, &o.Changed, &o.Modified, &o.Missing, &o.Held}
+	if version == resultVersion {
+		return list[:5]
+	}
+	return list
 }

@@ -42,6 +42,9 @@ func (c *change) jump() {
 
 // dropAccount carries out a DropAccount: one mark; the cleaner does the rest.
 func (c *change) dropAccount() (store.OpResult, error) {
+	if err := c.mayDrop(); err != nil {
+		return store.OpResult{}, err
+	}
 	c.take()
 	c.a.dropped = true
 	if err := c.discard(0, nil); err != nil {

@@ -1,6 +1,10 @@
 package sqlstore
 
-import "github.com/mailstead/mailstead/store"
+import (
+	"slices"
+
+	"github.com/mailstead/mailstead/store"
+)
 
 // copied is the state of a message on its way to another mailbox.
 type copied struct {
@@ -23,6 +27,12 @@ func (c *change) copy(op *store.Copy) (store.OpResult, error) {
 	if err != nil {
 		return store.OpResult{}, err
 	}
+	var held store.UIDSet
+	if op.Move {
+		if list, held, err = c.movable(src, list); err != nil {
+			return store.OpResult{}, err
+		}
+	}
 	if err := c.allow(0, int64(len(list))); err != nil {
 		return store.OpResult{}, err
 	}
@@ -32,8 +42,25 @@ func (c *change) copy(op *store.Copy) (store.OpResult, error) {
 		}
 	}
 	r, err := c.copyAll(src, dst, list, op.Move)
-	r.Missing = op.UIDs.Minus(r.Source)
+	r.Held, r.Missing = held, op.UIDs.Minus(r.Source).Minus(held)
 	return r, err
+}
+
+// movable takes those messages of src out of list that a hold keeps there.
+func (c *change) movable(src *box, list []copied) (free []copied, held store.UIDSet, err error) {
+	g := c.guard(src, true)
+	if len(g.holds) == 0 {
+		return list, nil, nil
+	}
+	var all store.UIDSet
+	for i := range list {
+		all.Add(list[i].uid)
+	}
+	if held, err = g.covered(all); err != nil {
+		return nil, nil, err
+	}
+	free = slices.DeleteFunc(list, func(m copied) bool { return held.Contains(m.uid) })
+	return free, held, nil
 }
 
 // collect reads the state of messages, at most limit.

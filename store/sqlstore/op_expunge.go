@@ -12,7 +12,11 @@ func (c *change) expunge(op *store.Expunge) (store.OpResult, error) {
 	if err != nil {
 		return store.OpResult{}, err
 	}
-	var there, gone store.UIDSet
+	held, err := c.guard(b, false).covered(op.UIDs)
+	if err != nil {
+		return store.OpResult{}, err
+	}
+	var there, gone, kept store.UIDSet
 	err = c.remove(b, op.UIDs, func(r *row) (bool, error) {
 		there.Add(r.uid)
 		if err := c.allow(1, 0); err != nil {
@@ -21,11 +25,15 @@ func (c *change) expunge(op *store.Expunge) (store.OpResult, error) {
 		if op.OnlyDeleted && r.flags&store.Deleted == 0 {
 			return false, nil
 		}
+		if held.Contains(r.uid) {
+			kept.Add(r.uid)
+			return false, nil
+		}
 		gone.Add(r.uid)
 		return true, nil
 	})
 	res := here(b)
-	res.Changed, res.Missing = gone, op.UIDs.Minus(there)
+	res.Changed, res.Held, res.Missing = gone, kept, op.UIDs.Minus(there)
 	return res, err
 }
 

@@ -102,6 +102,9 @@ func (c *change) deleteMailbox(b *box) (store.OpResult, error) {
 		return store.OpResult{}, store.ErrNoMailbox
 	}
 	r := here(b)
+	if err := c.mayDelete(b); err != nil {
+		return r, err
+	}
 	c.take()
 	if err := c.discard(b.num, nil); err != nil {
 		return r, err

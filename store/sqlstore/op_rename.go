@@ -44,6 +44,13 @@ func (c *change) renameInbox(inbox *box, name string) (store.OpResult, error) {
 	if err != nil {
 		return store.OpResult{}, err
 	}
+	list, held, err := c.movable(inbox, list)
+	if err == nil && len(held) > 0 {
+		err = store.ErrHeld
+	}
+	if err != nil {
+		return store.OpResult{}, err
+	}
 	if err := c.allow(0, int64(len(list))); err != nil {
 		return store.OpResult{}, err
 	}

@@ -7,7 +7,7 @@ const component = "store"
 
 // schema is every version of the tables. The account's number comes first in
 // every key. Times are seconds since 1970; 0 stands for "never".
-var schema = []sqldb.Migration{version1}
+var schema = []sqldb.Migration{version1, version2, version3}
 
 var version1 = sqldb.Migration{
 	// One row an account. modseq is its counter, purged its purge mark,
@@ -46,7 +46,7 @@ var version1 = sqldb.Migration{
 		data {blob} NOT NULL,
 		PRIMARY KEY (account, mailbox, first)) {clustered}`,
 
-	// Facts of messages: what never changes. A row outlives its message until
+	// Facts of messages: what never changes, but for meta, which is a cache. A row outlives its message until
 	// the hold on its blob ends.
 	`CREATE TABLE fact (
 		account {int} NOT NULL, mailbox {int} NOT NULL, uid {int} NOT NULL,
@@ -88,4 +88,22 @@ var version1 = sqldb.Migration{
 		account {int} NOT NULL, mailbox {int} NOT NULL, modseq {int} NOT NULL,
 		at {int} NOT NULL, uids {blob} NOT NULL,
 		PRIMARY KEY (account, mailbox, modseq)) {clustered}`,
+}
+
+var version2 = sqldb.Migration{
+	// Holds, see store.Hold. mailbox is its id, zeros for the account. until
+	// and nanos are NULL when the hold has no end; keep is nanoseconds.
+	`CREATE TABLE hold (
+		account {int} NOT NULL, name {blob} NOT NULL,
+		reason {blob} NOT NULL,
+		mailbox {blob} NOT NULL, uids {blob} NOT NULL,
+		until {int}, nanos {int}, keep {int} NOT NULL,
+		PRIMARY KEY (account, name))`,
+}
+
+var version3 = sqldb.Migration{
+	// The account's locked maildrop; until is microseconds since 1970.
+	`CREATE TABLE maildrop (
+		account {int} PRIMARY KEY,
+		holder {blob} NOT NULL, until {int} NOT NULL)`,
 }

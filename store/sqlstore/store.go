@@ -32,6 +32,12 @@ type Options struct {
 	// deletions start one at once. Zero = 1 hour, negative = never.
 	CleanEvery time.Duration
 
+	// SnapshotFor is how long a Snapshot may stay open; it keeps the database
+	// from using its log's space again. Zero = 1 hour, negative = without a
+	// limit; then what was expunged more than 24 hours ago may have no content
+	// any more.
+	SnapshotFor time.Duration
+
 	// Logger gets what no caller can be told; nil = slog.Default().
 	Logger *slog.Logger
 }
@@ -49,6 +55,9 @@ func (o *Options) setDefaults() {
 	o.KeepOnce = max(o.KeepOnce, 30*24*time.Hour)
 	if o.CleanEvery == 0 {
 		o.CleanEvery = time.Hour
+	}
+	if o.SnapshotFor == 0 {
+		o.SnapshotFor = time.Hour
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
@@ -68,6 +77,7 @@ type Store struct {
 
 	wake    waiters
 	cleaner cleaner
+	metas   metas
 
 	mu       sync.RWMutex
 	accounts map[store.AccountID]*account // those in memory
@@ -90,6 +100,7 @@ func New(ctx context.Context, db *sqldb.DB, blobs blob.Blobs, o Options) (*Store
 	}
 	s.wake.init()
 	s.cleaner.start(s)
+	s.metas.start(s)
 	return s, nil
 }
 
@@ -97,12 +108,14 @@ func New(ctx context.Context, db *sqldb.DB, blobs blob.Blobs, o Options) (*Store
 func (s *Store) Blobs() blob.Blobs { return s.blobs }
 
 // Close implements store.Store: what was handed over is done, Wait returns
-// ErrClosed, the cleaner has ended, and claims of \Recent are written.
+// ErrClosed, the cleaner has ended, and claims of \Recent and offers of Meta are
+// written.
 func (s *Store) Close() error {
 	if !s.wake.close() {
 		return nil
 	}
 	s.cleaner.stop()
+	s.metas.stop()
 	err := s.db.Commit(context.Background(), sqldb.Work{Key: "close", Do: s.flushRecent})
 	if errors.Is(err, sqldb.ErrClosed) {
 		err = nil
@@ -116,7 +129,7 @@ func (s *Store) Open(ctx context.Context, id store.AccountID) (store.Account, er
 	if err != nil {
 		return nil, fail("open", id, err)
 	}
-	return &handle{store: s, id: id, num: a.num}, nil
+	return &handle{store: s, id: id, num: a.num, q: s.db}, nil
 }
 
 // Accounts implements store.Store.
