@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/imap"
+	"github.com/mailstead/mailstead/internal/imapfetch"
+	"github.com/mailstead/mailstead/internal/imapsearch"
 	"github.com/mailstead/mailstead/internal/imapwire"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/view"
@@ -117,7 +119,7 @@ func (s *session) answer(cmd *command, err error) *reply {
 	if _, ok := errors.AsType[*imapwire.TooBigError](err); ok {
 		return &reply{"NO", string(imap.CodeTooBig), "Literal too large"}
 	}
-	for _, a := range storeAnswers {
+	for _, a := range answers {
 		if errors.Is(err, a.err) {
 			return &reply{"NO", string(a.code), a.text}
 		}
@@ -125,12 +127,15 @@ func (s *session) answer(cmd *command, err error) *reply {
 	return s.report(cmd, err)
 }
 
-// storeAnswers are the errors that mean something to a client.
-var storeAnswers = []struct {
+// answers are the errors that mean something to a client.
+var answers = []struct {
 	err  error
 	code imap.Code
 	text string
 }{
+	{imapfetch.ErrTooManySections, imap.CodeLimit, "Too many sections"},
+	{imapsearch.ErrComplex, imap.CodeLimit, "Search too complex"},
+	{imapsearch.ErrCharset, "BADCHARSET (US-ASCII UTF-8)", "Charset not supported"},
 	{store.ErrNoMailbox, imap.CodeNonExistent, "No such mailbox"},
 	{store.ErrExists, imap.CodeAlreadyExists, "Mailbox exists already"},
 	{store.ErrInbox, imap.CodeCannot, "Not possible with INBOX"},

@@ -5,6 +5,8 @@ import (
 	"strconv"
 
 	"github.com/mailstead/mailstead/imap"
+	"github.com/mailstead/mailstead/internal/imapfetch"
+	"github.com/mailstead/mailstead/internal/imapmsg"
 	"github.com/mailstead/mailstead/internal/imapwire"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/view"
@@ -21,14 +23,14 @@ func (s *session) fetch(cmd *command) error {
 		return err
 	}
 	if cmd.uid {
-		plan.items |= imap.FetchUID
+		plan.Items |= imap.FetchUID
 	}
 	t, err := s.table()
 	if err != nil {
 		return err
 	}
 	f := &fetcher{session: s, plan: plan, table: t, uids: uids}
-	if plan.seen && !s.sel.readOnly {
+	if plan.Seen && !s.sel.readOnly {
 		if err := f.markSeen(); err != nil {
 			return err
 		}
@@ -36,12 +38,12 @@ func (s *session) fetch(cmd *command) error {
 	if s.sel.newKeywords(f.table) {
 		s.tellFlags(f.table)
 	}
-	if plan.items&^(imap.FetchUID|imap.FetchFlags|imap.FetchSize) == 0 && len(plan.sections) == 0 {
+	if plan.TableSuffices() {
 		f.fromTable()
 	} else if err := f.fromStore(); err != nil {
 		return err
 	}
-	if plan.items&imap.FetchFlags != 0 {
+	if plan.Items&imap.FetchFlags != 0 {
 		s.sel.echo = echo{uids, f.table}
 	} else {
 		s.sel.echo = echo{f.marked, f.table}
@@ -49,17 +51,40 @@ func (s *session) fetch(cmd *command) error {
 	return f.result(cmd)
 }
 
+// readFetch takes SP sequence-set SP and what FETCH asks for, CRLF.
+func (s *session) readFetch() (imap.NumSet, *imapfetch.Plan, error) {
+	if err := s.dec.SP(); err != nil {
+		return nil, nil, err
+	}
+	set, err := imapwire.Take(s.dec, imapwire.ConsumeSeqSet)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := s.dec.SP(); err != nil {
+		return nil, nil, err
+	}
+	plan, err := imapfetch.Parse(s.dec)
+	if err != nil {
+		return nil, nil, err
+	}
+	return imap.NumSet(set), plan, s.dec.End()
+}
+
+// source is where the messages of the selected mailbox are read from.
+func (s *session) source() imapmsg.Mailbox {
+	return imapmsg.Mailbox{Account: s.account.Store(), ID: s.sel.id}
+}
+
 // fetcher runs one FETCH.
 type fetcher struct {
 	session *session
-	plan    *fetchPlan
+	plan    *imapfetch.Plan
 	table   *view.Table
 	uids    store.UIDSet
 	marked  store.UIDSet // got \Seen by this command
 
 	sent    int64
-	failure error  // of a message that could not be read
-	buf     []byte // for header fields
+	failure error // of a message that could not be read
 
 	// The flag list of the last message, and for which state it is.
 	flags      []byte
@@ -124,10 +149,10 @@ func (f *fetcher) begin(row *view.Row) []byte {
 	s := f.session
 	b := s.enc.AvailableBuffer()
 	b = append(b, "* "...)
-	b = strconv.AppendUint(b, uint64(s.sel.told.seq(row.UID)), 10)
+	b = strconv.AppendUint(b, uint64(s.sel.told.Seq(row.UID)), 10)
 	b = append(b, " FETCH ("...)
 	from := len(b)
-	items := f.plan.items
+	items := f.plan.Items
 	if items&imap.FetchUID != 0 {
 		b = append(b, "UID "...)
 		b = strconv.AppendUint(b, uint64(row.UID), 10)
@@ -169,23 +194,14 @@ func (f *fetcher) appendFlags(b []byte, row *view.Row) []byte {
 // fromStore answers with what the store has to be asked for.
 func (f *fetcher) fromStore() error {
 	s := f.session
-	q := store.Query{UIDs: f.uids}
-	if f.plan.items&imap.FetchInternalDate != 0 {
-		q.Fields |= store.FieldDates
-	}
-	if f.plan.items&(imap.FetchEnvelope|imap.FetchBody|imap.FetchBodyStructure) != 0 {
-		q.Fields |= store.FieldMeta
-	}
-	if len(f.plan.sections) > 0 {
-		q.Fields |= store.FieldContent
-		if f.plan.needsMeta() {
-			q.Fields |= store.FieldMeta
-		}
-	}
+	q := store.Query{UIDs: f.uids, Fields: f.plan.Fields()}
 	if len(f.uids) == 0 {
 		return nil
 	}
-	for m, err := range s.account.Store().Messages(s.ctx, s.sel.id, q) {
+	source := s.source()
+	msg := imapmsg.Message{Mailbox: &source}
+	w := imapfetch.Writer{Enc: s.enc, Plan: f.plan}
+	for m, err := range source.Account.Messages(s.ctx, source.ID, q) {
 		if err != nil {
 			return err
 		}
@@ -193,7 +209,8 @@ func (f *fetcher) fromStore() error {
 		if row == nil || m.Gone {
 			continue
 		}
-		err := f.message(row, m, q.Fields)
+		msg.Reset(m, q.Fields)
+		err := f.message(&w, &msg, row)
 		switch {
 		case s.enc.Err() != nil:
 			return s.enc.Err()
@@ -209,48 +226,24 @@ func (f *fetcher) fromStore() error {
 }
 
 // message writes the FETCH response of one message.
-func (f *fetcher) message(row *view.Row, m *store.Message, fields store.Fields) error {
-	msg := mail{session: f.session, row: row, m: m, fields: fields}
-	defer msg.close()
-	if err := msg.prepare(f.plan); err != nil {
+func (f *fetcher) message(w *imapfetch.Writer, m *imapmsg.Message, row *view.Row) error {
+	defer m.Close()
+	if err := w.Prepare(f.session.ctx, m); err != nil {
 		return err
 	}
 	enc := f.session.enc
-	b := f.begin(row)
-	first := b[len(b)-1] == '(' // no item so far
-	item := func(name string) {
-		if !first {
-			b = append(b, ' ')
-		}
-		first = false
-		b = append(b, name...)
+	if err := w.Items(f.begin(row), m); err != nil {
+		f.broken(err)
 	}
-	items := f.plan.items
-	if items&imap.FetchInternalDate != 0 {
-		item("INTERNALDATE ")
-		b = imapwire.AppendDateTime(b, m.Received)
-	}
-	if items&imap.FetchEnvelope != 0 {
-		item("ENVELOPE ")
-		b = append(b, msg.meta.Envelope...)
-	}
-	if items&imap.FetchBody != 0 {
-		item("BODY ")
-		b = append(b, msg.meta.Body...)
-	}
-	if items&imap.FetchBodyStructure != 0 {
-		item("BODYSTRUCTURE ")
-		b = append(b, msg.meta.BodyStructure...)
-	}
-	for i := range f.plan.sections {
-		sec := &f.plan.sections[i]
-		item("")
-		b = append(sec.AppendName(b), ' ')
-		_, _ = enc.Write(b)
-		f.section(&msg, sec)
-		b = enc.AvailableBuffer()
-	}
-	_, _ = enc.Write(append(b, ")\r\n"...))
+	enc.Raw(")\r\n")
 	f.sent++
 	return enc.Err()
+}
+
+// broken ends a connection in the middle of a response: what was announced
+// cannot be sent.
+func (f *fetcher) broken(err error) {
+	f.session.conn.log.Error("imap: message could not be read", "account", f.session.id, "err", err)
+	f.session.conn.nc.Close()
+	f.session.conn.readErr = err
 }

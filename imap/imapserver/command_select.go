@@ -47,11 +47,11 @@ func (s *session) open(cmd *command, readOnly bool) error {
 func (s *session) tellMailbox(t *view.Table, m *store.Mailbox) {
 	sel := s.sel
 	s.tellFlags(t)
-	sel.told.add(t.UIDs())
-	if len(sel.told.uids) > 0 {
-		sel.recent = s.claimRecent(t, sel.told.uids)
+	sel.told.Add(t.UIDs())
+	if len(sel.told.UIDs()) > 0 {
+		sel.recent = s.claimRecent(t, sel.told.UIDs())
 	}
-	s.enc.Raw("* ").Number(uint64(sel.told.len())).Raw(" EXISTS\r\n")
+	s.enc.Raw("* ").Number(uint64(sel.told.Len())).Raw(" EXISTS\r\n")
 	s.enc.Raw("* ").Number(uint64(sel.recentCount())).Raw(" RECENT\r\n")
 	if seq := s.firstUnseen(t); seq > 0 {
 		s.enc.Raw("* OK [UNSEEN ").Number(uint64(seq)).Raw("] First unseen message\r\n")
@@ -65,7 +65,7 @@ func (s *session) tellMailbox(t *view.Table, m *store.Mailbox) {
 // none.
 func (s *session) firstUnseen(t *view.Table) uint32 {
 	for r := range t.Without(store.Seen, 1, t.MaxUID()) {
-		return s.sel.told.seq(r.UID)
+		return s.sel.told.Seq(r.UID)
 	}
 	return 0
 }

@@ -34,30 +34,17 @@ func (s *session) readCreated() (string, error) {
 // read to its end.
 const badName = "\x00"
 
-// cleanName decodes modified UTF-7 (RFC 3501 §5.1.3). Names that some client
-// sends in plain UTF-8 are taken too: no name in modified UTF-7 has such octets.
+// cleanName is the name as the store writes it.
 func cleanName(wire string) (string, error) {
-	name := wire
-	if isASCII(wire) {
-		var err error
-		if name, err = imapwire.DecodeUTF7([]byte(wire)); err != nil {
-			return badName, nil
-		}
+	name, err := imapwire.DecodeMailbox(wire)
+	if err != nil {
+		return badName, nil
 	}
 	clean, err := store.CleanName(name)
 	if err != nil {
 		return badName, nil
 	}
 	return clean, nil
-}
-
-func isASCII[S []byte | string](s S) bool {
-	for i := range len(s) {
-		if s[i] >= 0x80 {
-			return false
-		}
-	}
-	return true
 }
 
 // creatable refuses names that no mailbox can be given.

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/mailstead/mailstead/imap"
+	"github.com/mailstead/mailstead/internal/imapseq"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/view"
 )
@@ -14,7 +15,7 @@ type selected struct {
 	name     string
 	readOnly bool
 
-	told   seqMap       // the messages that the client knows
+	told   imapseq.Map  // the messages that the client knows
 	recent store.UIDSet // those that are \Recent for this session, and more
 
 	// What the client was told stands as of these mod-sequences: all flags,
@@ -45,17 +46,17 @@ func (e *echo) has(r *view.Row) bool {
 // resolve turns the set of a command into UIDs that the client knows.
 func (sel *selected) resolve(cmd *command, set imap.NumSet) (store.UIDSet, error) {
 	if !cmd.uid {
-		uids, ok := sel.told.resolve(set)
+		uids, ok := sel.told.Resolve(set)
 		if !ok {
 			return nil, bad("No such message")
 		}
 		return uids, nil
 	}
-	last := sel.told.uids.Max()
+	last := sel.told.LastUID()
 	if last == 0 {
 		return nil, nil
 	}
-	return set.Resolve(uint32(last)).Intersect(sel.told.uids), nil
+	return set.Resolve(uint32(last)).Intersect(sel.told.UIDs()), nil
 }
 
 // appendFlags adds the flag list of a message in parentheses.
@@ -79,7 +80,7 @@ func (sel *selected) appendFlags(dst []byte, t *view.Table, r *view.Row) []byte 
 }
 
 // recentCount is the RECENT of the client.
-func (sel *selected) recentCount() int64 { return sel.recent.Intersect(sel.told.uids).Len() }
+func (sel *selected) recentCount() int64 { return sel.recent.Intersect(sel.told.UIDs()).Len() }
 
 // newKeywords reports whether t has keywords that the client was not told of.
 func (sel *selected) newKeywords(t *view.Table) bool {

@@ -52,13 +52,13 @@ func (s *session) table() (*view.Table, error) {
 func (s *session) sync(t *view.Table, expunge, uid bool) {
 	sel := s.sel
 	if expunge && t.ModSeq() > sel.goneAt {
-		s.tellExpunged(t.Vanished(sel.goneAt, sel.told.uids))
+		s.tellExpunged(t.Vanished(sel.goneAt, sel.told.UIDs()))
 		sel.goneAt = t.ModSeq()
 	}
 	if sel.newKeywords(t) {
 		s.tellFlags(t)
 	}
-	known := sel.told.uids.Max()
+	known := sel.told.LastUID()
 	s.tellNew(t)
 	if t.ModSeq() > sel.flagsAt {
 		for r := range t.Changed(sel.flagsAt) {
@@ -80,13 +80,13 @@ func (s *session) tellExpunged(gone store.UIDSet) {
 		return
 	}
 	sel := s.sel
-	seqs := sel.told.seqs(gone)
+	seqs := sel.told.Seqs(gone)
 	for i := len(seqs) - 1; i >= 0; i-- {
 		for n := seqs[i].Last; n >= seqs[i].First; n-- {
 			s.enc.Raw("* ").Number(uint64(n)).Raw(" EXPUNGE\r\n")
 		}
 	}
-	sel.told.remove(gone)
+	sel.told.Remove(gone)
 	sel.recent = sel.recent.Minus(gone)
 }
 
@@ -94,13 +94,13 @@ func (s *session) tellExpunged(gone store.UIDSet) {
 // not know.
 func (s *session) tellNew(t *view.Table) {
 	sel := s.sel
-	if t.MaxUID() <= sel.told.uids.Max() {
+	if t.MaxUID() <= sel.told.LastUID() {
 		return
 	}
-	fresh := t.UIDsFrom(sel.told.uids.Max() + 1)
-	sel.told.add(fresh)
+	fresh := t.UIDsFrom(sel.told.LastUID() + 1)
+	sel.told.Add(fresh)
 	sel.recent.AddSet(s.claimRecent(t, fresh))
-	s.enc.Raw("* ").Number(uint64(sel.told.len())).Raw(" EXISTS\r\n")
+	s.enc.Raw("* ").Number(uint64(sel.told.Len())).Raw(" EXISTS\r\n")
 	s.enc.Raw("* ").Number(uint64(sel.recentCount())).Raw(" RECENT\r\n")
 }
 
@@ -122,7 +122,7 @@ func (s *session) claimRecent(t *view.Table, fresh store.UIDSet) store.UIDSet {
 
 // tellRow sends the flags of one message that the client knows.
 func (s *session) tellRow(t *view.Table, r *view.Row, uid bool) {
-	seq := s.sel.told.seq(r.UID)
+	seq := s.sel.told.Seq(r.UID)
 	if seq == 0 {
 		return
 	}

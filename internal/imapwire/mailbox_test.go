@@ -32,6 +32,17 @@ func TestUTF7(t *testing.T) {
 	}
 }
 
+func TestDecodeMailbox(t *testing.T) {
+	for wire, want := range map[string]string{"B&AOQ-r": "B\u00e4r", "B\u00e4r & co": "B\u00e4r & co", "": ""} {
+		if got, err := DecodeMailbox(wire); err != nil || got != want {
+			t.Errorf("%q is %q, %v, want %q", wire, got, err, want)
+		}
+	}
+	if got, err := DecodeMailbox("a & b"); err == nil {
+		t.Errorf("a shift that is not closed gave %q", got)
+	}
+}
+
 func FuzzUTF7(f *testing.F) {
 	f.Add("a&-b&U,BTFw-")
 	f.Add("\u00e4\U0001f600")

@@ -57,6 +57,18 @@ func appendShifted(dst []byte, s string) []byte {
 	return append(dst, '-')
 }
 
+// DecodeMailbox decodes a mailbox name or pattern in modified UTF-7 (RFC 3501
+// §5.1.3). Names that some client sends in plain UTF-8 are returned as they
+// are: no name in modified UTF-7 has such octets.
+func DecodeMailbox(wire string) (string, error) {
+	for i := range len(wire) {
+		if wire[i] >= utf8.RuneSelf {
+			return wire, nil
+		}
+	}
+	return DecodeUTF7([]byte(wire))
+}
+
 // DecodeUTF7 returns the UTF-8 form of a name in modified UTF-7. It is strict,
 // so that each name has exactly one form on the wire: printable US-ASCII must
 // stand for itself, a shift must be closed, must not be empty, must not follow

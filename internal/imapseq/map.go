@@ -1,4 +1,4 @@
-package imapserver
+package imapseq
 
 import (
 	"sort"
@@ -7,20 +7,20 @@ import (
 	"github.com/mailstead/mailstead/store"
 )
 
-// seqMap is the messages that a client was told of, in order: sequence number
-// n is the n-th UID of the set. It grows with the gaps between UIDs, not with
-// the messages.
-type seqMap struct {
+// Map is the messages that a client was told of, in order: sequence number n is
+// the n-th UID of the set. The zero value is an empty mailbox. It is not safe
+// for concurrent use.
+type Map struct {
 	uids   store.UIDSet
 	before []uint32 // before[i]: messages in uids[:i]
 	n      uint32   // messages
 }
 
-// len is the number of messages, the EXISTS of the client.
-func (m *seqMap) len() uint32 { return m.n }
+// Len is the number of messages, the EXISTS of the client.
+func (m *Map) Len() uint32 { return m.n }
 
-// seq returns the sequence number of a message; 0 = unknown to the client.
-func (m *seqMap) seq(uid store.UID) uint32 {
+// Seq returns the sequence number of a message; 0 = unknown to the client.
+func (m *Map) Seq(uid store.UID) uint32 {
 	i := sort.Search(len(m.uids), func(i int) bool { return m.uids[i].Last >= uid })
 	if i == len(m.uids) || m.uids[i].First > uid {
 		return 0
@@ -28,19 +28,23 @@ func (m *seqMap) seq(uid store.UID) uint32 {
 	return m.before[i] + uint32(uid-m.uids[i].First) + 1
 }
 
-// uid returns the message with that sequence number, 1..len.
-func (m *seqMap) uid(seq uint32) store.UID {
+// UIDs returns the messages in order. The set is shared: it must not be changed,
+// and is valid until the next Add or Remove.
+func (m *Map) UIDs() store.UIDSet { return m.uids }
+
+// UID returns the message with that sequence number, 1..Len.
+func (m *Map) UID(seq uint32) store.UID {
 	i := m.run(seq)
 	return m.uids[i].First + store.UID(seq-1-m.before[i])
 }
 
 // run finds the range that holds a sequence number.
-func (m *seqMap) run(seq uint32) int {
+func (m *Map) run(seq uint32) int {
 	return sort.Search(len(m.before), func(i int) bool { return m.before[i] >= seq }) - 1
 }
 
-// add puts messages behind all others.
-func (m *seqMap) add(set store.UIDSet) {
+// Add puts messages behind all others.
+func (m *Map) Add(set store.UIDSet) {
 	for _, r := range set {
 		if i := len(m.uids) - 1; i >= 0 && m.uids[i].Last+1 == r.First {
 			m.uids[i].Last = r.Last
@@ -52,21 +56,21 @@ func (m *seqMap) add(set store.UIDSet) {
 	}
 }
 
-// remove takes messages out.
-func (m *seqMap) remove(set store.UIDSet) {
+// Remove takes messages out.
+func (m *Map) Remove(set store.UIDSet) {
 	uids := m.uids.Minus(set)
-	*m = seqMap{before: make([]uint32, 0, len(uids)), uids: uids}
+	*m = Map{before: make([]uint32, 0, len(uids)), uids: uids}
 	for _, r := range uids {
 		m.before = append(m.before, m.n)
 		m.n += uint32(r.Last-r.First) + 1
 	}
 }
 
-// resolve turns sequence numbers into UIDs. ok is false when one of them is
+// Resolve turns sequence numbers into UIDs. ok is false when one of them is
 // greater than the number of messages (RFC 3501 §9, seq-number). An empty
 // mailbox gives nothing for 1:*, which many clients send without a look at
 // EXISTS.
-func (m *seqMap) resolve(set imap.NumSet) (uids store.UIDSet, ok bool) {
+func (m *Map) Resolve(set imap.NumSet) (uids store.UIDSet, ok bool) {
 	if m.n == 0 && len(set) == 1 && set[0] == (imap.NumRange{Start: 1}) {
 		return nil, true
 	}
@@ -80,7 +84,7 @@ func (m *seqMap) resolve(set imap.NumSet) (uids store.UIDSet, ok bool) {
 }
 
 // appendRange adds the UIDs of the messages first..last.
-func (m *seqMap) appendRange(set *store.UIDSet, first, last uint32) {
+func (m *Map) appendRange(set *store.UIDSet, first, last uint32) {
 	for i := m.run(first); i < len(m.uids) && m.before[i] < last; i++ {
 		r := m.uids[i]
 		if m.before[i]+1 < first {
@@ -93,13 +97,29 @@ func (m *seqMap) appendRange(set *store.UIDSet, first, last uint32) {
 	}
 }
 
-// seqs turns UIDs into sequence numbers; those unknown to the client are left
+// Seqs turns UIDs into sequence numbers; those unknown to the client are left
 // out. The numbers come as a set, which is a plain set of numbers here.
-func (m *seqMap) seqs(set store.UIDSet) store.UIDSet {
+func (m *Map) Seqs(set store.UIDSet) store.UIDSet {
 	var out store.UIDSet
 	for _, r := range set.Intersect(m.uids) {
-		first := m.seq(r.First)
+		first := m.Seq(r.First)
 		out.AddRange(store.UID(first), store.UID(first+uint32(r.Last-r.First)))
 	}
 	return out
 }
+
+// Existing is Resolve where numbers that no message has match nothing, as in
+// SEARCH (RFC 3501 §6.4.4).
+func (m *Map) Existing(set imap.NumSet) store.UIDSet {
+	var uids store.UIDSet
+	for _, r := range set.Resolve(m.n) {
+		if uint32(r.First) <= m.n {
+			m.appendRange(&uids, uint32(r.First), min(uint32(r.Last), m.n))
+		}
+	}
+	return uids
+}
+
+// LastUID is the UID that "*" means in a set of UIDs (RFC 3501 §9, seq-number);
+// 0 in an empty mailbox.
+func (m *Map) LastUID() store.UID { return m.uids.Max() }

@@ -1,4 +1,4 @@
-package imapserver
+package imapsearch
 
 import (
 	"bytes"
@@ -9,32 +9,34 @@ import (
 )
 
 // byFacts judges a leaf by what the store keeps of a message.
-func (m *mail) byFacts(n *searchNode) (truth, error) {
-	switch n.op {
-	case opBefore, opOn, opSince:
-		return byDate(n.op-opBefore, m.m.Received, n.date), nil
-	case opSentBefore, opSentOn, opSentSince:
-		if err := m.loadMeta(); err != nil {
+func (s *searcher) byFacts(n *Node) (truth, error) {
+	switch n.Op {
+	case OpBefore, OpOn, OpSince:
+		return byDate(n.Op-OpBefore, s.msg.Received(), n.Date), nil
+	case OpSentBefore, OpSentOn, OpSentSince:
+		meta, err := s.msg.Meta(s.ctx)
+		if err != nil {
 			return unknown, err
 		}
-		if m.meta.SentDate.IsZero() {
+		if meta.SentDate.IsZero() {
 			return refuted, nil
 		}
-		return byDate(n.op-opSentBefore, m.meta.SentDate, n.date), nil
-	case opEnvelope:
-		if err := m.loadMeta(); err != nil {
+		return byDate(n.Op-OpSentBefore, meta.SentDate, n.Date), nil
+	case OpEnvelope:
+		meta, err := s.msg.Meta(s.ctx)
+		if err != nil {
 			return unknown, err
 		}
-		text, present := appendEnvelopeText(m.scratch[:0], m.meta.Envelope, n.field)
-		m.scratch = text
-		return truthOf(present && containsFold(text, n.text)), nil
+		text, present := appendEnvelopeText(s.scratch[:0], meta.Envelope, n.Field)
+		s.scratch = text
+		return truthOf(present && containsFold(text, n.Text)), nil
 	}
 	return unknown, nil
 }
 
 // byDate compares the days of two times, each in its own zone (RFC 3501
 // §6.4.4: disregarding time and timezone). which: 0 before, 1 on, 2 since.
-func byDate(which searchOp, t, day time.Time) truth {
+func byDate(which Op, t, day time.Time) truth {
 	y, mo, d := t.Date()
 	t = time.Date(y, mo, d, 0, 0, 0, 0, time.UTC)
 	switch which {
@@ -51,7 +53,7 @@ const maxEnvelopeDepth = 4
 
 // appendEnvelopeText adds the text of one element of an ENVELOPE with its
 // encoded words decoded, and reports whether the field is there.
-func appendEnvelopeText(dst, env []byte, index int) ([]byte, bool) {
+func appendEnvelopeText(dst, env []byte, index EnvelopeField) ([]byte, bool) {
 	if len(env) < 2 {
 		return dst, false
 	}

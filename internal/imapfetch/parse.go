@@ -1,0 +1,195 @@
+package imapfetch
+
+import (
+	"bytes"
+
+	"github.com/mailstead/mailstead/imap"
+	"github.com/mailstead/mailstead/internal/imapwire"
+)
+
+// macros are the macros of RFC 3501 §6.4.5.
+var macros = map[string]imap.FetchItem{
+	"FAST": macroFast,
+	"ALL":  macroFast | imap.FetchEnvelope,
+	"FULL": macroFast | imap.FetchEnvelope | imap.FetchBody,
+}
+
+const macroFast = imap.FetchFlags | imap.FetchInternalDate | imap.FetchSize
+
+// items are the items that are one word.
+var items = map[string]imap.FetchItem{
+	"UID":           imap.FetchUID,
+	"FLAGS":         imap.FetchFlags,
+	"INTERNALDATE":  imap.FetchInternalDate,
+	"ENVELOPE":      imap.FetchEnvelope,
+	"BODYSTRUCTURE": imap.FetchBodyStructure,
+	"RFC822.SIZE":   imap.FetchSize,
+}
+
+// Parse takes what FETCH asks for, up to the end of the line:
+//
+//	"ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att *(SP fetch-att) ")"
+//
+// Errors are *[imapwire.SyntaxError], [ErrTooManySections] and those of the
+// Decoder.
+func Parse(dec *imapwire.Decoder) (*Plan, error) {
+	p := &parser{dec: dec, plan: &Plan{}}
+	if dec.Peek() != '(' {
+		return p.plan, p.item(true)
+	}
+	err := dec.List(func() error { return p.item(false) })
+	if err == nil && p.plan.Items == 0 && len(p.plan.Sections) == 0 {
+		err = bad("Nothing to fetch")
+	}
+	return p.plan, err
+}
+
+// parser reads one plan.
+type parser struct {
+	dec  *imapwire.Decoder
+	plan *Plan
+}
+
+func bad(reason string) error { return &imapwire.SyntaxError{Reason: reason} }
+
+// item takes one fetch-att; a macro only where it stands alone.
+func (p *parser) item(alone bool) error {
+	name, err := p.itemName()
+	if err != nil {
+		return err
+	}
+	if macro, ok := macros[name]; ok && alone {
+		p.plan.Items = macro
+		return nil
+	}
+	if item, ok := items[name]; ok {
+		p.plan.Items |= item
+		return nil
+	}
+	switch name {
+	case "RFC822", "RFC822.HEADER", "RFC822.TEXT":
+		return p.plan.add(oldSection(name))
+	case "BODY", "BODY.PEEK":
+		return p.body(name == "BODY.PEEK")
+	}
+	return bad("Unknown item of FETCH")
+}
+
+// body takes what follows BODY or BODY.PEEK.
+func (p *parser) body(peek bool) error {
+	if p.dec.Peek() != '[' {
+		if peek {
+			return bad("Section expected")
+		}
+		p.plan.Items |= imap.FetchBody
+		return nil
+	}
+	sec, err := p.section()
+	if err != nil {
+		return err
+	}
+	sec.Peek = peek
+	return p.plan.add(sec)
+}
+
+// oldSection is what the items of RFC 1730 stand for (RFC 3501 §6.4.5).
+func oldSection(name string) imap.Section {
+	switch name {
+	case "RFC822.HEADER":
+		return imap.Section{Name: name, Text: imap.TextHeader, Peek: true}
+	case "RFC822.TEXT":
+		return imap.Section{Name: name, Text: imap.TextText}
+	}
+	return imap.Section{Name: name}
+}
+
+// itemName takes the name of an item or of a section text, in upper case.
+func (p *parser) itemName() (string, error) {
+	name, err := imapwire.Take(p.dec, imapwire.ConsumeItemName)
+	return string(bytes.ToUpper(name)), err
+}
+
+// section takes section ["<" number "." nz-number ">"]:
+//
+//	section = "[" [section-msgtext / (section-part ["." section-text])] "]"
+func (p *parser) section() (sec imap.Section, err error) {
+	if err = p.dec.Expect('['); err != nil {
+		return sec, err
+	}
+	more := p.dec.Peek() != ']'
+	for more && '0' <= p.dec.Peek() && p.dec.Peek() <= '9' {
+		n, err := imapwire.Take(p.dec, imapwire.ConsumeNZNumber)
+		if err != nil {
+			return sec, err
+		}
+		sec.Part = append(sec.Part, n)
+		more = p.dec.Accept('.')
+	}
+	if more {
+		if err = p.sectionText(&sec); err != nil {
+			return sec, err
+		}
+	}
+	if err = p.dec.Expect(']'); err != nil {
+		return sec, err
+	}
+	if p.dec.Accept('<') {
+		err = p.partial(&sec)
+	}
+	return sec, err
+}
+
+// sectionText takes section-text.
+func (p *parser) sectionText(sec *imap.Section) error {
+	name, err := p.itemName()
+	if err != nil {
+		return err
+	}
+	switch name {
+	case "HEADER":
+		sec.Text = imap.TextHeader
+		return nil
+	case "TEXT":
+		sec.Text = imap.TextText
+		return nil
+	case "MIME":
+		if len(sec.Part) == 0 {
+			return bad("MIME needs a part number")
+		}
+		sec.Text = imap.TextMIME
+		return nil
+	case "HEADER.FIELDS":
+		sec.Text = imap.TextFields
+	case "HEADER.FIELDS.NOT":
+		sec.Text = imap.TextFieldsNot
+	default:
+		return bad("Unknown section")
+	}
+	if err := p.dec.SP(); err != nil {
+		return err
+	}
+	err = p.dec.List(func() error {
+		f, err := p.dec.AString()
+		sec.Fields = append(sec.Fields, f)
+		return err
+	})
+	if err == nil && len(sec.Fields) == 0 {
+		return bad("Field names expected")
+	}
+	return err
+}
+
+// partial takes number "." nz-number ">".
+func (p *parser) partial(sec *imap.Section) (err error) {
+	sec.Partial = true
+	if sec.Offset, err = imapwire.Take(p.dec, imapwire.ConsumeNumber); err != nil {
+		return err
+	}
+	if err = p.dec.Expect('.'); err != nil {
+		return err
+	}
+	if sec.Count, err = imapwire.Take(p.dec, imapwire.ConsumeNZNumber); err != nil {
+		return err
+	}
+	return p.dec.Expect('>')
+}

@@ -1,0 +1,145 @@
+package imapfetch
+
+import (
+	"bytes"
+	"context"
+	"io"
+
+	"github.com/mailstead/mailstead/imap"
+	"github.com/mailstead/mailstead/internal/imapmsg"
+	"github.com/mailstead/mailstead/internal/imapwire"
+	"github.com/mailstead/mailstead/internal/mime"
+	"github.com/mailstead/mailstead/store"
+)
+
+// maxBufferedHeader is the longest header whose fields are filtered in memory;
+// a longer one is read twice.
+const maxBufferedHeader = 64 << 10
+
+// Writer writes the items of a plan that are made of what the store keeps. It
+// is not safe for concurrent use.
+type Writer struct {
+	Enc  *imapwire.Encoder
+	Plan *Plan
+
+	content store.Content // nil where no section is asked for
+	meta    *store.Meta   // nil where nothing of it is needed
+	buf     []byte        // for header fields
+}
+
+// Prepare reads what the plan needs of a message before anything is written, so
+// that a message that cannot be read leaves no half response.
+func (w *Writer) Prepare(ctx context.Context, m *imapmsg.Message) (err error) {
+	w.content, w.meta = nil, nil
+	if len(w.Plan.Sections) > 0 {
+		if w.content, err = m.Content(ctx); err != nil {
+			return err
+		}
+	}
+	if w.Plan.needsMeta() {
+		w.meta, err = m.Meta(ctx)
+	}
+	return err
+}
+
+// Items writes b and the items behind it, of the message that was prepared
+// last. b lies in the free buffer of the encoder and holds the response so far,
+// with the opening parenthesis. An error says that the octets of the message
+// ended early: what was announced cannot be sent, and the connection must end.
+// Errors of the connection stay in the encoder.
+func (w *Writer) Items(b []byte, m *imapmsg.Message) error {
+	items := w.Plan.Items
+	if items&imap.FetchInternalDate != 0 {
+		b = imapwire.AppendDateTime(append(separate(b), "INTERNALDATE "...), m.Received())
+	}
+	if items&imap.FetchEnvelope != 0 {
+		b = append(append(separate(b), "ENVELOPE "...), w.meta.Envelope...)
+	}
+	if items&imap.FetchBody != 0 {
+		b = append(append(separate(b), "BODY "...), w.meta.Body...)
+	}
+	if items&imap.FetchBodyStructure != 0 {
+		b = append(append(separate(b), "BODYSTRUCTURE "...), w.meta.BodyStructure...)
+	}
+	first := b[len(b)-1] == '('
+	for i := range w.Plan.Sections {
+		sec := &w.Plan.Sections[i]
+		if !first {
+			b = append(b, ' ')
+		}
+		first = false
+		_, _ = w.Enc.Write(append(sec.AppendName(b), ' '))
+		if err := w.section(m, sec); err != nil {
+			return err
+		}
+		b = w.Enc.AvailableBuffer()
+	}
+	_, _ = w.Enc.Write(b)
+	return nil
+}
+
+// separate puts the space in front of an item that is not the first.
+func separate(b []byte) []byte {
+	if b[len(b)-1] == '(' {
+		return b
+	}
+	return append(b, ' ')
+}
+
+// section writes the text of a section.
+func (w *Writer) section(m *imapmsg.Message, sec *imap.Section) error {
+	span, ok := span(m, w.meta, w.content.Size(), sec)
+	switch {
+	case !ok:
+		w.Enc.Raw("NIL")
+	case sec.Text == imap.TextFields || sec.Text == imap.TextFieldsNot:
+		return w.fields(sec, span)
+	default:
+		offset, count := sec.Window(span.Len())
+		w.Enc.Literal(imapwire.Literal{Size: count}, io.NewSectionReader(w.content, span.Start+offset, count))
+	}
+	return nil
+}
+
+// fields writes the header fields that HEADER.FIELDS names.
+func (w *Writer) fields(sec *imap.Section, span mime.Span) error {
+	filter := mime.FieldFilter{Names: sec.Fields, Not: sec.Text == imap.TextFieldsNot}
+	if span.Len() <= maxBufferedHeader {
+		buf := bytes.NewBuffer(w.buf[:0])
+		if _, err := filter.Copy(buf, w.content, span); err != nil {
+			return err
+		}
+		w.buf = buf.Bytes()
+		offset, count := sec.Window(int64(len(w.buf)))
+		w.Enc.Literal(imapwire.Literal{Size: count}, bytes.NewReader(w.buf[offset:offset+count]))
+		return nil
+	}
+	size, err := filter.Copy(io.Discard, w.content, span)
+	if err != nil {
+		return err
+	}
+	offset, count := sec.Window(size)
+	_, _ = w.Enc.Write(imapwire.AppendLiteralHeader(w.Enc.AvailableBuffer(), imapwire.Literal{Size: count}))
+	_, err = filter.Copy(&window{w: w.Enc, skip: offset, left: count}, w.content, span)
+	return err
+}
+
+// window passes on left octets behind the first skip ones.
+type window struct {
+	w          io.Writer
+	skip, left int64
+}
+
+func (w *window) Write(p []byte) (int, error) {
+	n := len(p)
+	skip := min(w.skip, int64(len(p)))
+	w.skip -= skip
+	p = p[skip:]
+	p = p[:min(w.left, int64(len(p)))]
+	w.left -= int64(len(p))
+	if len(p) == 0 {
+		return n, nil
+	}
+	_, err := w.w.Write(p)
+	return n, err
+}

@@ -1,0 +1,101 @@
+package imaplist
+
+import (
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/mailstead/mailstead/imap"
+	"github.com/mailstead/mailstead/internal/imapwire"
+	"github.com/mailstead/mailstead/store"
+)
+
+// parse reads one line.
+func parse(line string) (Request, error) {
+	dec := imapwire.NewDecoder(strings.NewReader(line+"\r\n"), imapwire.Config{})
+	if err := dec.Begin(); err != nil {
+		return Request{}, err
+	}
+	r, err := Parse(dec)
+	if err == nil {
+		err = dec.End()
+	}
+	return r, err
+}
+
+func TestParse(t *testing.T) {
+	for line, want := range map[string]Request{
+		`"" ""`:                                {Patterns: []string{""}, Root: true},
+		`a/ %`:                                 {Patterns: []string{"a/%"}},
+		`"" ("" b)`:                            {Patterns: []string{"", "b"}},
+		`(SUBSCRIBED special-use REMOTE) "" *`: {Patterns: []string{"*"}, Subscribed: true, SpecialUse: true},
+		`"" * RETURN (CHILDREN SUBSCRIBED)`:    {Patterns: []string{"*"}, ReturnSubscribed: true},
+	} {
+		if got, err := parse(line); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v, %v, want %+v", line, got, err, want)
+		}
+	}
+	for _, line := range []string{``, `""`, `(X) "" *`, `"" * RETURN (X)`, `"" * OTHER ()`, `"" (a`, `"" (` + strings.Repeat("a ", MaxPatterns) + `a)`} {
+		if got, err := parse(line); !errors.As(err, new(*imapwire.SyntaxError)) {
+			t.Errorf("%s: %+v, %v", line, got, err)
+		}
+	}
+}
+
+func TestMatch(t *testing.T) {
+	for _, tt := range []struct {
+		pattern, name string
+		want          bool
+	}{
+		{"*", "a/b", true},
+		{"%", "a/b", false},
+		{"%", "a", true},
+		{"inbox", "INBOX", true},
+		{"InB%", "INBOX", true},
+		{"A", "a", false},
+		{"inbox/a", "INBOX/a", true},
+		{"B&AOQ-r", "Bär", true},
+		{"Bär", "Bär", true},
+		{"B&AOQ", "B&AOQ", false}, // not modified UTF-7
+	} {
+		if got := Match([]string{"none", tt.pattern})(tt.name); got != tt.want {
+			t.Errorf("%q matches %q: %v", tt.pattern, tt.name, got)
+		}
+	}
+}
+
+func TestAttributes(t *testing.T) {
+	m := &store.Mailbox{Name: "Junk", Role: `\Junk`, Subscribed: true}
+	for _, tt := range []struct {
+		r        Request
+		children bool
+		want     []string
+	}{
+		{Request{}, false, []string{string(imap.AttrHasNoChildren), `\Junk`}},
+		{Request{ReturnSubscribed: true}, true, []string{string(imap.AttrHasChildren), `\Junk`, string(imap.AttrSubscribed)}},
+	} {
+		if got := tt.r.Attributes(m, tt.children); !reflect.DeepEqual(got, tt.want) {
+			t.Errorf("%+v: %v, want %v", tt.r, got, tt.want)
+		}
+	}
+}
+
+// FuzzParse: what was taken can be matched against any name.
+func FuzzParse(f *testing.F) {
+	f.Add(`(SUBSCRIBED) "a/" ("%" *b*) RETURN (CHILDREN)`, "a/b")
+	f.Add("\"\" {1+}\r\n*", "INBOX")
+	f.Fuzz(func(t *testing.T, line, name string) {
+		r, err := parse(line)
+		if err != nil {
+			return
+		}
+		if n := len(r.Patterns); n > MaxPatterns {
+			t.Fatalf("%d patterns", n)
+		}
+		got := Match(r.Patterns)(name)
+		if got && !Match([]string{"*"})(name) {
+			t.Fatalf("%q matches %q, and not *", r.Patterns, name)
+		}
+	})
+}

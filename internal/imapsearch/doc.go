@@ -1,0 +1,25 @@
+// Package imapsearch evaluates search keys over a mailbox. A search is a
+// [Program]: nodes in a list, evaluated with three values (proved, refuted,
+// unknown), so that what is cheap decides first. The view is asked for all
+// messages, the store's facts for those that are still in doubt, and the octets
+// of a message only for the leaves that can still change the outcome.
+//
+// Texts match as substrings without regard to case, once encoded words,
+// transfer encodings and charsets are taken off. [Parse] reads a program from the
+// wire; it knows the messages that the client was told of, and no session.
+//
+// # RFCs
+//
+//	RFC 3501 §6.4.4   SEARCH: keys, matching      full
+//	RFC 4731 §3.1     RETURN: the result options   full
+//
+// # Invariants
+//
+//	I1  An operator stands behind its operands: evaluation takes no stack, and
+//	    the parser goes no deeper than the nodes that are allowed.
+//	I2  A value that is not unknown never changes as more becomes known.
+//	I3  The octets of a message are read once for a search, whatever it looks
+//	    for, and not at all where the facts decide.
+//	I4  What cannot be decoded is searched as it stands; an error of the store
+//	    ends the search instead of a message that is not found.
+package imapsearch

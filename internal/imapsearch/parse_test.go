@@ -1,0 +1,111 @@
+package imapsearch
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/mailstead/mailstead/imap"
+	"github.com/mailstead/mailstead/internal/imapseq"
+	"github.com/mailstead/mailstead/internal/imapwire"
+	"github.com/mailstead/mailstead/store"
+)
+
+// parse reads one line of a client that knows the messages 3, 5 and 8.
+func parse(line string, maxNodes int) (Request, error) {
+	var told imapseq.Map
+	told.Add(store.UIDs(3, 5, 8))
+	dec := imapwire.NewDecoder(strings.NewReader(line+"\r\n"), imapwire.Config{})
+	if err := dec.Begin(); err != nil {
+		return Request{}, err
+	}
+	r, err := Parse(dec, &told, maxNodes)
+	if err == nil {
+		err = dec.End()
+	}
+	return r, err
+}
+
+func TestParse(t *testing.T) {
+	for line, want := range map[string]Node{
+		"2":                                  {Op: OpUIDs, UIDs: store.UIDs(5)},
+		"2:9":                                {Op: OpUIDs, UIDs: store.UIDs(5, 8)},
+		"*":                                  {Op: OpUIDs, UIDs: store.UIDs(8)},
+		"UID *":                              {Op: OpUIDs, UIDs: store.UIDs(8)},
+		"seen":                               {Op: OpFlag, Flag: store.Seen},
+		"(FROM Ann)":                         {Op: OpEnvelope, Field: EnvFrom, Text: "ann"},
+		"HEADER Message-ID <x>":              {Op: OpEnvelope, Field: EnvMessageID, Name: "message-id", Text: "<x>"},
+		"HEADER X-A \"\"":                    {Op: OpHeader, Name: "x-a"},
+		"TEXT \"\"":                          {Op: OpAll},
+		"CHARSET iso-8859-1 TO {1+}\r\n\xd6": {Op: OpEnvelope, Field: EnvTo, Text: "ö"},
+		"KEYWORD Work":                       {Op: OpKeyword, Text: "Work"},
+		"LARGER 7":                           {Op: OpLarger, Num: 7},
+	} {
+		r, err := parse(line, 10)
+		if err != nil || len(r.Program) != 1 || r.Extended {
+			t.Errorf("%s: %+v, %v", line, r, err)
+			continue
+		}
+		got := r.Program[0]
+		if got.UIDs.String() != want.UIDs.String() {
+			t.Errorf("%s: UIDs %v, want %v", line, got.UIDs, want.UIDs)
+		}
+		if got.Op != want.Op || got.Flag != want.Flag || got.Field != want.Field || got.Name != want.Name || got.Text != want.Text || got.Num != want.Num {
+			t.Errorf("%s: %+v, want %+v", line, got, want)
+		}
+	}
+	for line, want := range map[string]imap.SearchReturn{"RETURN () ALL": imap.ReturnAll, "RETURN (min COUNT) ALL": imap.ReturnMin | imap.ReturnCount} {
+		if r, err := parse(line, 10); err != nil || !r.Extended || r.Return != want {
+			t.Errorf("%s: %+v, %v", line, r, err)
+		}
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	for _, line := range []string{"", "NONSENSE", "NOT", "OR SEEN", "(SEEN", "RETURN (X) ALL", "ON yesterday", "TEXT {1+}\r\n\xff", "SEEN ", "UID 0"} {
+		if r, err := parse(line, 10); !errors.As(err, new(*imapwire.SyntaxError)) {
+			t.Errorf("%s: %+v, %v", line, r, err)
+		}
+	}
+	if _, err := parse("CHARSET x-none ALL", 10); !errors.Is(err, ErrCharset) {
+		t.Errorf("unknown charset: %v", err)
+	}
+	for _, line := range []string{strings.Repeat("NOT ", 10) + "SEEN", strings.Repeat("OR ", 1000), "1 2 3 4 5 6"} {
+		if _, err := parse(line, 10); !errors.Is(err, ErrComplex) {
+			t.Errorf("%.20s: %v", line, err)
+		}
+	}
+	if _, err := parse(strings.Repeat("NOT ", 9)+"SEEN", 10); err != nil {
+		t.Errorf("as many nodes as allowed: %v", err)
+	}
+}
+
+// FuzzParse: a program that was taken keeps I1 and the limit, so that it can be
+// evaluated.
+func FuzzParse(f *testing.F) {
+	for _, line := range []string{
+		"ALL", "OR NOT (TEXT abc SEEN) HEADER a \"b\" SENTON 1-Jan-2020", "RETURN (MIN) CHARSET utf-8 1:*", "UNKEYWORD x NEW", "UID 1,3:* BODY {1+}\r\na",
+	} {
+		f.Add(line)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		r, err := parse(line, 20)
+		if err != nil {
+			return
+		}
+		if n := len(r.Program); n == 0 || n > 20 {
+			t.Fatalf("%d nodes", n)
+		}
+		for i := range r.Program {
+			if n := &r.Program[i]; n.Op == OpNot || n.Op == OpAnd || n.Op == OpOr {
+				if int(n.Left) >= i || int(n.Right) >= i || n.Left < 0 || n.Right < 0 {
+					t.Fatalf("node %d: %+v", i, n)
+				}
+			}
+		}
+		values := make([]truth, len(r.Program))
+		if r.Program.eval(values, func(*Node) truth { return refuted }) == unknown {
+			t.Fatal("undecided though all is known")
+		}
+	})
+}

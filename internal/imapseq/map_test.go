@@ -1,0 +1,77 @@
+package imapseq
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/mailstead/mailstead/imap"
+	"github.com/mailstead/mailstead/store"
+)
+
+// TestMap compares a Map with a plain list through random histories.
+func TestMap(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(3, 4))
+	for range 200 {
+		var m Map
+		var list []store.UID
+		next := store.UID(1)
+		for range 30 {
+			var set store.UIDSet
+			if rnd.IntN(2) == 0 {
+				for range rnd.IntN(10) {
+					next += store.UID(1 + rnd.IntN(3)/2)
+					set.Add(next)
+					list = append(list, next)
+				}
+				m.Add(set)
+			} else {
+				for range rnd.IntN(6) {
+					set.Add(store.UID(rnd.IntN(int(next) + 2)))
+				}
+				m.Remove(set)
+				list = slices.DeleteFunc(list, set.Contains)
+			}
+			compare(t, rnd, &m, list)
+		}
+	}
+}
+
+func compare(t *testing.T, rnd *rand.Rand, m *Map, list []store.UID) {
+	t.Helper()
+	if int(m.Len()) != len(list) {
+		t.Fatalf("%d messages, want %d", m.Len(), len(list))
+	}
+	for i, uid := range list {
+		if seq := m.Seq(uid); seq != uint32(i+1) {
+			t.Fatalf("UID %d is %d, want %d", uid, seq, i+1)
+		}
+		if got := m.UID(uint32(i + 1)); got != uid {
+			t.Fatalf("message %d is UID %d, want %d", i+1, got, uid)
+		}
+	}
+	if len(list) == 0 {
+		return
+	}
+	first, last := 1+rnd.IntN(len(list)), 1+rnd.IntN(len(list))
+	uids, ok := m.Resolve(imap.NumSet{{Start: uint32(first), Stop: uint32(last)}})
+	if want := store.UIDs(list[min(first, last)-1 : max(first, last)]...); !ok || !slices.Equal(uids, want) {
+		t.Fatalf("%d:%d is %v, want %v", first, last, uids, want)
+	}
+	if got := m.Seqs(uids); got.Min() != store.UID(min(first, last)) || got.Max() != store.UID(max(first, last)) || len(got) != 1 {
+		t.Fatalf("back: %v, want %d:%d", got, first, last)
+	}
+	if got := m.Existing(imap.NumSet{{Start: uint32(first), Stop: uint32(last)}}); !slices.Equal(got, uids) {
+		t.Fatalf("%d:%d are %v, want %v", first, last, got, uids)
+	}
+	past := uint32(len(list) + 1)
+	if got := m.Existing(imap.NumSet{{Start: past, Stop: past + 3}}); len(got) != 0 {
+		t.Fatalf("numbers without a message are %v", got)
+	}
+	if got, want := m.Existing(imap.NumSet{{Start: past - 1, Stop: past}}), store.UIDs(list[len(list)-1]); !slices.Equal(got, want) {
+		t.Fatalf("numbers partly without a message are %v, want %v", got, want)
+	}
+	if _, ok := m.Resolve(imap.NumSet{{Start: 1, Stop: uint32(len(list) + 1)}}); ok {
+		t.Fatal("a number without a message is taken")
+	}
+}
