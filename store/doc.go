@@ -71,8 +71,9 @@
 //     crashes; each later Change with it returns the first Result.
 //
 //   - I10: no Change without IgnoreQuota that makes an account hold more ends
-//     above its Limits, however many run at once. Who is above already may do
-//     all that does not grow.
+//     above its Limits, however many run at once. Its Ops are judged in their
+//     order: room that a later Op frees does not count. Who is above already
+//     may do all that does not grow.
 //
 //   - I11: a message never exists without its blob. Holds names every Ref that
 //     a message refers to now, or did less than 24 hours ago.

@@ -72,6 +72,9 @@ func (f *memFile) readAtLocked(p []byte, off int64) (int, error) {
 	if err := f.usableLocked("read", false); err != nil {
 		return 0, err
 	}
+	if off < 0 {
+		return 0, &fs.PathError{Op: "readat", Path: f.path, Err: fs.ErrInvalid}
+	}
 	if off >= int64(len(f.node.data)) {
 		return 0, io.EOF
 	}

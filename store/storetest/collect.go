@@ -135,13 +135,13 @@ func collectAppends(e *env) {
 				e.errorf("Blobs.Create: %v", err)
 				return
 			}
-			fmt.Fprintf(w, "writer %d message %d", i, n)
+			size, _ := fmt.Fprintf(w, "writer %d message %d", i, n)
 			ref, err := w.Commit(e.ctx)
 			if err != nil {
 				e.errorf("Commit: %v", err)
 				return
 			}
-			_, err = h.Apply(e.ctx, store.Change{Ops: []store.Op{store.Append{Mailbox: h.inbox, Blob: ref, Size: 18}}})
+			_, err = h.Apply(e.ctx, store.Change{Ops: []store.Op{store.Append{Mailbox: h.inbox, Blob: ref, Size: int64(size)}}})
 			if err != nil && !errors.Is(err, store.ErrNoBlob) {
 				e.errorf("Append beside a collection: %v", err)
 			}

@@ -136,6 +136,9 @@ func onceOwn(e *env) {
 	r := h.change(c)
 	want := fmt.Sprintf("%+v", r.Ops)
 	for range 3 {
+		if len(r.Ops) != 1 || len(r.Ops[0].Dest) != 1 {
+			e.fatalf("the Result is %+v, want %s", r.Ops, want)
+		}
 		r.Ops[0].Dest[0] = store.UIDRange{First: 77, Last: 99}
 		r.Ops[0] = store.OpResult{}
 		r = h.change(c)
