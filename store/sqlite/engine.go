@@ -74,6 +74,7 @@ func (e *Engine) open(ctx context.Context, dir string, o *Options) (err error) {
 	if e.blobs, err = segment.Open(ctx, filepath.Join(dir, blobsName), o.Blobs); err != nil {
 		return known(err)
 	}
+	o.Store.OneOwner = true
 	if e.store, err = sqlstore.New(ctx, e.db, e.blobs, o.Store); err != nil {
 		return known(err)
 	}

@@ -21,20 +21,13 @@ func lock(t *testing.T, a store.Account, holder string, want error) {
 	}
 }
 
-// TestLeaseOutlivesProcess: the lock of a session whose process ended lasts as
-// long as its lease, then another session takes it over.
-func TestLeaseOutlivesProcess(t *testing.T) {
+// TestLease: a lock lasts as long as its lease, then another session takes it
+// over; the end of the process, whose directory nobody else can have, frees it.
+func TestLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, t.TempDir())
-		lock(t, newWriter(t, s, "alice").a, "one", nil)
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
-		}
-		s = open(t, s.dir)
-		a, err := s.Open(t.Context(), "alice")
-		if err != nil {
-			t.Fatal(err)
-		}
+		a := newWriter(t, s, "alice").a
+		lock(t, a, "one", nil)
 		time.Sleep(10*time.Minute - time.Second)
 		lock(t, a, "two", store.ErrLocked)
 		time.Sleep(time.Second)
@@ -43,5 +36,14 @@ func TestLeaseOutlivesProcess(t *testing.T) {
 		if n := rows(t, s, "maildrop"); n != 1 {
 			t.Errorf("%d rows, want the one of two", n)
 		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s = open(t, s.dir)
+		a, err := s.Open(t.Context(), "alice")
+		if err != nil {
+			t.Fatal(err)
+		}
+		lock(t, a, "one", nil)
 	})
 }

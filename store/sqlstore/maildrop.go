@@ -27,7 +27,8 @@ func scanLease(r *sql.Rows) (l lease, err error) {
 
 // LockMaildrop implements store.MaildropLocker by a row that names the holder
 // and when its lease ends. Whoever comes after that takes the row over, so a
-// lock of a process that crashed ends with its lease.
+// lock of a process that crashed ends with its lease, or with the next start
+// where one process owns the database.
 func (h *handle) LockMaildrop(ctx context.Context, holder string, d time.Duration) error {
 	err := h.commit(ctx, func(tx *sqldb.Tx, a *account) error {
 		now := time.Now()
@@ -67,4 +68,12 @@ func (h *handle) UnlockMaildrop(ctx context.Context, holder string) error {
 
 func readLease(tx *sqldb.Tx, account int64) (l lease, locked bool, err error) {
 	return sqldb.One(tx.Context(), tx, scanLease, `SELECT holder, until FROM maildrop WHERE account = ?`, account)
+}
+
+// freeMaildrops unlocks what an earlier owner of the database left locked.
+func freeMaildrops(ctx context.Context, db *sqldb.DB) error {
+	return db.Commit(ctx, sqldb.Work{Key: "maildrops", Do: func(tx *sqldb.Tx) error {
+		_, err := tx.Exec(`DELETE FROM maildrop`)
+		return err
+	}})
 }

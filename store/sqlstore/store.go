@@ -38,6 +38,10 @@ type Options struct {
 	// any more.
 	SnapshotFor time.Duration
 
+	// OneOwner says that this process alone works on the database: maildrops
+	// that an earlier process left locked are free.
+	OneOwner bool
+
 	// Logger gets what no caller can be told; nil = slog.Default().
 	Logger *slog.Logger
 }
@@ -93,6 +97,11 @@ func New(ctx context.Context, db *sqldb.DB, blobs blob.Blobs, o Options) (*Store
 	o.setDefaults()
 	if err := db.Migrate(ctx, component, schema); err != nil {
 		return nil, known(err)
+	}
+	if o.OneOwner {
+		if err := freeMaildrops(ctx, db); err != nil {
+			return nil, known(err)
+		}
 	}
 	s := &Store{
 		db: db, blobs: blobs, opts: o, log: o.Logger,
