@@ -46,6 +46,10 @@ func TestLargeTable(t *testing.T) {
 				put(uid, at, 0)
 			}
 		},
+		func(at store.ModSeq) { // the array of the last chunk grows and is then changed
+			put(2*n+11, at, 0)
+			put(2*n+5, at, store.Deleted)
+		},
 		func(at store.ModSeq) { // all but every 50th, and nothing of the middle
 			for uid := store.UID(1); uid <= 2*n; uid++ {
 				if uid%50 != 0 || uid > n/2 && uid < n {
@@ -55,8 +59,7 @@ func TestLargeTable(t *testing.T) {
 			}
 		},
 		func(at store.ModSeq) {
-			put(2*n+11, at, store.Deleted)
-			put(2*n+5, at, store.Deleted) // behind which the array of the last chunk grew
+			put(2*n+12, at, store.Deleted)
 			put(50, at, store.Deleted)
 		},
 	}
