@@ -21,7 +21,7 @@ func Dialect() sqldb.Dialect {
 		Name:     "postgres",
 		Numbered: true,
 		Types: map[string]string{
-			"int": "BIGINT", "text": `TEXT COLLATE "C"`, "blob": "BYTEA",
+			"int": "BIGINT", "text": `TEXT COLLATE "C"`, "blob": "BYTEA", "share": "FOR SHARE",
 		},
 		BeginSnapshot: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
 		Retry:         retry,
