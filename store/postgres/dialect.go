@@ -21,7 +21,8 @@ func Dialect() sqldb.Dialect {
 		Name:     "postgres",
 		Numbered: true,
 		Types: map[string]string{
-			"int": "BIGINT", "text": `TEXT COLLATE "C"`, "blob": "BYTEA", "share": "FOR SHARE",
+			"int": "BIGINT", "text": `TEXT COLLATE "C"`, "blob": "BYTEA",
+			"share": "FOR SHARE", "skip": "FOR UPDATE SKIP LOCKED",
 		},
 		BeginSnapshot: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
 		Retry:         retry,

@@ -35,3 +35,9 @@ func idTime(id string) (t time.Time, ok bool) {
 	ms := int64(binary.BigEndian.Uint64(b[:8]) >> 16)
 	return time.UnixMilli(ms).Add(time.Second - 1).Truncate(time.Second), true
 }
+
+// ValidID reports whether NewID can have made id.
+func ValidID(id string) bool {
+	_, ok := idTime(id)
+	return ok
+}
