@@ -223,10 +223,15 @@ type Shared struct {
 // Run runs the tests and then ends the server; for TestMain.
 func (s *Shared) Run(m *testing.M) int {
 	code := m.Run()
+	s.End()
+	return code
+}
+
+// End ends the server, for a TestMain that has several.
+func (s *Shared) End() {
 	if s.server != nil {
 		s.server.remove()
 	}
-	return code
 }
 
 // Server is the server; without versitygw the test is skipped.
