@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 
 	"github.com/minio/minio-go/v7"
 
@@ -40,7 +41,7 @@ func (s *Store) explain(ctx context.Context, op string, err error) error {
 	}
 	r, said := errors.AsType[minio.ErrorResponse](err)
 	if !said {
-		if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.DeadlineExceeded) {
+		if _, request := errors.AsType[*url.Error](err); request || errors.Is(err, errCut) || errors.Is(err, context.DeadlineExceeded) {
 			return s.temporary(op, ErrOverload, err)
 		}
 		return s.temporary(op, nil, err)

@@ -1,6 +1,7 @@
 package s3_test
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"testing"
@@ -73,5 +74,34 @@ func TestRefused(t *testing.T) {
 			}
 			hasNoSecret(t, c, err.Error())
 		})
+	}
+}
+
+// TestServerVerifies: octets that do not match the checksum that goes with them,
+// as when they change on their way, are refused by the server.
+func TestServerVerifies(t *testing.T) {
+	s := open(t, s3test.Bucket(t, gw.Server(t)))
+	o := objects.Object{Key: "k", Size: 4, Sums: objects.SumsOf([]byte("body"))}
+	if err := s.Put(t.Context(), o, bytes.NewReader([]byte("bodz"))); err == nil {
+		t.Error("stored")
+	}
+	if _, err := s.Stat(t.Context(), "k"); !errors.Is(err, objects.ErrNoObject) {
+		t.Errorf("Stat: %v, want ErrNoObject", err)
+	}
+}
+
+// TestDown: a server that is not there is a temporary failure.
+func TestDown(t *testing.T) {
+	server := s3test.Start(t)
+	c := s3test.Bucket(t, server)
+	c.Attempts = 2
+	s := open(t, c)
+	server.Kill(t)
+	if _, err := s.Stat(t.Context(), "k"); !errors.Is(err, store.ErrTemporary) || !errors.Is(err, s3.ErrOverload) {
+		t.Errorf("%v, want ErrTemporary, ErrOverload", err)
+	}
+	server.Restart(t)
+	if _, err := s.Stat(t.Context(), "k"); !errors.Is(err, objects.ErrNoObject) {
+		t.Errorf("%v, want ErrNoObject", err)
 	}
 }
