@@ -26,7 +26,7 @@ func (h *handle) content(ctx context.Context, id store.MailboxID, uid store.UID)
 		return nil, err
 	}
 	f, ok, err := sqldb.One(ctx, h.store.db, scanBody,
-		`SELECT blob, size, prefix FROM fact WHERE account = ? AND mailbox = ? AND uid = ?`, h.num, b.num, int64(uid))
+		`SELECT blob, size, cipher, prefix FROM fact WHERE account = ? AND mailbox = ? AND uid = ?`, h.num, b.num, int64(uid))
 	switch {
 	case err != nil:
 		return nil, err
@@ -35,7 +35,7 @@ func (h *handle) content(ctx context.Context, id store.MailboxID, uid store.UID)
 	case !ok:
 		return nil, store.ErrNoMessage
 	}
-	body, err := h.store.blobs.Open(ctx, f.ref)
+	body, err := blob.OpenKeyed(ctx, h.store.blobs, f.ref, f.key)
 	if errors.Is(err, blob.ErrNoBlob) {
 		return nil, h.lost(ctx, b, uid, err)
 	}
@@ -49,11 +49,12 @@ func (h *handle) content(ctx context.Context, id store.MailboxID, uid store.UID)
 type bodyOf struct {
 	ref    blob.Ref
 	size   int64 // of the blob
+	key    []byte
 	prefix []byte
 }
 
 func scanBody(r *sql.Rows) (b bodyOf, err error) {
-	err = r.Scan((*string)(&b.ref), &b.size, &b.prefix)
+	err = r.Scan((*string)(&b.ref), &b.size, &b.key, &b.prefix)
 	return b, err
 }
 
