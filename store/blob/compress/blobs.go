@@ -39,8 +39,9 @@ type Blobs struct {
 }
 
 var (
-	_ blob.Blobs = (*Blobs)(nil)
-	_ blob.Keyed = (*Blobs)(nil)
+	_ blob.Blobs   = (*Blobs)(nil)
+	_ blob.Keyed   = (*Blobs)(nil)
+	_ blob.Wrapper = (*Blobs)(nil)
 )
 
 // bufferLen is enough for a frame, compressed or not.
@@ -78,6 +79,12 @@ func (z *Blobs) place(ref blob.Ref) (b blob.Blobs, below blob.Ref, marked bool, 
 		return z.old, ref, false, nil
 	}
 	return nil, "", false, blob.ErrNoBlob
+}
+
+// Below implements blob.Wrapper.
+func (z *Blobs) Below(ref blob.Ref) (blob.Blobs, blob.Ref, error) {
+	b, inner, _, err := z.place(ref)
+	return b, inner, err
 }
 
 // Open implements blob.Blobs.
