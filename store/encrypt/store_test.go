@@ -2,6 +2,7 @@ package encrypt_test
 
 import (
 	"log/slog"
+	"strings"
 	"testing"
 
 	"github.com/mailstead/mailstead/store"
@@ -31,6 +32,23 @@ func newVault(t testing.TB, bodies func(blob.Blobs, encrypt.KeyRing) blob.Blobs,
 	t.Cleanup(func() { v.Close() })
 	return v
 }
+
+func (v *vault) path() string {
+	return strings.TrimSuffix(strings.TrimPrefix(v.ring.String(), "encrypt.KeyFile("), ")")
+}
+
+// reopen is what another process with this ring has.
+func (v *vault) reopen(t testing.TB, ring encrypt.KeyRing) {
+	t.Helper()
+	v.Store = wrapped(t, reopened{v.below, overBlobs(t, v.blobs, ring, encrypt.Options{})}, ring, encrypt.Options{})
+}
+
+type reopened struct {
+	*memstore.Store
+	blobs blob.Blobs
+}
+
+func (r reopened) Blobs() blob.Blobs { return r.blobs }
 
 func wrapped(t testing.TB, s store.Store, ring encrypt.KeyRing, o encrypt.Options) *encrypt.Store {
 	t.Helper()
