@@ -107,9 +107,12 @@ func (a *account) WriteMeta(ctx context.Context, id store.MailboxID, uid store.U
 	if m == nil || len(m.Key) == 0 {
 		return nil
 	}
-	w, err := consumeKey(m.Key)
+	w, err := a.rowWrapped(m)
 	if err != nil {
 		return a.fail("write meta", id, uid, err)
+	}
+	if w.scope == "" {
+		return nil
 	}
 	aead, err := a.rowKey(ctx, &w, m)
 	if err != nil {

@@ -168,9 +168,9 @@ func TestSwapped(t *testing.T) {
 	first := a.all(everything)[0]
 	b := open(t, v, "bob")
 	shared := store.Append{Blob: first.Blob, Key: first.Key, Prefix: []byte("Received: for somebody else\r\n"), Size: int64(len(message(1)))}
-	shared.Mailbox = b.inbox
+	shared.Mailbox, shared.EmailID = b.inbox, first.EmailID
 	b.do(shared)
-	shared.Mailbox = a.inbox
+	shared.Mailbox, shared.EmailID = a.inbox, store.EmailID{}
 	three := a.do(shared).Ops[0].Dest.Min()
 	rows := map[store.UID]store.Message{}
 	for m := range open(t, v.below, "alice").Messages(t.Context(), a.inbox, store.Query{Fields: everything}) {
@@ -195,6 +195,10 @@ func TestSwapped(t *testing.T) {
 		{"the Prefix and the Key of the same body in another account", 1000, func(m *store.Message, from store.Message) {
 			m.Prefix, m.Key = from.Prefix, from.Key
 		}},
+		{"the whole row of another account", 1000, func(m *store.Message, from store.Message) { uid := m.UID; *m = from; m.UID = uid }},
+		{"the Key of the same body in another account, and no Prefix", 1000, func(m *store.Message, from store.Message) {
+			m.Key, m.Prefix = from.Key[:len(from.Key)-40], nil
+		}},
 		{"no Prefix", two, func(m *store.Message, _ store.Message) { m.Prefix = nil }},
 		{"no Key", two, func(m *store.Message, _ store.Message) { m.Key = nil }},
 	} {
@@ -207,7 +211,8 @@ func TestSwapped(t *testing.T) {
 		if err == nil || !errors.Is(err, store.ErrCorrupt) && !errors.Is(err, encrypt.ErrPlain) {
 			t.Errorf("with %s: %q, %v", c.what, got, err)
 		}
-		if list := a.all(everything); list[0].Prefix != nil || list[0].Meta != nil || list[0].Key != nil {
+		list := a.all(everything)
+		if list[0].Prefix != nil || list[0].Meta != nil || list[0].Key != nil {
 			t.Errorf("with %s: %+v", c.what, list[0])
 		}
 	}
@@ -259,6 +264,24 @@ func TestEntryDamage(t *testing.T) {
 	fails("the value of another entry", func(e *store.Entry) { e.Value = raw[1].Value })
 	fails("the value of the mailbox's", func(e *store.Entry) { e.Value = raw[2].Value })
 	fails("a value that nobody encrypted", func(e *store.Entry) { e.Value = []byte("forged") })
+}
+
+// TestOpenContentWithout: what a caller leaves out of a Message is found again.
+func TestOpenContentWithout(t *testing.T) {
+	v := newVault(t, nil, encrypt.Options{})
+	a := open(t, v, "alice")
+	a.add(message(1))
+	for _, change := range []func(m *store.Message){
+		func(*store.Message) {}, func(m *store.Message) { m.Prefix = nil }, func(m *store.Message) { m.Key = nil },
+	} {
+		m := a.all(everything)[0]
+		change(&m)
+		c, err := store.OpenContent(t.Context(), a.Account, a.inbox, &m)
+		if err != nil || c.Size() != m.Size {
+			t.Fatalf("%v", err)
+		}
+		c.Close()
+	}
 }
 
 // TestBodyDamage: the error of a damaged body names the message.

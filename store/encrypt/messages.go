@@ -89,8 +89,8 @@ func (a *account) openRow(ctx context.Context, m *store.Message, want store.Fiel
 		}
 		return nil
 	}
-	w, err := consumeKey(m.Key)
-	if err != nil {
+	w, err := a.rowWrapped(m)
+	if err != nil || w.scope == "" {
 		return err
 	}
 	seal := m.Key[w.size:]
@@ -122,6 +122,20 @@ func (a *account) openRow(ctx context.Context, m *store.Message, want store.Fiel
 type metaError struct{ error }
 
 func (e metaError) Unwrap() error { return e.error }
+
+// rowWrapped reads the key of a row. That of another account is no key here,
+// or else whoever writes to the store below could move mail between accounts.
+// That of the queue is from before: only the body of its row is encrypted.
+func (a *account) rowWrapped(m *store.Message) (wrapped, error) {
+	w, err := consumeKey(m.Key)
+	switch {
+	case err != nil, w.scope == string(a.id), w.scope == "" && a.s.plain:
+		return w, err
+	case w.scope == "":
+		return w, ErrPlain
+	}
+	return w, corrupt("the key is that of another account")
+}
 
 func (a *account) rowKey(ctx context.Context, w *wrapped, m *store.Message) (cipher.AEAD, error) {
 	data, err := a.s.keys.unwrap(ctx, w, a.s.inner(m.Blob))

@@ -45,6 +45,11 @@ func TestFromBefore(t *testing.T) {
 		t.Errorf("adopting a body that is not encrypted: %v, want ErrNoKey", err)
 	}
 
+	half := open(t, wrapped(t, reopened{below, overBlobs(t, raw, ring, encrypt.Options{AllowPlain: true})}, ring, encrypt.Options{}), "alice")
+	if _, err := half.Apply(ctx, store.Change{Ops: []store.Op{op}}); !errors.Is(err, encrypt.ErrPlain) {
+		t.Errorf("adopting a plain body where Blobs alone allow it: %v, want ErrPlain", err)
+	}
+
 	a = opened(encrypt.Options{AllowPlain: true})
 	a.reads(a.inbox, uid, message(1))
 	for e, err := range a.Entries(ctx, store.EntryQuery{}) {
@@ -80,6 +85,34 @@ func TestFromBefore(t *testing.T) {
 	}
 }
 
+// TestBodiesAlone: a store over encrypted bodies whose rows were not encrypted
+// gets encrypted rows later.
+func TestBodiesAlone(t *testing.T) {
+	v := newVault(t, nil, encrypt.Options{})
+	before := open(t, v.below, "alice")
+	uid := before.add(message(1))
+	before.reads(before.inbox, uid, message(1))
+	a := open(t, v, "alice")
+	if _, err := a.read(a.inbox, uid); !errors.Is(err, encrypt.ErrPlain) {
+		t.Errorf("a row that is not encrypted: %v, want ErrPlain", err)
+	}
+	v.Store = wrapped(t, v.below, v.ring, encrypt.Options{AllowPlain: true})
+	a = open(t, v, "alice")
+	a.reads(a.inbox, uid, message(1))
+	if m := a.all(everything)[0]; m.Meta == nil || m.Key == nil {
+		t.Errorf("%+v", m)
+	}
+	old, now := rotate(t, v.ring)
+	if st, err := v.Rewrap(t.Context(), "alice", nil); err != nil || st.Rewrapped != 1 {
+		t.Errorf("%+v, %v", st, err)
+	}
+	if u := uses(t, v.Store); u[old] != 0 || u[now] != 1 {
+		t.Errorf("uses %v", u)
+	}
+	a.reads(a.inbox, uid, message(1))
+	before.reads(before.inbox, uid, message(1))
+}
+
 func TestNewRefuses(t *testing.T) {
 	if _, err := encrypt.New(memstore.New(nil), keyFile(t), encrypt.Options{}); err == nil {
 		t.Error("a store whose bodies are not encrypted is accepted")
@@ -92,11 +125,9 @@ func TestNewRefuses(t *testing.T) {
 // TestCapabilities: nothing is found that would look at ciphertext.
 func TestCapabilities(t *testing.T) {
 	v := newVault(t, nil, encrypt.Options{})
-	a := open(t, v, "alice")
-	if _, ok := store.As[store.KeyWriter](a.Account); ok {
+	if _, ok := store.As[store.KeyWriter](open(t, v, "alice").Account); ok {
 		t.Error("KeyWriter is found: the keys below are not the caller's")
 	}
-	a.s = indexed{v.below}
 	s := wrapped(t, indexed{v.below}, v.ring, encrypt.Options{})
 	b := open(t, s, "alice")
 	if _, ok := store.As[store.Searcher](b.Account); ok {

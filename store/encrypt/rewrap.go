@@ -133,8 +133,8 @@ func (r *rewrap) message(ctx context.Context, id store.MailboxID, m *store.Messa
 		r.stats.Plain++
 		return nil
 	}
-	w, err := consumeKey(m.Key)
-	if err == nil && w.id == r.wrap.id && w.scope == r.wrap.scope {
+	w, err := r.rowWrapped(m)
+	if err == nil && w.id == r.wrap.id {
 		return nil
 	}
 	ref := r.s.inner(m.Blob)
@@ -145,7 +145,13 @@ func (r *rewrap) message(ctx context.Context, id store.MailboxID, m *store.Messa
 	if err != nil {
 		return r.lose(ctx, r.fail("rewrap", id, m.UID, err))
 	}
-	fresh := append(r.wrap.wrap(data, ref, w.flags), m.Key[w.size:]...)
+	wrap := r.wrap
+	if w.scope == "" {
+		if wrap, err = r.s.keys.wrapper(ctx, ""); err != nil {
+			return r.fail("rewrap", id, m.UID, err)
+		}
+	}
+	fresh := append(wrap.wrap(data, ref, w.flags), m.Key[w.size:]...)
 	return r.write(ctx, store.KeyChange{Mailbox: id, UID: m.UID, Old: slices.Clone(m.Key), New: fresh})
 }
 
