@@ -3,7 +3,6 @@ package itest
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -27,39 +26,60 @@ type sealed struct {
 
 func (s *sealed) Close() error { return s.engine.Close() }
 
-// openSealed opens dir; its keys lie beside it.
-func openSealed(t testing.TB, dir string) *sealed {
+// makeKeys makes the keys of a new store.
+func makeKeys(t testing.TB, path string) {
 	t.Helper()
-	ring, err := encrypt.OpenKeyFile(dir + ".keys")
+	ring, err := encrypt.CreateKeyFile(path) // once; fails if there is a file
 	if err != nil {
-		ring, err = encrypt.CreateKeyFile(dir + ".keys")
+		t.Fatal(ring, err)
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	log := slog.New(slog.DiscardHandler)
-	engine, err := sqlite.Open(context.Background(), dir, sqlite.Options{Logger: log, Wrap: func(b blob.Blobs) (blob.Blobs, error) {
-		e, err := encrypt.NewBlobs(b, ring, encrypt.Options{Logger: log})
+}
+
+// openMail is what docs/guide/encryption.md shows.
+func openMail(ctx context.Context, dir string, ring encrypt.KeyRing) (*sqlite.Engine, *encrypt.Store, error) {
+	wrap := func(b blob.Blobs) (blob.Blobs, error) {
+		enc, err := encrypt.NewBlobs(b, ring, encrypt.Options{})
 		if err != nil {
 			return nil, err
 		}
-		return compress.New(compress.Config{Blobs: e})
-	}})
+		return compress.New(compress.Config{Blobs: enc}) // or return enc, without compression
+	}
+	engine, err := sqlite.Open(ctx, dir, sqlite.Options{Wrap: wrap})
+	if err != nil {
+		return nil, nil, err
+	}
+	mail, err := encrypt.New(engine.Store(), ring, encrypt.Options{})
+	return engine, mail, err
+}
+
+// openSealed opens dir; its keys lie beside it.
+func openSealed(t testing.TB, dir string) *sealed {
+	t.Helper()
+	path := dir + ".keys"
+	ring, err := encrypt.OpenKeyFile(path) // at each start; refuses a file that others may read
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine, mail, err := openMail(context.Background(), dir, ring)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { engine.Close() })
-	s, err := encrypt.New(engine.Store(), ring, encrypt.Options{Logger: log})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &sealed{s, engine, ring, dir}
+	return &sealed{mail, engine, ring, dir}
+}
+
+// newSealed makes a store with fresh keys.
+func newSealed(t testing.TB) *sealed {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "data")
+	makeKeys(t, dir+".keys")
+	return openSealed(t, dir)
 }
 
 // TestSealedStore judges compression and encryption over SQLite and segments.
 func TestSealedStore(t *testing.T) {
 	storetest.Run(t, storetest.Config{
-		New: func(t *testing.T) store.Store { return openSealed(t, filepath.Join(t.TempDir(), "data")) },
+		New: func(t *testing.T) store.Store { return newSealed(t) },
 		Reopen: func(t *testing.T, s store.Store) store.Store {
 			o := s.(*sealed)
 			if err := o.Close(); err != nil {
@@ -80,7 +100,7 @@ func TestSealedStore(t *testing.T) {
 // one.
 func TestSealedRotation(t *testing.T) {
 	ctx := t.Context()
-	s := openSealed(t, filepath.Join(t.TempDir(), "data"))
+	s := newSealed(t)
 	if err := s.Create(ctx, "alice", store.AccountInfo{}); err != nil {
 		t.Fatal(err)
 	}
