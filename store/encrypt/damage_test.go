@@ -199,6 +199,10 @@ func TestSwapped(t *testing.T) {
 		{"the Key of the same body in another account, and no Prefix", 1000, func(m *store.Message, from store.Message) {
 			m.Key, m.Prefix = from.Key[:len(from.Key)-40], nil
 		}},
+		{"the Prefix and its seal of the same body in another account", 1000, func(m *store.Message, from store.Message) {
+			m.Key = append(m.Key[:len(m.Key)-40], from.Key[len(from.Key)-40:]...)
+			m.Prefix = from.Prefix
+		}},
 		{"no Prefix", two, func(m *store.Message, _ store.Message) { m.Prefix = nil }},
 		{"no Key", two, func(m *store.Message, _ store.Message) { m.Key = nil }},
 	} {
