@@ -1,0 +1,119 @@
+package backup_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/backup"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// TestChainIsTheAccount: every backup of a chain, read again, is the account as
+// it was, line for line and ModSeq for ModSeq.
+func TestChainIsTheAccount(t *testing.T) {
+	for seed := range uint64(8) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			s, a := newStore(t), newArchive(t)
+			u := newUser(t, s, "alice", seed)
+			var ids []string
+			var want [][]string
+			for round := range 6 {
+				u.steps(30 * (round%3 + 1))
+				r := must(a.Backup(t.Context(), s, backup.BackupOptions{Full: round == 4, Problem: func(p *backup.Problem) { t.Error(p) }}))(t)
+				if full := round == 0 || round == 4; (r.Full == 1) != full {
+					t.Errorf("round %d: %+v", round, r)
+				}
+				ids, want = append(ids, r.Manifest.ID), append(want, dump(t, u.a))
+			}
+			for i, id := range ids {
+				same(t, id, must(a.Dump(t.Context(), id, "alice"))(t), want[i])
+			}
+			verified(t, a, s)
+		})
+	}
+}
+
+// TestSecondCopiesNothing: a backup of what did not change writes a manifest
+// and nothing else.
+func TestSecondCopiesNothing(t *testing.T) {
+	s, a := newStore(t), newArchive(t)
+	newUser(t, s, "alice", 1).steps(50)
+	newUser(t, s, "bob", 2).steps(50)
+	first := must(a.Backup(t.Context(), s, backup.BackupOptions{}))(t)
+	before := objects(t, a)
+	second := must(a.Backup(t.Context(), s, backup.BackupOptions{}))(t)
+	if second.Unchanged != 2 || second.Bodies != 0 || second.Messages != 0 {
+		t.Errorf("the second backup: %+v", second)
+	}
+	if n := objects(t, a); n != before+1 {
+		t.Errorf("%d objects after the second backup, %d before", n, before)
+	}
+	if first.Bodies == 0 || first.Full != 2 {
+		t.Errorf("the first backup: %+v", first)
+	}
+	full := must(a.Backup(t.Context(), s, backup.BackupOptions{Full: true}))(t)
+	if full.Full != 2 || full.Bodies != 0 {
+		t.Errorf("a full backup wrote bodies again: %+v", full)
+	}
+	verified(t, a, s)
+}
+
+func objects(t testing.TB, a *backup.Archive) (n int) {
+	t.Helper()
+	for _, err := range a.Target.List(context.Background(), "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+	}
+	return n
+}
+
+// TestScopes: a backup of one account keeps what the last one has of others;
+// one mailbox has a chain of its own.
+func TestScopes(t *testing.T) {
+	s, a := newStore(t), newArchive(t)
+	alice, bob := newUser(t, s, "alice", 1), newUser(t, s, "bob", 2)
+	alice.steps(40)
+	bob.steps(40)
+	must(a.Backup(t.Context(), s, backup.BackupOptions{}))(t)
+	bobs := dump(t, bob.a)
+	alice.steps(20)
+	bob.steps(20)
+	m := must(a.Backup(t.Context(), s, backup.BackupOptions{Accounts: []store.AccountID{"alice"}}))(t).Manifest
+	same(t, "alice", must(a.Dump(t.Context(), m.ID, "alice"))(t), dump(t, alice.a))
+	same(t, "bob as before", must(a.Dump(t.Context(), m.ID, "bob"))(t), bobs)
+
+	one := newArchive(t)
+	o := backup.BackupOptions{Accounts: []store.AccountID{"alice"}, Mailbox: store.Inbox}
+	must(one.Backup(t.Context(), s, o))(t)
+	alice.put(alice.inbox, "more")
+	r := must(one.Backup(t.Context(), s, o))(t)
+	if r.Incremental != 1 || r.Bodies != 1 {
+		t.Errorf("a mailbox again: %+v", r)
+	}
+	verified(t, one, nil)
+	verified(t, a, s)
+}
+
+// TestAccountMadeAgain: an account of the same id that is another one is taken
+// in full.
+func TestAccountMadeAgain(t *testing.T) {
+	s, a := newStore(t), newArchive(t)
+	newUser(t, s, "alice", 1).steps(20)
+	must(a.Backup(t.Context(), s, backup.BackupOptions{}))(t)
+	u := &user{t: t, s: s, id: "alice", a: must(s.Open(t.Context(), "alice"))(t)}
+	u.apply(store.DropAccount{})
+	again := newUser(t, s, "alice", 3)
+	again.steps(100)
+	r := must(a.Backup(t.Context(), s, backup.BackupOptions{}))(t)
+	if r.Full != 1 {
+		t.Errorf("%+v", r)
+	}
+	same(t, "the account", must(a.Dump(t.Context(), "", "alice"))(t), dump(t, again.a))
+}
