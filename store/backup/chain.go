@@ -152,7 +152,8 @@ func compareMailbox(x, y store.Mailbox) int {
 // recoveredAt is where mailboxes come whose own rows are damaged.
 const recoveredAt = "Recovered/"
 
-// recover names the mailboxes of which only messages are left.
+// recover names the mailboxes of which only messages are left, and those whose
+// name another one has taken since.
 func (ch *chain) recover(known map[store.MailboxID]store.Mailbox) {
 	for _, l := range ch.logs {
 		for _, part := range l.rows.sections {
@@ -161,6 +162,20 @@ func (ch *chain) recover(known map[store.MailboxID]store.Mailbox) {
 					known[id] = store.Mailbox{ID: id, Name: recoveredAt + id.String()}
 				}
 			}
+		}
+	}
+	byName := make(map[string]store.Mailbox, len(known))
+	for _, m := range known {
+		if m.Gone {
+			continue
+		}
+		other, taken := byName[m.Name]
+		if taken && other.ModSeq > m.ModSeq {
+			m, other = other, m
+		}
+		if byName[m.Name] = m; taken {
+			other.Name = recoveredAt + other.ID.String()
+			known[other.ID] = other
 		}
 	}
 }

@@ -105,7 +105,7 @@ func encodeHeaded(v any) ([]byte, error) {
 func decodeHeaded(name string, b []byte, v any) error {
 	line, body, ok := bytes.Cut(b, []byte("\n"))
 	var h head
-	if !ok || len(line) > 1000 || json.Unmarshal(line, &h) != nil || h.Format != formatName {
+	if !ok || len(line) > 1000 || json.Unmarshal(line, &h) != nil || h.Format != formatName || h.Version < 1 {
 		return damage(name, "it does not begin as it must")
 	}
 	if h.Version > Version {
