@@ -66,7 +66,7 @@ type Report struct {
 const (
 	defaultFullAfter = 50
 	packSize         = 256 << 20 // a pack is ended when it is this long
-	packEntries      = 1 << 20   // or has so many bodies
+	packEntries      = 1 << 18   // or has so many bodies
 
 	// resumeFor is how long an interrupted backup can be gone on with: for so
 	// long a store keeps what was expunged since.

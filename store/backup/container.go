@@ -167,7 +167,10 @@ func (s *source) open(magic [8]byte, limit int64) error {
 	if [8]byte(header[:8]) != magic {
 		return damage(s.name, "it does not begin as it must")
 	}
-	if v := binary.LittleEndian.Uint16(header[8:]); v > Version {
+	switch v := binary.LittleEndian.Uint16(header[8:]); {
+	case v == 0:
+		return damage(s.name, "it has no version")
+	case v > Version:
 		return &Problem{Object: s.name, Err: fmt.Errorf("%w: format %d, this is %d", store.ErrVersion, v, Version)}
 	}
 	end, err := s.read(s.r.Size()-trailerSize, trailerSize)

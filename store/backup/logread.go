@@ -44,6 +44,11 @@ func (r *logReader) parseIndex() error {
 		return damage(r.name, "its index: %v", err)
 	}
 	r.index = nil
+	return r.parse(b)
+}
+
+// parse reads the unpacked index.
+func (r *logReader) parse(b []byte) error {
 	in := &input{b: b}
 	if err := r.parseMeta(in.bytes()); err != nil {
 		return err
@@ -64,7 +69,7 @@ func (r *logReader) parseMeta(text []byte) error {
 		return damage(r.name, "its index: %v", err)
 	}
 	if m.Account.Check() != nil || !isMailboxID(m.Mailbox) || m.Parent != nil && !m.Parent.check() ||
-		(m.Parent == nil) != (m.Since == 0) || m.Chain < 1 || m.ModSeq < m.Since {
+		(m.Parent == nil) != (m.Since == 0) || m.Chain < 1 || m.ModSeq <= m.Since {
 		return damage(r.name, "its index makes no sense")
 	}
 	return nil

@@ -59,6 +59,12 @@ func (b *bodies) load(ctx context.Context, name string) error {
 		return err
 	}
 	defer s.close()
+	return b.parse(s)
+}
+
+// parse puts an index into the table.
+func (b *bodies) parse(s *source) error {
+	name := s.name
 	p := pack{name: name, frames: s.frames, entries: len(s.index) / packEntrySize}
 	if s.raw != int64(len(s.index)) || len(s.index)%packEntrySize != 0 || uint64(len(b.packs)) >= 1<<32-1 {
 		return damage(name, "its index makes no sense")

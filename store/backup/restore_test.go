@@ -11,45 +11,15 @@ import (
 
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/backup"
+	"github.com/mailstead/mailstead/store/blob/memblob"
+	"github.com/mailstead/mailstead/store/maildir"
+	"github.com/mailstead/mailstead/store/storetest"
 )
 
-// facts are what a restore keeps of an account, a line each: not the id of
-// INBOX and of NoSelect names, and not the ModSeqs of mailboxes and entries,
-// nor UIDNEXT, which are ahead.
+// facts are what a restore keeps of an account.
 func facts(t testing.TB, a store.Account) []string {
 	t.Helper()
-	ctx := context.Background()
-	list, _, err := a.Mailboxes(ctx, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	names := map[store.MailboxID]string{{}: ""}
-	var out []string
-	for _, m := range list {
-		names[m.ID] = m.Name
-		id := m.ID.String()
-		if m.NoSelect || m.Name == store.Inbox {
-			id = "-"
-		}
-		out = append(out, fmt.Sprintf("mailbox %q %s validity %d role %q subscribed %v noselect %v messages %d unseen %d deleted %d bytes %d",
-			m.Name, id, m.UIDValidity, m.Role, m.Subscribed, m.NoSelect, m.Messages, m.Unseen, m.Deleted, m.Bytes))
-		if m.NoSelect {
-			continue
-		}
-		for _, l := range messages(t, a, m.ID) {
-			out = append(out, strings.Replace(l, m.ID.String(), fmt.Sprintf("%q", m.Name), 1))
-		}
-	}
-	for e, err := range a.Entries(ctx, store.EntryQuery{All: true}) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !strings.HasPrefix(e.Key, "backup/") {
-			out = append(out, fmt.Sprintf("entry %q %q: %q expires %v", names[e.Mailbox], e.Key, e.Value, e.Expires.Unix()))
-		}
-	}
-	slices.Sort(out)
-	return out
+	return must(storetest.Facts(context.Background(), a))(t)
 }
 
 // live drops the lines of tombstones.
@@ -283,4 +253,24 @@ func TestPrune(t *testing.T) {
 	u.steps(20)
 	must(a.Backup(t.Context(), s, backup.BackupOptions{}))(t)
 	verified(t, a, s)
+}
+
+// TestEngines: an archive of one engine restores into another, and the archive
+// of that into a third.
+func TestEngines(t *testing.T) {
+	s, a := newStore(t), newArchive(t)
+	u := newUser(t, s, "alice@example.org", 3)
+	u.steps(60)
+	must(a.Backup(t.Context(), s, backup.BackupOptions{}))(t)
+	want := facts(t, u.a)
+	dir := must(maildir.Open(t.TempDir(), memblob.New(), maildir.Options{}))(t)
+	t.Cleanup(func() { dir.Close() })
+	must(a.Restore(t.Context(), dir, backup.RestoreOptions{}))(t)
+	same(t, "maildir", facts(t, must(dir.Open(t.Context(), u.id))(t)), want)
+
+	back, third := newArchive(t), newStore(t)
+	must(back.Backup(t.Context(), dir, backup.BackupOptions{Problem: func(p *backup.Problem) { t.Error(p) }}))(t)
+	verified(t, back, dir)
+	must(back.Restore(t.Context(), third, backup.RestoreOptions{}))(t)
+	same(t, "back in memory", facts(t, must(third.Open(t.Context(), u.id))(t)), want)
 }
