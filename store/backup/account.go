@@ -58,9 +58,16 @@ func (r *run) account(ctx context.Context, info *store.AccountInfo) (*Entry, err
 	if err != nil {
 		return nil, err
 	}
-	if unchanged {
+	switch {
+	case unchanged:
 		r.report.Unchanged++
 		e.ModSeq, e.Log = t.prev.ModSeq, t.prev.Log
+		return e, nil
+	case r.o.DryRun && t.prev == nil:
+		r.report.Full++
+		return e, nil
+	case r.o.DryRun:
+		r.report.Incremental++
 		return e, nil
 	}
 	return e, t.write(ctx, e)

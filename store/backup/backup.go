@@ -29,6 +29,10 @@ type BackupOptions struct {
 	// in full. Zero = 50, negative = as many as Limits.Chain allows.
 	FullAfter int
 
+	// DryRun says in the Report which accounts would be taken, and how, and
+	// writes nothing.
+	DryRun bool
+
 	// Holder keeps bodies from being collected meanwhile. Without one, a body
 	// is safe for the 24 hours for which a store holds what was expunged.
 	Holder *Holder
@@ -81,11 +85,13 @@ func (a *Archive) Backup(ctx context.Context, s store.Store, o BackupOptions) (*
 	if o.Mailbox != "" && len(o.Accounts) != 1 {
 		return nil, fmt.Errorf("%w: one mailbox needs one account", store.ErrInvalid)
 	}
-	lock, err := a.Target.Lock(ctx)
-	if err != nil {
-		return nil, err
+	if !o.DryRun {
+		lock, err := a.Target.Lock(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer lock.Close()
 	}
-	defer lock.Close()
 	defer o.Holder.begin()()
 	r, err := a.newRun(ctx, s, o)
 	if err != nil {
@@ -94,6 +100,9 @@ func (a *Archive) Backup(ctx context.Context, s store.Store, o BackupOptions) (*
 	defer r.close()
 	if err := r.all(ctx); err != nil {
 		return nil, err
+	}
+	if o.DryRun {
+		return &r.report, nil
 	}
 	return &r.report, r.finish(ctx)
 }
@@ -155,6 +164,9 @@ func (a *Archive) newRun(ctx context.Context, s store.Store, o BackupOptions) (_
 	}
 	if err := r.findPrevious(ctx, ids); err != nil {
 		return nil, err
+	}
+	if o.DryRun {
+		return r, nil
 	}
 	if err := r.begin(ctx, ids); err != nil {
 		return nil, err
@@ -287,6 +299,9 @@ func (r *run) all(ctx context.Context) error {
 		}
 		if err != nil {
 			return err
+		}
+		if r.o.DryRun {
+			continue
 		}
 		r.entries = append(r.entries, *e)
 		r.bodies.trim()

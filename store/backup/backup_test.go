@@ -16,7 +16,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // TestChainIsTheAccount: every backup of a chain, read again, is the account as
 // it was, line for line and ModSeq for ModSeq.
 func TestChainIsTheAccount(t *testing.T) {
-	for seed := range uint64(8) {
+	for seed := range seeds(8) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			s, a := newStore(t), newArchive(t)
 			u := newUser(t, s, "alice", seed)
@@ -55,6 +55,10 @@ func TestSecondCopiesNothing(t *testing.T) {
 	}
 	if first.Bodies == 0 || first.Full != 2 {
 		t.Errorf("the first backup: %+v", first)
+	}
+	dry := must(a.Backup(t.Context(), s, backup.BackupOptions{Full: true, DryRun: true}))(t)
+	if dry.Full != 2 || objects(t, a) != before+1 {
+		t.Errorf("dry run: %+v", dry)
 	}
 	full := must(a.Backup(t.Context(), s, backup.BackupOptions{Full: true}))(t)
 	if full.Full != 2 || full.Bodies != 0 {
@@ -116,4 +120,12 @@ func TestAccountMadeAgain(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	same(t, "the account", must(a.Dump(t.Context(), "", "alice"))(t), dump(t, again.a))
+}
+
+// seeds is how many of n runs are made.
+func seeds(n uint64) uint64 {
+	if testing.Short() {
+		return 2
+	}
+	return n
 }

@@ -30,7 +30,7 @@ func live(lines []string) []string {
 // TestRestore: every backup of a chain, restored into an empty store, is the
 // account as it was, and the account's numbers go on ahead.
 func TestRestore(t *testing.T) {
-	for seed := range uint64(6) {
+	for seed := range seeds(6) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			s, a := newStore(t), newArchive(t)
 			u := newUser(t, s, "alice", seed)
