@@ -56,7 +56,7 @@ type server struct {
 // newServer opens the data directory and every listener. What it returns
 // serves nothing yet.
 func newServer(ctx context.Context, o *options, log *slog.Logger) (_ *server, err error) {
-	s := &server{o: o, log: log, failures: make(chan error, len(listeners))}
+	s := &server{o: o, log: log, failures: make(chan error, len(listeners)+2)}
 	defer func() {
 		if err != nil {
 			s.closeAll()
@@ -85,7 +85,13 @@ func newServer(ctx context.Context, o *options, log *slog.Logger) (_ *server, er
 	warnForeign(log, s.directory, s.accounts)
 	s.views = view.New(s.engine.Store(), view.Options{})
 	s.compose()
-	return s, s.listen()
+	if err = s.listen(); err != nil {
+		return nil, err
+	}
+	if p, ok := s.controlPart(users); ok {
+		s.parts = append(s.parts, p)
+	}
+	return s, nil
 }
 
 // closeAll closes what newServer opened before it failed.
