@@ -92,7 +92,7 @@ func (a *app) accounts() (list []accountAnswer, err error) {
 				Accounts []accountAnswer
 				Next     string
 			}
-			if err := s.do(a.ctx, http.MethodGet, "/v1/accounts?after="+url.QueryEscape(after), nil, &page); err != nil {
+			if err := s.Do(a.ctx, http.MethodGet, "/v1/accounts?after="+url.QueryEscape(after), nil, &page); err != nil {
 				return err
 			}
 			list = append(list, page.Accounts...)
@@ -159,7 +159,7 @@ func (c *accountAddCmd) Run(a *app) error {
 			return a.addAccount(e.Store(), name, password, store.Limits(q))
 		}, func(s *server) error {
 			in := map[string]any{"name": name, "password": password, "quota": q}
-			return s.do(a.ctx, http.MethodPost, "/v1/accounts", in, nil)
+			return s.Do(a.ctx, http.MethodPost, "/v1/accounts", in, nil)
 		})
 	}
 	if err != nil {
@@ -236,7 +236,7 @@ func (c *accountQuotaCmd) set(a *app, x *accountAnswer) error {
 			_, err = acct.Apply(a.ctx, store.Change{Ops: []store.Op{store.PutAccount{Limits: &limits}}})
 			return err
 		}, func(s *server) error {
-			return s.do(a.ctx, http.MethodPut, "/v1/accounts/"+url.PathEscape(c.Name)+"/quota", q, nil)
+			return s.Do(a.ctx, http.MethodPut, "/v1/accounts/"+url.PathEscape(c.Name)+"/quota", q, nil)
 		})
 		if err != nil {
 			return err

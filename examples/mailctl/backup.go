@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -136,21 +135,7 @@ func (c *backupCmd) remote(a *app, s *server, x *backupResult, found *problems) 
 	m := a.meter("backup")
 	defer m.end()
 	in := backupRequest{Archive: dir, Accounts: c.Account, Mailbox: c.Mailbox, Full: c.Full, DryRun: a.dryRun}
-	return s.stream(a.ctx, "/v1/backup", in, x, func(l answerLine) error {
-		switch {
-		case l.Progress != nil:
-			var p backup.Progress
-			if json.Unmarshal(l.Progress, &p) == nil {
-				m.show(p)
-			}
-		case l.Item != nil:
-			var item struct{ Text string }
-			if json.Unmarshal(l.Item, &item) == nil {
-				found.text(item.Text)
-			}
-		}
-		return nil
-	})
+	return s.copying(a.ctx, "/v1/backup", in, x, m, found)
 }
 
 // prune removes old backups where that is asked for.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/control"
 	"github.com/mailstead/mailstead/store/sqlite"
 )
 
@@ -33,8 +34,8 @@ func (a *app) withStore(create bool, f func(*sqlite.Engine) error, remote func(*
 		if remote == nil {
 			return fmt.Errorf("%w; a running server cannot be asked for this: stop it first", err)
 		}
-		s := newServer(a.data)
-		defer s.close()
+		s := &server{control.NewClient(a.data)}
+		defer s.Close()
 		return s.explain(remote(s), err)
 	}
 	if err != nil {

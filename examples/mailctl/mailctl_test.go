@@ -235,10 +235,10 @@ func TestOwned(t *testing.T) {
 	if code != exitFault || !strings.Contains(out, "backup b: 1 accounts in full") || !strings.Contains(errs, "one is missing") {
 		t.Errorf("exit %d, %s%s", code, out, errs)
 	}
-	if code, _, errs := ctl(t, "", "--data", data, "verify"); code != exitFault || !strings.Contains(errs, "does not know this request") {
+	if code, _, errs := ctl(t, "", "--data", data, "verify"); code != exitFault || !strings.Contains(errs, "no such request") {
 		t.Errorf("exit %d, %s", code, errs)
 	}
-	if code, _, errs := ctl(t, "", "--data", data, "restore", "x"); code != exitFault || !strings.Contains(errs, "stop it first") {
+	if code, _, errs := ctl(t, "", "--data", data, "verify", "x", "--compare"); code != exitFault || !strings.Contains(errs, "stop it first") {
 		t.Errorf("exit %d, %s", code, errs)
 	}
 }

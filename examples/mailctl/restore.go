@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -52,36 +53,79 @@ func (c *restoreCmd) Run(a *app) error {
 		return &useError{"--uid needs --mailbox"}
 	}
 	found := &problems{a: a}
-	var r *backup.RestoreReport
-	err = a.withStore(!a.dryRun, func(e *sqlite.Engine) (err error) {
-		m := a.meter("restore")
-		defer m.end()
-		o := backup.RestoreOptions{
-			Backup: c.Backup, As: store.AccountID(c.As), Append: c.Append, Mailbox: c.Mailbox, UIDs: uids, Into: c.Into, Run: c.Again,
-			IgnoreQuota: c.IgnoreQuota, Partial: c.Partial, DryRun: a.dryRun, Progress: m.show, Problem: found.add,
-		}
-		for _, name := range c.Account {
-			o.Accounts = append(o.Accounts, store.AccountID(name))
-		}
-		r, err = archiveAt(c.Archive).Restore(a.ctx, e.Store(), o)
+	var x restoreResult
+	err = a.withStore(!a.dryRun, func(e *sqlite.Engine) error {
+		x, err = c.here(a, e, uids, found)
 		return err
-	}, nil)
+	}, func(s *server) error { return c.remote(a, s, uids, &x, found) })
 	if errors.Is(err, backup.ErrNotEmpty) {
 		return fmt.Errorf("%w; --append or --into adds to it", err)
 	}
 	if err != nil {
 		return err
 	}
-	x := restoreResult{
-		Backup: r.Backup, DryRun: a.dryRun, Accounts: r.Accounts, Already: r.Already, Mailboxes: r.Mailboxes,
-		Messages: r.Messages, Skipped: r.Skipped, Lost: r.Lost, Bytes: r.Bytes, Problems: found.list,
-	}
+	x.DryRun, x.Problems = a.dryRun, found.list
 	word := "restored"
 	if a.dryRun {
 		word = "would restore"
 	}
 	return found.check(a.result(x, fmt.Sprintf("%s of %s: %d accounts, %d mailboxes made, %d messages (%s); %d were there, %d accounts were whole, %d lost",
 		word, x.Backup, x.Accounts, x.Mailboxes, x.Messages, size(x.Bytes), x.Skipped, x.Already, x.Lost)))
+}
+
+// here restores into the data directory.
+func (c *restoreCmd) here(a *app, e *sqlite.Engine, uids store.UIDSet, found *problems) (restoreResult, error) {
+	m := a.meter("restore")
+	defer m.end()
+	o := backup.RestoreOptions{
+		Backup: c.Backup, As: store.AccountID(c.As), Append: c.Append, Mailbox: c.Mailbox, UIDs: uids, Into: c.Into, Run: c.Again,
+		IgnoreQuota: c.IgnoreQuota, Partial: c.Partial, DryRun: a.dryRun, Progress: m.show, Problem: found.add,
+	}
+	for _, name := range c.Account {
+		o.Accounts = append(o.Accounts, store.AccountID(name))
+	}
+	r, err := archiveAt(c.Archive).Restore(a.ctx, e.Store(), o)
+	if err != nil {
+		return restoreResult{}, err
+	}
+	return restoreResult{
+		Backup: r.Backup, Accounts: r.Accounts, Already: r.Already, Mailboxes: r.Mailboxes,
+		Messages: r.Messages, Skipped: r.Skipped, Lost: r.Lost, Bytes: r.Bytes,
+	}, nil
+}
+
+// restoreRequest is what a server is asked for.
+type restoreRequest struct {
+	Archive     string      `json:"archive"`
+	Backup      string      `json:"backup,omitempty"`
+	Accounts    []string    `json:"accounts,omitempty"`
+	As          string      `json:"as,omitempty"`
+	Append      bool        `json:"append,omitempty"`
+	Mailbox     string      `json:"mailbox,omitempty"`
+	UIDs        [][2]uint32 `json:"uids,omitempty"`
+	Into        string      `json:"into,omitempty"`
+	Run         string      `json:"run,omitempty"`
+	IgnoreQuota bool        `json:"ignore_quota,omitempty"`
+	Partial     bool        `json:"partial,omitempty"`
+	DryRun      bool        `json:"dry_run,omitempty"`
+}
+
+// remote lets the server that owns the data restore.
+func (c *restoreCmd) remote(a *app, s *server, uids store.UIDSet, x *restoreResult, found *problems) error {
+	dir, err := filepath.Abs(c.Archive)
+	if err != nil {
+		return err
+	}
+	m := a.meter("restore")
+	defer m.end()
+	in := restoreRequest{
+		Archive: dir, Backup: c.Backup, Accounts: c.Account, As: c.As, Append: c.Append, Mailbox: c.Mailbox, Into: c.Into,
+		Run: c.Again, IgnoreQuota: c.IgnoreQuota, Partial: c.Partial, DryRun: a.dryRun,
+	}
+	for _, r := range uids {
+		in.UIDs = append(in.UIDs, [2]uint32{uint32(r.First), uint32(r.Last)})
+	}
+	return s.copying(a.ctx, "/v1/restore", in, x, m, found)
 }
 
 // parseUIDs reads a set as IMAP writes it, without "*".

@@ -1,12 +1,12 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 
 	"github.com/mailstead/mailstead/store/backup"
 	"github.com/mailstead/mailstead/store/blob"
+	"github.com/mailstead/mailstead/store/control"
 	"github.com/mailstead/mailstead/store/sqlite"
 	"github.com/mailstead/mailstead/store/sqlstore"
 )
@@ -96,10 +96,9 @@ func (a *app) verifyData() error {
 		return e.Store().Verify(a.ctx, func(p *sqlstore.Problem) { found.text(p.Error()) })
 	}, func(s *server) error {
 		var result struct{ Bodies, Bytes int64 }
-		err := s.stream(a.ctx, "/v1/verify", nil, &result, func(l answerLine) error {
-			var item struct{ Account, Mailbox, File, Text string }
-			if l.Item != nil && json.Unmarshal(l.Item, &item) == nil {
-				found.text(fmt.Sprintf("%s %s %s: %s", item.Account, item.Mailbox, item.File, item.Text))
+		err := s.Stream(a.ctx, "/v1/verify", nil, &result, func(l control.Line) error {
+			if l.Item != nil {
+				found.item(l.Item)
 			}
 			return nil
 		})
