@@ -110,23 +110,23 @@ func (a *Archive) Backup(ctx context.Context, s store.Store, o BackupOptions) (*
 // run is one Backup.
 type run struct {
 	*Archive
-	s        store.Store
-	o        BackupOptions
-	limits   Limits
-	c        *codec
-	id       string
-	started  time.Time
-	prev     *Manifest // nil = none
-	packs    []Object
-	numbers  int               // logs that have a name
-	resumed  map[string]string // what logs of an interrupted run are of → their names
-	bodies   *bodies
-	pack     *packWriter
-	inPack   map[Hash]bool
-	entries  []Entry
-	report   Report
-	progress Progress
-	buf      []byte
+	listener
+	s       store.Store
+	o       BackupOptions
+	limits  Limits
+	c       *codec
+	id      string
+	started time.Time
+	prev    *Manifest // nil = none
+	packs   []Object
+	numbers int               // logs that have a name
+	resumed map[string]string // what logs of an interrupted run are of → their names
+	bodies  *bodies
+	pack    *packWriter
+	inPack  map[Hash]bool
+	entries []Entry
+	report  Report
+	buf     []byte
 }
 
 // runFile is what is kept of a backup on its way.
@@ -149,7 +149,10 @@ func (x runScope) equal(y runScope) bool {
 func (a *Archive) newRun(ctx context.Context, s store.Store, o BackupOptions) (_ *run, err error) {
 	o.Accounts = slices.Clone(o.Accounts)
 	slices.Sort(o.Accounts)
-	r := &run{Archive: a, s: s, o: o, limits: a.Limits.withDefaults(), resumed: make(map[string]string), inPack: make(map[Hash]bool)}
+	r := &run{
+		Archive: a, listener: listener{onProgress: o.Progress, onProblem: o.Problem}, s: s, o: o, limits: a.Limits.withDefaults(),
+		resumed: make(map[string]string), inPack: make(map[Hash]bool),
+	}
 	if r.c, err = newCodec(); err != nil {
 		return nil, err
 	}
@@ -255,22 +258,6 @@ func (a *Archive) removeAll(ctx context.Context, prefix string) error {
 		}
 	}
 	return nil
-}
-
-func (r *run) problem(err error) {
-	var p *Problem
-	if !errors.As(err, &p) {
-		p = &Problem{Err: err}
-	}
-	if r.o.Problem != nil {
-		r.o.Problem(p)
-	}
-}
-
-func (r *run) tell() {
-	if r.o.Progress != nil {
-		r.o.Progress(r.progress)
-	}
 }
 
 func (r *run) close() {

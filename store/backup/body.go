@@ -56,7 +56,7 @@ func (t *take) takenBodies(ctx context.Context, name string) (_ *Object, missing
 	for part := range l.parts {
 		for _, x := range l.orderOfSections(part) {
 			c := l.section(part, x.mailbox)
-			for err := c.advance(); c.ok || err != nil; err = c.advance() {
+			for err := range c.all() {
 				if err != nil {
 					return nil, 0, false, t.ignoreDamage(err)
 				}
@@ -84,7 +84,7 @@ func (t *take) ignoreDamage(err error) error {
 
 func (t *take) sectionBodies(ctx context.Context, w *logWriter, c *uidCursor, id store.MailboxID) (missing int64, err error) {
 	begun := false
-	for err := c.advance(); c.ok || err != nil; err = c.advance() {
+	for err := range c.all() {
 		if err != nil {
 			return missing, err
 		}

@@ -45,20 +45,26 @@ func (v *verifier) compareAccount(ctx context.Context, e *Entry, acct store.Acco
 	if err != nil {
 		return err
 	}
-	live, _, err := acct.Mailboxes(ctx, 0)
+	live, err := liveMailboxes(ctx, acct, e.ModSeq)
 	if err != nil {
 		return err
 	}
-	now := make(map[store.MailboxID]*store.Mailbox, len(live))
-	for i := range live {
-		now[live[i].ID] = &live[i]
-	}
 	for i := range boxes {
-		box := now[boxes[i].ID]
-		if box == nil || box.NoSelect || box.UIDValidity != boxes[i].UIDValidity {
-			continue // deleted since
-		}
 		c := comparer{verifier: v, e: e, acct: acct, box: &boxes[i]}
+		box, known := live[boxes[i].ID]
+		if boxes[i].Name == store.Inbox && !known { // of an account that was restored
+			box, known = live[store.MailboxID{}]
+		}
+		switch {
+		case boxes[i].NoSelect, box.Gone, box.NoSelect:
+			continue
+		case !known, box.UIDValidity != boxes[i].UIDValidity:
+			if err := c.differs(0, "it does not have this mailbox"); err != nil {
+				return err
+			}
+			continue
+		}
+		c.id = box.ID
 		if err := c.findGone(ctx); err != nil {
 			return err
 		}
@@ -69,18 +75,41 @@ func (v *verifier) compareAccount(ctx context.Context, e *Entry, acct store.Acco
 	return nil
 }
 
+// liveMailboxes are those of the store by id, with those that were deleted
+// since; INBOX also under the zero id.
+func liveMailboxes(ctx context.Context, acct store.Account, since store.ModSeq) (map[store.MailboxID]store.Mailbox, error) {
+	all := make(map[store.MailboxID]store.Mailbox)
+	for _, m := range []store.ModSeq{since, 0} {
+		list, _, err := acct.Mailboxes(ctx, m)
+		if errors.Is(err, store.ErrResync) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range list {
+			all[m.ID] = m
+			if m.Name == store.Inbox {
+				all[store.MailboxID{}] = m
+			}
+		}
+	}
+	return all, nil
+}
+
 // comparer walks through a mailbox in the store and in the archive at once.
 type comparer struct {
 	*verifier
 	e    *Entry
 	acct store.Account
-	box  *store.Mailbox
-	gone store.UIDSet // expunged since, or not known
+	box  *store.Mailbox  // in the archive
+	id   store.MailboxID // in the store
+	gone store.UIDSet    // expunged since, or not known
 }
 
 // findGone asks what was expunged since the backup.
 func (c *comparer) findGone(ctx context.Context) error {
-	for m, err := range c.acct.Messages(ctx, c.box.ID, store.Query{Since: c.e.ModSeq}) {
+	for m, err := range c.acct.Messages(ctx, c.id, store.Query{Since: c.e.ModSeq}) {
 		if errors.Is(err, store.ErrResync) {
 			c.gone = store.AllUIDs()
 			return nil
@@ -102,7 +131,7 @@ func (c *comparer) differs(uid store.UID, format string, args ...any) error {
 
 // run looks at messages that did not change since the backup.
 func (c *comparer) run(ctx context.Context, ch *chain) error {
-	next, stop := iter.Pull2(c.acct.Messages(ctx, c.box.ID, store.Query{Fields: everyField}))
+	next, stop := iter.Pull2(c.acct.Messages(ctx, c.id, store.Query{Fields: everyField}))
 	defer stop()
 	live, lerr, ok := next()
 	for m, aerr := range ch.messages(*c.box) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"iter"
 	"math"
 
 	"github.com/mailstead/mailstead/store"
@@ -258,6 +259,18 @@ func (c *uidCursor) advance() error {
 	c.left--
 	c.kind, c.ok = kind, true
 	return nil
+}
+
+// all goes through the section and yields nil at each row, or an error.
+func (c *uidCursor) all() iter.Seq[error] {
+	return func(yield func(error) bool) {
+		for {
+			err := c.advance()
+			if !c.ok && err == nil || !yield(err) {
+				return
+			}
+		}
+	}
 }
 
 // ready loads the next block where this one has no more rows.

@@ -174,7 +174,7 @@ func (p *pruner) names(ctx context.Context, name string) error {
 	for part := range l.parts {
 		for _, x := range l.orderOfSections(part) {
 			c := l.section(part, x.mailbox)
-			for err := c.advance(); c.ok || err != nil; err = c.advance() {
+			for err := range c.all() {
 				if err != nil {
 					return err
 				}

@@ -2,7 +2,6 @@ package backup
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -90,7 +89,7 @@ func (a *Archive) Restore(ctx context.Context, s store.Store, o RestoreOptions) 
 	if err != nil {
 		return nil, err
 	}
-	r := &restore{Archive: a, s: s, o: o, m: m, limits: a.Limits.withDefaults()}
+	r := &restore{Archive: a, listener: listener{onProgress: o.Progress, onProblem: o.Problem}, s: s, o: o, m: m, limits: a.Limits.withDefaults()}
 	r.report.Backup = m.ID
 	if r.c, err = newCodec(); err != nil {
 		return nil, err
@@ -121,15 +120,15 @@ func (a *Archive) Restore(ctx context.Context, s store.Store, o RestoreOptions) 
 // restore is one Restore.
 type restore struct {
 	*Archive
-	s        store.Store
-	o        RestoreOptions
-	m        *Manifest
-	limits   Limits
-	c        *codec
-	bodies   *bodies
-	refs     refCache
-	report   RestoreReport
-	progress Progress
+	listener
+	s      store.Store
+	o      RestoreOptions
+	m      *Manifest
+	limits Limits
+	c      *codec
+	bodies *bodies
+	refs   refCache
+	report RestoreReport
 }
 
 // fault reports damage, and ends the restore unless it is Partial.
@@ -139,22 +138,6 @@ func (r *restore) fault(err error) error {
 	}
 	r.problem(err)
 	return nil
-}
-
-func (r *restore) problem(err error) {
-	var p *Problem
-	if !errors.As(err, &p) {
-		p = &Problem{Err: err}
-	}
-	if r.o.Problem != nil {
-		r.o.Problem(p)
-	}
-}
-
-func (r *restore) tell() {
-	if r.o.Progress != nil {
-		r.o.Progress(r.progress)
-	}
 }
 
 // entries are those to restore. Of an account the entry as a whole, or of the

@@ -63,7 +63,7 @@ func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (*VerifyReport, e
 		ids = []string{o.Backup}
 	}
 	v := &verifier{
-		Archive: a, o: o, limits: a.Limits.withDefaults(),
+		Archive: a, listener: listener{onProgress: o.Progress, onProblem: o.Problem}, o: o, limits: a.Limits.withDefaults(),
 		objects: make(map[string]Object), seen: make(map[string]bool), packs: make(map[string]bool),
 	}
 	if v.c, err = newCodec(); err != nil {
@@ -89,6 +89,7 @@ func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (*VerifyReport, e
 // verifier is one Verify.
 type verifier struct {
 	*Archive
+	listener
 	o      VerifyOptions
 	limits Limits
 	c      *codec
@@ -100,20 +101,13 @@ type verifier struct {
 	seen    map[string]bool   // logs that were read as the end of a chain
 	packs   map[string]bool   // those of objects
 
-	report   VerifyReport
-	progress Progress
+	report VerifyReport
 }
 
 // fault reports and goes on.
 func (v *verifier) fault(err error) error {
 	v.report.Problems++
-	var p *Problem
-	if !errors.As(err, &p) {
-		p = &Problem{Err: err}
-	}
-	if v.o.Problem != nil {
-		v.o.Problem(p)
-	}
+	v.problem(err)
 	return nil
 }
 
@@ -123,12 +117,6 @@ func (v *verifier) tolerate(err error) error {
 		return err
 	}
 	return v.fault(err)
-}
-
-func (v *verifier) tell() {
-	if v.o.Progress != nil {
-		v.o.Progress(v.progress)
-	}
 }
 
 // manifests verifies backups: first all that they name, then what it says.
