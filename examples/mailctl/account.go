@@ -20,7 +20,7 @@ type accountCmd struct {
 	List   accountListCmd  `cmd:"" help:"List accounts with what they hold."`
 	Add    accountAddCmd   `cmd:"" help:"Make an account; the password is read from the standard input unless it is given."`
 	Quota  accountQuotaCmd `cmd:"" help:"Show the quota of an account, or set it."`
-	Passwd unbuilt         `cmd:"" help:"Change a password. (Not built yet.)"`
+	Passwd accountPassCmd  `cmd:"" help:"Set the password of an account; it is read from the standard input unless it is given."`
 }
 
 type accountListCmd struct{}
@@ -31,6 +31,11 @@ type accountAddCmd struct {
 	Bytes     int64  `help:"Quota in octets; 0 = none."`
 	Messages  int64  `help:"Quota in messages; 0 = none."`
 	Mailboxes int64  `help:"Quota in mailboxes; 0 = none."`
+}
+
+type accountPassCmd struct {
+	Name     string `arg:"" help:"A whole address."`
+	Password string `help:"The password; @FILE keeps it out of the list of processes." placeholder:"TEXT"`
 }
 
 type accountQuotaCmd struct {
@@ -136,19 +141,9 @@ func (accountListCmd) Run(a *app) error {
 
 // Run makes an account.
 func (c *accountAddCmd) Run(a *app) error {
-	name, err := login.Canonical(c.Name)
-	if err != nil || !strings.Contains(name, "@") {
-		return &useError{fmt.Sprintf("%q is no address", c.Name)}
-	}
-	password := c.Password
-	if password == "" {
-		line, err := bufio.NewReader(a.in).ReadString('\n')
-		if password = strings.TrimRight(line, "\r\n"); password == "" && err != nil && !errors.Is(err, io.EOF) {
-			return err
-		}
-	}
-	if password == "" {
-		return &useError{"an account needs a password: --password, or a line of the standard input"}
+	name, password, err := a.user(c.Name, c.Password)
+	if err != nil {
+		return err
 	}
 	q := quota{c.Bytes, c.Messages, c.Mailboxes}
 	if q.Bytes < 0 || q.Messages < 0 || q.Mailboxes < 0 {
@@ -191,12 +186,61 @@ func (a *app) addAccount(s store.Store, name, password string, limits store.Limi
 	if _, err := acct.Apply(a.ctx, store.Change{Ops: ops}); err != nil {
 		return err
 	}
+	return a.setPassword(name, password)
+}
+
+// user is the canonical name, and the password where it was given, else a line
+// of the standard input.
+func (a *app) user(given, password string) (name, _ string, err error) {
+	name, err = login.Canonical(given)
+	if err != nil || !strings.Contains(name, "@") {
+		return "", "", &useError{fmt.Sprintf("%q is no address", given)}
+	}
+	if password == "" {
+		line, err := bufio.NewReader(a.in).ReadString('\n')
+		if password = strings.TrimRight(line, "\r\n"); password == "" && err != nil && !errors.Is(err, io.EOF) {
+			return "", "", err
+		}
+	}
+	if password == "" {
+		return "", "", &useError{"there is no password: --password, or a line of the standard input"}
+	}
+	return name, password, nil
+}
+
+// setPassword writes the user's line of the server's passwd file.
+func (a *app) setPassword(name, password string) error {
 	hash, err := login.HashPassword(login.NewPassword(password), login.Params{})
 	if err != nil {
 		return err
 	}
 	users := &login.File{Path: filepath.Join(a.data, "passwd"), Logger: a.log}
 	return users.Set(a.ctx, name, hash)
+}
+
+// Run sets a password.
+func (c *accountPassCmd) Run(a *app) error {
+	name, password, err := a.user(c.Name, c.Password)
+	if err != nil {
+		return err
+	}
+	err = a.withStore(false, func(e *sqlite.Engine) error {
+		if _, err := e.Store().Open(a.ctx, store.AccountID(name)); err != nil || a.dryRun {
+			return err
+		}
+		return a.setPassword(name, password)
+	}, func(s *server) error {
+		if a.dryRun {
+			return nil
+		}
+		return s.Do(a.ctx, http.MethodPut, "/v1/accounts/"+url.PathEscape(name)+"/password", map[string]string{"password": password}, nil)
+	})
+	if err != nil {
+		return err
+	}
+	return a.result(struct {
+		Name string `json:"name"`
+	}{name}, "password of "+name)
 }
 
 // Run shows or sets a quota.

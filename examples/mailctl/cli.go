@@ -16,7 +16,7 @@ type cli struct {
 	Verify  verifyCmd  `cmd:"" help:"Verify an archive, or without one the data directory."`
 	Account accountCmd `cmd:"" help:"List and make accounts, set quotas and passwords."`
 
-	Queue   queueCmd   `cmd:"" help:"Look at the queue and change it. (Not built yet.)"`
+	Queue   queueCmd   `cmd:"" help:"Look at the queue and change it."`
 	Import  mailCmd    `cmd:"" help:"Import mbox, maildir or eml. (Not built yet.)"`
 	Export  mailCmd    `cmd:"" help:"Export mbox, maildir or eml. (Not built yet.)"`
 	Migrate migrateCmd `cmd:"" help:"Copy accounts between servers. (Not built yet.)"`
@@ -31,16 +31,6 @@ type unbuilt struct {
 
 // Run refuses.
 func (unbuilt) Run() error { return &useError{"this command is not built yet"} }
-
-type queueCmd struct {
-	List    unbuilt `cmd:"" help:"(Not built yet.)"`
-	Show    unbuilt `cmd:"" help:"(Not built yet.)"`
-	Hold    unbuilt `cmd:"" help:"(Not built yet.)"`
-	Release unbuilt `cmd:"" help:"(Not built yet.)"`
-	Retry   unbuilt `cmd:"" help:"(Not built yet.)"`
-	Drop    unbuilt `cmd:"" help:"(Not built yet.)"`
-	Stats   unbuilt `cmd:"" help:"(Not built yet.)"`
-}
 
 type mailCmd struct {
 	Mbox    unbuilt `cmd:"" help:"(Not built yet.)"`

@@ -12,6 +12,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mailstead/mailstead/queue"
+	"github.com/mailstead/mailstead/queue/sqlqueue"
+	"github.com/mailstead/mailstead/smtp"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/sqlite"
 )
@@ -114,6 +117,70 @@ func TestBackupRestore(t *testing.T) {
 	}
 }
 
+// TestQueue: jobs are listed, held, released and dropped.
+func TestQueue(t *testing.T) {
+	data := t.TempDir()
+	e, err := sqlite.Open(t.Context(), data, sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q, err := sqlqueue.New(t.Context(), e.DB(), sqlqueue.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, to := range []string{"x@a.example", "y@b.example", "z@b.example"} {
+		p, err := smtp.ParseForwardPath("<"+to+">", true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, err := e.Blobs().Create(t.Context(), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write([]byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		ref, err := w.Commit(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		job := queue.Job{ID: "j-" + to[:1], Message: "m", Destination: to[2:], Blob: ref, Size: 1, Recipients: []queue.Recipient{{Recipient: smtp.Recipient{ForwardPath: p}}}}
+		if err := q.Put(t.Context(), job); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if st := ok[statsAnswer](t, "--data", data, "queue", "stats"); st.Jobs != 3 || st.Destinations != 2 {
+		t.Errorf("%+v", st)
+	}
+	if x := ok[changed](t, "--data", data, "--dry-run", "queue", "hold", "--destination", "b.example"); x.Jobs != 2 || !x.DryRun {
+		t.Errorf("%+v", x)
+	}
+	if x := ok[changed](t, "--data", data, "queue", "hold", "--destination", "b.example"); x.Jobs != 2 {
+		t.Errorf("%+v", x)
+	}
+	if l := ok[struct{ Jobs []jobAnswer }](t, "--data", data, "queue", "list", "--held"); len(l.Jobs) != 2 || l.Jobs[0].Hold == "" {
+		t.Errorf("%+v", l)
+	}
+	if j := ok[jobAnswer](t, "--data", data, "queue", "show", "j-x"); j.Destination != "a.example" || len(j.Recipients) != 1 {
+		t.Errorf("%+v", j)
+	}
+	if x := ok[changed](t, "--data", data, "queue", "release", "--all"); x.Jobs == 0 {
+		t.Errorf("%+v", x)
+	}
+	if x := ok[changed](t, "--data", data, "queue", "retry", "j-x"); x.Jobs != 1 {
+		t.Errorf("%+v", x)
+	}
+	if x := ok[changed](t, "--data", data, "queue", "drop", "j-x", "j-y"); x.Jobs != 2 {
+		t.Errorf("%+v", x)
+	}
+	if st := ok[statsAnswer](t, "--data", data, "queue", "stats"); st.Jobs != 1 {
+		t.Errorf("%+v", st)
+	}
+}
+
 // TestBadUse: exit 2, and words that help.
 func TestBadUse(t *testing.T) {
 	dir := t.TempDir()
@@ -126,14 +193,14 @@ func TestBadUse(t *testing.T) {
 		{"backup", "expected"},
 		{"--data " + dir + " backup " + dir + "/a", "no store"},
 		{"--data " + dir + " verify", "no store"},
-		{"queue list --all", "not built yet"},
-		{"queue stats", "not built yet"},
+		{"--data " + dir + " queue list", "no store"},
+		{"--data " + dir + " queue drop", "--all"},
+		{"--data " + dir + " account passwd x@y", "no password"},
 		{"import mbox x", "not built yet"},
 		{"export eml", "not built yet"},
 		{"migrate a b", "not built yet"},
 		{"dkim genkey", "not built yet"},
 		{"send", "not built yet"},
-		{"account passwd x", "not built yet"},
 		{"--data " + dir + " backup a --mailbox INBOX", "--account"},
 		{"--data " + dir + " restore a --account a --mailbox b --uid 0", "UIDs"},
 		{"--data " + dir + " account add nobody", "no address"},

@@ -2,13 +2,17 @@ package backup_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"iter"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
 
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/backup"
+	"github.com/mailstead/mailstead/store/blob"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -128,4 +132,113 @@ func seeds(n uint64) uint64 {
 		return 2
 	}
 	return n
+}
+
+// TestHolder: while a backup runs the collector gets nothing.
+func TestHolder(t *testing.T) {
+	s, a, h := newStore(t), newArchive(t), &backup.Holder{}
+	u := newUser(t, s, "alice", 1)
+	u.put(u.inbox, "x")
+	refs := []blob.Ref{"a", "b"}
+	during := -1
+	must(a.Backup(t.Context(), s, backup.BackupOptions{Holder: h, Progress: func(backup.Progress) {
+		during = len(must(h.Holds(t.Context(), refs))(t))
+	}}))(t)
+	if after := must(h.Holds(t.Context(), refs))(t); during != 2 || len(after) != 0 {
+		t.Errorf("%d of 2 held while it ran, %d after it", during, len(after))
+	}
+}
+
+// TestAfterImport: an account that took messages with old numbers since the
+// last backup is taken in full.
+func TestAfterImport(t *testing.T) {
+	s, a := newStore(t), newArchive(t)
+	u := newUser(t, s, "alice", 1)
+	u.put(u.inbox, "x")
+	for range 10 {
+		u.step()
+	}
+	must(a.Backup(t.Context(), s, backup.BackupOptions{}))(t)
+	op := must(store.PrepareAppend(t.Context(), s, store.NewMessage{Mailbox: u.inbox, Body: strings.NewReader("old"), BodySize: 3}))(t)
+	importing, active := store.AccountImporting, store.AccountActive
+	u.apply(store.PutAccount{State: &importing}, store.Import{Append: op, UID: 1000, ModSeq: 2}, store.PutAccount{State: &active})
+	if r := must(a.Backup(t.Context(), s, backup.BackupOptions{}))(t); r.Full != 1 {
+		t.Errorf("%+v", r)
+	}
+	same(t, "the account", must(a.Dump(t.Context(), "", "alice"))(t), dump(t, u.a))
+}
+
+// TestLocked: one writer at a time.
+func TestLocked(t *testing.T) {
+	s, a := newStore(t), newArchive(t)
+	newUser(t, s, "alice", 1).steps(5)
+	lock := must(a.Target.Lock(t.Context()))(t)
+	if _, err := a.Backup(t.Context(), s, backup.BackupOptions{}); !errors.Is(err, store.ErrInUse) {
+		t.Errorf("Backup: %v", err)
+	}
+	if _, err := a.Prune(t.Context(), backup.Keep{Last: 1}); !errors.Is(err, store.ErrInUse) {
+		t.Errorf("Prune: %v", err)
+	}
+	must(0, lock.Close())(t)
+	must(a.Backup(t.Context(), s, backup.BackupOptions{}))(t)
+}
+
+// plain hides the snapshots of a store.
+type plain struct{ store.Store }
+
+func (p plain) Open(ctx context.Context, id store.AccountID) (store.Account, error) {
+	a, err := p.Store.Open(ctx, id)
+	return plainAccount{a}, err
+}
+
+type plainAccount struct{ store.Account }
+
+func (plainAccount) As(any) bool { return false }
+
+// TestWithoutSnapshots: a store that has none is read until nothing changes;
+// the backup is the account all the same, though others write.
+func TestWithoutSnapshots(t *testing.T) {
+	s, a := newStore(t), newArchive(t)
+	u := newUser(t, s, "alice", 4)
+	u.steps(60)
+	n := 0
+	r := must(a.Backup(t.Context(), racing{plain{s}, func() {
+		if n++; n < 40 {
+			u.step()
+		}
+	}}, backup.BackupOptions{Problem: func(p *backup.Problem) { t.Error(p) }}))(t)
+	if r.Messages == 0 || n < 40 {
+		t.Fatalf("%+v, %d steps", r, n)
+	}
+	same(t, "the account", must(a.Dump(t.Context(), "", "alice"))(t), dump(t, u.a))
+	verified(t, a, s)
+}
+
+// racing changes the account while it is read.
+type racing struct {
+	store.Store
+	step func()
+}
+
+func (r racing) Open(ctx context.Context, id store.AccountID) (store.Account, error) {
+	a, err := r.Store.Open(ctx, id)
+	return racingAccount{a, r.step}, err
+}
+
+type racingAccount struct {
+	store.Account
+	step func()
+}
+
+func (racingAccount) As(any) bool { return false }
+
+func (a racingAccount) Mailboxes(ctx context.Context, since store.ModSeq) ([]store.Mailbox, store.ModSeq, error) {
+	list, now, err := a.Account.Mailboxes(ctx, since)
+	a.step()
+	return list, now, err
+}
+
+func (a racingAccount) Messages(ctx context.Context, id store.MailboxID, q store.Query) iter.Seq2[*store.Message, error] {
+	a.step()
+	return a.Account.Messages(ctx, id, q)
 }
