@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -38,7 +39,7 @@ func (s *Store) setAside(f io.ReaderAt, name string, off, size int64) error {
 	s.mu.Lock()
 	s.report.SetAside = append(s.report.SetAside, target)
 	s.mu.Unlock()
-	s.log.Error("segment store: set damaged octets aside", "file", target, "octets", size)
+	s.log.Warn("segment store: set octets aside", "file", target, "octets", size)
 	return nil
 }
 
@@ -60,6 +61,23 @@ func (s *Store) newBad(base string) (string, vfs.File, error) {
 func (s *Store) isAside(name string, off, size int64) bool {
 	info, err := s.fs.Stat(filepath.Join(s.path(quarantineDir), fmt.Sprintf("%s@%d.bad", name, off)))
 	return err == nil && info.Size() == size
+}
+
+// isZero reports whether a range of f holds nothing but zeros.
+func isZero(f io.ReaderAt, off, size int64) (bool, error) {
+	var zeros [4096]byte
+	buf := make([]byte, len(zeros))
+	for r := io.NewSectionReader(f, off, size); ; {
+		n, err := io.ReadFull(r, buf)
+		switch {
+		case !bytes.Equal(buf[:n], zeros[:n]):
+			return false, nil
+		case err == io.EOF || err == io.ErrUnexpectedEOF:
+			return true, nil
+		case err != nil:
+			return false, err
+		}
+	}
 }
 
 func copyRange(out vfs.File, in io.ReaderAt, off, size int64) error {

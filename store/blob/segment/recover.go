@@ -199,6 +199,7 @@ func (s *Store) keepAside(g *segment, bad []step) error {
 		if st.damaged && s.isAside(g.name(), st.off, st.len) || !st.damaged && g.tombLocked(st.rec.origin) != nil {
 			continue // by an earlier Open, or dead anyway
 		}
+		s.log.Error("segment store: damage", "file", g.name(), "offset", st.off, "octets", st.len)
 		if err := s.setAside(g.file, g.name(), st.off, st.len); err != nil {
 			return err
 		}
@@ -215,18 +216,25 @@ func (s *Store) keepAside(g *segment, bad []step) error {
 	return s.fs.SyncDir(s.dir)
 }
 
-// cutTail cuts what stands behind the last good record. A record that is
-// there in full length and does not match its checksum may be damage and no
-// torn write, so it is set aside first.
+// cutTail cuts what stands behind the last good record. It is torn as a rule,
+// and nobody was told of it; but the last record that was acknowledged, when it
+// is damaged, looks the same, so all but zeros is set aside first.
 func (s *Store) cutTail(g *segment, good, size int64, bad []step) error {
 	if good == size {
 		return nil
 	}
 	for _, st := range bad {
-		if !st.damaged {
-			if err := s.setAside(g.file, g.name(), st.off, st.len); err != nil {
+		if st.damaged {
+			zero, err := isZero(g.file, st.off, st.len)
+			if err != nil {
 				return err
 			}
+			if zero {
+				continue
+			}
+		}
+		if err := s.setAside(g.file, g.name(), st.off, st.len); err != nil {
+			return err
 		}
 	}
 	s.report.TornBytes += size - good
