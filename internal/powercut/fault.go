@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"path"
 	"strconv"
 	"strings"
 	"syscall"
@@ -18,7 +19,7 @@ import (
 //
 //	nospace [N]     a file that grows, after N octets more, meets ENOSPC; the last write may be short
 //	syncfail        every fsync fails with EIO, and what it should have saved is lost
-//	readfail        every read of a file fails with EIO
+//	readfail NAMES  every read of a file whose name matches (as in path.Match) fails with EIO
 //	readonly        whatever changes something fails with EROFS
 //	heal            all works again
 //	cut MODEL DIR   writes into the empty DIR what a power cut would leave now; MODEL is strict, or a seed of the model random
@@ -30,7 +31,6 @@ const unlimited = -1
 type fault struct {
 	room     int64 // octets by which files may still grow
 	syncs    bool  // fsync fails
-	reads    bool  // reading a file fails
 	readOnly bool  // whatever changes something fails
 }
 
@@ -116,21 +116,31 @@ func (v *volume) obey(words []string) error {
 			}
 		}
 		v.set(func(f *fault) { f.room = room })
+	case word == "readfail" && len(args) == 1:
+		v.unreadable(args[0])
 	case len(args) > 0:
 		return fmt.Errorf("unknown command %q", words)
 	case word == "syncfail":
 		v.set(func(f *fault) { f.syncs = true })
 	case word == "readonly":
 		v.set(func(f *fault) { f.readOnly = true })
-	case word == "readfail":
-		v.set(func(f *fault) { f.reads = true })
-		v.forget()
 	case word == "heal":
-		v.set(func(f *fault) { *f = fault{room: unlimited} })
+		v.heal()
 	default:
 		return fmt.Errorf("unknown command %q", words)
 	}
 	return nil
+}
+
+func (v *volume) heal() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.fault = fault{room: unlimited}
+	for _, d := range v.dirs {
+		for _, c := range d.ents {
+			c.unreadable = false
+		}
+	}
 }
 
 func (v *volume) set(change func(*fault)) {
@@ -139,14 +149,16 @@ func (v *volume) set(change func(*fault)) {
 	change(&v.fault)
 }
 
-// forget makes the kernel drop its cache of every file, so that the next read
-// is asked of us. It holds no lock: the kernel may have to write first.
-func (v *volume) forget() {
+// unreadable marks the files that cannot be read, by a name that they have now,
+// and makes the kernel forget them, so that the next read is asked of us. It
+// holds no lock then: the kernel may have to write first.
+func (v *volume) unreadable(names string) {
 	v.mu.Lock()
 	var files []*node
 	for _, d := range v.dirs {
-		for _, c := range d.ents {
-			if c.kind == syscall.S_IFREG {
+		for name, c := range d.ents {
+			if ok, _ := path.Match(names, name); ok && c.kind == syscall.S_IFREG {
+				c.unreadable = true
 				files = append(files, c)
 			}
 		}

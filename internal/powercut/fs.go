@@ -71,6 +71,7 @@ type node struct {
 	data, durData []byte             // content of a file; the target of a link (never un-synced)
 	dirty         map[int64]struct{} // pages written since the last fsync
 	shrunk        int64              // smallest length since the last fsync, -1: never shortened
+	unreadable    bool               // see fault.go
 	ents, durEnts map[string]*node   // a directory's entries
 	log           []change           // a directory's un-synced operations, oldest first
 }
@@ -407,7 +408,7 @@ func (n *node) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint32, s
 
 func (n *node) Read(ctx context.Context, f fs.FileHandle, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
 	errno := n.vol.do(func() syscall.Errno {
-		if n.vol.fault.reads {
+		if n.unreadable {
 			return syscall.EIO
 		}
 		dest = dest[:copy(dest, n.data[min(off, int64(len(n.data))):])]

@@ -97,5 +97,8 @@ func (c *content) ReadAt(p []byte, off int64) (n int, err error) {
 	if n += k; n == len(p) && err == io.EOF {
 		err = nil
 	}
+	if err != nil && err != io.EOF {
+		err = known(err)
+	}
 	return n, err
 }

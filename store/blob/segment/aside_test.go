@@ -163,6 +163,9 @@ func (h *history) lost(disk *vfs.Mem, lost []int) error {
 			return fmt.Errorf("I4: List yields %s, %w", info.Ref, err)
 		}
 	}
+	if rep, err := s.Verify(context.Background()); err != nil {
+		return fmt.Errorf("what was set aside is found again: %+v, %w", rep.Damaged, err)
+	}
 	return nil
 }
 

@@ -225,8 +225,8 @@ func (h *history) check(fs vfs.FS) error {
 	if err := h.checkList(s); err != nil {
 		return err
 	}
-	if rep, err := s.Verify(context.Background()); err != nil && len(rep.Damaged) == 0 {
-		return fmt.Errorf("verify: %w", err)
+	if rep, err := s.Verify(context.Background()); err != nil {
+		return fmt.Errorf("verify: %+v, %w", rep, err)
 	}
 	return h.commit(s, 33, -1)
 }

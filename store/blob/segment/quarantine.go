@@ -57,10 +57,12 @@ func (s *Store) newBad(base string) (string, vfs.File, error) {
 	}
 }
 
-// isAside reports whether an earlier Open has set these octets aside.
-func (s *Store) isAside(name string, off, size int64) bool {
-	info, err := s.fs.Stat(filepath.Join(s.path(quarantineDir), fmt.Sprintf("%s@%d.bad", name, off)))
-	return err == nil && info.Size() == size
+// isAside reports whether a damaged range of g was set aside as it is. Only a
+// segment of generation 0 can have one, so its offset is its origin. The caller
+// has mu, or nobody else writes.
+func (g *segment) isAside(st step) bool {
+	t := g.tombLocked(st.off)
+	return st.damaged && g.generation == 0 && t != nil && t.setAside && t.size == st.len
 }
 
 // isZero reports whether a range of f holds nothing but zeros.
