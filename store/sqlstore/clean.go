@@ -246,7 +246,7 @@ var (
 func (s *Store) remove(ctx context.Context, t table, where string, args ...any) error {
 	key := "(" + t.key + ")"
 	any := `SELECT 1 FROM ` + t.name + ` WHERE ` + where + ` LIMIT 1`
-	query := `DELETE FROM ` + t.name + ` WHERE ` + key + ` IN (SELECT ` + t.key + ` FROM ` + t.name + ` WHERE ` + where + ` LIMIT ?)`
+	query := `DELETE FROM ` + t.name + ` WHERE ` + key + ` IN (SELECT ` + t.key + ` FROM ` + t.name + ` WHERE ` + where + ` LIMIT CAST(? AS {int}))`
 	limited := append(append([]interface{}(nil), args...), int64(cleanBatch))
 	for {
 		if err := ctx.Err(); err != nil {
