@@ -1,6 +1,7 @@
 package faulty
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -110,4 +111,33 @@ func TestUnreadable(t *testing.T) {
 	d.do(t, "heal")
 	l.check(t, false)
 	l.fill(t)
+}
+
+// TestReadOnly makes the file system read-only, as the kernel does after an
+// error of the disk: changes are refused with a named error, and everything is
+// there when the store is opened again. Until then messages read right or not at
+// all: an account whose commit failed is read again by the next commit only.
+func TestReadOnly(t *testing.T) {
+	d := newDisk(t)
+	o := open(t, d, filepath.Join(d.dir, "data"))
+	l := newLedger(t, o)
+	l.fill(t)
+	d.do(t, "readonly")
+	for name, step := range l.steps() {
+		if err := step(t.Context()); !errors.Is(err, store.ErrTemporary) && !errors.Is(err, store.ErrUnknown) {
+			t.Errorf("%s on a read-only file system: %v, want ErrTemporary or ErrUnknown", name, err)
+		}
+	}
+	for uid, want := range l.acked {
+		got, err := l.read(t.Context(), uid)
+		if err == nil && !bytes.Equal(got, want.body) || err != nil && !errors.Is(err, store.ErrTemporary) {
+			t.Errorf("message %d: %d octets, %v", uid, len(got), err)
+		}
+	}
+	o.Close()
+	d.do(t, "heal")
+	l.at(t, open(t, d, o.dir))
+	l.check(t, true)
+	l.fill(t)
+	l.survives(t, d, true)
 }

@@ -3,12 +3,15 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/mailstead/mailstead/store"
 )
 
 // TestMain lets the test binary be the program.
@@ -65,13 +68,46 @@ func TestWorker(t *testing.T) {
 			if name == "queue" {
 				return
 			}
-			// What a store never said is missing.
-			lie := string(lines) + "append account0 00000000000000000000000000000001 1 1\n"
-			if _, err := program(t.Context(), dir, acks, lie, "-engine", name, "verify").CombinedOutput(); err == nil {
-				t.Error("verify does not miss a message")
+			for what, lie := range lies(t, string(lines)) {
+				if _, err := program(t.Context(), dir, acks, string(lines)+lie, "-engine", name, "verify").CombinedOutput(); err == nil {
+					t.Errorf("verify does not see %s: %s", what, lie)
+				}
 			}
 		})
 	}
+}
+
+// lies are lines about what is there that verify must not believe.
+func lies(t *testing.T, lines string) map[string]string {
+	t.Helper()
+	m, err := readModel(strings.NewReader(lines))
+	if err != nil {
+		t.Fatal(err)
+	}
+	nowhere := store.NewMailboxID()
+	out := map[string]string{
+		"a message that is missing": fmt.Sprintf("append account0 %s 1 1\n", nowhere),
+		"a mailbox that is missing": fmt.Sprintf("mailbox account0 %s Nowhere\n", nowhere),
+	}
+	for p, x := range m.messages {
+		if box := m.boxes[place{account: p.account, box: p.box}]; x.gone || x.flags != 0 || box == nil || box.dying {
+			continue
+		}
+		at := fmt.Sprintf("%s %s", p.account, p.box)
+		out["a refused message that is there"] = fmt.Sprintf("refused %s %d\n", at, x.seed)
+		out["an expunged message that is back"] = fmt.Sprintf("expunge %s %d\n", at, p.uid)
+		out["a lost flag"] = fmt.Sprintf("flagged %s %d\n", at, p.uid)
+		out["other octets"] = fmt.Sprintf("append %s %d %d\n", at, p.uid, x.seed+1)
+		out["a mailbox that is back"] = fmt.Sprintf("gone %s\n", at)
+		out["a lost rename"] = fmt.Sprintf("renamed %s Other\n", at)
+	}
+	for p, n := range m.entries {
+		out["an old entry"] = fmt.Sprintf("entry %s %s %s %d\n", p.account, p.box, m.keys[p], n+5)
+	}
+	if len(out) != 9 {
+		t.Errorf("only %d lies could be told", len(out))
+	}
+	return out
 }
 
 func program(ctx context.Context, dir, acks, in string, args ...string) *exec.Cmd {
