@@ -135,7 +135,8 @@ func TestMillionMailboxes(t *testing.T) {
 	s := open(t, t.TempDir())
 	w := newWriter(t, s, "alice")
 	other := newWriter(t, s, "bob")
-	took := func(what string, bound time.Duration, f func()) {
+	const bound = 10 * time.Minute // of what takes seconds: more is not a slow machine
+	took := func(what string, f func()) {
 		t.Helper()
 		start := time.Now()
 		grown := heapGrowth(f)
@@ -146,7 +147,7 @@ func TestMillionMailboxes(t *testing.T) {
 		}
 	}
 	var some store.MailboxID
-	took("create", 10*time.Minute, func() {
+	took("create", func() {
 		for i := 0; i < n; i += perChange {
 			ops := make([]store.Op, perChange)
 			for k := range ops {
@@ -162,13 +163,13 @@ func TestMillionMailboxes(t *testing.T) {
 			t.Errorf("%d mailboxes, %v", len(boxes), err)
 		}
 	}
-	took("list", 20*time.Second, list)
-	took("deliver to one", 5*time.Second, func() {
+	took("list", list)
+	took("deliver to one", func() {
 		w.inbox = some
 		w.deliver(t, body(1000), 1)
 	})
-	took("deliver to another account", time.Second, func() { other.deliver(t, body(1000), 2) })
-	took("changes since", 5*time.Second, func() {
+	took("deliver to another account", func() { other.deliver(t, body(1000), 2) })
+	took("changes since", func() {
 		_, at, err := w.a.Mailboxes(ctx, 0)
 		if err != nil {
 			t.Fatal(err)
@@ -183,8 +184,8 @@ func TestMillionMailboxes(t *testing.T) {
 	if !errors.Is(err, store.ErrOverQuota) {
 		t.Errorf("one more than the limit: %v, want ErrOverQuota", err)
 	}
-	took("close", time.Minute, func() { s.Close() })
-	took("open and list", 2*time.Minute, func() {
+	took("close", func() { s.Close() })
+	took("open and list", func() {
 		s = open(t, s.dir)
 		if w.a, err = s.Open(ctx, "alice"); err != nil {
 			t.Fatal(err)
