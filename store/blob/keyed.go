@@ -61,10 +61,3 @@ func StatKeyed(ctx context.Context, b Blobs, ref Ref, key []byte) (int64, error)
 	}
 	return Stat(ctx, b, ref)
 }
-
-// Wrapper is implemented by Blobs that keep a blob in another Blobs under
-// another Ref.
-type Wrapper interface {
-	// Below says where a Ref leads. ErrNoBlob: nowhere.
-	Below(ref Ref) (Blobs, Ref, error)
-}

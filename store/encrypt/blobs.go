@@ -146,6 +146,13 @@ func (b *Blobs) List(ctx context.Context, after blob.Ref) iter.Seq2[blob.Info, e
 	}
 }
 
+// Wrapped implements blob.Wrappable for the store below.
+func (b *Blobs) Wrapped() blob.Blobs {
+	c := *b
+	c.below = blob.Wrapped(b.below)
+	return &c
+}
+
 // Create implements blob.Blobs. The key under which the blob's own will be
 // wrapped is asked for first, so that Commit does not fail for want of it.
 func (b *Blobs) Create(ctx context.Context, size int64) (blob.Writer, error) {

@@ -64,7 +64,7 @@ func New(c Config) (*Blobs, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compress: %w", err)
 	}
-	z := &Blobs{below: c.Blobs, old: c.Old, enc: enc, dec: dec}
+	z := &Blobs{below: blob.Wrapped(c.Blobs), old: c.Old, enc: enc, dec: dec}
 	z.buffers.New = func() any { b := make([]byte, bufferLen); return &b }
 	return z, nil
 }
