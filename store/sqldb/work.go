@@ -3,10 +3,11 @@ package sqldb
 import (
 	"context"
 	"database/sql"
+	"time"
 )
 
-// Large is the Cost above which a Work is large: one of them at most is part
-// of a batch.
+// Large is the Cost above which a Work is large: it is a batch of its own, and
+// Work that is not comes between two of them.
 const Large = 100
 
 // Work is one change to the database.
@@ -18,6 +19,10 @@ type Work struct {
 	// Cost is about how many rows of mail it touches; zero = 1.
 	Cost int
 
+	// Locker locks in the database what Key names before any Do of the batch
+	// runs, against other processes; nil = nothing has to be locked.
+	Locker Locker
+
 	// Do makes the change. It runs on the committer's goroutine and blocks
 	// all other writes, so it does nothing but use tx. An error leaves the
 	// database as if it never ran, at no cost for others when nothing was
@@ -26,6 +31,16 @@ type Work struct {
 	// Do may run more than once, each time on a database that knows nothing
 	// of the run before. Its results count when Commit returns nil.
 	Do func(tx *Tx) error
+}
+
+// Locker locks rows against other processes that change them too.
+type Locker interface {
+	// Lock locks what the keys name until the transaction ends, and looks
+	// whether what is known of it in memory still holds. The keys are those of
+	// the Work in the batch, ascending, each once: batches of several
+	// processes that lock in this order never wait for each other in a circle.
+	// An error fails the whole batch.
+	Lock(tx *Tx, keys []string) error
 }
 
 // Tx is the transaction of a batch as one Work sees it. It is valid until Do
@@ -46,6 +61,9 @@ type hook struct {
 
 // Context is for calls that want one; it is never cancelled.
 func (tx *Tx) Context() context.Context { return context.Background() }
+
+// DB is the database in which tx is a transaction.
+func (tx *Tx) DB() *DB { return tx.ses.db }
 
 // Exec runs a statement that writes. Statements are prepared once and kept, so
 // the number of distinct texts must be bounded.
@@ -74,6 +92,17 @@ func (tx *Tx) Query(_ context.Context, query string, args ...any) (*sql.Rows, er
 	return st.QueryContext(context.Background(), args...)
 }
 
+// Now is the time by the database's clock where it has one, which all
+// processes share.
+func (tx *Tx) Now() (time.Time, error) {
+	now := tx.ses.db.dialect.Now
+	if now == "" {
+		return time.Now(), nil
+	}
+	n, _, err := One(tx.Context(), tx, Int64, `SELECT `+now)
+	return time.UnixMicro(n), err
+}
+
 // Wrote marks that Do changed state which BeforeCommit will write: from now on
 // an error of Do undoes the batch.
 func (tx *Tx) Wrote() { tx.writes++ }
@@ -94,3 +123,9 @@ func (tx *Tx) AfterCommit(f func()) { tx.after = append(tx.after, f) }
 // unknown, in reverse order of registration: it drops state in memory that
 // the batch touched. It must not block.
 func (tx *Tx) OnRollback(f func()) { tx.undo = append(tx.undo, f) }
+
+// Execer is a transaction that the application itself drives, on the database
+// of a DB: *sql.Tx and *sql.Conn are.
+type Execer interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}

@@ -35,7 +35,7 @@ func (h *handle) keys(ctx context.Context, id store.MailboxID, uids store.UIDSet
 				return first(err, store.ErrNoMailbox)
 			}
 			page, err := sqldb.Collect(ctx, h.store.db, scanKey, `SELECT uid, email, blob, cipher, prefix FROM fact
-				WHERE account = ? AND mailbox = ? AND uid BETWEEN ? AND ? ORDER BY uid LIMIT ?`,
+				WHERE account = ? AND mailbox = ? AND uid BETWEEN ? AND ? ORDER BY uid LIMIT CAST(? AS {int})`,
 				h.num, b.num, int64(at), int64(r.Last), keysPerPage)
 			if err != nil {
 				return err
