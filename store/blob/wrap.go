@@ -25,7 +25,7 @@ type Wrappable interface {
 // Wrapped returns what a Wrapper with other Refs keeps its blobs in: b itself,
 // protected where it can be.
 func Wrapped(b Blobs) Blobs {
-	if w, ok := b.(Wrappable); ok {
+	if w, ok := As[Wrappable](b); ok {
 		return w.Wrapped()
 	}
 	return b
