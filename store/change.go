@@ -41,8 +41,8 @@ type Append struct {
 	Keywords []string  // ErrName: one cannot be a keyword
 	Received time.Time // zero = now; kept to the second
 	Blob     blob.Ref
-	Size     int64 // octets of the blob
-	Key      []byte
+	Size     int64  // octets of the blob
+	Key      []byte // opens Blob, see blob.Keyed; nil = it opens without
 	Prefix   []byte
 	Meta     []byte
 

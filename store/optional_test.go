@@ -442,3 +442,49 @@ func FuzzSortEnvelope(f *testing.F) {
 		}
 	})
 }
+
+// TestKeysWithout: without a KeyWriter the messages that are there are listed,
+// and nothing can be written.
+func TestKeysWithout(t *testing.T) {
+	s := memstore.New(nil)
+	defer s.Close()
+	ctx := t.Context()
+	if err := s.Create(ctx, "alice", store.AccountInfo{}); err != nil {
+		t.Fatal(err)
+	}
+	a, err := s.Open(ctx, "alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	inbox, err := store.MailboxByName(ctx, a, store.Inbox)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := store.AppendMessage(ctx, s, a, "", store.NewMessage{Mailbox: inbox.ID, Body: strings.NewReader("x"), BodySize: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := a.Apply(ctx, store.Change{Ops: []store.Op{store.Expunge{Mailbox: inbox.ID, UIDs: store.UIDs(1)}}}); err != nil {
+		t.Fatal(err)
+	}
+	bare := struct{ store.Account }{a}
+	for name, want := range map[string]int{"with": 2, "without": 1} {
+		account := a
+		if name == "without" {
+			account = bare
+		}
+		n := 0
+		for m, err := range store.ListKeys(ctx, account, inbox.ID, nil) {
+			if n++; err != nil || m.Blob == "" || m.EmailID == (store.EmailID{}) {
+				t.Errorf("%s: %+v, %v", name, m, err)
+			}
+		}
+		if n != want {
+			t.Errorf("%s a KeyWriter %d messages are listed, want %d", name, n, want)
+		}
+	}
+	if err := store.WriteKeys(ctx, bare, nil); !errors.Is(err, store.ErrUnsupported) {
+		t.Errorf("WriteKeys: %v, want ErrUnsupported", err)
+	}
+}

@@ -3,6 +3,7 @@ package itest
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -10,8 +11,12 @@ import (
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/blob"
 	"github.com/mailstead/mailstead/store/blob/compress"
+	"github.com/mailstead/mailstead/store/blob/objects"
+	"github.com/mailstead/mailstead/store/blob/objects/objecttest"
 	"github.com/mailstead/mailstead/store/encrypt"
+	"github.com/mailstead/mailstead/store/sqlblob"
 	"github.com/mailstead/mailstead/store/sqlite"
+	"github.com/mailstead/mailstead/store/sqlstore"
 	"github.com/mailstead/mailstead/store/storetest"
 )
 
@@ -163,4 +168,57 @@ func openInbox(t *testing.T, s store.Store) (store.Account, store.MailboxID) {
 		t.Fatal(err)
 	}
 	return a, m.ID
+}
+
+// TestSealedCatalogue: the same over bodies on an object store, whose catalogue
+// is asked in the transactions of the store, through both wrappers.
+func TestSealedCatalogue(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short")
+	}
+	storetest.Run(t, storetest.Config{
+		New: func(t *testing.T) store.Store { return sealedCatalogue(t) },
+		Has: storetest.Everything | storetest.Metas | storetest.Retains | storetest.Snapshots | storetest.Locks,
+	})
+}
+
+func sealedCatalogue(t *testing.T) store.Store {
+	ctx, quiet, dir := context.Background(), slog.New(slog.DiscardHandler), t.TempDir()
+	ring, err := encrypt.CreateKeyFile(filepath.Join(dir, "keys"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := sqlite.OpenDB(ctx, filepath.Join(dir, "mail.db"), sqlite.Options{Logger: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	catalogue, err := sqlblob.New(ctx, db, new(objecttest.Mem), sqlblob.Options{
+		Threshold: 1024, SweepEvery: -1, Logger: quiet, Spool: objects.Options{TempDir: dir},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { catalogue.Close() })
+	enc, err := encrypt.NewBlobs(catalogue, ring, encrypt.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bodies, err := compress.New(compress.Config{Blobs: enc})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := blob.As[blob.Condemner](bodies); !ok {
+		t.Fatal("the marks of the catalogue are not found through the wrappers")
+	}
+	rows, err := sqlstore.New(ctx, db, bodies, sqlstore.Options{OneOwner: true, Logger: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { rows.Close() })
+	mail, err := encrypt.New(rows, ring, encrypt.Options{Logger: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return mail
 }

@@ -16,16 +16,29 @@ type Adopter[Tx any] interface {
 }
 
 // Adopt is called in the transaction that writes a row with a Ref in it,
-// unless the same transaction reads another row that holds it. Without an
-// Adopter for this kind of transaction it does nothing: then a Ref may be
-// adopted only while a writer's lease or another holder keeps it.
+// unless the same transaction reads another row that holds it. Through a
+// Wrapper it asks the Blobs below. Without an Adopter for this kind of
+// transaction it does nothing: then a Ref may be adopted only while a writer's
+// lease or another holder keeps it.
 func Adopt[Tx any](ctx context.Context, b Blobs, tx Tx, refs ...Ref) error {
 	if b == nil || len(refs) == 0 {
 		return nil
 	}
-	a, ok := As[Adopter[Tx]](b)
+	if a, ok := As[Adopter[Tx]](b); ok {
+		return a.Adopt(ctx, tx, refs...)
+	}
+	w, ok := As[Wrapper](b)
 	if !ok {
 		return nil
 	}
-	return a.Adopt(ctx, tx, refs...)
+	for _, ref := range refs {
+		below, inner, err := w.Below(ref)
+		if err != nil {
+			return err
+		}
+		if err := Adopt(ctx, below, tx, inner); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -7,6 +7,9 @@ package blob
 //	Stater      stat.go      Stat     opens the blob
 //	Adopter     adopt.go     Adopt    nothing: the age of a blob protects it
 //	Condemner   condemn.go   -        Collector asks once, then calls Delete
+//	Keyed       keyed.go     OpenKeyed, StatKeyed   opens what has no key
+//	Wrapper     wrap.go      -        Refs are those of the engine
+//	Wrappable   wrap.go      Wrapped  the engine can be listed below its wrapper
 //
 // A wrapper that only adds to a Blobs has a method `Unwrap() any`, and all
 // capabilities of what it wraps are reached through it. A wrapper that changes

@@ -55,6 +55,13 @@
 // row that adopts it, and where metadata can be restored to an earlier point
 // in time, the reach of such a restore.
 //
+// # Keys and wrappers
+//
+// A store whose blobs are encrypted ([Keyed]) gives each a key of its own, which
+// its Writer hands out ([KeyOf]). Whoever keeps the Ref keeps the key beside
+// it, and opens the blob with [OpenKeyed]. A wrapper that gives out Refs of its
+// own is a [Wrapper]; it alone is listed and collected, see [Wrapped].
+//
 // # What a crash leaves
 //
 //	power cut during        leaves                                   next
@@ -71,5 +78,6 @@
 // # Engines
 //
 // Package segment keeps blobs in append-only files on one machine, package
-// memblob in memory. Package blobtest judges any engine.
+// memblob in memory. Package compress is a wrapper. Package blobtest judges any
+// of them.
 package blob

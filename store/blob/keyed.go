@@ -43,7 +43,7 @@ func KeyOf(w Writer) []byte {
 // none. A key where b knows no keys is ErrNoKey: the octets that b has are not
 // those that were written.
 func OpenKeyed(ctx context.Context, b Blobs, ref Ref, key []byte) (Blob, error) {
-	if k, ok := b.(Keyed); ok {
+	if k, ok := As[Keyed](b); ok {
 		return k.OpenKeyed(ctx, ref, key)
 	}
 	if len(key) > 0 {
@@ -56,15 +56,8 @@ func OpenKeyed(ctx context.Context, b Blobs, ref Ref, key []byte) (Blob, error) 
 // Stat. It is what a store asks before it makes a row with ref and key. Where b
 // knows no keys, key is not looked at.
 func StatKeyed(ctx context.Context, b Blobs, ref Ref, key []byte) (int64, error) {
-	if k, ok := b.(Keyed); ok {
+	if k, ok := As[Keyed](b); ok {
 		return k.StatKeyed(ctx, ref, key)
 	}
 	return Stat(ctx, b, ref)
-}
-
-// Wrapper is implemented by Blobs that keep a blob in another Blobs under
-// another Ref.
-type Wrapper interface {
-	// Below says where a Ref leads. ErrNoBlob: nowhere.
-	Below(ref Ref) (Blobs, Ref, error)
 }

@@ -33,9 +33,11 @@ type Blobs struct {
 }
 
 var (
-	_ blob.Blobs  = (*Blobs)(nil)
-	_ blob.Keyed  = (*Blobs)(nil)
-	_ blob.Stater = (*Blobs)(nil)
+	_ blob.Blobs     = (*Blobs)(nil)
+	_ blob.Keyed     = (*Blobs)(nil)
+	_ blob.Stater    = (*Blobs)(nil)
+	_ blob.Wrapper   = (*Blobs)(nil)
+	_ blob.Wrappable = (*Blobs)(nil)
 )
 
 // NewBlobs encrypts what is written to b.
@@ -49,6 +51,27 @@ func NewBlobs(b blob.Blobs, ring KeyRing, o Options) (*Blobs, error) {
 	}
 	return &Blobs{below: b, keys: &keys{ring: ring}, plain: o.AllowPlain, head: head}, nil
 }
+
+// As finds what this package has itself, and lets through what has nothing to
+// do with octets.
+func (b *Blobs) As(target any) (ok bool) {
+	switch t := target.(type) {
+	case *blob.Keyed:
+		*t, ok = b, true
+	case *blob.Stater:
+		*t, ok = b, true
+	case *blob.Wrapper:
+		*t, ok = b, true
+	case *blob.Wrappable:
+		*t, ok = b, true
+	case *blob.Condemner:
+		*t, ok = blob.As[blob.Condemner](b.below)
+	}
+	return ok
+}
+
+// Below implements blob.Wrapper: the Refs are those of the store below.
+func (b *Blobs) Below(ref blob.Ref) (blob.Blobs, blob.Ref, error) { return b.below, ref, nil }
 
 // Open implements blob.Blobs: only what is not encrypted opens without a key.
 func (b *Blobs) Open(ctx context.Context, ref blob.Ref) (blob.Blob, error) {
@@ -144,6 +167,13 @@ func (b *Blobs) List(ctx context.Context, after blob.Ref) iter.Seq2[blob.Info, e
 			}
 		}
 	}
+}
+
+// Wrapped implements blob.Wrappable for the store below.
+func (b *Blobs) Wrapped() blob.Blobs {
+	c := *b
+	c.below = blob.Wrapped(b.below)
+	return &c
 }
 
 // Create implements blob.Blobs. The key under which the blob's own will be

@@ -62,7 +62,7 @@ type keys struct {
 	ring KeyRing
 
 	mu    sync.Mutex // guards known
-	known map[question][32]byte
+	known map[question]*derived
 }
 
 type question struct {
@@ -70,37 +70,47 @@ type question struct {
 	label string
 }
 
-// maxKnown bounds what keys keeps: 2 MiB or so.
+// derived is an answer of the ring. It is immutable.
+type derived struct {
+	key  [32]byte
+	aead cipher.AEAD
+}
+
+// maxKnown bounds what keys keeps: some MiB.
 const maxKnown = 20_000
 
 // derive asks the ring, once. The lock is not held meanwhile.
-func (k *keys) derive(ctx context.Context, id KeyID, label string) ([32]byte, error) {
+func (k *keys) derive(ctx context.Context, id KeyID, label string) (*derived, error) {
 	q := question{id, label}
 	k.mu.Lock()
-	key, ok := k.known[q]
+	d := k.known[q]
 	k.mu.Unlock()
-	if ok {
-		return key, nil
+	if d != nil {
+		return d, nil
 	}
 	key, err := k.ring.Derive(ctx, id, label)
 	if err != nil {
-		return key, fmt.Errorf("encrypt: key %q: %w", id, err)
+		return nil, fmt.Errorf("encrypt: key %q: %w", id, err)
+	}
+	d = &derived{key: key}
+	if d.aead, err = chacha20poly1305.NewX(key[:]); err != nil {
+		return nil, err
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.known == nil || len(k.known) >= maxKnown {
-		k.known = make(map[question][32]byte)
+		k.known = make(map[question]*derived)
 	}
-	k.known[q] = key
-	return key, nil
+	k.known[q] = d
+	return d, nil
 }
 
 func (k *keys) aead(ctx context.Context, id KeyID, label string) (cipher.AEAD, error) {
-	key, err := k.derive(ctx, id, label)
+	d, err := k.derive(ctx, id, label)
 	if err != nil {
 		return nil, err
 	}
-	return chacha20poly1305.NewX(key[:])
+	return d.aead, nil
 }
 
 // scopeLabel is the label of the key that wraps the data keys of a scope.
@@ -203,9 +213,10 @@ func (k *keys) unwrap(ctx context.Context, w *wrapped, ref blob.Ref) (key dataKe
 	return key, nil
 }
 
-// row returns the AEAD of what stands beside the blob of a data key.
+// row returns the AEAD of what stands beside the blob of a data key. The data
+// key is random, so that HKDF has nothing to extract.
 func (key *dataKey) row() (cipher.AEAD, error) {
-	sub, err := hkdf.Key(sha256.New, key[:], nil, rowInfo, chacha20poly1305.KeySize)
+	sub, err := hkdf.Expand(sha256.New, key[:], rowInfo, chacha20poly1305.KeySize)
 	if err != nil {
 		return nil, err
 	}

@@ -253,3 +253,61 @@ func handOver(t *testing.T, v *vault) {
 		t.Errorf("%d bodies are stored", n)
 	}
 }
+
+// TestBetweenStores copies a message from one encrypted store to another, with
+// keys of its own, and within one store to another account.
+func TestBetweenStores(t *testing.T) {
+	ctx := t.Context()
+	v, w := newVault(t, nil, encrypt.Options{}), newVault(t, nil, encrypt.Options{})
+	a, b, c := open(t, v, "alice"), open(t, v, "bob"), open(t, w, "carol")
+	a.add(message(1))
+	m := a.all(everything)[0]
+	for _, to := range []*box{b, c} {
+		if _, err := store.AppendMessage(ctx, to.s, to.Account, "", store.NewMessage{
+			Mailbox: to.inbox, Blob: m.Blob, From: v.Blobs(), Key: m.Key, Prefix: m.Prefix,
+		}); err != nil {
+			t.Fatal(err)
+		}
+		to.reads(to.inbox, 1, message(1))
+	}
+	if b.all(everything)[0].Blob != m.Blob || len(stored(t, v.blobs)) != 1 || len(stored(t, w.blobs)) != 1 {
+		t.Error("the body is stored more than once in a store")
+	}
+}
+
+func BenchmarkMessages(b *testing.B) {
+	v := newVault(b, nil, encrypt.Options{})
+	a := open(b, v, "alice")
+	for i := range 1000 {
+		a.add(message(i))
+	}
+	below := open(b, v.below, "alice")
+	for name, s := range map[string]*box{"encrypted": a, "plain": below} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				for _, err := range s.Messages(b.Context(), s.inbox, store.Query{Fields: everything}) {
+					if err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/message")
+		})
+	}
+}
+
+func BenchmarkRewrap(b *testing.B) {
+	v := newVault(b, nil, encrypt.Options{})
+	a := open(b, v, "alice")
+	for i := range 1000 {
+		a.add(message(i))
+	}
+	for b.Loop() {
+		rotate(b, v.ring)
+		if st, err := v.Rewrap(b.Context(), "alice", nil); err != nil || st.Rewrapped != 1000 {
+			b.Fatal(st, err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/message")
+}

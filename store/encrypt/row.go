@@ -170,11 +170,11 @@ func (k *keys) hasher(ctx context.Context, account store.AccountID) (func(uint64
 	if err != nil {
 		return nil, fmt.Errorf("encrypt: index key: %w", err)
 	}
-	key, err := k.derive(ctx, id, labelThread+string(account))
+	d, err := k.derive(ctx, id, labelThread+string(account))
 	if err != nil {
 		return nil, err
 	}
-	mac := hmac.New(sha256.New, key[:])
+	mac := hmac.New(sha256.New, d.key[:])
 	return func(h uint64) uint64 {
 		var b [8]byte
 		binary.BigEndian.PutUint64(b[:], h)

@@ -29,7 +29,7 @@ func New(s store.Store, ring KeyRing, o Options) (*Store, error) {
 	if s == nil || ring == nil {
 		return nil, errors.New("encrypt: a Store and a KeyRing are needed")
 	}
-	if _, ok := s.Blobs().(blob.Keyed); !ok {
+	if _, ok := blob.As[blob.Keyed](s.Blobs()); !ok {
 		return nil, errors.New("encrypt: the bodies of this store are not encrypted: open it over NewBlobs")
 	}
 	if o.Logger == nil {
@@ -63,7 +63,10 @@ func (s *Store) open(ctx context.Context, id store.AccountID) (*account, error) 
 func (s *Store) inner(ref blob.Ref) blob.Ref {
 	b := s.Blobs()
 	for {
-		w, ok := b.(blob.Wrapper)
+		if _, ok := b.(*Blobs); ok {
+			return ref
+		}
+		w, ok := blob.As[blob.Wrapper](b)
 		if !ok {
 			return ref
 		}

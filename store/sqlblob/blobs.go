@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mailstead/mailstead/store/blob"
@@ -80,6 +81,8 @@ type Blobs struct {
 	opts   Options
 	log    *slog.Logger
 
+	wrapped atomic.Bool // see Wrapped
+
 	stop  context.CancelFunc // ends the sweeper
 	swept sync.WaitGroup
 
@@ -144,6 +147,8 @@ func (b *Blobs) As(target any) bool {
 	case *blob.Condemner:
 		*t = b
 	case *blob.Stater:
+		*t = b
+	case *blob.Wrappable:
 		*t = b
 	case **Blobs:
 		*t = b

@@ -93,8 +93,7 @@ func (b *Blobs) Stat(ctx context.Context, ref blob.Ref) (int64, error) {
 	return size, err
 }
 
-// List implements blob.Blobs: pages of the catalogue.
-func (b *Blobs) List(ctx context.Context, after blob.Ref) iter.Seq2[blob.Info, error] {
+func (b *Blobs) list(ctx context.Context, after blob.Ref) iter.Seq2[blob.Info, error] {
 	return func(yield func(blob.Info, error) bool) {
 		if err := b.ready(ctx); err != nil {
 			yield(blob.Info{}, err)

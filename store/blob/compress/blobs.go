@@ -64,7 +64,7 @@ func New(c Config) (*Blobs, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compress: %w", err)
 	}
-	z := &Blobs{below: c.Blobs, old: c.Old, enc: enc, dec: dec}
+	z := &Blobs{below: blob.Wrapped(c.Blobs), old: c.Old, enc: enc, dec: dec}
 	z.buffers.New = func() any { b := make([]byte, bufferLen); return &b }
 	return z, nil
 }
@@ -132,17 +132,7 @@ func (z *Blobs) StatKeyed(ctx context.Context, ref blob.Ref, key []byte) (int64,
 
 // Delete implements blob.Blobs.
 func (z *Blobs) Delete(ctx context.Context, refs ...blob.Ref) error {
-	var here, old []blob.Ref
-	for _, ref := range refs {
-		_, inner, marked, err := z.place(ref)
-		switch {
-		case err != nil: // there are none without a mark
-		case marked:
-			here = append(here, inner)
-		default:
-			old = append(old, inner)
-		}
-	}
+	here, old := z.split(refs)
 	var errs []error
 	if len(here) > 0 {
 		errs = append(errs, z.below.Delete(ctx, here...))

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"runtime"
 	"strings"
@@ -142,6 +143,40 @@ type sized struct {
 func (s *sized) Create(ctx context.Context, size int64) (blob.Writer, error) {
 	s.got = append(s.got, size)
 	return s.Blobs.Create(ctx, size)
+}
+
+// TestCollectorBelow: a Collector over the engine, which does not know the Refs
+// that rows have, deletes nothing.
+func TestCollectorBelow(t *testing.T) {
+	s, err := segment.Open(t.Context(), t.TempDir(), segment.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	z := over(t, s, nil)
+	row := holder{put(t, z, text(1000), -1): true}
+	log := slog.New(slog.DiscardHandler)
+	below := blob.Collector{Blobs: s, Holders: []blob.Holder{row}, MinAge: -1, Logger: log}
+	if st, err := below.Collect(t.Context()); !errors.Is(err, blob.ErrWrapped) || st.Deleted != 0 {
+		t.Errorf("over the engine: %+v, %v", st, err)
+	}
+	put(t, z, text(1000), -1)
+	above := blob.Collector{Blobs: z, Holders: []blob.Holder{row}, MinAge: -1, Logger: log}
+	if st, err := above.Collect(t.Context()); err != nil || st.Deleted != 1 || st.Held != 1 {
+		t.Errorf("over the wrapper: %+v, %v", st, err)
+	}
+}
+
+// holder is the rows that refer to blobs.
+type holder map[blob.Ref]bool
+
+func (h holder) Holds(_ context.Context, refs []blob.Ref) (held []blob.Ref, err error) {
+	for _, ref := range refs {
+		if h[ref] {
+			held = append(held, ref)
+		}
+	}
+	return held, nil
 }
 
 // TestSmallHasSize: what fits into one frame is announced with its length.

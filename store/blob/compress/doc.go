@@ -32,7 +32,9 @@
 // without this package, and a program that runs without it does not find the
 // marked ones. Old is read, listed and collected, and never written; it must
 // not be the same store as Config.Blobs, since a listing could not tell whose
-// blob is whose.
+// blob is whose. A Collector is given the Blobs of this package, never those
+// below: it would not find a Ref of theirs in any row. New tells an engine so,
+// and package segment then refuses to be listed (blob.ErrWrapped).
 //
 // # Invariants
 //

@@ -12,10 +12,7 @@ import (
 	"github.com/mailstead/mailstead/store/blob"
 )
 
-// List implements blob.Blobs. It reads record headers only. What cannot be
-// read in one segment is yielded as an error, and the listing goes on with
-// the next.
-func (s *Store) List(ctx context.Context, after blob.Ref) iter.Seq2[blob.Info, error] {
+func (s *Store) listBlobs(ctx context.Context, after blob.Ref) iter.Seq2[blob.Info, error] {
 	return func(yield func(blob.Info, error) bool) {
 		var from ref
 		if after != "" {

@@ -75,17 +75,19 @@ func (o *Options) setDefaults() error {
 // Store is a blob.Blobs in a directory. All methods may be called from any
 // number of goroutines. Make one with Open.
 type Store struct {
-	dir    string
-	fs     vfs.FS
-	opts   Options
-	log    *slog.Logger
-	lock   io.Closer
-	report Report
-	pool   pool
-	cache  cache
-	queue  queue
-	tmpSeq atomic.Uint64
-	stats  counters
+	dir  string
+	fs   vfs.FS
+	opts Options
+
+	wrapped atomic.Bool // see Wrapped
+	log     *slog.Logger
+	lock    io.Closer
+	report  Report
+	pool    pool
+	cache   cache
+	queue   queue
+	tmpSeq  atomic.Uint64
+	stats   counters
 
 	buffers [maxClassRead]sync.Pool // for reading; index 0 is 4 KiB
 
