@@ -71,5 +71,7 @@
 // # Engines
 //
 // Package segment keeps blobs in append-only files on one machine, package
-// memblob in memory. Package blobtest judges any engine.
+// memblob in memory. Package objects keeps them in an object store, for one
+// process; package sqlblob for several nodes, with a catalogue in their
+// database. Package blobtest judges any engine.
 package blob
