@@ -258,7 +258,7 @@ func cleanWork(do func(*sqldb.Tx) error) sqldb.Work {
 func (s *Store) removeBy(ctx context.Context, work func(func(*sqldb.Tx) error) sqldb.Work, t table, where string, args ...any) error {
 	key := "(" + t.key + ")"
 	any := `SELECT 1 FROM ` + t.name + ` WHERE ` + where + ` LIMIT 1`
-	query := `DELETE FROM ` + t.name + ` WHERE ` + key + ` IN (SELECT ` + t.key + ` FROM ` + t.name + ` WHERE ` + where + ` LIMIT ?)`
+	query := `DELETE FROM ` + t.name + ` WHERE ` + key + ` IN (SELECT ` + t.key + ` FROM ` + t.name + ` WHERE ` + where + ` LIMIT CAST(? AS {int}))`
 	limited := append(slices.Clone(args), int64(cleanBatch))
 	for {
 		if err := ctx.Err(); err != nil {
