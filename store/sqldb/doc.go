@@ -51,5 +51,7 @@
 //
 // Statements are written once for all dialects: `?` for parameters,
 // `ON CONFLICT ... DO UPDATE` for upserts, and the names in braces that
-// [Dialect] explains for types.
+// [Dialect] explains for types. A limit that is a parameter is written
+// `LIMIT CAST(? AS {int})`: SQLite plans a statement anew on every run when the
+// value of a bare parameter may change the plan.
 package sqldb
