@@ -78,6 +78,7 @@
 // # Engines
 //
 // Package segment keeps blobs in append-only files on one machine, package
-// memblob in memory. Package compress is a wrapper. Package blobtest judges any
-// of them.
+// memblob in memory. Package objects keeps them in an object store, for one
+// process; package sqlblob for several nodes, with a catalogue in their
+// database. Package compress is a wrapper. Package blobtest judges any of them.
 package blob

@@ -25,6 +25,8 @@ type opened struct {
 	engine *postgres.Engine
 	dsn    string
 	blobs  blob.Blobs
+
+	noListen bool
 }
 
 func (o *opened) Close() error { return o.engine.Close() }
@@ -44,7 +46,7 @@ func open(t testing.TB, dsn string, blobs blob.Blobs, change ...func(*postgres.O
 			t.Error(err)
 		}
 	})
-	return &opened{e.Store(), e, dsn, blobs}
+	return &opened{e.Store(), e, dsn, blobs, o.NoListen}
 }
 
 func fresh(t testing.TB, change ...func(*postgres.Options)) *opened {

@@ -199,7 +199,8 @@ func (s *Store) get(ctx context.Context, key string, p []byte, off int64) error 
 		return minio.ErrorResponse{Code: minio.InvalidRange}
 	}
 	if _, err := io.ReadFull(body, p); err != nil {
-		return fmt.Errorf("%w: %w", errCut, err)
+		// Not %w: an io.ErrUnexpectedEOF would say that the object is shorter.
+		return fmt.Errorf("%w: %v", errCut, err)
 	}
 	return nil
 }

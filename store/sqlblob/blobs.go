@@ -86,11 +86,10 @@ type Blobs struct {
 	stop  context.CancelFunc // ends the sweeper
 	swept sync.WaitGroup
 
-	mu       sync.Mutex
-	closed   bool
-	open     map[blob.Ref]int // objects that this process has open
-	batches  map[*sqldb.Tx]*batch
-	sweeping bool
+	mu      sync.Mutex
+	closed  bool
+	open    map[blob.Ref]int // objects that this process has open
+	batches map[*sqldb.Tx]*batch
 }
 
 var (

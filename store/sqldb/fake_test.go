@@ -20,6 +20,7 @@ type fake struct {
 	rows    []string
 	fail    map[string]error // statement → error, once
 	gate    chan struct{}    // COMMIT waits for it when not nil
+	aborted bool             // a statement failed since BEGIN
 }
 
 func (f *fake) Connect(context.Context) (driver.Conn, error) { return &fakeConn{f}, nil }
@@ -49,11 +50,12 @@ func (s *fakeStmt) Exec([]driver.Value) (driver.Result, error) {
 	f.log = append(f.log, s.q)
 	if err, ok := f.fail[s.q]; ok {
 		delete(f.fail, s.q)
+		f.aborted = true
 		return nil, err
 	}
 	switch {
 	case s.q == "BEGIN" || s.q == "ROLLBACK":
-		f.pending = nil
+		f.pending, f.aborted = nil, false
 	case s.q == "COMMIT":
 		f.rows = append(f.rows, f.pending...)
 		f.pending = nil

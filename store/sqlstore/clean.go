@@ -209,14 +209,14 @@ func (w *sweep) flush(ctx context.Context) error {
 	if len(w.todo) == 0 {
 		return nil
 	}
-	err := w.s.db.Commit(ctx, sqldb.Work{Key: "clean", Cost: cleanBatch, Do: func(tx *sqldb.Tx) error {
+	err := w.s.db.Commit(ctx, cleanWork(func(tx *sqldb.Tx) error {
 		for _, d := range w.todo {
 			if _, err := tx.Exec(d.query, d.args...); err != nil {
 				return err
 			}
 		}
 		return nil
-	}})
+	}))
 	w.todo, w.cost = w.todo[:0], 0
 	return err
 }
@@ -243,13 +243,23 @@ var (
 	trashTable   = table{"trash", "account, mailbox, modseq"}
 )
 
-// remove deletes rows in small batches, each of them a Work of its own.
+// remove deletes rows that nobody changes any more in small batches, each of
+// them a Work of its own.
 func (s *Store) remove(ctx context.Context, t table, where string, args ...any) error {
+	return s.removeBy(ctx, cleanWork, t, where, args...)
+}
+
+// cleanWork is a Work of the cleaner.
+func cleanWork(do func(*sqldb.Tx) error) sqldb.Work {
+	return sqldb.Work{Key: "clean", Cost: cleanBatch, Do: do}
+}
+
+// removeBy is remove by Work that work makes.
+func (s *Store) removeBy(ctx context.Context, work func(func(*sqldb.Tx) error) sqldb.Work, t table, where string, args ...any) error {
 	key := "(" + t.key + ")"
 	any := `SELECT 1 FROM ` + t.name + ` WHERE ` + where + ` LIMIT 1`
-	// The condition stands twice, as another node may change a row meanwhile.
-	query := `DELETE FROM ` + t.name + ` WHERE ` + key + ` IN (SELECT ` + t.key + ` FROM ` + t.name + ` WHERE ` + where + ` LIMIT CAST(? AS {int})) AND ` + where
-	limited := slices.Concat(args, []interface{}{int64(cleanBatch)}, args)
+	query := `DELETE FROM ` + t.name + ` WHERE ` + key + ` IN (SELECT ` + t.key + ` FROM ` + t.name + ` WHERE ` + where + ` LIMIT CAST(? AS {int}))`
+	limited := append(slices.Clone(args), int64(cleanBatch))
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -257,10 +267,10 @@ func (s *Store) remove(ctx context.Context, t table, where string, args ...any) 
 		if _, more, err := sqldb.One(ctx, s.db, sqldb.Int64, any, args...); err != nil || !more {
 			return err
 		}
-		err := s.db.Commit(ctx, sqldb.Work{Key: "clean", Cost: cleanBatch, Do: func(tx *sqldb.Tx) error {
+		err := s.db.Commit(ctx, work(func(tx *sqldb.Tx) error {
 			_, err := tx.Exec(query, limited...)
 			return err
-		}})
+		}))
 		if err != nil {
 			return err
 		}

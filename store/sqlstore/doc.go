@@ -41,6 +41,33 @@
 // a mailbox are written once a batch. After the commit the working state is
 // copied to what readers see, waiters are woken, and Apply returns.
 //
+// # Several nodes
+//
+// With Options.OneOwner what is in memory is what is in the database. Without it
+// (the zero value) other nodes may work on the same data, each with a Store:
+//
+//   - The rows of a batch's accounts are locked, in the order of their names,
+//     before anything else is done (SELECT ... FOR UPDATE; see sqldb.Locker),
+//     and until the commit. So ModSeqs and UIDs are given out, and become
+//     visible, in the order of the commits at all nodes.
+//   - The account's row has a version, which every commit that changes the row,
+//     a mailbox or a hold raises, also where no ModSeq is taken. Working state
+//     whose version is not that of the locked row is forgotten and read again.
+//   - Open, Mailboxes, Messages, Entries, Usage and Snapshot compare the version
+//     that readers see with that of the row, by one read of the primary key, and
+//     catch up by one statement that reads account and mailboxes together: a
+//     call sees what any node acknowledged before it. Content and WriteMeta look
+//     again only where they do not find the message, so a body of a mailbox that
+//     another node just deleted may still be read.
+//   - Wait looks at the row when it begins. Then a Bus tells of changes at other
+//     nodes, and one query every Options.PollEvery asks for all accounts that
+//     somebody waits for.
+//   - Account numbers are random, leases go by the database's clock, claims of
+//     \Recent are commits. The cleaners of several nodes may meet: each deletion
+//     names what nobody changes any more, and a row that is gone is no error.
+//   - A COMMIT whose answer was lost is resolved for a Change with a Once key, by
+//     applying it again, for 15 seconds; otherwise Apply returns ErrUnknown.
+//
 // # Invariants
 //
 //   - I1: every row of state has its row of facts; every row of facts has its
@@ -59,6 +86,9 @@
 //   - I7: what a hold covers is not deleted. The committer judges it on the
 //     holds that are committed or written before in the batch, so the cleaner
 //     never meets a covered message.
+//   - I8: with several nodes, an account's rows but for facts' Meta and leases
+//     are written only while its row is locked, or are such that nobody changes
+//     them any more.
 //
 // # What a crash leaves
 //
@@ -71,7 +101,8 @@
 //
 // # Lock order
 //
-// Store.mu, then account.mu. waiters.mu and metas.mu are taken last and alone. The
-// committer's goroutine owns the working state and takes these locks only to
-// publish.
+// Store.mu, then account.mu. waiters.mu, watcher.mu and metas.mu are taken last
+// and alone. The committer's goroutine owns the working state of its accounts and
+// takes these locks only to publish. In the database: accounts in the order of
+// their names, then all other rows.
 package sqlstore

@@ -1,6 +1,12 @@
 package sqlstore
 
-import "github.com/mailstead/mailstead/store"
+import (
+	"context"
+	"errors"
+
+	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/sqldb"
+)
 
 // importJump is how far the counters move when an import ends: numbers that
 // were given out after the copy was made are not given out again.
@@ -51,4 +57,30 @@ func (c *change) dropAccount() (store.OpResult, error) {
 		return store.OpResult{}, err
 	}
 	return store.OpResult{}, c.s.flush(c.tx, c.a)
+}
+
+// Jump moves UIDNEXT of every mailbox and the ModSeq counter of every account
+// 2^20 ahead. It is for a database that may have lost its last commits (a
+// failover without synchronous replication, a restore of an older state): what
+// was given out by a lost commit is not given out again for something else. It
+// runs before the nodes take up work again.
+func (s *Store) Jump(ctx context.Context) error {
+	for info, err := range s.Accounts(ctx, "") {
+		if err != nil {
+			return err
+		}
+		err := s.db.Commit(ctx, s.work(info.ID, 0, func(tx *sqldb.Tx) error {
+			a, err := s.load(tx, info.ID)
+			if err != nil {
+				return err
+			}
+			s.touch(tx, a)
+			(&change{s: s, tx: tx, a: a}).jump()
+			return nil
+		}))
+		if err != nil && !errors.Is(err, store.ErrNoAccount) {
+			return fail("jump", info.ID, err)
+		}
+	}
+	return nil
 }

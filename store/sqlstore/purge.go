@@ -12,9 +12,45 @@ import (
 // expire removes idempotency keys and entries whose time is over.
 func (s *Store) expire(ctx context.Context) error {
 	now := time.Now()
-	if err := s.remove(ctx, entryTable, `expires > 0 AND expires <= ?`, now.UnixNano()); err != nil {
+	if err := s.expireEntries(ctx, now); err != nil {
 		return err
 	}
+	return s.expireOnce(ctx, now)
+}
+
+// expireEntries looks again in the statement that removes: an entry may have
+// been put anew.
+func (s *Store) expireEntries(ctx context.Context, now time.Time) error {
+	type entryRow struct {
+		account, box int64
+		name         []byte
+	}
+	pages := sqldb.Pages(func(last *entryRow) ([]entryRow, error) {
+		if last == nil {
+			last = &entryRow{}
+		}
+		return sqldb.Collect(ctx, s.db, func(r *sql.Rows) (e entryRow, err error) {
+			err = r.Scan(&e.account, &e.box, &e.name)
+			return e, err
+		}, `SELECT account, mailbox, name FROM entry WHERE (account, mailbox, name) > (?, ?, ?)
+			AND expires > 0 AND expires <= ? ORDER BY account, mailbox, name LIMIT 1000`,
+			last.account, last.box, append([]byte{}, last.name...), now.UnixNano())
+	})
+	w := sweep{s: s}
+	for e, err := range pages {
+		if err != nil {
+			return err
+		}
+		err = w.put(ctx, 1, `DELETE FROM entry WHERE account = ? AND mailbox = ? AND name = ? AND expires > 0 AND expires <= ?`,
+			e.account, e.box, e.name, now.UnixNano())
+		if err != nil {
+			return err
+		}
+	}
+	return w.flush(ctx)
+}
+
+func (s *Store) expireOnce(ctx context.Context, now time.Time) error {
 	type onceRow struct {
 		account, at int64
 		name        []byte
@@ -27,7 +63,7 @@ func (s *Store) expire(ctx context.Context) error {
 			err = r.Scan(&o.account, &o.name, &o.at)
 			return o, err
 		}, `SELECT account, name, at FROM once WHERE (account, name) > (?, ?) ORDER BY account, name LIMIT 1000`,
-			last.account, last.name)
+			last.account, append([]byte{}, last.name...))
 	})
 	cutoff := now.Add(-s.opts.KeepOnce).Unix()
 	w := sweep{s: s}
@@ -97,6 +133,7 @@ func (s *Store) Purge(ctx context.Context, id store.AccountID, upTo store.ModSeq
 	if err != nil {
 		return fail("purge", id, err)
 	}
+	work := func(do func(*sqldb.Tx) error) sqldb.Work { return s.work(id, cleanBatch, do) }
 	for _, p := range [...]struct {
 		table
 		where string
@@ -105,7 +142,7 @@ func (s *Store) Purge(ctx context.Context, id store.AccountID, upTo store.ModSeq
 		{entryTable, `account = ? AND gone = 1 AND modseq <= ?`},
 		{mailboxTable, `account = ? AND gone = 1 AND modseq <= ?`},
 	} {
-		if err := s.remove(ctx, p.table, p.where, num, int64(upTo)); err != nil {
+		if err := s.removeBy(ctx, work, p.table, p.where, num, int64(upTo)); err != nil {
 			return fail("purge", id, err)
 		}
 	}

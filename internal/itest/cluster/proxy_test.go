@@ -23,7 +23,6 @@ type fault func(w http.ResponseWriter, r *http.Request, server http.Handler)
 // proxy stands before an S3 server in memory, and is faulty.
 type proxy struct {
 	server http.Handler
-	host   string
 
 	mu     sync.Mutex
 	faults map[string][]fault // for the next requests of a method

@@ -66,10 +66,14 @@ func TestReaderRequests(t *testing.T) {
 // TestReaderAnywhere reads at random, from several goroutines.
 func TestReaderAnywhere(t *testing.T) {
 	want, r := stored(t, new(objecttest.Mem), 3_000_000)
+	reads := 100
+	if testing.Short() {
+		reads = 20
+	}
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
-			for range 100 {
+			for range reads {
 				off := rand.IntN(len(want))
 				p := make([]byte, rand.IntN(len(want)-off)+1)
 				if _, err := r.ReadAt(p, int64(off)); err != nil || !bytes.Equal(p, want[off:off+len(p)]) {
