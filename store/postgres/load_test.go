@@ -102,7 +102,7 @@ func deliver(ctx context.Context, a store.Account, c store.Change) (tries int, e
 // they are stopped.
 type load struct {
 	stop    chan struct{}
-	halt    func() // ends the writers
+	halt    func()        // ends the writers
 	more    chan struct{} // signalled after each acknowledgement
 	wg      sync.WaitGroup
 	retries atomic.Int64
