@@ -3,11 +3,12 @@ package sqldb
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"time"
 )
 
-// Large is the Cost above which a Work is large: one of them at most is part
-// of a batch.
+// Large is the Cost above which a Work is large: it is a batch of its own, and
+// Work that is not comes between two of them.
 const Large = 100
 
 // Work is one change to the database.
@@ -52,6 +53,7 @@ type Tx struct {
 	after  []func()
 	undo   []func()
 	owner  *item
+	locked []string // keys that Lockers have locked, ascending
 }
 
 type hook struct {
@@ -61,6 +63,9 @@ type hook struct {
 
 // Context is for calls that want one; it is never cancelled.
 func (tx *Tx) Context() context.Context { return context.Background() }
+
+// DB is the database in which tx is a transaction.
+func (tx *Tx) DB() *DB { return tx.ses.db }
 
 // Exec runs a statement that writes. Statements are prepared once and kept, so
 // the number of distinct texts must be bounded.
@@ -100,6 +105,12 @@ func (tx *Tx) Now() (time.Time, error) {
 	return time.UnixMicro(n), err
 }
 
+// Locked reports whether a Locker has locked a key in this transaction.
+func (tx *Tx) Locked(key string) bool {
+	_, ok := slices.BinarySearch(tx.locked, key)
+	return ok
+}
+
 // Wrote marks that Do changed state which BeforeCommit will write: from now on
 // an error of Do undoes the batch.
 func (tx *Tx) Wrote() { tx.writes++ }
@@ -120,3 +131,9 @@ func (tx *Tx) AfterCommit(f func()) { tx.after = append(tx.after, f) }
 // unknown, in reverse order of registration: it drops state in memory that
 // the batch touched. It must not block.
 func (tx *Tx) OnRollback(f func()) { tx.undo = append(tx.undo, f) }
+
+// Execer is a transaction that the application itself drives, on the database
+// of a DB: *sql.Tx and *sql.Conn are.
+type Execer interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
