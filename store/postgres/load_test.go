@@ -102,6 +102,8 @@ func deliver(ctx context.Context, a store.Account, c store.Change) (tries int, e
 // they are stopped.
 type load struct {
 	stop    chan struct{}
+	halt    func()        // ends the writers
+	more    chan struct{} // signalled after each acknowledgement
 	wg      sync.WaitGroup
 	retries atomic.Int64
 
@@ -111,11 +113,19 @@ type load struct {
 
 func startLoad(t *testing.T, nodes []*opened, accounts int) *load {
 	t.Helper()
-	l := &load{stop: make(chan struct{}), acked: map[store.AccountID]map[store.EmailID]string{}}
+	l := &load{
+		stop: make(chan struct{}), more: make(chan struct{}, 1),
+		acked: map[store.AccountID]map[store.EmailID]string{},
+	}
 	for n := range accounts {
 		id := store.AccountID(fmt.Sprint("a", n))
-		_, inbox := account(t, nodes[0], id)
+		account(t, nodes[0], id)
 		l.acked[id] = map[store.EmailID]string{}
+	}
+	l.halt = sync.OnceFunc(func() { close(l.stop); l.wg.Wait() })
+	t.Cleanup(l.halt)
+	for id := range l.acked {
+		_, inbox := inboxOf(t, nodes[0], id)
 		for i, node := range nodes {
 			a, err := node.Open(t.Context(), id)
 			if err != nil {
@@ -145,6 +155,10 @@ func (l *load) write(t *testing.T, node *opened, a store.Account, id store.Accou
 		l.mu.Lock()
 		l.acked[id][op.EmailID] = body
 		l.mu.Unlock()
+		select {
+		case l.more <- struct{}{}:
+		default:
+		}
 	}
 }
 
@@ -162,12 +176,13 @@ func (l *load) count() (n int) {
 func (l *load) grow(t *testing.T, n int) {
 	t.Helper()
 	want := l.count() + n
-	deadline := time.Now().Add(time.Minute)
-	for l.count() < want {
-		if time.Now().After(deadline) || t.Failed() {
+	late := time.After(2 * time.Minute)
+	for l.count() < want && !t.Failed() {
+		select {
+		case <-l.more:
+		case <-late:
 			t.Fatalf("%d messages acknowledged, want %d", l.count(), want)
 		}
-		time.Sleep(time.Millisecond)
 	}
 }
 
@@ -175,8 +190,7 @@ func (l *load) grow(t *testing.T, n int) {
 // message once, UIDs and ModSeqs in one order, and nothing damaged.
 func (l *load) end(t *testing.T, nodes ...*opened) {
 	t.Helper()
-	close(l.stop)
-	l.wg.Wait()
+	l.halt()
 	for _, node := range nodes {
 		for id, want := range l.acked {
 			l.judge(t, node, id, want)

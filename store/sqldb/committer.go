@@ -158,6 +158,7 @@ func lockAll(tx *Tx, batch []*item) error {
 		if err := protect(func() error { return it.Locker.Lock(tx, keys) }); err != nil {
 			return err
 		}
+		tx.locked = append(tx.locked, keys...)
 		keys = nil
 	}
 	return nil

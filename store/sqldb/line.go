@@ -116,15 +116,12 @@ func (l *line) takeFrom(i int) *item {
 	return it
 }
 
-// takeLane takes a batch of one lane, up to a second large item.
+// takeLane takes a batch of one lane, up to a large item, or one that is large.
 func (l *line) takeLane(dst []*item) []*item {
 	n := l.turn[0]
 	l.turn = l.turn[1:]
-	large := false
-	for len(n.items) > 0 && len(dst) < l.max && !(large && n.items[0].large()) {
-		it := n.items[0]
-		large = large || it.large()
-		dst = append(dst, it)
+	for len(n.items) > 0 && len(dst) < l.max && (len(dst) == 0 || !dst[0].large() && !n.items[0].large()) {
+		dst = append(dst, n.items[0])
 		n.items[0] = nil
 		n.items = n.items[1:]
 	}

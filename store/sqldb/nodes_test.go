@@ -49,7 +49,12 @@ func TestLockOrder(t *testing.T) {
 			Work{Key: "x2", Locker: x, Do: put("x2")},
 			Work{Key: "none", Do: put("none")},
 			Work{Key: "y1", Locker: y, Do: put("y1")},
-			Work{Key: "x1", Locker: x, Do: put("x1")},
+			Work{Key: "x1", Locker: x, Do: func(tx *Tx) error {
+				if !tx.Locked("x1") || !tx.Locked("y1") || tx.Locked("none") {
+					t.Error("Locked does not say what is locked")
+				}
+				return put("x1")(tx)
+			}},
 			Work{Key: "x2", Locker: x, Do: put("again")})
 		log := strings.Join(f.log[3:], " ") // behind the first batch
 		if want := "BEGIN lock x x1,x2 lock y y1 put x2 put none put y1 put x1 put again COMMIT"; log != want {
@@ -149,10 +154,10 @@ func TestOneKey(t *testing.T) {
 		for i := range 4 {
 			works = append(works, Work{Key: "a", Do: put(fmt.Sprint("a", i))})
 		}
-		works = append(works, Work{Key: "b", Do: put("b")})
+		works = append(works, Work{Key: "b", Do: put("b")}, Work{Key: "b", Cost: Large + 1, Do: put("bulk")})
 		together(t, f, db, works...)
 		log := strings.Join(f.log[3:], " ")
-		if want := "BEGIN put a0 put a1 put a2 COMMIT BEGIN put b COMMIT BEGIN put a3 COMMIT"; log != want {
+		if want := "BEGIN put a0 put a1 put a2 COMMIT BEGIN put b COMMIT BEGIN put a3 COMMIT BEGIN put bulk COMMIT"; log != want {
 			t.Errorf("ran  %q\nwant %q", log, want)
 		}
 		db.Close()

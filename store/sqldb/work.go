@@ -3,6 +3,7 @@ package sqldb
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"time"
 )
 
@@ -52,6 +53,7 @@ type Tx struct {
 	after  []func()
 	undo   []func()
 	owner  *item
+	locked []string // keys that Lockers have locked, ascending
 }
 
 type hook struct {
@@ -101,6 +103,12 @@ func (tx *Tx) Now() (time.Time, error) {
 	}
 	n, _, err := One(tx.Context(), tx, Int64, `SELECT `+now)
 	return time.UnixMicro(n), err
+}
+
+// Locked reports whether a Locker has locked a key in this transaction.
+func (tx *Tx) Locked(key string) bool {
+	_, ok := slices.BinarySearch(tx.locked, key)
+	return ok
 }
 
 // Wrote marks that Do changed state which BeforeCommit will write: from now on

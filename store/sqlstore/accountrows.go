@@ -99,6 +99,9 @@ func (s *Store) insertAccount(tx *sqldb.Tx, a *account) error {
 // load returns the working state of an account. It runs on the committer, in a
 // Work made by Store.work for this account.
 func (s *Store) load(tx *sqldb.Tx, id store.AccountID) (*account, error) {
+	if s.shared() && !tx.Locked(accountKey+string(id)) {
+		return nil, fmt.Errorf("sqlstore: account %q is not locked", id)
+	}
 	s.mu.RLock()
 	a := s.accounts[id]
 	s.mu.RUnlock()

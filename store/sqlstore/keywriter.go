@@ -70,7 +70,7 @@ func (h *handle) WriteKeys(ctx context.Context, changes []store.KeyChange) error
 		err = store.ErrClosed
 	}
 	if err == nil {
-		err = h.store.db.Commit(ctx, sqldb.Work{Key: "a:" + string(h.id), Cost: len(changes), Do: func(tx *sqldb.Tx) error {
+		err = h.store.db.Commit(ctx, h.store.work(h.id, len(changes), func(tx *sqldb.Tx) error {
 			a, err := h.store.load(tx, h.id)
 			if err == nil && a.num != h.num {
 				err = store.ErrNoAccount
@@ -79,7 +79,7 @@ func (h *handle) WriteKeys(ctx context.Context, changes []store.KeyChange) error
 				err = a.writeKey(tx, &changes[i])
 			}
 			return err
-		}})
+		}))
 	}
 	if err != nil {
 		return fail("write keys", h.id, err)

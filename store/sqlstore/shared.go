@@ -160,8 +160,10 @@ func (s *Store) resolve(ctx context.Context, w sqldb.Work, unknown error) error 
 	ctx, cancel := context.WithTimeout(ctx, resolveFor)
 	defer cancel()
 	for {
-		err := s.db.Commit(ctx, w)
-		if !errors.Is(err, sqldb.ErrUnknown) && !errors.Is(err, sqldb.ErrSystemic) && ctx.Err() == nil {
+		switch err := s.db.Commit(ctx, w); {
+		case errors.Is(err, sqldb.ErrUnknown), errors.Is(err, sqldb.ErrSystemic), errors.Is(err, sqldb.ErrClosed),
+			err != nil && ctx.Err() != nil:
+		default:
 			return err
 		}
 		select {

@@ -57,6 +57,7 @@ func (w *watcher) start(s *Store) {
 	w.wg.Go(func() {
 		tick := time.NewTicker(s.opts.PollEvery)
 		defer tick.Stop()
+		failing := false
 		for {
 			var list []int64
 			select {
@@ -67,9 +68,11 @@ func (w *watcher) start(s *Store) {
 			case <-tick.C:
 				list = s.wake.watched()
 			}
-			if err := s.look(ctx, list); err != nil && ctx.Err() == nil {
-				s.log.Warn("asking for changes of other nodes failed; it is tried again", "error", err)
+			err := s.look(ctx, list)
+			if err != nil && ctx.Err() == nil && !failing {
+				s.log.Warn("asking for changes of other nodes fails; it is tried again", "error", err)
 			}
+			failing = err != nil
 		}
 	})
 }
