@@ -13,7 +13,7 @@ type Stater interface {
 // Stat returns the length of a blob in octets, or why it cannot be opened.
 // Without a Stater it opens the blob.
 func Stat(ctx context.Context, b Blobs, ref Ref) (int64, error) {
-	if s, ok := b.(Stater); ok {
+	if s, ok := As[Stater](b); ok {
 		return s.Stat(ctx, ref)
 	}
 	o, err := b.Open(ctx, ref)
