@@ -9,7 +9,6 @@ import (
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/blob"
 	"github.com/mailstead/mailstead/store/blob/blobtest"
-	"github.com/mailstead/mailstead/store/blob/objects"
 	"github.com/mailstead/mailstead/store/blob/objects/objecttest"
 	"github.com/mailstead/mailstead/store/sqlblob"
 	"github.com/mailstead/mailstead/store/sqldb"
@@ -37,7 +36,7 @@ func openCatalogue(t testing.TB, path string, m *objecttest.Mem, o sqlblob.Optio
 	if o.SweepEvery == 0 {
 		o.SweepEvery = -1
 	}
-	o.Logger, o.Spool = quiet, objects.Options{TempDir: filepath.Dir(path)}
+	o.Logger, o.Spool.TempDir = quiet, filepath.Dir(path)
 	b, err := sqlblob.New(t.Context(), db, m, o)
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 // Object is what is known about one object.
 type Object struct {
 	// Key is 1 to 900 octets: lower-case letters, digits, '.', '-' and '/'.
+	// No key is the part of another one before a '/'.
 	Key string
 
 	// Size is the length in octets.

@@ -174,7 +174,7 @@ func deleteIsDelete(t *testing.T, s objects.Lister) {
 }
 
 func listInOrder(t *testing.T, s objects.Lister) {
-	keys := []string{"a", "a.b", "a/0", "a/1.2", "a/1.3", "a/10", "b", "b/1"}
+	keys := []string{"a-", "a.b", "a/0", "a/1.2", "a/1.3", "a/10", "b/1", "ba"}
 	for i, key := range keys {
 		put(t, s, key, Octets(1, i))
 	}
