@@ -130,7 +130,9 @@ type node struct {
 func newNode(t testing.TB, db *sqldb.DB, b blob.Blobs) *node {
 	t.Helper()
 	ctx := context.Background()
-	s, err := sqlstore.New(ctx, db, b, sqlstore.Options{Logger: quiet(), CleanEvery: -1})
+	s, err := sqlstore.New(ctx, db, b, sqlstore.Options{
+		OneOwner: db.Dialect().Name == "sqlite", Logger: quiet(), CleanEvery: -1,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
