@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/mailstead/mailstead/auth/login"
 	"github.com/mailstead/mailstead/queue"
@@ -23,6 +24,12 @@ type engine struct {
 	blobs blob.Blobs
 
 	users login.Editor
+
+	// shared: other nodes may be working on the same data.
+	shared bool
+
+	// lease is for queue.Runner.LeaseTTL; zero = its default.
+	lease time.Duration
 
 	// free is how much the disk of incoming bodies still takes; nil = nobody
 	// knows.
@@ -46,6 +53,8 @@ type kind struct {
 
 var kinds = [...]kind{
 	{"sqlite:", checkSQLite, openSQLite},
+	{"postgres:", checkPostgres, openPostgres},
+	{"postgresql:", checkPostgres, openPostgres},
 }
 
 // kind is that of -store; nil = there is none of its name.

@@ -64,10 +64,7 @@ func newServer(ctx context.Context, o *options, log *slog.Logger) (_ *server, er
 	if s.cert, err = newCertificate(o, log); err != nil {
 		return nil, fmt.Errorf("certificate: %w", err)
 	}
-	if s.accounts, s.firstRun, err = accountsOf(o); err != nil {
-		return nil, err
-	}
-	if err = setUpAccounts(ctx, s.engine.users, s.engine.store, s.accounts); err != nil {
+	if err = s.openAccounts(ctx); err != nil {
 		return nil, err
 	}
 	s.login = &login.Service{Backend: s.engine.users, Guard: guardOf(o), AllowPlaintext: o.plaintextAuth, Logger: log}

@@ -38,7 +38,7 @@ func (s *server) compose() {
 	s.runner = &queue.Runner{
 		Queue: s.queue, Router: router, Logger: s.log, DrainTimeout: queueDrainTime,
 		Reporter: &dsn.Reporter{Hostname: s.o.hostname, Blobs: s.engine.blobs, RetryUntil: queue.Schedule{}.Expiry},
-		Workers:  200, Ordered: isLocal,
+		Workers:  200, Ordered: isLocal, LeaseTTL: s.engine.lease,
 	}
 	s.queue.Kick = s.runner.Kick
 }
