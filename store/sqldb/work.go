@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Large is the Cost above which a Work is large: one of them at most is part
-// of a batch.
+// Large is the Cost above which a Work is large: it is a batch of its own, and
+// Work that is not comes between two of them.
 const Large = 100
 
 // Work is one change to the database.

@@ -248,7 +248,7 @@ func (s *Store) remove(ctx context.Context, t table, where string, args ...any) 
 	key := "(" + t.key + ")"
 	any := `SELECT 1 FROM ` + t.name + ` WHERE ` + where + ` LIMIT 1`
 	// The condition stands twice, as another node may change a row meanwhile.
-	query := `DELETE FROM ` + t.name + ` WHERE ` + key + ` IN (SELECT ` + t.key + ` FROM ` + t.name + ` WHERE ` + where + ` LIMIT ?) AND ` + where
+	query := `DELETE FROM ` + t.name + ` WHERE ` + key + ` IN (SELECT ` + t.key + ` FROM ` + t.name + ` WHERE ` + where + ` LIMIT CAST(? AS {int})) AND ` + where
 	limited := slices.Concat(args, []interface{}{int64(cleanBatch)}, args)
 	for {
 		if err := ctx.Err(); err != nil {

@@ -19,14 +19,14 @@ func Database(t testing.TB, s *Server) string {
 func Name(t testing.TB, s *Server) string {
 	t.Helper()
 	name := s.newName()
-	if err := s.exec("postgres", `CREATE DATABASE ` + name); err != nil {
+	if err := s.exec("postgres", `CREATE DATABASE `+name); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		if s.run == nil {
 			return // it goes with the server
 		}
-		if err := s.exec("postgres", `DROP DATABASE ` + name + ` WITH (FORCE)`); err != nil {
+		if err := s.exec("postgres", `DROP DATABASE `+name+` WITH (FORCE)`); err != nil {
 			t.Error(err)
 		}
 	})
