@@ -167,6 +167,7 @@ func leaseFaults() []fault {
 			}
 		}},
 		{name: "an old token settles a newer lease", caught: "LeaseJobs/an expired lease is void", seed: oldTokens},
+		{name: "a lease lasts until there is another", caught: "LeaseJobs/an expired lease is void before another", seed: lateSettle},
 		{name: "Extend is too short", caught: "Extend/keeps a lease", seed: func(b *broken) {
 			b.extend = func(ctx context.Context, _ time.Duration, tokens ...queue.Token) error {
 				return b.Storage.Extend(ctx, time.Millisecond, tokens...)
@@ -226,6 +227,35 @@ func oldTokens(b *broken) {
 		}
 		mu.Unlock()
 		return b.Storage.Settle(ctx, out)
+	}
+}
+
+// lateSettle takes an outcome whose lease has expired, if there is no other.
+func lateSettle(b *broken) {
+	var mu sync.Mutex
+	last := make(map[string]queue.Lease)
+	b.lease = func(ctx context.Context, dest string, now time.Time, limit int, ttl time.Duration) ([]queue.Lease, error) {
+		ls, err := b.Storage.LeaseJobs(ctx, dest, now, limit, ttl)
+		mu.Lock()
+		defer mu.Unlock()
+		for _, l := range ls {
+			last[l.Job.ID] = l
+		}
+		return ls, err
+	}
+	b.settle = func(ctx context.Context, out []queue.Outcome) error {
+		err := b.Storage.Settle(ctx, out)
+		mu.Lock()
+		l, ok := last[out[0].Token.Job]
+		mu.Unlock()
+		if errors.Is(err, queue.ErrLeaseLost) && ok && l.Token == out[0].Token && !time.Now().Before(l.Expires) {
+			ls, _ := b.Storage.LeaseJobs(ctx, l.Job.Destination, time.Now(), 1, time.Hour)
+			for i := range ls {
+				out[0].Token = ls[i].Token
+				err = b.Storage.Settle(ctx, out)
+			}
+		}
+		return err
 	}
 }
 

@@ -66,14 +66,14 @@ func textsFor(now string) texts {
 			(SELECT j.next FROM queue_job j WHERE l.next <= ? AND j.dest = l.dest AND j.rank = l.rank
 				ORDER BY j.next, j.id LIMIT 1)
 			FROM queue_lane l WHERE (l.next, l.dest, l.rank) > (?, ?, ?) AND l.next < ? AND l.dest <> ALL (?)
-			ORDER BY l.next, l.dest, l.rank LIMIT ?`),
+			ORDER BY l.next, l.dest, l.rank LIMIT CAST(? AS {int})`),
 		ends: s(`SELECT COALESCE((SELECT MIN(until) - {now} FROM queue_lease WHERE until > {now} AND dest <> ALL (?)), -1),
 			CASE WHEN EXISTS (SELECT 1 FROM queue_hint) THEN 1 ELSE 0 END`),
 
 		ranks: `SELECT rank FROM queue_lane WHERE dest = ? AND next <= ?
 			UNION SELECT rank FROM queue_hint WHERE dest = ? ORDER BY 1`,
 		pick: s(`SELECT ` + columnNames + ` FROM queue_job j WHERE dest = ? AND rank = ? AND next <= ?
-			AND ` + free + ` ORDER BY next, id LIMIT ? FOR UPDATE OF j SKIP LOCKED`),
+			AND ` + free + ` ORDER BY next, id LIMIT CAST(? AS {int}) FOR UPDATE OF j SKIP LOCKED`),
 		// Who has seen the end of another's lease too late gets no row.
 		lease: s(`INSERT INTO queue_lease (job, fence, until, dest, edited)
 			SELECT t.job, ?, {now} + ?, ?, 0 FROM unnest(?::text[]) AS t(job)

@@ -2,50 +2,44 @@ package postgres_test
 
 import (
 	"context"
-	"database/sql"
+	"log/slog"
 	"testing"
-
-	_ "github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/queue/queuetest"
 	"github.com/mailstead/mailstead/queue/sqlqueue"
+	"github.com/mailstead/mailstead/store/blob/memblob"
 	"github.com/mailstead/mailstead/store/postgres"
-	"github.com/mailstead/mailstead/store/postgres/pgtest"
 	"github.com/mailstead/mailstead/store/sqldb"
 )
 
 // queueNode is one node's queue.
 type queueNode struct {
 	*sqlqueue.Storage
-	db  *sqldb.DB
-	dsn string
+	db    *sqldb.DB
+	dsn   string
+	close func() error
 }
 
 func openQueueNode(t testing.TB, dsn string) *queueNode {
 	t.Helper()
-	w, err := sql.Open("pgx", dsn)
+	quiet := slog.New(slog.DiscardHandler)
+	e, err := postgres.Open(context.Background(), dsn, postgres.Options{Blobs: memblob.New(), Logger: quiet, Unsafe: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.SetMaxOpenConns(12)
-	w.SetMaxIdleConns(12)
-	db, err := sqldb.New(sqldb.Options{Dialect: postgres.Dialect(), Write: w, MaxBatch: 64})
+	t.Cleanup(func() { e.Close() })
+	s, err := sqlqueue.New(context.Background(), e.DB(), sqlqueue.Options{Logger: quiet})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { db.Close() })
-	s, err := sqlqueue.New(context.Background(), db, sqlqueue.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &queueNode{s, db, dsn}
+	return &queueNode{s, e.DB(), dsn, e.Close}
 }
 
-// queueNodes are n nodes on one fresh database.
+// queueNodes are n nodes on one database.
 func queueNodes(t testing.TB, n int) (out []*queueNode) {
 	t.Helper()
-	dsn := pgtest.Database(t, pg.Server(t))
+	dsn := pg.Database(t)
 	for range n {
 		out = append(out, openQueueNode(t, dsn))
 	}
@@ -57,7 +51,7 @@ func TestQueue(t *testing.T) {
 		New: func(t testing.TB) queue.Storage { return queueNodes(t, 1)[0] },
 		Reopen: func(t testing.TB, s queue.Storage) queue.Storage {
 			n := s.(*queueNode)
-			if err := n.db.Close(); err != nil {
+			if err := n.close(); err != nil {
 				t.Fatal(err)
 			}
 			return openQueueNode(t, n.dsn)
