@@ -68,7 +68,12 @@ type Runner struct {
 	// must not block.
 	Ordered func(destination string) bool
 
-	LeaseTTL       time.Duration // zero or less = 15 min
+	// LeaseTTL is how long a lease lasts; it is extended at each third of that
+	// while the attempt runs, which is cancelled when a sixth is left. Where
+	// leases outlive the process, it is how long the work of a node that died
+	// waits for another one. Zero or less = 15 min.
+	LeaseTTL time.Duration
+
 	AttemptTimeout time.Duration // of one attempt; zero = 30 min, negative = no limit
 	DrainTimeout   time.Duration // for attempts under way when Run ends; zero = 3 s, negative = none
 
