@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"os"
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 
 	"github.com/mailstead/mailstead/auth/login/sqllogin"
@@ -35,9 +35,13 @@ func checkPostgres(o *options) error {
 	if o.blobs == "" {
 		o.blobs = inDatabase
 	}
-	u, err := url.Parse(o.store)
-	if err != nil || u.Host == "" && u.Query().Get("host") == "" {
-		return errors.New("-store: want postgres://USER:PASSWORD@HOST:PORT/DATABASE; what has a meaning in URLs is percent-encoded")
+	_, rest, _ := strings.Cut(o.store, ":")
+	if !strings.HasPrefix(rest, "//") {
+		return errors.New("-store: want postgres://USER:PASSWORD@HOST:PORT/DATABASE")
+	}
+	if _, err := pgconn.ParseConfig(o.store); err != nil {
+		text := err.Error() // the URL in it stands between backquotes
+		return fmt.Errorf("-store: not a URL of PostgreSQL; what has a meaning in URLs is percent-encoded%s", text[strings.LastIndexByte(text, '`')+1:])
 	}
 	switch {
 	case o.blobs == inDatabase:

@@ -110,6 +110,7 @@ func TestOptionsRefused(t *testing.T) {
 		{"-blobs", "hunter2"},
 		{"-store", "postgres:hunter2"},
 		{"-store", "postgres://u:hunter2%zz@host/db"},
+		{"-store", "postgres://u:hunter2@host:x/db"},
 		{"-store", "postgres://host/db", "-blobs", "segments:"},
 		{"-store", "postgres://host/db", "-blobs", "nonsense:hunter2"},
 		{"-store", "postgres://host/db", "-blobs", "s3://key:hunter2@host"},
