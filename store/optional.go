@@ -13,6 +13,7 @@ import "github.com/mailstead/mailstead/store/blob"
 //	MetaWriter      Account  metawriter.go  OfferMeta, LoadMeta          computes again each time
 //	Snapshotter     Account  snapshot.go    ReadAccount                  reads deltas until nothing changes
 //	Holder          Account  hold.go        PutHold, DropHold, ListHolds ErrUnsupported
+//	KeyWriter       Account  keywriter.go   ListKeys, WriteKeys          lists what is there; ErrUnsupported
 //
 // A wrapper that only adds to a store has a method `Unwrap() any`, and all
 // capabilities of what it wraps are reached through it. A wrapper that changes

@@ -123,7 +123,7 @@ func rootModules() (code, tests []string) {
 	code = []string{
 		"github.com/emersion/go-message", "github.com/emersion/go-msgauth", "github.com/emersion/go-sasl",
 		"golang.org/x/net", "golang.org/x/text", "golang.org/x/crypto", "golang.org/x/time",
-		"github.com/xdg-go/scram",
+		"github.com/xdg-go/scram", "github.com/klauspost/compress",
 		// What those need themselves.
 		"golang.org/x/sys", "github.com/xdg-go/pbkdf2", "github.com/xdg-go/stringprep",
 	}

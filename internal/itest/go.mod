@@ -6,12 +6,15 @@ require (
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/johannesboyne/gofakes3 v1.2.0
 	github.com/mailstead/mailstead v0.0.0
+	github.com/mailstead/mailstead/store/encrypt v0.0.0
 	github.com/mailstead/mailstead/store/postgres v0.0.0
 	github.com/mailstead/mailstead/store/s3 v0.0.0
 	github.com/mailstead/mailstead/store/sqlite v0.0.0
 )
 
 require (
+	filippo.io/age v1.3.2 // indirect
+	filippo.io/hpke v0.4.0 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/dustin/go-humanize v1.0.1 // indirect
 	github.com/emersion/go-message v0.18.2 // indirect
@@ -20,7 +23,7 @@ require (
 	github.com/jackc/pgpassfile v1.0.0 // indirect
 	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
 	github.com/jackc/puddle/v2 v2.2.3 // indirect
-	github.com/klauspost/compress v1.19.2 // indirect
+	github.com/klauspost/compress v1.20.4 // indirect
 	github.com/klauspost/cpuid/v2 v2.4.0 // indirect
 	github.com/klauspost/crc32 v1.3.0 // indirect
 	github.com/mattn/go-isatty v0.0.24 // indirect
@@ -56,3 +59,5 @@ replace github.com/mailstead/mailstead/store/sqlite => ../../store/sqlite
 replace github.com/mailstead/mailstead/store/postgres => ../../store/postgres
 
 replace github.com/mailstead/mailstead/store/s3 => ../../store/s3
+
+replace github.com/mailstead/mailstead/store/encrypt => ../../store/encrypt

@@ -115,6 +115,6 @@ func TestStoreOnCatalogue(t *testing.T) {
 				t.Fatal(err)
 			}
 		},
-		Has: storetest.Everything | storetest.Metas | storetest.Retains | storetest.Snapshots | storetest.Locks,
+		Has: storetest.Everything | storetest.Metas | storetest.Retains | storetest.Snapshots | storetest.Locks | storetest.Keys,
 	})
 }
