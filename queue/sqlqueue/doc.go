@@ -54,8 +54,10 @@
 //     change in the transaction that changes queue_job. With several nodes a
 //     lane's next may be lower, and a lane without jobs may have a row: for every
 //     job that is committed there is a row that is not later, or a hint.
+//
 //   - I2: A job is leased on a row that no later commit has changed: a pick
 //     passes over jobs that were settled or edited while it was reading.
+//
 //   - I3: A damaged record is never changed or deleted but by an operator's
 //     drop. It is held, named in the log, and stops no other job.
 //

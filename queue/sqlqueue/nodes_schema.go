@@ -36,8 +36,8 @@ const (
 
 // texts are the statements for several nodes.
 type texts struct {
-	once, load, remove                 string
-	lanes, ends, pending               string
+	once, load                         string
+	lanes, ends                        string
 	ranks, pick, lease, hold           string
 	claim, edited, extend              string
 	share, repair, raise, fold, hint   string
