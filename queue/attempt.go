@@ -22,7 +22,8 @@ type attempt struct {
 	r           *Runner
 	lease       Lease
 	destination string
-	expires     time.Time               // of the lease; the loop's
+	keeper      *keeper                 // prolongs the lease
+	lapse       *time.Timer             // cancels when it was not prolonged; the keeper's
 	cancel      context.CancelCauseFunc // with errShutdown, errTimeout or ErrLeaseLost
 	end         <-chan struct{}         // closed when the runner's time is over
 	crashed     bool                    // the attempt before this one panicked

@@ -25,7 +25,8 @@
 //	before Blobs commit          nothing; the client got no 250
 //	after it, before Put         a blob that nobody refers to; the Collector frees it
 //	after Put, before the 250    the message is queued; the client sends it again: a duplicate (RFC 1047)
-//	during an attempt            the job as it was before; the lease is void, the job due again
+//	during an attempt            the job as it was before; the lease is void, the job due again:
+//	                             at once where one process owns the storage, else when its time is over
 //	after the next hop's 250,    the job as it was before: a duplicate, unless the
 //	  before Settle              receiver knows Mail.Once (local delivery does)
 //	after Settle                 the outcome, with the DSNs it called for
@@ -34,7 +35,8 @@
 //
 //	Q1  A recipient leaves a Job only in a commit that follows its delivery,
 //	    or holds the DSN of its failure, or was ordered by an operator.
-//	Q2  At most one valid lease exists for a job.
+//	Q2  At most one valid lease exists for a job. An attempt whose lease may
+//	    have ended is cancelled, and its outcome does nothing.
 //	Q3  A job's blob is held as long as the job is there, and 24 h longer.
 //	Q4  In doubt (an error without a 5xx reply, a lost reply, a panic) the
 //	    recipient stays.

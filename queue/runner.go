@@ -68,7 +68,12 @@ type Runner struct {
 	// must not block.
 	Ordered func(destination string) bool
 
-	LeaseTTL       time.Duration // zero or less = 15 min
+	// LeaseTTL is how long a lease lasts; it is extended at each third of that
+	// while the attempt runs, which is cancelled when a sixth is left. Where
+	// leases outlive the process, it is how long the work of a node that died
+	// waits for another one. Zero or less = 15 min.
+	LeaseTTL time.Duration
+
 	AttemptTimeout time.Duration // of one attempt; zero = 30 min, negative = no limit
 	DrainTimeout   time.Duration // for attempts under way when Run ends; zero = 3 s, negative = none
 
@@ -128,19 +133,15 @@ func (r *Runner) Run(ctx context.Context) error {
 	defer l.cancel(nil)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	extend := time.NewTicker(max(l.ttl/3, time.Millisecond))
-	defer extend.Stop()
+	defer l.keeper.start(l.work)()
 	for {
 		select {
 		case <-ctx.Done():
-			l.drain(extend.C)
+			l.drain()
 			return nil
 		case a := <-l.done:
 			l.finish(a)
 			l.finishMore()
-		case <-extend.C:
-			l.extend()
-			continue
 		case <-r.wake:
 		case <-timer.C:
 		}
@@ -150,192 +151,6 @@ func (r *Runner) Run(ctx context.Context) error {
 		}
 		timer.Reset(l.dispatch(ctx))
 		l.looked = time.Now()
-	}
-}
-
-// loop is the state of one Run; only Run's goroutine touches it.
-type loop struct {
-	r       *Runner
-	work    context.Context // of the attempts; outlives Run's ctx by DrainTimeout
-	cancel  context.CancelCauseFunc
-	ttl     time.Duration
-	workers int
-	per     int                        // attempts to one destination
-	looked  time.Time                  // end of the latest dispatch
-	busy    map[string]int             // destination → attempts under way
-	lanes   map[string]<-chan struct{} // ordered destination → its latest attempt has delivered
-	active  map[Token]*attempt
-	done    chan *attempt
-	panics  map[string]bool // jobs whose latest attempt panicked
-}
-
-func newLoop(ctx context.Context, r *Runner) *loop {
-	l := &loop{
-		r: r, ttl: 15 * time.Minute, workers: 40, per: defaultTo(r.PerDestination, 20),
-		busy: make(map[string]int), lanes: make(map[string]<-chan struct{}), active: make(map[Token]*attempt),
-		done: make(chan *attempt), panics: make(map[string]bool),
-	}
-	if r.LeaseTTL > 0 {
-		l.ttl = r.LeaseTTL
-	}
-	if r.Workers > 0 {
-		l.workers = r.Workers
-	}
-	if l.per < 0 {
-		l.per = l.workers
-	}
-	l.work, l.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
-	return l
-}
-
-// dispatch starts as many attempts as fit and returns when to look again.
-func (l *loop) dispatch(ctx context.Context) time.Duration {
-	now := l.r.Queue.now()
-	free := l.workers - len(l.active)
-	if free <= 0 {
-		return lookAgain
-	}
-	full := make(map[string]bool)
-	for d, n := range l.busy {
-		if n >= l.per {
-			full[d] = true
-		}
-	}
-	dests, next, err := l.r.Queue.Storage.LeaseDestinations(ctx, now, free, full)
-	if err != nil {
-		l.complain(ctx, "cannot look for due destinations", err)
-		return lookAgain
-	}
-	started := 0
-	for i, d := range dests {
-		share := max(1, free/(len(dests)-i))
-		n := l.lease(ctx, d, now, min(share, l.per-l.busy[d]))
-		started += n
-		if free -= n; free <= 0 {
-			return lookAgain
-		}
-	}
-	if started > 0 {
-		return 0 // there may be more
-	}
-	if !next.IsZero() && next.Sub(now) < lookAgain {
-		return max(lookSoon, next.Sub(now))
-	}
-	return lookAgain
-}
-
-// lease starts up to n attempts for destination d and returns how many.
-func (l *loop) lease(ctx context.Context, d string, now time.Time, n int) int {
-	leases, err := l.r.Queue.Storage.LeaseJobs(ctx, d, now, n, l.ttl)
-	if err != nil {
-		l.complain(ctx, "cannot lease jobs", err)
-		return 0
-	}
-	for _, lease := range leases {
-		a := &attempt{r: l.r, lease: lease, expires: lease.Expires, destination: d, end: l.work.Done(), crashed: l.panics[lease.Job.ID]}
-		var actx context.Context
-		actx, a.cancel = context.WithCancelCause(l.work)
-		l.active[lease.Token] = a
-		l.busy[d]++
-		if l.r.Ordered != nil && l.r.Ordered(d) {
-			delivered := make(chan struct{})
-			a.before, a.delivered = l.lanes[d], delivered
-			l.lanes[d] = delivered
-		}
-		go func() {
-			defer func() { l.done <- a }()
-			a.run(actx)
-		}()
-	}
-	return len(leases)
-}
-
-// maxPanics bounds loop.panics: a job that panicked once and then left the
-// queue in another way is never heard of again.
-const maxPanics = 10_000
-
-func (l *loop) finish(a *attempt) {
-	a.cancel(nil)
-	id, d := a.lease.Token.Job, a.destination
-	delete(l.active, a.lease.Token)
-	if l.busy[d]--; l.busy[d] == 0 {
-		delete(l.busy, d)
-		delete(l.lanes, d)
-	}
-	if !a.panicked || a.crashed {
-		delete(l.panics, id) // also of a job that is held now: its release is a new start
-		return
-	}
-	if len(l.panics) >= maxPanics {
-		clear(l.panics)
-	}
-	l.panics[id] = true
-}
-
-// finishMore takes what else has ended, so that one look serves all.
-func (l *loop) finishMore() {
-	for {
-		select {
-		case a := <-l.done:
-			l.finish(a)
-		default:
-			return
-		}
-	}
-}
-
-// extend prolongs the leases under way; an attempt that lost its lease, or may
-// lose it before the next time, is cancelled before it can pass the final dot.
-func (l *loop) extend() {
-	if len(l.active) == 0 {
-		return
-	}
-	ctx, cancel := context.WithTimeout(l.work, l.ttl/3)
-	defer cancel()
-	tokens := make([]Token, 0, len(l.active))
-	for _, a := range l.active {
-		tokens = append(tokens, a.lease.Token)
-	}
-	storage, now := l.r.Queue.Storage, time.Now()
-	if storage.Extend(ctx, l.ttl, tokens...) == nil {
-		for _, a := range l.active {
-			a.expires = now.Add(l.ttl)
-		}
-		return
-	}
-	for _, a := range l.active {
-		now := time.Now()
-		err := storage.Extend(ctx, l.ttl, a.lease.Token)
-		if err == nil {
-			a.expires = now.Add(l.ttl)
-			continue
-		}
-		l.complain(l.work, "cannot extend the lease of "+a.lease.Token.Job, err)
-		if errors.Is(err, ErrLeaseLost) || !now.Add(l.ttl/3).Before(a.expires) {
-			a.cancel(ErrLeaseLost)
-		}
-	}
-}
-
-// drain waits for the attempts under way, then cancels those that are left.
-func (l *loop) drain(extend <-chan time.Time) {
-	timer := time.NewTimer(defaultTo(l.r.DrainTimeout, 3*time.Second))
-	defer timer.Stop()
-	for len(l.active) > 0 {
-		select {
-		case a := <-l.done:
-			l.finish(a)
-		case <-extend:
-			l.extend()
-		case <-timer.C:
-			l.cancel(errShutdown)
-		}
-	}
-}
-
-func (l *loop) complain(ctx context.Context, msg string, err error) {
-	if ctx.Err() == nil {
-		l.r.log().ErrorContext(ctx, "queue: "+msg, "error", err)
 	}
 }
 

@@ -149,6 +149,7 @@ func (a *attempt) commit(ctx context.Context, out Outcome) bool {
 	for try := 1; ; try++ {
 		err := a.r.Queue.Storage.Settle(ctx, []Outcome{out})
 		if err == nil {
+			a.keeper.remove(out.Token)
 			if len(out.Next) > 0 {
 				a.r.Kick()
 			}

@@ -3,6 +3,7 @@ package queue_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -82,25 +83,48 @@ func TestRunnerExtends(t *testing.T) {
 	})
 }
 
-// fading is a Storage whose leases cannot be extended.
+// fading is a Storage whose leases cannot be extended. hangs: once it leased a
+// job it does not answer any more.
 type fading struct {
 	queue.Storage
-	err error
+	err    error
+	hangs  bool
+	leased atomic.Bool
 }
 
-func (f fading) Extend(context.Context, time.Duration, ...queue.Token) error { return f.err }
+func (f *fading) Extend(ctx context.Context, _ time.Duration, _ ...queue.Token) error {
+	if f.hangs {
+		<-ctx.Done()
+	}
+	return f.err
+}
+
+func (f *fading) LeaseJobs(ctx context.Context, d string, now time.Time, limit int, ttl time.Duration) ([]queue.Lease, error) {
+	ls, err := f.Storage.LeaseJobs(ctx, d, now, limit, ttl)
+	f.leased.Store(f.leased.Load() || len(ls) > 0)
+	return ls, err
+}
+
+func (f *fading) LeaseDestinations(ctx context.Context, now time.Time, limit int, except map[string]bool) ([]string, time.Time, error) {
+	if f.hangs && f.leased.Load() {
+		<-ctx.Done()
+	}
+	return f.Storage.LeaseDestinations(ctx, now, limit, except)
+}
 
 func TestRunnerCancelsWithoutLease(t *testing.T) {
 	for _, c := range []struct {
-		err  error
-		want time.Duration
+		err   error
+		hangs bool
+		want  time.Duration
 	}{
-		{queue.ErrLeaseLost, 20 * time.Second},          // at once
-		{errors.New("no connection"), 60 * time.Second}, // before it would run out
+		{queue.ErrLeaseLost, false, 20 * time.Second},          // at once
+		{errors.New("no connection"), false, 50 * time.Second}, // before it runs out
+		{errors.New("no answer"), true, 50 * time.Second},      // likewise
 	} {
 		t.Run(c.err.Error(), func(t *testing.T) {
 			inWorld(t, func(w *world) {
-				w.store.Storage = fading{w.store.Storage, c.err}
+				w.store.Storage = &fading{Storage: w.store.Storage, err: c.err, hangs: c.hangs}
 				w.r.LeaseTTL = time.Minute
 				cancelled := make(chan time.Duration, 10)
 				w.take = func(ctx context.Context, _ *smtp.Envelope, _ *smtp.Body) ([]smtp.RcptStatus, error) {
@@ -111,11 +135,60 @@ func TestRunnerCancelsWithoutLease(t *testing.T) {
 				stop := w.run()
 				w.send("bob@example.net")
 				pass(2 * time.Minute)
-				if got := <-cancelled; got > c.want {
-					t.Errorf("cancelled after %v, want at most %v", got, c.want)
+				if got := <-cancelled; got > c.want || got < c.want-time.Second {
+					t.Errorf("cancelled after %v, want %v", got, c.want)
 				}
 				stop()
 			})
 		})
 	}
+}
+
+// TestRunnerCancelsOne: of several attempts the one that lost its lease ends.
+func TestRunnerCancelsOne(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.r.LeaseTTL, w.r.AttemptTimeout = time.Minute, -1
+		g := &gone{Storage: w.store.Storage}
+		w.store.Storage = g
+		ended := make(chan string, 10)
+		w.take = func(ctx context.Context, env *smtp.Envelope, _ *smtp.Body) ([]smtp.RcptStatus, error) {
+			select {
+			case <-ctx.Done():
+				ended <- env.Recipients[0].ForwardPath.Domain
+				return nil, ctx.Err()
+			case <-time.After(time.Hour):
+				return smtp.Accepted(1), nil
+			}
+		}
+		defer w.run()()
+		w.send("bob@one.example")
+		w.send("bob@two.example")
+		w.send("bob@three.example")
+		pass(5 * time.Minute)
+		for _, j := range w.wantJobs(3) {
+			if j.Destination == "two.example" {
+				g.job.Store(j.ID) // its lease ends behind the runner's back
+			}
+		}
+		pass(time.Minute)
+		if got := <-ended; got != "two.example" || len(ended) > 0 {
+			t.Errorf("the attempt for %s ended, and %d others", got, len(ended))
+		}
+		pass(2 * time.Hour)
+	})
+}
+
+// gone is a Storage that knows nothing of the leases of a job.
+type gone struct {
+	queue.Storage
+	job atomic.Value
+}
+
+func (g *gone) Extend(ctx context.Context, ttl time.Duration, tokens ...queue.Token) error {
+	for _, t := range tokens {
+		if t.Job == g.job.Load() {
+			return queue.ErrLeaseLost
+		}
+	}
+	return g.Storage.Extend(ctx, ttl, tokens...)
 }

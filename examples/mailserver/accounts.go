@@ -24,6 +24,47 @@ var specialMailboxes = [...]struct{ name, role string }{
 // first-run.txt.
 type account struct{ name, password string }
 
+// openAccounts makes or updates the accounts that the command line calls for.
+func (s *server) openAccounts(ctx context.Context) (err error) {
+	if s.accounts, s.firstRun, err = accountsOf(s.o); err != nil {
+		return err
+	}
+	if s.firstRun && s.engine.shared {
+		if s.accounts, err = ownAccounts(ctx, s.engine, s.accounts); err != nil {
+			return err
+		}
+	}
+	return setUpAccounts(ctx, s.engine.users, s.engine.store, s.accounts)
+}
+
+// ownAccounts are those of a first run whose passwords are this node's: where
+// another node has been there before, its passwords stay. The node that makes
+// the account gives the password.
+func ownAccounts(ctx context.Context, e *engine, accounts []account) (own []account, err error) {
+	for _, a := range accounts {
+		name, err := login.Canonical(a.name)
+		if err != nil {
+			return nil, err
+		}
+		made := e.store.Create(ctx, store.AccountID(name), store.AccountInfo{ID: store.AccountID(name)})
+		if made != nil && !errors.Is(made, store.ErrExists) {
+			return nil, made
+		}
+		rec, err := e.users.Lookup(ctx, name)
+		if made == nil || errors.Is(err, login.ErrNoUser) {
+			own = append(own, a)
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if ok, err := login.Verify(rec.Hash, login.NewPassword(a.password)); err == nil && ok {
+			own = append(own, a)
+		}
+	}
+	return own, nil
+}
+
 // accountsOf are the accounts to make or update: those of -user or, without
 // any and while all listeners are on loopback, alice and bob.
 func accountsOf(o *options) (accounts []account, firstRun bool, err error) {

@@ -124,7 +124,7 @@ type statusAnswer struct {
 	Uptime  int64       `json:"uptime_seconds"`
 	Started time.Time   `json:"started"`
 	Listen  []listening `json:"listeners"`
-	Bodies  bodyStats   `json:"bodies"`
+	Bodies  *bodyStats  `json:"bodies,omitempty"` // of segment files
 	Queue   queueStats  `json:"queue"`
 }
 
@@ -148,21 +148,33 @@ func (c *controls) status(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	bodies := c.s.engine.Blobs()
-	free, err := bodies.Free()
+	bodies, err := c.bodies()
 	if err != nil {
 		return nil, err
 	}
-	st := bodies.Stats()
 	a := statusAnswer{
 		Version: version(), PID: os.Getpid(), Started: c.started.UTC().Truncate(time.Second),
 		Uptime: int64(time.Since(c.started).Seconds()), Queue: q,
-		Bodies: bodyStats{Segments: st.Segments, Commits: st.Commits, Bytes: st.Bytes, Syncs: st.Syncs, Poisoned: st.Poisoned, Free: free},
+		Bodies: bodies,
 	}
 	for _, p := range c.s.parts {
 		a.Listen = append(a.Listen, listening{p.name, p.l.Addr().String()})
 	}
 	return a, nil
+}
+
+// bodies is nil where they do not lie in segment files.
+func (c *controls) bodies() (*bodyStats, error) {
+	files := c.s.engine.segments
+	if files == nil {
+		return nil, nil
+	}
+	free, err := files.Free()
+	if err != nil {
+		return nil, err
+	}
+	st := files.Stats()
+	return &bodyStats{Segments: st.Segments, Commits: st.Commits, Bytes: st.Bytes, Syncs: st.Syncs, Poisoned: st.Poisoned, Free: free}, nil
 }
 
 // version is what the build says about itself.
@@ -175,7 +187,7 @@ func version() string {
 
 // stats are the queue's counters.
 func (c *controls) stats(ctx context.Context) (queueStats, error) {
-	st, err := c.s.storage.Stats(ctx)
+	st, err := c.s.engine.queue.Stats(ctx)
 	if err != nil {
 		return queueStats{}, err
 	}

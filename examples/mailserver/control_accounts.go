@@ -63,7 +63,7 @@ func (c *controls) listAccounts(r *http.Request) (any, error) {
 		return nil, err
 	}
 	a := accountList{Accounts: []accountAnswer{}}
-	for info, err := range c.s.engine.Store().Accounts(r.Context(), store.AccountID(after)) {
+	for info, err := range c.s.engine.store.Accounts(r.Context(), store.AccountID(after)) {
 		if err != nil {
 			return nil, err
 		}
@@ -84,7 +84,7 @@ func (c *controls) listAccounts(r *http.Request) (any, error) {
 }
 
 func (c *controls) account(ctx context.Context, info store.AccountInfo) (a accountAnswer, err error) {
-	acct, err := c.s.engine.Store().Open(ctx, info.ID)
+	acct, err := c.s.engine.store.Open(ctx, info.ID)
 	if err != nil {
 		return a, err
 	}
@@ -120,7 +120,7 @@ func (c *controls) addAccount(r *http.Request) (any, error) {
 		return nil, control.BadRequest("an account needs a password")
 	}
 	id := store.AccountID(name)
-	if _, err := c.s.engine.Store().Open(r.Context(), id); err == nil {
+	if _, err := c.s.engine.store.Open(r.Context(), id); err == nil {
 		return nil, fmt.Errorf("account %q: %w", name, store.ErrExists)
 	} else if !errors.Is(err, store.ErrNoAccount) {
 		return nil, err
@@ -130,7 +130,7 @@ func (c *controls) addAccount(r *http.Request) (any, error) {
 			return nil, err
 		}
 	}
-	if err := makeAccount(r.Context(), c.s.engine.Store(), id); err != nil {
+	if err := makeAccount(r.Context(), c.s.engine.store, id); err != nil {
 		return nil, err
 	}
 	if in.Quota != nil {
@@ -159,7 +159,7 @@ func (c *controls) limit(ctx context.Context, id store.AccountID, q *quota) erro
 	if err != nil {
 		return err
 	}
-	acct, err := c.s.engine.Store().Open(ctx, id)
+	acct, err := c.s.engine.store.Open(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -193,7 +193,7 @@ func (c *controls) setPassword(r *http.Request) (any, error) {
 	if in.Password == "" {
 		return nil, control.BadRequest("the password is empty")
 	}
-	if _, err := c.s.engine.Store().Open(r.Context(), store.AccountID(name)); err != nil {
+	if _, err := c.s.engine.store.Open(r.Context(), store.AccountID(name)); err != nil {
 		return nil, err
 	}
 	return struct{}{}, setPassword(r.Context(), c.users, name, in.Password)

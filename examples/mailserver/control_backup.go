@@ -115,7 +115,7 @@ func (c *controls) backup(r *http.Request, l *control.Lines) (any, error) {
 		return nil, err
 	}
 	t := &teller{l: l}
-	rep, err := a.Backup(r.Context(), c.s.engine.Store(), backup.BackupOptions{
+	rep, err := a.Backup(r.Context(), c.s.engine.store, backup.BackupOptions{
 		Accounts: accountIDs(in.Accounts), Mailbox: in.Mailbox, Full: in.Full, DryRun: in.DryRun,
 		Holder: &c.s.backups, Progress: t.progress, Problem: t.problem,
 	})
@@ -147,7 +147,7 @@ func (c *controls) restore(r *http.Request, l *control.Lines) (any, error) {
 		uids.AddRange(store.UID(u[0]), store.UID(u[1]))
 	}
 	t := &teller{l: l}
-	rep, err := a.Restore(r.Context(), c.s.engine.Store(), backup.RestoreOptions{
+	rep, err := a.Restore(r.Context(), c.s.engine.store, backup.RestoreOptions{
 		Backup: in.Backup, Accounts: accountIDs(in.Accounts), As: store.AccountID(in.As), Append: in.Append, Mailbox: in.Mailbox,
 		UIDs: uids, Into: in.Into, Run: in.Run, IgnoreQuota: in.IgnoreQuota, Partial: in.Partial, DryRun: in.DryRun,
 		Progress: t.progress, Problem: t.problem,

@@ -16,7 +16,7 @@ import (
 // into an account in use.
 func TestControlBackup(t *testing.T) {
 	s, c := controlled(t, "-user", "alice@example.org:x")
-	acct, err := s.engine.Store().Open(t.Context(), "alice@example.org")
+	acct, err := s.engine.store.Open(t.Context(), "alice@example.org")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +26,7 @@ func TestControlBackup(t *testing.T) {
 	}
 	for range 3 {
 		m := store.NewMessage{Mailbox: inbox.ID, Body: strings.NewReader("Subject: x\r\n\r\nx"), BodySize: -1}
-		if _, err := store.AppendMessage(t.Context(), s.engine.Store(), acct, "", m); err != nil {
+		if _, err := store.AppendMessage(t.Context(), s.engine.store, acct, "", m); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -43,7 +43,7 @@ func TestControlBackup(t *testing.T) {
 		t.Fatalf("%+v, %v, %d lines of progress", made, err, progress)
 	}
 	a := &backup.Archive{Target: backup.NewDir(dir)}
-	if _, err := a.Verify(t.Context(), backup.VerifyOptions{Store: s.engine.Store(), Problem: func(p *backup.Problem) { t.Error(p) }}); err != nil {
+	if _, err := a.Verify(t.Context(), backup.VerifyOptions{Store: s.engine.store, Problem: func(p *backup.Problem) { t.Error(p) }}); err != nil {
 		t.Error(err)
 	}
 	var back restoreAnswer

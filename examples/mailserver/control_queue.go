@@ -75,7 +75,7 @@ func (c *controls) listJobs(r *http.Request) (any, error) {
 		f.Held = &held
 	}
 	a := jobList{Jobs: []jobAnswer{}}
-	for j, err := range c.s.storage.List(r.Context(), f) {
+	for j, err := range c.s.engine.queue.List(r.Context(), f) {
 		if err != nil {
 			return nil, err
 		}
@@ -90,7 +90,7 @@ func (c *controls) listJobs(r *http.Request) (any, error) {
 
 func (c *controls) showJob(r *http.Request) (any, error) {
 	id := r.PathValue("id")
-	for j, err := range c.s.storage.List(r.Context(), queue.Filter{IDs: []string{id}}) {
+	for j, err := range c.s.engine.queue.List(r.Context(), queue.Filter{IDs: []string{id}}) {
 		if err != nil {
 			return nil, err
 		}
@@ -128,7 +128,7 @@ func (c *controls) edit(r *http.Request, change func(selection) queue.Edit) (any
 	if some == in.All {
 		return nil, control.BadRequest("say which jobs, or all: true for every one")
 	}
-	n, err := c.s.storage.Edit(r.Context(), f, change(in))
+	n, err := c.s.engine.queue.Edit(r.Context(), f, change(in))
 	if err == nil {
 		c.s.runner.Kick()
 		c.s.log.Info("control", "request", r.URL.Path, "jobs", n)

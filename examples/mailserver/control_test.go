@@ -195,7 +195,7 @@ func TestControlQueue(t *testing.T) {
 
 func TestControlUpkeep(t *testing.T) {
 	s, c := controlled(t, "-user", "alice@example.org:x")
-	acct, err := s.engine.Store().Open(t.Context(), "alice@example.org")
+	acct, err := s.engine.store.Open(t.Context(), "alice@example.org")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +203,7 @@ func TestControlUpkeep(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := s.engine.Blobs().Create(t.Context(), -1)
+	w, err := s.engine.blobs.Create(t.Context(), -1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"net/http"
 
@@ -37,30 +38,41 @@ type verifyAnswer struct {
 
 // verify reads every body, and every message with what refers to it.
 func (c *controls) verify(r *http.Request, l *control.Lines) (any, error) {
-	if err := l.Progress(phase{"bodies"}); err != nil {
-		return nil, err
-	}
-	rep, err := c.s.engine.Blobs().Verify(r.Context())
-	if err != nil && !errors.Is(err, blob.ErrCorrupt) {
-		return nil, err
-	}
-	a := verifyAnswer{Bodies: rep.Blobs, Bytes: rep.Bytes, Problems: len(rep.Damaged)}
-	for _, d := range rep.Damaged {
-		if err := l.Item(damage(d)); err != nil {
-			return nil, err
-		}
+	a, err := c.verifyBodies(r.Context(), l)
+	if err != nil || c.s.engine.verify == nil {
+		return a, err
 	}
 	if err := l.Progress(phase{"messages"}); err != nil {
 		return nil, err
 	}
 	var gone error
-	err = c.s.engine.Store().Verify(r.Context(), func(p *sqlstore.Problem) {
+	err = c.s.engine.verify(r.Context(), func(p *sqlstore.Problem) {
 		a.Problems++
 		if gone == nil {
 			gone = l.Item(problem{Account: string(p.Account), Mailbox: p.Mailbox, UID: uint32(p.UID), Text: p.Err.Error()})
 		}
 	})
 	return a, errors.Join(err, gone)
+}
+
+// verifyBodies reads the segment files, where there are some.
+func (c *controls) verifyBodies(ctx context.Context, l *control.Lines) (a verifyAnswer, err error) {
+	if c.s.engine.segments == nil {
+		return a, nil
+	}
+	if err := l.Progress(phase{"bodies"}); err != nil {
+		return a, err
+	}
+	rep, err := c.s.engine.segments.Verify(ctx)
+	if err != nil && !errors.Is(err, blob.ErrCorrupt) {
+		return a, err
+	}
+	for _, d := range rep.Damaged {
+		if err := l.Item(damage(d)); err != nil {
+			return a, err
+		}
+	}
+	return verifyAnswer{Bodies: rep.Blobs, Bytes: rep.Bytes, Problems: len(rep.Damaged)}, nil
 }
 
 func damage(d segment.Damage) problem {
@@ -88,12 +100,16 @@ func (c *controls) collectNow(r *http.Request, l *control.Lines) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	a := collectAnswer{
+		Seen: st.Seen, Candidates: st.Candidates, Held: st.Held, Deleted: st.Deleted, Skipped: st.Skipped, Bytes: st.Bytes,
+	}
+	if c.s.engine.segments == nil {
+		return a, nil
+	}
 	if err := l.Progress(phase{"compact"}); err != nil {
 		return nil, err
 	}
-	cs, err := c.s.engine.Blobs().Compact(r.Context())
-	return collectAnswer{
-		Seen: st.Seen, Candidates: st.Candidates, Held: st.Held, Deleted: st.Deleted, Skipped: st.Skipped,
-		Bytes: st.Bytes, Compacted: cs.Rewritten + cs.Removed, Freed: cs.Freed,
-	}, err
+	cs, err := c.s.engine.segments.Compact(r.Context())
+	a.Compacted, a.Freed = cs.Rewritten+cs.Removed, cs.Freed
+	return a, err
 }

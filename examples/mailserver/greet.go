@@ -9,7 +9,7 @@ import (
 
 // greet prints how to use the server.
 func (s *server) greet(w io.Writer) {
-	fmt.Fprintf(w, "Mailstead is running for %s; data in %s.\n\n", strings.Join(s.o.domains, ", "), s.o.data)
+	fmt.Fprintf(w, "Mailstead is running for %s; data in %s.\n\n", strings.Join(s.o.domains, ", "), s.place())
 	addr := make(map[string]string) // of the open listeners
 	for _, p := range s.parts {
 		if p.name == controlName {
@@ -38,6 +38,8 @@ func (s *server) greet(w io.Writer) {
 // greetAccounts prints passwords only of the accounts made by the first run.
 func (s *server) greetAccounts(w io.Writer) {
 	switch {
+	case s.firstRun && len(s.accounts) == 0:
+		fmt.Fprint(w, "\nThe accounts are those that another node made.\n")
 	case s.firstRun:
 		fmt.Fprintf(w, "\nAccounts (passwords are in %s):\n", filepath.Join(s.o.data, firstRunFile))
 		for _, a := range s.accounts {
@@ -46,4 +48,12 @@ func (s *server) greetAccounts(w io.Writer) {
 	case len(s.accounts) == 0:
 		fmt.Fprint(w, "\nNo account is made, since a listener is open to the network: use -user.\n")
 	}
+}
+
+// place is where the data lies, without what is secret in the URL.
+func (s *server) place() string {
+	if s.engine.shared {
+		return scheme(s.o.store) + " and " + s.o.data
+	}
+	return s.o.data
 }

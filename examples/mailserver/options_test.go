@@ -59,6 +59,7 @@ func TestOptionsSources(t *testing.T) {
 			[]any{"env", "x@y.z:3"},
 		},
 		{"off for what is not built", nil, []string{"-journal", "off", "-dkim", "off"}, func(o *options) any { return o.journal }, "off"},
+		{"default engine", nil, []string{"-store", "off", "-blobs", "off"}, func(o *options) any { return o.store + " " + o.blobs }, "sqlite: segments:"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -94,7 +95,7 @@ func TestOptionsRefused(t *testing.T) {
 		{"-smtp", "127.0.0.1"},
 		{"-smtp", "127.0.0.1:99999"},
 		{"-max-connections", "many"},
-		{"-user", "alice:secret"},
+		{"-user", "alice:hunter2"},
 		{"-user", "alice@example.org"},
 		{"-user", "alice@example.org:"},
 		{"-user", "@/does/not/exist"},
@@ -102,8 +103,19 @@ func TestOptionsRefused(t *testing.T) {
 		{"-relay", "host"},
 		{"-relay-user", "a:b"},
 		{"-resolver", "9.9.9.9"},
-		{"-store", "postgres://x"},
-		{"-blobs", "s3://x"},
+		{"-store", "nonsense://u:hunter2@x"},
+		{"-store", "hunter2"},
+		{"-store", "sqlite:hunter2"},
+		{"-blobs", "nonsense://u:hunter2@x"},
+		{"-blobs", "hunter2"},
+		{"-store", "postgres:hunter2"},
+		{"-store", "postgres://u:hunter2%zz@host/db"},
+		{"-store", "postgres://u:hunter2@host:x/db"},
+		{"-store", "postgres://host/db", "-blobs", "segments:"},
+		{"-store", "postgres://host/db", "-blobs", "nonsense:hunter2"},
+		{"-store", "postgres://host/db", "-blobs", "s3://key:hunter2@host"},
+		{"-store", "postgres://host/db", "-blobs", "s3://key:hunter2/hunter2@host/bucket"},
+		{"-blobs", "s3://key:hunter2@host/bucket"},
 		{"-journal", "a@b.c"},
 		{"-dkim", "a:b:c"},
 		{"-config", write(t, "nonsense = 1")},
@@ -113,7 +125,7 @@ func TestOptionsRefused(t *testing.T) {
 	for _, args := range tests {
 		if _, err := parse(t, nil, args...); err == nil || errors.Is(err, flag.ErrHelp) {
 			t.Errorf("%q: %v, want an error", args, err)
-		} else if strings.Contains(err.Error(), "secret") {
+		} else if strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%q: the error shows the password: %v", args, err)
 		}
 	}

@@ -79,6 +79,7 @@ func TestMain(m *testing.M) {
 		return path, nil
 	})}
 	code := m.Run()
+	gw.End()
 	os.RemoveAll(dir)
 	os.Exit(code)
 }

@@ -87,13 +87,18 @@ type fault struct {
 	name   string
 	caught string
 	seed   func(*broken)
+
+	nodes       func([]*broken) // of a cluster, instead of seed
+	keepsLeases bool            // Config.KeepsLeases is claimed
 }
 
-func faults() []fault { return slices.Concat(putFaults(), leaseFaults(), settleFaults(), listFaults()) }
+func faults() []fault {
+	return slices.Concat(putFaults(), leaseFaults(), settleFaults(), listFaults(), nodesFaults())
+}
 
 func putFaults() []fault {
 	return []fault{
-		{"Put adds what stands before the fault", "Put/ErrExists adds none", func(b *broken) {
+		{name: "Put adds what stands before the fault", caught: "Put/ErrExists adds none", seed: func(b *broken) {
 			b.put = func(ctx context.Context, jobs ...queue.Job) error {
 				for i := range jobs {
 					if slices.ContainsFunc(jobs[i+1:], func(o queue.Job) bool { return o.ID == jobs[i].ID }) {
@@ -108,13 +113,13 @@ func putFaults() []fault {
 				return ctx.Err()
 			}
 		}},
-		{"Put forgives the same ID in one call", "Put/the same ID twice adds none", func(b *broken) {
+		{name: "Put forgives the same ID in one call", caught: "Put/the same ID twice adds none", seed: func(b *broken) {
 			b.put = func(ctx context.Context, jobs ...queue.Job) error {
 				slices.SortFunc(jobs, func(a, b queue.Job) int { return cmp.Compare(a.ID, b.ID) })
 				return b.Storage.Put(ctx, slices.CompactFunc(jobs, func(a, b queue.Job) bool { return a.ID == b.ID })...)
 			}
 		}},
-		{"Put looks for Once only among what was there before", "Put/Once twice in one call", func(b *broken) {
+		{name: "Put looks for Once only among what was there before", caught: "Put/Once twice in one call", seed: func(b *broken) {
 			b.put = func(ctx context.Context, jobs ...queue.Job) error {
 				for i := range jobs {
 					if slices.ContainsFunc(jobs[:i], func(o queue.Job) bool { return o.Once == jobs[i].Once }) {
@@ -124,12 +129,12 @@ func putFaults() []fault {
 				return b.Storage.Put(ctx, jobs...)
 			}
 		}},
-		{"Put does not look at the context", "Put/cancelled adds none", func(b *broken) {
+		{name: "Put does not look at the context", caught: "Put/cancelled adds none", seed: func(b *broken) {
 			b.put = func(ctx context.Context, jobs ...queue.Job) error {
 				return cmp.Or(b.Storage.Put(context.WithoutCancel(ctx), jobs...), ctx.Err())
 			}
 		}},
-		{"Put sets what was not given", "Put/keeps every field", func(b *broken) {
+		{name: "Put sets what was not given", caught: "Put/keeps every field", seed: func(b *broken) {
 			b.put = func(ctx context.Context, jobs ...queue.Job) error {
 				for i := range jobs {
 					if jobs[i].Created.IsZero() {
@@ -144,30 +149,31 @@ func putFaults() []fault {
 
 func leaseFaults() []fault {
 	return []fault{
-		{"a job is leased a moment early", "LeaseJobs/only what is due", func(b *broken) {
+		{name: "a job is leased a moment early", caught: "LeaseJobs/only what is due", seed: func(b *broken) {
 			b.lease = func(ctx context.Context, dest string, now time.Time, limit int, ttl time.Duration) ([]queue.Lease, error) {
 				return b.Storage.LeaseJobs(ctx, dest, now.Add(1), limit, ttl)
 			}
 		}},
-		{"priority is not looked at", "LeaseJobs/priority, then the longest due", func(b *broken) {
+		{name: "priority is not looked at", caught: "LeaseJobs/priority, then the longest due", seed: func(b *broken) {
 			b.lease = func(ctx context.Context, dest string, now time.Time, limit int, ttl time.Duration) ([]queue.Lease, error) {
 				ls, err := b.Storage.LeaseJobs(ctx, dest, now, limit, ttl)
 				slices.SortFunc(ls, func(a, b queue.Lease) int { return a.Job.Due.Compare(b.Job.Due) })
 				return ls, err
 			}
 		}},
-		{"none asked for, one given", "LeaseJobs/no more than asked for", func(b *broken) {
+		{name: "none asked for, one given", caught: "LeaseJobs/no more than asked for", seed: func(b *broken) {
 			b.lease = func(ctx context.Context, dest string, now time.Time, limit int, ttl time.Duration) ([]queue.Lease, error) {
 				return b.Storage.LeaseJobs(ctx, dest, now, max(1, limit), ttl)
 			}
 		}},
-		{"an old token settles a newer lease", "LeaseJobs/an expired lease is void", oldTokens},
-		{"Extend is too short", "Extend/keeps a lease", func(b *broken) {
+		{name: "an old token settles a newer lease", caught: "LeaseJobs/an expired lease is void", seed: oldTokens},
+		{name: "a lease lasts until there is another", caught: "LeaseJobs/an expired lease is void before another", seed: lateSettle},
+		{name: "Extend is too short", caught: "Extend/keeps a lease", seed: func(b *broken) {
 			b.extend = func(ctx context.Context, _ time.Duration, tokens ...queue.Token) error {
 				return b.Storage.Extend(ctx, time.Millisecond, tokens...)
 			}
 		}},
-		{"Extend is content with one", "Extend/void", func(b *broken) {
+		{name: "Extend is content with one", caught: "Extend/void", seed: func(b *broken) {
 			b.extend = func(ctx context.Context, ttl time.Duration, tokens ...queue.Token) error {
 				if err := b.Storage.Extend(ctx, ttl, tokens...); len(tokens) == 1 {
 					return err
@@ -175,7 +181,7 @@ func leaseFaults() []fault {
 				return nil
 			}
 		}},
-		{"destinations in another order", "LeaseDestinations/the longest due first", func(b *broken) {
+		{name: "destinations in another order", caught: "LeaseDestinations/the longest due first", seed: func(b *broken) {
 			b.dests = func(ctx context.Context, now time.Time, limit int, except map[string]bool) ([]string, time.Time, error) {
 				ds, next, err := b.Storage.LeaseDestinations(ctx, now, limit, except)
 				if len(ds) > 2 {
@@ -184,12 +190,12 @@ func leaseFaults() []fault {
 				return ds, next, err
 			}
 		}},
-		{"no destination asked for, one given", "LeaseDestinations/no more than asked for", func(b *broken) {
+		{name: "no destination asked for, one given", caught: "LeaseDestinations/no more than asked for", seed: func(b *broken) {
 			b.dests = func(ctx context.Context, now time.Time, limit int, except map[string]bool) ([]string, time.Time, error) {
 				return b.Storage.LeaseDestinations(ctx, now, max(1, limit), except)
 			}
 		}},
-		{"the next time is that of a destination in except", "LeaseDestinations/says when the next falls due", func(b *broken) {
+		{name: "the next time is that of a destination in except", caught: "LeaseDestinations/says when the next falls due", seed: func(b *broken) {
 			b.dests = func(ctx context.Context, now time.Time, limit int, except map[string]bool) ([]string, time.Time, error) {
 				ds, _, err := b.Storage.LeaseDestinations(ctx, now, limit, except)
 				_, next, _ := b.Storage.LeaseDestinations(ctx, now, limit, nil)
@@ -224,6 +230,35 @@ func oldTokens(b *broken) {
 	}
 }
 
+// lateSettle takes an outcome whose lease has expired, if there is no other.
+func lateSettle(b *broken) {
+	var mu sync.Mutex
+	last := make(map[string]queue.Lease)
+	b.lease = func(ctx context.Context, dest string, now time.Time, limit int, ttl time.Duration) ([]queue.Lease, error) {
+		ls, err := b.Storage.LeaseJobs(ctx, dest, now, limit, ttl)
+		mu.Lock()
+		defer mu.Unlock()
+		for _, l := range ls {
+			last[l.Job.ID] = l
+		}
+		return ls, err
+	}
+	b.settle = func(ctx context.Context, out []queue.Outcome) error {
+		err := b.Storage.Settle(ctx, out)
+		mu.Lock()
+		l, ok := last[out[0].Token.Job]
+		mu.Unlock()
+		if errors.Is(err, queue.ErrLeaseLost) && ok && l.Token == out[0].Token && !time.Now().Before(l.Expires) {
+			ls, _ := b.Storage.LeaseJobs(ctx, l.Job.Destination, time.Now(), 1, time.Hour)
+			for i := range ls {
+				out[0].Token = ls[i].Token
+				err = b.Storage.Settle(ctx, out)
+			}
+		}
+		return err
+	}
+}
+
 func settleFaults() []fault {
 	settle := func(after func(*broken, context.Context, []queue.Outcome, error) error) func(*broken) {
 		return func(b *broken) {
@@ -243,13 +278,13 @@ func settleFaults() []fault {
 		})
 	}
 	return []fault{
-		{"Next of a void outcome is put", "Settle/a void token does nothing", settle(func(b *broken, ctx context.Context, out []queue.Outcome, err error) error {
+		{name: "Next of a void outcome is put", caught: "Settle/a void token does nothing", seed: settle(func(b *broken, ctx context.Context, out []queue.Outcome, err error) error {
 			if errors.Is(err, queue.ErrLeaseLost) && len(out) > 1 {
 				b.Storage.Put(ctx, out[0].Next...)
 			}
 			return err
 		})},
-		{"outcomes one by one", "Settle/all or none", func(b *broken) {
+		{name: "outcomes one by one", caught: "Settle/all or none", seed: func(b *broken) {
 			b.settle = func(ctx context.Context, out []queue.Outcome) error {
 				var last error
 				for i := range out {
@@ -260,12 +295,12 @@ func settleFaults() []fault {
 				return last
 			}
 		}},
-		{"Settle does not look at the context", "Settle/cancelled does nothing", func(b *broken) {
+		{name: "Settle does not look at the context", caught: "Settle/cancelled does nothing", seed: func(b *broken) {
 			b.settle = func(ctx context.Context, out []queue.Outcome) error {
 				return b.Storage.Settle(context.WithoutCancel(ctx), out)
 			}
 		}},
-		{"a job given back counts as attempted", "Settle/not Attempted gives the job back", func(b *broken) {
+		{name: "a job given back counts as attempted", caught: "Settle/not Attempted gives the job back", seed: func(b *broken) {
 			b.settle = func(ctx context.Context, out []queue.Outcome) error {
 				for i := range out {
 					out[i].Attempted = out[i].Attempted || out[i].Hold == ""
@@ -273,14 +308,14 @@ func settleFaults() []fault {
 				return b.Storage.Settle(ctx, out)
 			}
 		}},
-		{"the outcome wins over a hold", "Edit/hold of a leased job", edited(func(o queue.Outcome) queue.Edit { return queue.Edit{Hold: &o.Hold} })},
-		{"the outcome wins over a due time", "Edit/retry at of a leased job", edited(func(o queue.Outcome) queue.Edit { return queue.Edit{Due: &o.Due} })},
+		{name: "the outcome wins over a hold", caught: "Edit/hold of a leased job", seed: edited(func(o queue.Outcome) queue.Edit { return queue.Edit{Hold: &o.Hold} })},
+		{name: "the outcome wins over a due time", caught: "Edit/retry at of a leased job", seed: edited(func(o queue.Outcome) queue.Edit { return queue.Edit{Due: &o.Due} })},
 	}
 }
 
 func listFaults() []fault {
 	return []fault{
-		{"a page begins one too late", "List/pages by ID", func(b *broken) {
+		{name: "a page begins one too late", caught: "List/pages by ID", seed: func(b *broken) {
 			b.list = func(ctx context.Context, f queue.Filter) iter.Seq2[*queue.Job, error] {
 				return func(yield func(*queue.Job, error) bool) {
 					skip := f.Limit == 300 && f.After != ""
@@ -293,20 +328,20 @@ func listFaults() []fault {
 				}
 			}
 		}},
-		{"jobs that List yields are shared", "Put/keeps its own copy", sharedJobs},
-		{"the oldest is not known", "Stats/exact", func(b *broken) {
+		{name: "jobs that List yields are shared", caught: "Put/keeps its own copy", seed: sharedJobs},
+		{name: "the oldest is not known", caught: "Stats/exact", seed: func(b *broken) {
 			b.stats = func(ctx context.Context) (queue.Stats, error) {
 				st, err := b.Storage.Stats(ctx)
 				st.Oldest = time.Time{}
 				return st, err
 			}
 		}},
-		{"only the first blobs are looked at", "Holds/many", func(b *broken) {
+		{name: "only the first blobs are looked at", caught: "Holds/many", seed: func(b *broken) {
 			b.holds = func(ctx context.Context, refs []blob.Ref) ([]blob.Ref, error) {
 				return b.Storage.Holds(ctx, refs[:min(64, len(refs))])
 			}
 		}},
-		{"a blob is held by the first of its jobs", "Holds/blobs released a moment ago", func(b *broken) {
+		{name: "a blob is held by the first of its jobs", caught: "Holds/blobs released a moment ago", seed: func(b *broken) {
 			b.holds = func(ctx context.Context, refs []blob.Ref) ([]blob.Ref, error) {
 				held, err := b.Storage.Holds(ctx, refs)
 				live := func(r blob.Ref) bool {

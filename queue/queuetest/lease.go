@@ -19,6 +19,7 @@ func leaseCases() []kase {
 		{name: "LeaseJobs/one lease for a job", do: leaseOnce},
 		{name: "LeaseJobs/one lease for a job, 16 workers", do: leaseRace},
 		{name: "LeaseJobs/an expired lease is void", do: leaseExpiry},
+		{name: "LeaseJobs/an expired lease is void before another", do: leaseExpiredAlone},
 		{name: "Extend/keeps a lease", do: extendKeeps},
 		{name: "Extend/void", do: extendVoid},
 	}
@@ -160,6 +161,23 @@ func leaseExpiry(c *check) {
 	}
 	c.settle(queue.Outcome{Token: fresh.Token, Attempted: true})
 	c.wantAll("jobs")
+}
+
+func leaseExpiredAlone(c *check) {
+	c.put(c.job("a", "d"), c.job("b", "e"))
+	short := c.leaseAt("d", 1, c.now, 5*time.Millisecond)
+	c.leaseAt("e", 1, c.now, 5*time.Millisecond) // ends later
+	if len(short) != 1 {
+		c.Fatalf("%d leases", len(short))
+	}
+	c.again("e")
+	if err := c.s.Extend(c.ctx, ttl, short[0].Token); !errors.Is(err, queue.ErrLeaseLost) {
+		c.Errorf("Extend of an expired token: %v, want ErrLeaseLost", err)
+	}
+	if err := c.s.Settle(c.ctx, []queue.Outcome{{Token: short[0].Token, Attempted: true}}); !errors.Is(err, queue.ErrLeaseLost) {
+		c.Errorf("Settle with an expired token: %v, want ErrLeaseLost", err)
+	}
+	c.wantAll("jobs", "a", "b")
 }
 
 func extendKeeps(c *check) {

@@ -14,6 +14,7 @@ import (
 func loadCases() []kase {
 	return []kase{
 		{name: "Load/every job is delivered once", do: loadMix},
+		{name: "Load/every job is delivered once by two nodes", nodes: 2, do: loadMix},
 		{name: "Load/many jobs", do: loadMany},
 	}
 }
@@ -27,11 +28,12 @@ func loadMix(c *check) {
 		wg.Go(func() {
 			for i := range each {
 				j := c.job(fmt.Sprintf("p%d-%03d", p, i), fmt.Sprint("d", i%5))
-				if err := c.s.Put(c.ctx, j); err != nil {
+				s := c.nodes[p%len(c.nodes)]
+				if err := s.Put(c.ctx, j); err != nil {
 					c.Errorf("Put: %v", err)
 				}
 				if i%8 == 0 { // wakes up what was deferred
-					if _, err := c.s.Edit(c.ctx, queue.Filter{Limit: 10}, queue.Edit{Due: &c.now}); err != nil {
+					if _, err := s.Edit(c.ctx, queue.Filter{Limit: 10}, queue.Edit{Due: &c.now}); err != nil {
 						c.Errorf("Edit: %v", err)
 					}
 				}
@@ -40,10 +42,10 @@ func loadMix(c *check) {
 	}
 	ctx, cancel := context.WithTimeout(c.ctx, time.Minute)
 	defer cancel()
-	for range 8 {
+	for w := range 8 {
 		wg.Go(func() {
 			for m.count.Load() < putters*each && ctx.Err() == nil && !c.Failed() {
-				m.work()
+				m.work(c.nodes[w%len(c.nodes)])
 			}
 		})
 	}
@@ -70,13 +72,13 @@ type mix struct {
 }
 
 // work leases what is due; the first attempt defers a job, the next ends it.
-func (m *mix) work() {
-	ds, _, err := m.s.LeaseDestinations(m.ctx, m.now, 3, nil)
+func (m *mix) work(s queue.Storage) {
+	ds, _, err := s.LeaseDestinations(m.ctx, m.now, 3, nil)
 	if err != nil {
 		m.Errorf("LeaseDestinations: %v", err)
 	}
 	for _, d := range ds {
-		ls, err := m.s.LeaseJobs(m.ctx, d, m.now, 2, ttl)
+		ls, err := s.LeaseJobs(m.ctx, d, m.now, 2, ttl)
 		if err != nil {
 			m.Errorf("LeaseJobs: %v", err)
 		}
@@ -85,7 +87,7 @@ func (m *mix) work() {
 			if l.Job.Attempts == 0 {
 				out.Remaining, out.Due = l.Job.Recipients, m.now
 			}
-			if err := m.s.Settle(m.ctx, []queue.Outcome{out}); err != nil {
+			if err := s.Settle(m.ctx, []queue.Outcome{out}); err != nil {
 				m.Errorf("Settle of %s: %v", l.Job.ID, err)
 			}
 			if l.Job.Attempts > 0 {

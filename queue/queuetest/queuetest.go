@@ -17,6 +17,15 @@ type Config struct {
 	// Reopen ends s, as a crash or a restart does, and returns a Storage on
 	// what it left. nil leaves out the cases of a restart.
 	Reopen func(t testing.TB, s queue.Storage) queue.Storage
+
+	// KeepsLeases: a restart voids no lease, since its holder may be another
+	// node that goes on.
+	KeepsLeases bool
+
+	// Nodes returns n Storages on the same empty data, as the nodes of a
+	// cluster have them, and ends them with t.Cleanup. nil leaves out the
+	// cases of several nodes.
+	Nodes func(t testing.TB, n int) []queue.Storage
 }
 
 // Run judges the Storage, each case on a new one. With -short the large cases
@@ -32,17 +41,34 @@ type kase struct {
 	do   func(*check)
 	// reopens: the case needs Config.Reopen.
 	reopens bool
+	// leases: it needs Config.KeepsLeases to be so; nil = either.
+	leases *bool
+	// nodes: it needs so many; the one of check.s is the first. 0 = one.
+	nodes int
 }
 
 func (k kase) run(t testing.TB, cfg Config) {
-	if k.reopens && cfg.Reopen == nil {
+	switch {
+	case k.reopens && cfg.Reopen == nil:
 		t.Skip("no Config.Reopen")
+	case k.leases != nil && *k.leases != cfg.KeepsLeases:
+		t.Skip("Config.KeepsLeases is ", cfg.KeepsLeases)
+	case k.nodes > 0 && cfg.Nodes == nil:
+		t.Skip("no Config.Nodes")
 	}
-	k.do(&check{TB: t, cfg: cfg, s: cfg.New(t), ctx: t.Context(), now: time.Now().UTC().Truncate(time.Second)})
+	c := &check{TB: t, cfg: cfg, ctx: t.Context(), now: time.Now().UTC().Truncate(time.Second)}
+	if k.nodes > 0 {
+		c.nodes = cfg.Nodes(t, k.nodes)
+		c.s = c.nodes[0]
+	} else {
+		c.s = cfg.New(t)
+		c.nodes = []queue.Storage{c.s}
+	}
+	k.do(c)
 }
 
 func cases() []kase {
-	return slices.Concat(putCases(), leaseCases(), destinationCases(), settleCases(), editCases(), listCases(), holdsCases(), reopenCases(), loadCases())
+	return slices.Concat(putCases(), leaseCases(), destinationCases(), settleCases(), editCases(), listCases(), holdsCases(), reopenCases(), nodesCases(), loadCases())
 }
 
 // check is the Storage of one case. Its methods end the case on an error that
@@ -51,6 +77,9 @@ type check struct {
 	testing.TB
 	cfg Config
 	s   queue.Storage
+	// nodes are all there are, s among them.
+	nodes []queue.Storage
+
 	ctx context.Context
 	now time.Time // due jobs are put with this time
 }

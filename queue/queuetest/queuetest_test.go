@@ -33,6 +33,8 @@ func (r *recorder) Fatalf(format string, args ...any) {
 	runtime.Goexit()
 }
 
+func (r *recorder) Skip(...any) { runtime.Goexit() }
+
 func (r *recorder) Failed() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -60,21 +62,40 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// node is a Storage with the fault, where that is one of a single node.
+func (f *fault) node(s *memqueue.Storage) *broken {
+	b := &broken{Storage: s}
+	if f.seed != nil {
+		f.seed(b)
+	}
+	return b
+}
+
+// cluster is n nodes, with the fault where that is one of several.
+func (f *fault) cluster(n int) (out []queue.Storage) {
+	s := &memqueue.Storage{}
+	var bs []*broken
+	for range n {
+		bs = append(bs, &broken{Storage: s})
+		out = append(out, bs[len(bs)-1])
+	}
+	if f.nodes != nil {
+		f.nodes(bs)
+	}
+	return out
+}
+
 // judge runs one case on a Storage with a fault, in virtual time.
 func judge(t *testing.T, k kase, f fault) (why []string) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &recorder{TB: t}
 		cfg := Config{
-			New: func(testing.TB) queue.Storage {
-				b := &broken{Storage: &memqueue.Storage{}}
-				f.seed(b)
-				return b
-			},
+			KeepsLeases: f.keepsLeases,
+			New:         func(testing.TB) queue.Storage { return f.node(&memqueue.Storage{}) },
 			Reopen: func(_ testing.TB, s queue.Storage) queue.Storage {
-				b := &broken{Storage: s.(*broken).Storage.(*memqueue.Storage).Reopen()}
-				f.seed(b)
-				return b
+				return f.node(s.(*broken).Storage.(*memqueue.Storage).Reopen())
 			},
+			Nodes: func(_ testing.TB, n int) []queue.Storage { return f.cluster(n) },
 		}
 		done := make(chan struct{})
 		go func() {

@@ -11,7 +11,8 @@ import (
 func reopenCases() []kase {
 	return []kase{
 		{name: "Reopen/keeps jobs", reopens: true, do: reopenKeeps},
-		{name: "Reopen/voids leases", reopens: true, do: reopenLeases},
+		{name: "Reopen/voids leases", reopens: true, leases: new(false), do: reopenLeases},
+		{name: "Reopen/keeps leases", reopens: true, leases: new(true), do: reopenKeepsLeases},
 		{name: "Reopen/remembers", reopens: true, do: reopenRemembers},
 		{name: "Reopen/keeps edits of leased jobs", reopens: true, do: reopenEdits},
 	}
@@ -55,6 +56,21 @@ func reopenLeases(c *check) {
 	}
 	c.wantAll("jobs", "a")
 	c.settle(queue.Outcome{Token: fresh.Token, Attempted: true})
+}
+
+func reopenKeepsLeases(c *check) {
+	c.put(c.job("a", "d"), c.job("b", "e"))
+	a := c.leaseOne("d")
+	if n := len(c.leaseAt("e", 1, c.now, 50*time.Millisecond)); n != 1 {
+		c.Fatalf("%d leases", n)
+	}
+	c.reopen()
+	c.wantIDs("leases of a leased job", leased(c.lease("d", 1)))
+	if l := c.again("e"); l.Job.ID != "b" {
+		c.Errorf("job %s, want b", l.Job.ID)
+	}
+	c.settle(queue.Outcome{Token: a.Token, Attempted: true})
+	c.wantAll("jobs", "b")
 }
 
 func reopenRemembers(c *check) {

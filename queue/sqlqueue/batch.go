@@ -23,6 +23,7 @@ type batch struct {
 	tx         *sqldb.Tx
 	lanes      map[lane]*laneChange
 	jobs, held int64
+	released   []blob.Ref // with several nodes
 }
 
 // laneChange: jobs came, the first of them due at first; jobs left or moved.
@@ -55,6 +56,9 @@ func (b *batch) moved(c *columns, d int64) {
 		change.first = min(change.first, c.next)
 	} else {
 		change.left = true
+		if c.next == never && b.s.nodes != nil {
+			b.s.nodes.noteStale(lane{c.dest, c.rank}) // a look passes it over
+		}
 	}
 	b.jobs += d
 	if c.next == never {
@@ -87,9 +91,17 @@ func (c *columns) args() []any {
 	return []any{c.id, c.message, c.dest, c.rank, c.next, c.created, c.sender, c.identity, string(c.blob), c.record}
 }
 
+// loadQuery reads a row that is about to be changed.
+func (s *Storage) loadQuery() string {
+	if s.nodes != nil {
+		return s.nodes.sql.load
+	}
+	return `SELECT ` + columnNames + ` FROM queue_job WHERE id = ?`
+}
+
 // load reads a job's row; ok is false when there is none.
 func (b *batch) load(id string) (columns, bool, error) {
-	return sqldb.One(b.tx.Context(), b.tx, scanColumns, `SELECT `+columnNames+` FROM queue_job WHERE id = ?`, id)
+	return sqldb.One(b.tx.Context(), b.tx, scanColumns, b.s.loadQuery(), b.s.text(id))
 }
 
 const columnNames = `id, message, dest, rank, next, created, sender, identity, blob, record`
@@ -104,25 +116,35 @@ func (b *batch) remove(id string) error {
 	c, ok, err := sqldb.One(b.tx.Context(), b.tx, func(r *sql.Rows) (c columns, err error) {
 		err = r.Scan(&c.dest, &c.rank, &c.next, (*string)(&c.blob))
 		return c, err
-	}, `SELECT dest, rank, next, blob FROM queue_job WHERE id = ?`, id)
+	}, `SELECT dest, rank, next, blob FROM queue_job WHERE id = ?`, b.s.text(id))
 	if err != nil || !ok {
 		return err
 	}
-	if _, err := b.tx.Exec(deleteJob, id); err != nil {
+	c.id = b.s.text(id)
+	return b.forget(&c)
+}
+
+// forget deletes the row of a job.
+func (b *batch) forget(c *columns) error {
+	if _, err := b.tx.Exec(deleteJob, c.id); err != nil {
 		return err
 	}
-	b.moved(&c, -1)
+	b.moved(c, -1)
 	return b.release(c.blob)
 }
 
 func (b *batch) release(ref blob.Ref) error {
+	if b.s.nodes != nil {
+		b.released = append(b.released, ref)
+		return nil
+	}
 	_, err := b.tx.Exec(release, period(b.s.now()), string(ref))
 	return err
 }
 
 // replace writes j in the place of the row was.
 func (b *batch) replace(was *columns, j *queue.Job) error {
-	c := columnsOf(j)
+	c := b.s.columnsOf(j)
 	if _, err := b.tx.Exec(updateJob, c.dest, c.rank, c.next, c.record, c.id); err != nil {
 		return err
 	}
@@ -134,6 +156,9 @@ func (b *batch) replace(was *columns, j *queue.Job) error {
 // flush writes lanes and counters.
 func (b *batch) flush(tx *sqldb.Tx) error {
 	b.s.current = nil
+	if b.s.nodes != nil {
+		return b.s.nodes.flush(b)
+	}
 	for l, change := range b.lanes {
 		if err := b.flushLane(tx, l, change); err != nil {
 			return err
@@ -185,15 +210,12 @@ func period(t time.Time) int64 { return t.Unix() / int64(periodTime/time.Second)
 // purge forgets a bounded part of what was kept long enough.
 func (s *Storage) purge(tx *sqldb.Tx) error {
 	now := s.now()
-	if now.Sub(s.purged) < purgeEvery {
+	if !s.purgeDue(now) {
 		return nil
 	}
 	more := false
-	for _, p := range []struct {
-		query string
-		limit int64
-	}{{purgeReleased, period(now) - keepPeriods}, {purgeOnce, now.Add(-keepOnce).UnixNano()}} {
-		res, err := tx.Exec(p.query, p.limit)
+	for _, p := range s.purges(now) {
+		res, err := tx.Exec(p.query, p.args...)
 		if err != nil {
 			return err
 		}
@@ -207,4 +229,21 @@ func (s *Storage) purge(tx *sqldb.Tx) error {
 		s.purged = now
 	}
 	return nil
+}
+
+func (s *Storage) purgeDue(now time.Time) bool { return now.Sub(s.purged) >= purgeEvery }
+
+// purges are the statements that forget.
+func (s *Storage) purges(now time.Time) []question {
+	if s.nodes != nil {
+		return []question{
+			{s.nodes.sql.purgeReleased, []any{int64(keepPeriods)}},
+			{s.nodes.sql.purgeOnce, []any{int64(keepOnce)}},
+			{s.nodes.sql.purgeEnd, nil},
+		}
+	}
+	return []question{
+		{purgeReleased, []any{period(now) - keepPeriods}},
+		{purgeOnce, []any{now.Add(-keepOnce).UnixNano()}},
+	}
 }

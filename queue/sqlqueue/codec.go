@@ -225,7 +225,8 @@ func (d *decoder) recipient() (r queue.Recipient) {
 	return r
 }
 
-// columns of the job's row that are there for picking and filters.
+// columns of the job's row that are there for picking and filters, as the
+// database holds them (see Storage.text).
 type columns struct {
 	id, message, dest string
 	rank              int64 // −Priority, so that ascending order is the order of delivery
@@ -239,11 +240,11 @@ type columns struct {
 // never is the next of a job that is held.
 const never = math.MaxInt64
 
-func columnsOf(j *queue.Job) columns {
+func (s *Storage) columnsOf(j *queue.Job) columns {
 	c := columns{
-		id: j.ID, message: j.Message, dest: j.Destination, rank: -int64(j.Priority),
+		id: s.text(j.ID), message: s.text(j.Message), dest: s.text(j.Destination), rank: -int64(j.Priority),
 		next: nanos(j.Due), created: nanos(j.Created),
-		sender: queue.FoldPath(j.ReversePath.String()), identity: j.Identity, blob: j.Blob,
+		sender: s.text(queue.FoldPath(j.ReversePath.String())), identity: s.text(j.Identity), blob: j.Blob,
 		record: encode(nil, j),
 	}
 	if j.Hold != "" {
@@ -254,13 +255,13 @@ func columnsOf(j *queue.Job) columns {
 
 // job is the row's job. A row whose record is damaged is a held job of what
 // the columns say.
-func (c *columns) job() (*queue.Job, error) {
+func (s *Storage) job(c *columns) (*queue.Job, error) {
 	j, err := decode(c.record)
 	if err == nil {
 		return j, nil
 	}
 	return &queue.Job{
-		ID: c.id, Message: c.message, Destination: c.dest, Priority: int(-c.rank), Created: instant(c.created),
-		Identity: c.identity, Blob: c.blob, Hold: "damaged: " + err.Error(),
+		ID: s.octets(c.id), Message: s.octets(c.message), Destination: s.octets(c.dest), Priority: int(-c.rank), Created: instant(c.created),
+		Identity: s.octets(c.identity), Blob: c.blob, Hold: "damaged: " + err.Error(),
 	}, err
 }

@@ -81,20 +81,23 @@ func (ed *editing) edit(b *batch, id string) (bool, error) {
 	if err != nil || !ok {
 		return false, err
 	}
-	j, damage := c.job()
+	j, damage := ed.s.job(&c)
 	if !ed.f.Match(j) {
 		return false, nil
 	}
 	if ed.e.Drop {
 		ed.remember(id)
-		return true, b.remove(id)
+		return true, b.forget(&c)
 	}
 	if damage != nil {
 		return false, nil // I3
 	}
 	ed.remember(id)
 	ed.e.Apply(j)
-	return true, b.replace(&c, j)
+	if err := b.replace(&c, j); err != nil || ed.s.nodes == nil {
+		return true, err
+	}
+	return true, ed.s.nodes.noteEdit(b.tx, &c, &ed.e)
 }
 
 // mark keeps the jobs from being leased until the commit.

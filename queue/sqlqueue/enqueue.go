@@ -20,7 +20,7 @@ type Execer = sqldb.Execer
 // rolled back, as after any error. blob.ErrNoBlob: the blob is not there. A job
 // whose Once is known is left out.
 func (s *Storage) EnqueueTx(ctx context.Context, tx Execer, job queue.Job) error {
-	rows, err := rowsOf([]queue.Job{job})
+	rows, err := s.rowsOf([]queue.Job{job})
 	if err != nil {
 		return err
 	}
@@ -33,7 +33,8 @@ func (s *Storage) EnqueueTx(ctx context.Context, tx Execer, job queue.Job) error
 		return res.RowsAffected()
 	}
 	if r.once != "" {
-		if n, err := exec(insertOnce, r.once, s.now().UnixNano()); err != nil || n == 0 {
+		q := s.onceQuery(r.once)
+		if n, err := exec(q.query, q.args...); err != nil || n == 0 {
 			return err
 		}
 	}
@@ -47,14 +48,32 @@ func (s *Storage) EnqueueTx(ctx context.Context, tx Execer, job queue.Job) error
 	if n == 0 {
 		return fmt.Errorf("%w: %s", queue.ErrExists, r.id)
 	}
-	if _, err := exec(lowerLane, r.dest, r.rank, r.next); err != nil {
-		return err
+	for _, q := range s.enqueued(r) {
+		if _, err := exec(q.query, q.args...); err != nil {
+			return err
+		}
 	}
-	if _, err := exec(addCount, countJobs, 1); err != nil {
-		return err
+	return nil
+}
+
+// onceQuery adds a key of Job.Once, unless it is known.
+func (s *Storage) onceQuery(key string) question {
+	if s.nodes != nil {
+		return question{s.nodes.sql.once, []any{key}}
 	}
+	return question{insertOnce, []any{key, s.now().UnixNano()}}
+}
+
+// enqueued are the statements that follow an insertJob. With several nodes they
+// lock nothing that another transaction needs, however long the application's
+// one lasts.
+func (s *Storage) enqueued(r *row) []question {
+	if s.nodes != nil {
+		return s.nodes.enqueued(r)
+	}
+	qs := []question{{lowerLane, []any{r.dest, r.rank, r.next}}, {addCount, []any{countJobs, 1}}}
 	if r.next == never {
-		_, err = exec(addCount, countHeld, 1)
+		qs = append(qs, question{addCount, []any{countHeld, 1}})
 	}
-	return err
+	return qs
 }

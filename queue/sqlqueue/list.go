@@ -26,7 +26,7 @@ func (s *Storage) List(ctx context.Context, f queue.Filter) iter.Seq2[*queue.Job
 				yield(nil, err)
 				return
 			}
-			j, _ := c.job()
+			j, _ := s.job(&c)
 			if !f.Match(j) {
 				continue
 			}
@@ -45,16 +45,16 @@ func (s *Storage) byID(ctx context.Context, f queue.Filter) iter.Seq2[columns, e
 		ids = slices.Compact(ids)
 		return sqldb.Pages(func(*columns) (rows []columns, err error) {
 			for len(ids) > 0 && len(rows) == 0 && err == nil {
-				rows, err = sqldb.Collect(ctx, s.db, scanColumns, `SELECT `+columnNames+` FROM queue_job WHERE id = ?`, ids[0])
+				rows, err = sqldb.Collect(ctx, s.db, scanColumns, `SELECT `+columnNames+` FROM queue_job WHERE id = ?`, s.text(ids[0]))
 				ids = ids[1:]
 			}
 			return rows, err
 		})
 	}
-	where, args := conditions(&f)
+	where, args := s.conditions(&f)
 	query := `SELECT ` + columnNames + ` FROM queue_job WHERE ` + where + ` ORDER BY id LIMIT CAST(? AS {int})`
 	return sqldb.Pages(func(last *columns) ([]columns, error) {
-		after := f.After
+		after := s.text(f.After)
 		if last != nil {
 			after = last.id
 		}
@@ -63,11 +63,11 @@ func (s *Storage) byID(ctx context.Context, f queue.Filter) iter.Seq2[columns, e
 }
 
 // conditions is the part of a filter that columns can answer; one of 48 texts.
-func conditions(f *queue.Filter) (where string, args []any) {
+func (s *Storage) conditions(f *queue.Filter) (where string, args []any) {
 	var parts []string
 	add := func(part, value string) {
 		if value != "" {
-			parts, args = append(parts, part), append(args, value)
+			parts, args = append(parts, part), append(args, s.text(value))
 		}
 	}
 	add(`message = ?`, f.Message)
@@ -87,6 +87,9 @@ func conditions(f *queue.Filter) (where string, args []any) {
 
 // Stats implements queue.Storage.
 func (s *Storage) Stats(ctx context.Context) (queue.Stats, error) {
+	if s.nodes != nil {
+		return s.nodes.stats(ctx)
+	}
 	st, _, err := sqldb.One(ctx, s.db, func(r *sql.Rows) (st queue.Stats, err error) {
 		var oldest sql.NullInt64
 		err = r.Scan(&st.Jobs, &st.Held, &st.Destinations, &oldest)
@@ -115,15 +118,9 @@ func (s *Storage) Holds(ctx context.Context, refs []blob.Ref) ([]blob.Ref, error
 		for i := range args {
 			args[i] = string(page[min(i, len(page)-1)])
 		}
-		for _, q := range []struct {
-			query string
-			args  []any
-		}{
+		for _, q := range []question{
 			{`SELECT blob FROM queue_job WHERE blob IN ` + marks, args},
-			{
-				`SELECT blob FROM queue_released WHERE period >= ? AND period <= ? AND blob IN ` + marks,
-				append([]any{period(s.now()) - keepPeriods, period(s.now()) + 1}, args...),
-			},
+			s.releasedQuery(marks, args),
 		} {
 			found, err := sqldb.Collect(ctx, s.db, scanRef, q.query, q.args...)
 			if err != nil {
@@ -135,6 +132,23 @@ func (s *Storage) Holds(ctx context.Context, refs []blob.Ref) ([]blob.Ref, error
 		}
 	}
 	return slices.DeleteFunc(slices.Clone(refs), func(r blob.Ref) bool { return !held[r] }), nil
+}
+
+// question is a query with its arguments.
+type question struct {
+	query string
+	args  []any
+}
+
+// releasedQuery asks which of blobs were released a short time ago.
+func (s *Storage) releasedQuery(marks string, blobs []any) question {
+	if s.nodes != nil {
+		return question{s.nodes.sql.holds + marks, append([]any{int64(keepPeriods)}, blobs...)}
+	}
+	return question{
+		`SELECT blob FROM queue_released WHERE period >= ? AND period <= ? AND blob IN ` + marks,
+		append([]any{period(s.now()) - keepPeriods, period(s.now()) + 1}, blobs...),
+	}
 }
 
 func scanRef(r *sql.Rows) (ref blob.Ref, err error) {

@@ -26,13 +26,16 @@ type look struct {
 
 // LeaseDestinations implements queue.Storage.
 func (s *Storage) LeaseDestinations(ctx context.Context, now time.Time, limit int, except map[string]bool) ([]string, time.Time, error) {
+	if limit <= 0 {
+		return nil, time.Time{}, ctx.Err()
+	}
+	if s.nodes != nil {
+		return s.nodes.destinations(ctx, now, limit, except)
+	}
 	busy, ends := s.leases.busyLanes(except)
 	l := &look{s: s, now: nanos(now), max: limit, except: except, busy: busy, due: make(map[string]int64), next: never}
 	if !ends.IsZero() {
 		l.next = nanos(ends)
-	}
-	if limit <= 0 {
-		return nil, time.Time{}, ctx.Err()
 	}
 	if err := l.free(ctx); err != nil {
 		return nil, time.Time{}, err
@@ -42,14 +45,8 @@ func (s *Storage) LeaseDestinations(ctx context.Context, now time.Time, limit in
 			return nil, time.Time{}, err
 		}
 	}
-	order := slices.SortedFunc(maps.Keys(l.due), func(a, b string) int {
-		return cmp.Or(cmp.Compare(l.due[a], l.due[b]), cmp.Compare(a, b))
-	})
-	order = order[:min(len(order), limit)]
-	if l.next == never {
-		return order, time.Time{}, nil
-	}
-	return order, instant(l.next), nil
+	order, next := l.answer()
+	return order, next, nil
 }
 
 // found notes the first job of a destination that is not leased.
@@ -60,6 +57,18 @@ func (l *look) found(dest string, next int64) {
 	case !ok || next < at:
 		l.due[dest] = next
 	}
+}
+
+// answer is what LeaseDestinations returns.
+func (l *look) answer() (order []string, next time.Time) {
+	order = slices.SortedFunc(maps.Keys(l.due), func(a, b string) int {
+		return cmp.Or(cmp.Compare(l.due[a], l.due[b]), cmp.Compare(a, b))
+	})
+	order = order[:min(len(order), l.max)]
+	if l.next != never {
+		next = instant(l.next)
+	}
+	return order, next
 }
 
 // position is a lane in the order of queue_due.
@@ -132,6 +141,9 @@ func (s *Storage) LeaseJobs(ctx context.Context, destination string, now time.Ti
 	if limit <= 0 {
 		return nil, ctx.Err()
 	}
+	if s.nodes != nil {
+		return s.nodes.leaseJobs(ctx, destination, now, limit, ttl)
+	}
 	s.picking.Lock()
 	defer s.picking.Unlock()
 	s.leases.beginPick()
@@ -178,7 +190,7 @@ func (s *Storage) candidates(ctx context.Context, dest string, now int64, limit 
 			if s.leases.leased(rows[i].id) {
 				continue
 			}
-			job, err := rows[i].job()
+			job, err := s.job(&rows[i])
 			if err != nil {
 				damaged = append(damaged, rows[i])
 				continue
@@ -193,14 +205,19 @@ func (s *Storage) candidates(ctx context.Context, dest string, now int64, limit 
 	return good, damaged, nil
 }
 
+// complain logs that a record cannot be read.
+func (s *Storage) complain(ctx context.Context, c *columns) {
+	_, err := s.job(c)
+	s.log.ErrorContext(ctx, "sqlqueue: a job's record is damaged; it is held", "job", c.id, "message", c.message, "error", err)
+}
+
 // setAside holds jobs whose record cannot be read.
 func (s *Storage) setAside(ctx context.Context, damaged []columns) error {
 	if len(damaged) == 0 {
 		return nil
 	}
 	for i := range damaged {
-		_, err := damaged[i].job()
-		s.log.ErrorContext(ctx, "sqlqueue: a job's record is damaged; it is held", "job", damaged[i].id, "message", damaged[i].message, "error", err)
+		s.complain(ctx, &damaged[i])
 	}
 	return s.commit(ctx, damaged[0].id, len(damaged), func(tx *sqldb.Tx) error {
 		b := s.batch(tx)

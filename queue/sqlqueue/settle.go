@@ -35,14 +35,18 @@ func (s *Storage) Settle(ctx context.Context, outcomes []queue.Outcome) error {
 	t := &settlement{s: s, outcomes: outcomes}
 	cost := len(outcomes)
 	for i := range outcomes {
-		rows, err := rowsOf(outcomes[i].Next)
+		rows, err := s.rowsOf(outcomes[i].Next)
 		if err != nil {
 			return err
 		}
 		t.next = append(t.next, rows)
 		cost += len(rows)
 	}
-	if err := s.commit(ctx, outcomes[0].Token.Job, cost, t.do); err != nil {
+	do := t.do
+	if s.nodes != nil {
+		do = t.doShared
+	}
+	if err := s.commit(ctx, outcomes[0].Token.Job, cost, do); err != nil {
 		return err
 	}
 	return t.lost
@@ -123,7 +127,7 @@ func (t *settlement) keep(b *batch, c *claim) error {
 	if err != nil || !ok {
 		return err
 	}
-	j, damage := was.job()
+	j, damage := t.s.job(&was)
 	if damage != nil {
 		return nil
 	}
@@ -138,6 +142,9 @@ func (t *settlement) keep(b *batch, c *claim) error {
 func (s *Storage) Extend(ctx context.Context, ttl time.Duration, tokens ...queue.Token) error {
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if s.nodes != nil {
+		return s.nodes.extend(ctx, ttl, tokens)
 	}
 	l := &s.leases
 	l.mu.Lock()

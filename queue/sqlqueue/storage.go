@@ -33,7 +33,8 @@ type Storage struct {
 	blobs  blob.Blobs
 	log    *slog.Logger
 	now    func() time.Time
-	leases leases
+	leases leases // of this process, where it is the only one
+	nodes  *nodes // nil = it is
 
 	picking sync.Mutex // held by LeaseJobs
 
@@ -48,8 +49,9 @@ var (
 )
 
 // New opens the queue in db, and makes its tables where they are missing. The
-// caller closes db, after everyone who uses the Storage has ended. One Storage
-// at a time may use a database.
+// caller closes db, after everyone who uses the Storage has ended. Where the
+// database has a clock of its own (sqldb.Dialect.Now), any number of nodes may
+// have a Storage on it, one each; else it is one Storage at a time.
 func New(ctx context.Context, db *sqldb.DB, o Options) (*Storage, error) {
 	if err := db.Migrate(ctx, component, schema()); err != nil {
 		return nil, fmt.Errorf("sqlqueue: %w", err)
@@ -62,6 +64,13 @@ func New(ctx context.Context, db *sqldb.DB, o Options) (*Storage, error) {
 		s.now = time.Now
 	}
 	s.leases.init(s.now)
+	if db.Dialect().Now == "" {
+		return s, nil
+	}
+	var err error
+	if s.nodes, err = newNodes(ctx, s); err != nil {
+		return nil, fmt.Errorf("sqlqueue: %w", err)
+	}
 	return s, nil
 }
 
@@ -72,7 +81,7 @@ func (s *Storage) Put(ctx context.Context, jobs ...queue.Job) error {
 	if len(jobs) == 0 {
 		return ctx.Err()
 	}
-	rows, err := rowsOf(jobs)
+	rows, err := s.rowsOf(jobs)
 	if err != nil {
 		return err
 	}
@@ -85,13 +94,13 @@ type row struct {
 	once string
 }
 
-func rowsOf(jobs []queue.Job) ([]row, error) {
+func (s *Storage) rowsOf(jobs []queue.Job) ([]row, error) {
 	rows := make([]row, len(jobs))
 	for i := range jobs {
 		if jobs[i].ID == "" {
 			return nil, errNoID
 		}
-		rows[i] = row{columnsOf(&jobs[i]), jobs[i].Once}
+		rows[i] = row{s.columnsOf(&jobs[i]), s.onceKey(jobs[i].Once)}
 	}
 	return rows, nil
 }
@@ -101,15 +110,10 @@ func (s *Storage) insert(tx *sqldb.Tx, rows []row) error {
 	for i := range rows {
 		r := &rows[i]
 		if r.once != "" {
-			_, known, err := sqldb.One(tx.Context(), tx, sqldb.Int64, `SELECT 1 FROM queue_once WHERE key = ?`, r.once)
-			if err != nil {
+			if known, err := s.known(tx, r.once); err != nil {
 				return err
-			}
-			if known {
+			} else if known {
 				continue
-			}
-			if _, err := tx.Exec(insertOnce, r.once, s.now().UnixNano()); err != nil {
-				return err
 			}
 		}
 		if err := s.batch(tx).insert(r); err != nil {
@@ -117,6 +121,19 @@ func (s *Storage) insert(tx *sqldb.Tx, rows []row) error {
 		}
 	}
 	return nil
+}
+
+// known reports that a key of Job.Once was used before; from now on it is.
+func (s *Storage) known(tx *sqldb.Tx, key string) (bool, error) {
+	if s.nodes != nil {
+		return s.nodes.known(tx, key)
+	}
+	_, known, err := sqldb.One(tx.Context(), tx, sqldb.Int64, `SELECT 1 FROM queue_once WHERE key = ?`, key)
+	if err != nil || known {
+		return known, err
+	}
+	_, err = tx.Exec(insertOnce, key, s.now().UnixNano())
+	return false, err
 }
 
 // commit hands a Work to the committer. Jobs have no order among each other,

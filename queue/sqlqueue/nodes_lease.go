@@ -1,0 +1,143 @@
+package sqlqueue
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/mailstead/mailstead/queue"
+	"github.com/mailstead/mailstead/store/sqldb"
+)
+
+// picking is one LeaseJobs. It is a Work like every other: a lease is durable
+// before its attempt begins, and those that are asked for at once share a
+// commit.
+type picking struct {
+	n     *nodes
+	dest  string
+	now   int64
+	limit int
+	ttl   time.Duration
+
+	// Of the latest run of do.
+	leases  []queue.Lease
+	damaged []columns
+}
+
+func (n *nodes) leaseJobs(ctx context.Context, dest string, now time.Time, limit int, ttl time.Duration) ([]queue.Lease, error) {
+	p := &picking{n: n, dest: n.s.text(dest), now: nanos(now), limit: limit, ttl: ttl}
+	if err := n.s.commit(ctx, p.dest, 1, p.do); err != nil {
+		return nil, err
+	}
+	for i := range p.damaged {
+		n.s.complain(ctx, &p.damaged[i])
+	}
+	return p.leases, nil
+}
+
+func (p *picking) do(tx *sqldb.Tx) error {
+	p.leases, p.damaged = nil, nil
+	ranks, err := sqldb.Collect(tx.Context(), tx, sqldb.Int64, p.n.sql.ranks, p.dest, p.now, p.dest)
+	if err != nil {
+		return err
+	}
+	var good []candidate
+	for _, rank := range ranks {
+		rows, err := sqldb.Collect(tx.Context(), tx, scanColumns, p.n.sql.pick, p.dest, rank, p.now, p.limit-len(good))
+		if err != nil {
+			return err
+		}
+		for i := range rows {
+			if job, err := p.n.s.job(&rows[i]); err == nil {
+				good = append(good, candidate{rows[i], job})
+			} else {
+				p.damaged = append(p.damaged, rows[i])
+			}
+		}
+		if len(good) == p.limit {
+			break
+		}
+	}
+	if err := p.n.setAside(tx, p.damaged); err != nil {
+		return err
+	}
+	return p.lease(tx, good)
+}
+
+// lease writes the leases of jobs whose rows are locked.
+func (p *picking) lease(tx *sqldb.Tx, good []candidate) error {
+	if len(good) == 0 {
+		return nil
+	}
+	ids := make([]string, len(good))
+	for i := range good {
+		ids[i] = good[i].id
+	}
+	fence := rand.Uint64() >> 1 // a token of another lease fits by chance only
+	expires := p.n.s.now().Add(p.ttl)
+	tx.Wrote()
+	got, err := sqldb.Collect(tx.Context(), tx, scanText, p.n.sql.lease, int64(fence), p.ttl.Microseconds(), p.dest, ids)
+	if err != nil {
+		return err
+	}
+	for i := range good {
+		if slices.Contains(got, good[i].id) {
+			job := good[i].job
+			p.leases = append(p.leases, queue.Lease{Token: queue.Token{Job: job.ID, Fence: fence}, Job: job, Expires: expires})
+		}
+	}
+	return nil
+}
+
+func scanText(r *sql.Rows) (s string, err error) {
+	err = r.Scan(&s)
+	return s, err
+}
+
+func scanToken(r *sql.Rows) (t queue.Token, err error) {
+	var fence int64
+	err = r.Scan(&t.Job, &fence)
+	t.Fence = uint64(fence)
+	return t, err
+}
+
+// setAside holds jobs whose record cannot be read; their rows are locked.
+func (n *nodes) setAside(tx *sqldb.Tx, damaged []columns) error {
+	for i := range damaged {
+		c := damaged[i]
+		if _, err := tx.Exec(n.sql.hold, int64(never), c.id); err != nil {
+			return err
+		}
+		n.s.batch(tx).held++
+	}
+	return nil
+}
+
+// extend implements Storage.Extend.
+func (n *nodes) extend(ctx context.Context, ttl time.Duration, tokens []queue.Token) error {
+	if len(tokens) == 0 {
+		return nil
+	}
+	ids, fences := make([]string, len(tokens)), make([]int64, len(tokens))
+	for i, t := range tokens {
+		ids[i], fences[i] = n.s.text(t.Job), int64(t.Fence)
+	}
+	var got []queue.Token
+	err := n.s.commit(ctx, tokens[0].Job, 1, func(tx *sqldb.Tx) (err error) {
+		tx.Wrote()
+		got, err = sqldb.Collect(tx.Context(), tx, scanToken, n.sql.extend, ttl.Microseconds(), ids, fences)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for i, t := range tokens {
+		if !slices.Contains(got, queue.Token{Job: ids[i], Fence: t.Fence}) {
+			return fmt.Errorf("%w: %s", queue.ErrLeaseLost, t.Job)
+		}
+	}
+	return nil
+}

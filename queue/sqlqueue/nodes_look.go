@@ -1,0 +1,110 @@
+package sqlqueue
+
+import (
+	"context"
+	"database/sql"
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/mailstead/mailstead/store/sqldb"
+)
+
+// destinations implements LeaseDestinations.
+func (n *nodes) destinations(ctx context.Context, now time.Time, limit int, except map[string]bool) ([]string, time.Time, error) {
+	l := &nodesLook{n: n, look: look{s: n.s, now: nanos(now), max: limit, due: make(map[string]int64), next: never}, without: []string{}}
+	for d := range except {
+		l.without = append(l.without, n.s.text(d))
+	}
+	if err := l.leases(ctx); err != nil {
+		return nil, time.Time{}, err
+	}
+	if err := l.walk(ctx); err != nil {
+		return nil, time.Time{}, err
+	}
+	order, next := l.answer()
+	for i := range order {
+		order[i] = n.s.octets(order[i])
+	}
+	return order, next, nil
+}
+
+// nodesLook is one look at the lanes, whose rows may be too low.
+type nodesLook struct {
+	look
+	n       *nodes
+	without []string // except, as the database has it
+}
+
+// leases finds when the first lease ends, and folds hints where there are any.
+func (l *nodesLook) leases(ctx context.Context) error {
+	type row struct{ ends, hints int64 }
+	r, _, err := sqldb.One(ctx, l.s.db, func(r *sql.Rows) (out row, err error) {
+		err = r.Scan(&out.ends, &out.hints)
+		return out, err
+	}, l.n.sql.ends, l.without)
+	if err != nil {
+		return err
+	}
+	if r.ends >= 0 {
+		l.next = nanos(l.s.now().Add(time.Duration(r.ends) * time.Microsecond))
+	}
+	if r.hints > 0 {
+		return l.n.fold(ctx)
+	}
+	return nil
+}
+
+// walk looks at lanes in the order of their rows until no other one can have
+// a job that is longer due than the destinations found, or one is not due.
+func (l *nodesLook) walk(ctx context.Context) error {
+	last := position{next: math.MinInt64, lane: lane{rank: math.MinInt64}}
+	size := min(l.max+16, lanePage)
+	for {
+		lanes, err := sqldb.Collect(ctx, l.s.db, scanSeen, l.n.sql.lanes,
+			l.now, int64(never), l.now, last.next, last.dest, last.rank, int64(never), l.without, size)
+		if err != nil {
+			return err
+		}
+		for _, s := range lanes {
+			if last = s.position; last.next > l.now {
+				l.next = min(l.next, last.next)
+				return nil
+			}
+			l.see(&s)
+		}
+		if len(lanes) < size || l.enough(last.next) {
+			return nil
+		}
+	}
+}
+
+// seen is a lane's row with what is in the lane: the first job that is free,
+// the first of all.
+type seen struct {
+	position
+	free, first sql.NullInt64
+}
+
+func scanSeen(r *sql.Rows) (s seen, err error) {
+	err = r.Scan(&s.dest, &s.rank, &s.next, &s.free, &s.first)
+	return s, err
+}
+
+func (l *nodesLook) see(s *seen) {
+	if s.free.Valid {
+		l.found(s.dest, s.free.Int64)
+	}
+	if !s.first.Valid || s.first.Int64 > s.next && s.first.Int64 > l.now {
+		l.n.noteStale(s.lane)
+	}
+}
+
+// enough reports that a lane whose row is not before next changes nothing.
+func (l *nodesLook) enough(next int64) bool {
+	if len(l.due) < l.max {
+		return false
+	}
+	return slices.Sorted(maps.Values(l.due))[l.max-1] < next
+}
