@@ -109,7 +109,7 @@ func servers() []string {
 // deliver mail is the application's choice.
 func notForServers() []string {
 	return []string{
-		"queue/...", "queue", "deliver", "deliver/...", "store/memstore", "store/sqlstore", "store/maildir",
+		"queue/...", "queue", "deliver", "deliver/...", "store/memstore", "store/sqlstore", "store/maildir", "store/rows",
 		"store/mbox", "store/backup", "store/blob/segment", "auth/login",
 	}
 }
