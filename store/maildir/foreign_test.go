@@ -146,7 +146,7 @@ func TestLayout(t *testing.T) {
 	for _, name := range []string{"Été/A.b", "INBOX/x"} {
 		x.do(store.PutMailbox{ID: store.NewMailboxID(), Create: true, Name: name})
 	}
-	for _, dir := range []string{".&AMk-t&AOk-", ".&AMk-t&AOk-.A&AC4-b", ".INBOX", ".INBOX.x"} {
+	for _, dir := range []string{".&AMk-t&AOk-", ".&AMk-t&AOk-.A\\2eb", ".INBOX", ".INBOX.x"} {
 		if dir != ".INBOX" {
 			x.files(dir + "/cur")
 		}

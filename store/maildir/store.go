@@ -20,6 +20,7 @@ import (
 	"github.com/mailstead/mailstead/internal/vfs"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/blob"
+	"github.com/mailstead/mailstead/store/rows"
 )
 
 // Options of a Store. The zero value is for use.
@@ -33,6 +34,11 @@ type Options struct {
 	// ScanInterval is how long what other programs do to an account in use
 	// may stay unseen; 0 = 1 s, negative = every call looks.
 	ScanInterval time.Duration
+
+	// UTF8 lets directories have the names of their mailboxes in UTF-8, as
+	// Dovecot does with ":UTF-8" in mail_location; otherwise in modified
+	// UTF-7. It must not change for a tree.
+	UTF8 bool
 
 	// Logger receives what an operator needs; nil = nothing is logged.
 	Logger *slog.Logger
@@ -143,7 +149,7 @@ func (s *Store) load() error {
 // openAccount reads the index; where there is none, the account begins again
 // with what lies in its tree.
 func (s *Store) openAccount(dir string) (*account, error) {
-	a := &account{s: s, dir: dir}
+	a := s.newAccount(dir)
 	j, st, err := openJournal(s.fs, filepath.Join(dir, controlDir, journalName))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -155,9 +161,8 @@ func (s *Store) openAccount(dir string) (*account, error) {
 		if st, err = s.freshState(id, store.AccountInfo{}); err != nil {
 			return nil, err
 		}
-		st.boxes = maps.Clone(st.boxes)
 		if err = s.fs.MkdirAll(filepath.Join(dir, controlDir), 0o700); err == nil {
-			j, err = rewriteJournal(s.fs, filepath.Join(dir, controlDir, journalName), st)
+			j, _, err = rewriteJournal(s.fs, filepath.Join(dir, controlDir, journalName), st)
 		}
 		if err != nil {
 			return nil, err
@@ -165,9 +170,16 @@ func (s *Store) openAccount(dir string) (*account, error) {
 	case err != nil:
 		return nil, err
 	}
-	a.id, a.journal, a.now, a.behind = st.info.ID, j, st, true
+	a.id, a.journal, a.now, a.behind = st.Info.ID, j, st, true
+	a.threads.load(st)
 	s.accounts[a.id] = a
 	return a, nil
+}
+
+func (s *Store) newAccount(dir string) *account {
+	return &account{
+		s: s, dir: dir, threads: make(threads), stamps: make(map[store.MailboxID]stamp), warned: make(map[string]bool),
+	}
 }
 
 // freshState is that of an account with an empty INBOX.
@@ -178,9 +190,9 @@ func (s *Store) freshState(id store.AccountID, info store.AccountInfo) (*state, 
 		return nil, err
 	}
 	st := newState(info)
-	st.modSeq = 1
+	st.ModSeq = 1
 	in := store.NewMailboxID()
-	st.boxes[in] = &box{dir: ".", msgs: make(map[store.UID]*message), Mailbox: store.Mailbox{
+	st.boxes[in] = &box{dir: ".", Mailbox: store.Mailbox{
 		ID: in, Name: store.Inbox, UIDValidity: v, UIDNext: 1, RecentFrom: 1, ModSeq: 1, HighestModSeq: 1,
 	}}
 	return st, nil
@@ -237,7 +249,7 @@ func (s *Store) create(ctx context.Context, id store.AccountID, info store.Accou
 			return err
 		}
 	}
-	j, err := rewriteJournal(s.fs, filepath.Join(tmp, controlDir, journalName), st)
+	j, _, err := rewriteJournal(s.fs, filepath.Join(tmp, controlDir, journalName), st)
 	if err != nil {
 		return err
 	}
@@ -248,7 +260,9 @@ func (s *Store) create(ctx context.Context, id store.AccountID, info store.Accou
 		return errors.Join(err, j.file.Close())
 	}
 	j.path = filepath.Join(dir, controlDir, journalName)
-	s.accounts[id] = &account{s: s, id: id, dir: dir, journal: j, now: st}
+	a := s.newAccount(dir)
+	a.id, a.journal, a.now = id, j, st
+	s.accounts[id] = a
 	return nil
 }
 
@@ -274,7 +288,7 @@ func (s *Store) Accounts(ctx context.Context, after store.AccountID) iter.Seq2[s
 				yield(store.AccountInfo{}, &store.Error{Op: "accounts", Account: id, Err: err})
 				return
 			}
-			if !yield(st.info, nil) {
+			if !yield(st.Info, nil) {
 				return
 			}
 		}
@@ -293,7 +307,7 @@ func (s *Store) Holds(ctx context.Context, refs []blob.Ref) ([]blob.Ref, error) 
 	closed, accounts := s.closed, maps.Clone(s.accounts)
 	held := make(map[blob.Ref]bool)
 	for ref, at := range s.released {
-		held[ref] = time.Since(at) < holdFor
+		held[ref] = time.Since(at) < rows.HoldFor
 	}
 	s.mu.Unlock() // an account's lock comes first
 	if closed {
@@ -305,15 +319,12 @@ func (s *Store) Holds(ctx context.Context, refs []blob.Ref) ([]blob.Ref, error) 
 		a.mu.Unlock()
 		for _, b := range st.boxes {
 			for _, m := range b.msgs {
-				held[m.ref] = held[m.ref] || !m.Gone || time.Since(m.goneAt) < holdFor
+				held[m.ref] = held[m.ref] || !m.Gone || time.Since(m.goneAt) < rows.HoldFor
 			}
 		}
 	}
 	return slices.DeleteFunc(slices.Clone(refs), func(ref blob.Ref) bool { return ref == "" || !held[ref] }), nil
 }
-
-// holdFor is how long a released blob is still held.
-const holdFor = 24 * time.Hour
 
 // Close implements store.Store.
 func (s *Store) Close() error {
@@ -349,14 +360,9 @@ func (s *Store) validity(want store.UIDValidity, importing bool) (store.UIDValid
 }
 
 func (s *Store) validityLocked(want store.UIDValidity, importing bool) (store.UIDValidity, error) {
-	last := s.lastValidity
-	switch {
-	case want != 0 && want <= last && !importing:
-		return 0, store.ErrConflict
-	case want == 0 && last == 1<<32-1:
-		return 0, store.ErrLimit
-	case want == 0:
-		want = max(last+1, store.UIDValidity(time.Now().Unix()))
+	want, err := rows.NextValidity(s.lastValidity, want, importing)
+	if err != nil {
+		return 0, err
 	}
 	if want > s.reserved {
 		ahead := want + min(validityStep, 1<<32-1-want)
@@ -365,7 +371,7 @@ func (s *Store) validityLocked(want store.UIDValidity, importing bool) (store.UI
 		}
 		s.reserved = ahead
 	}
-	s.lastValidity = max(last, want)
+	s.lastValidity = max(s.lastValidity, want)
 	return want, nil
 }
 

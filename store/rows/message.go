@@ -10,8 +10,9 @@ import (
 // maxUID is never given out: UIDNEXT stands there when a mailbox is full.
 const maxUID = 1<<32 - 1
 
-// count moves all counters by one message (I7).
-func (r *run) count(b *row, m *store.Message, by int64) {
+// Count moves the counters of b by one message, by is 1 or -1 (I7). Run does it
+// for what goes through it; a backend does for what it finds elsewhere.
+func Count(b *store.Mailbox, m *store.Message, by int64) {
 	b.Messages += by
 	b.Bytes += by * m.Size
 	if m.Flags&store.Seen == 0 {
@@ -20,6 +21,11 @@ func (r *run) count(b *row, m *store.Message, by int64) {
 	if m.Flags&store.Deleted != 0 {
 		b.Deleted += by
 	}
+}
+
+// count moves all counters by one message.
+func (r *run) count(b *row, m *store.Message, by int64) {
+	Count(&b.Mailbox, m, by)
 	r.usage.Messages += by
 	r.usage.Bytes += by * m.Size
 }
