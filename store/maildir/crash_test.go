@@ -89,29 +89,34 @@ func steps() []step {
 // work carries out the steps up to n until one fails, and returns how many
 // were acknowledged.
 func work(ctx context.Context, s *maildir.Store, n int) (acked int, err error) {
-	a, err := s.Open(ctx, "alice")
-	if err != nil {
-		return 0, err
-	}
-	inbox, err := store.MailboxByName(ctx, a, store.Inbox)
-	if err != nil {
-		return 0, err
-	}
-	for i, st := range steps()[:n] {
-		once := fmt.Sprint(i)
-		if st.op != nil {
-			_, err = a.Apply(ctx, store.Change{Once: once, Ops: []store.Op{st.op(inbox.ID)}})
-		} else {
-			_, err = store.AppendMessage(ctx, s, a, once, store.NewMessage{
-				Mailbox: inbox.ID, Body: strings.NewReader(body(i)), BodySize: -1, Prefix: []byte("P: 1\r\n"),
-				Received: time.Unix(1_800_000_000+int64(i), 0),
-			})
-		}
-		if err != nil {
-			return i, fmt.Errorf("%s: %w", st.name, err)
+	for i := range n {
+		if err := workOne(ctx, s, i); err != nil {
+			return i, fmt.Errorf("%s: %w", steps()[i].name, err)
 		}
 	}
 	return n, nil
+}
+
+// workOne carries out one step.
+func workOne(ctx context.Context, s *maildir.Store, i int) error {
+	a, err := s.Open(ctx, "alice")
+	if err != nil {
+		return err
+	}
+	inbox, err := store.MailboxByName(ctx, a, store.Inbox)
+	if err != nil {
+		return err
+	}
+	once := fmt.Sprint(i)
+	if op := steps()[i].op; op != nil {
+		_, err = a.Apply(ctx, store.Change{Once: once, Ops: []store.Op{op(inbox.ID)}})
+	} else {
+		_, err = store.AppendMessage(ctx, s, a, once, store.NewMessage{
+			Mailbox: inbox.ID, Body: strings.NewReader(body(i)), BodySize: -1, Prefix: []byte("P: 1\r\n"),
+			Received: time.Unix(1_800_000_000+int64(i), 0),
+		})
+	}
+	return err
 }
 
 // dump says all that matters of an account but for ModSeqs and random numbers.
