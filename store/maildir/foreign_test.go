@@ -13,14 +13,17 @@ import (
 
 // tree is an account on the real file system, as another program sees it.
 type tree struct {
-	t   *testing.T
-	dir string
-	s   *maildir.Store
-	a   store.Account
+	t    *testing.T
+	dir  string
+	utf8 bool
+	s    *maildir.Store
+	a    store.Account
 }
 
-func newTree(t *testing.T) *tree {
-	x := &tree{t: t, dir: filepath.Join(t.TempDir(), "mail")}
+func newTree(t *testing.T) *tree { return newTreeWith(t, false) }
+
+func newTreeWith(t *testing.T, utf8 bool) *tree {
+	x := &tree{t: t, dir: filepath.Join(t.TempDir(), "mail"), utf8: utf8}
 	x.open()
 	if err := x.s.Create(t.Context(), "alice@example.org", store.AccountInfo{}); err != nil {
 		t.Fatal(err)
@@ -30,7 +33,7 @@ func newTree(t *testing.T) *tree {
 }
 
 func (x *tree) open() {
-	s, err := maildir.Open(x.dir, memblob.New(), maildir.Options{ScanInterval: -1})
+	s, err := maildir.Open(x.dir, memblob.New(), maildir.Options{ScanInterval: -1, UTF8: x.utf8})
 	if err != nil {
 		x.t.Fatal(err)
 	}

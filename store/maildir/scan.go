@@ -67,6 +67,7 @@ func (s *scan) take() store.ModSeq {
 type seenFile struct {
 	base, letters string
 	inNew         bool
+	also          string // letters of a second name that was removed
 }
 
 // stamp is when the directories of a mailbox last changed.
@@ -157,8 +158,7 @@ func (s *scan) files(id store.MailboxID, files []seenFile, kw *keywords) error {
 	return nil
 }
 
-// listFiles returns the files of a Maildir. One that is in new/ and cur/, as a
-// crash leaves it between two steps of settle, loses the name in new/.
+// listFiles returns the files of a Maildir, each once.
 func (a *account) listFiles(dir string) ([]seenFile, error) {
 	var out []seenFile
 	at := make(map[string]int)
@@ -172,15 +172,11 @@ func (a *account) listFiles(dir string) ([]seenFile, error) {
 				continue
 			}
 			base, letters := splitName(e.Name())
-			f := seenFile{base, letters, sub == "new"}
-			i, twice := at[base]
-			if twice && out[i].inNew && !f.inNew {
-				if err := a.dropName(dir, out[i]); err != nil {
+			f := seenFile{base: base, letters: letters, inNew: sub == "new"}
+			if i, twice := at[base]; twice {
+				if out[i], err = a.oneName(dir, out[i], f); err != nil {
 					return nil, err
 				}
-			}
-			if twice {
-				out[i] = f
 				continue
 			}
 			at[base] = len(out)
@@ -190,11 +186,24 @@ func (a *account) listFiles(dir string) ([]seenFile, error) {
 	return out, nil
 }
 
-func (a *account) dropName(dir string, f seenFile) error {
-	if err := a.s.fs.SyncDir(a.path(dir, "cur")); err != nil {
-		return err
+// oneName leaves one of two names that were seen of one file. When another
+// program and we move a file out of new/ at the same time, it has two in cur/,
+// and the flags of both count.
+func (a *account) oneName(dir string, old, now seenFile) (seenFile, error) {
+	if old.letters == now.letters && old.inNew == now.inNew {
+		return now, nil
 	}
-	return ignoreMissing(a.s.fs.Remove(a.path(dir, pathOf(f.base, f.letters, true))))
+	path := a.path(dir, pathOf(old.base, old.letters, old.inNew))
+	for name, f := range map[string]seenFile{path: now, a.path(dir, pathOf(now.base, now.letters, now.inNew)): old} {
+		if _, err := a.s.fs.Stat(name); err != nil { // it was a rename that we saw from both sides
+			return f, ignoreMissing(err)
+		}
+	}
+	if err := a.s.fs.SyncDir(a.path(dir, "cur")); err != nil {
+		return now, err
+	}
+	now.also = old.letters
+	return now, ignoreMissing(a.s.fs.Remove(path))
 }
 
 // compare: the file is where it was last seen, or where we wanted it, or
@@ -203,6 +212,9 @@ func (s *scan) compare(id store.MailboxID, m *message, f seenFile, kw *keywords)
 	wanted := lettersOf(m, kw)
 	atPlace := f.letters == wanted && f.inNew == (m.inNew && wanted == "")
 	lastSeen := f.letters == m.letters && f.inNew == m.inNew && !m.staged
+	if f.also != "" {
+		atPlace, lastSeen = false, false
+	}
 	if atPlace && lastSeen {
 		return
 	}
@@ -210,7 +222,7 @@ func (s *scan) compare(id store.MailboxID, m *message, f seenFile, kw *keywords)
 	next.staged, next.letters, next.inNew, next.loose = false, f.letters, f.inNew, !f.inNew
 	e := s.edit(id)
 	if !atPlace && !lastSeen && !m.staged {
-		next.Flags, next.Keywords = parseLetters(f.letters, m.Keywords, kw)
+		next.Flags, next.Keywords = parseLetters(f.letters+f.also, m.Keywords, kw)
 		if next.Flags != m.Flags || !slices.Equal(next.Keywords, m.Keywords) {
 			next.ModSeq = s.take()
 			rows.Count(&e.Mailbox, &m.Message, -1)
@@ -274,7 +286,7 @@ func (s *scan) adopt(id store.MailboxID, f seenFile, kw *keywords) error {
 		m.ThreadID = store.ThreadID(m.EmailID)
 	}
 	s.arrived++
-	m.Flags, m.Keywords = parseLetters(f.letters, nil, kw)
+	m.Flags, m.Keywords = parseLetters(f.letters+f.also, nil, kw)
 	m.UID, m.ModSeq, m.arrival = e.UIDNext, s.take(), s.arrived
 	e.UIDNext, e.HighestModSeq = e.UIDNext+1, m.ModSeq
 	rows.Count(&e.Mailbox, &m.Message, 1)

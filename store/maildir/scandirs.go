@@ -1,6 +1,7 @@
 package maildir
 
 import (
+	"cmp"
 	"errors"
 	"maps"
 	"slices"
@@ -138,33 +139,55 @@ func (t *tx) changedDirs(there map[string]bool) error {
 	return t.renameAll(renamed)
 }
 
-// renameAll gives mailboxes the names of their directories. Those that changed
-// places meet under another name.
+// renameAll gives mailboxes the names of their directories, the levels above
+// first, as those take along what is below. Those that changed places meet
+// under another name, which one keeps where a mailbox that stays is in its way.
 func (t *tx) renameAll(names map[store.MailboxID]string) error {
+	aside := make(map[store.MailboxID]bool)
 	for len(names) > 0 {
-		done := false
-		var stuck store.MailboxID
-		for _, id := range slices.SortedFunc(maps.Keys(names), compareIDs) {
-			dir := t.boxes[id].dir
-			err := t.run(store.PutMailbox{ID: id, Name: names[id]})
-			if errors.Is(err, store.ErrExists) {
-				stuck = id
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			t.edit(id).dir = dir
-			delete(names, id)
-			done = true
+		order := slices.SortedFunc(maps.Keys(names), func(x, y store.MailboxID) int {
+			return cmp.Compare(names[x], names[y])
+		})
+		done, err := t.renameFree(names, order)
+		if err != nil {
+			return err
 		}
-		if !done {
-			if err := t.run(store.PutMailbox{ID: stuck, Name: "mailstead " + store.NewMailboxID().String()}); err != nil {
-				return err
-			}
+		if done {
+			continue
+		}
+		stuck := order[0]
+		if aside[stuck] {
+			delete(names, stuck)
+			continue
+		}
+		aside[stuck] = true
+		if err := t.run(store.PutMailbox{ID: stuck, Name: "mailstead " + stuck.String()}); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// renameFree renames those whose name nobody has; done: there was one.
+func (t *tx) renameFree(names map[store.MailboxID]string, order []store.MailboxID) (done bool, err error) {
+	var waiting []string
+	for _, id := range order {
+		name := names[id]
+		if slices.ContainsFunc(waiting, func(above string) bool { return store.IsBelow(name, above) }) {
+			continue
+		}
+		err := t.run(store.PutMailbox{ID: id, Name: name})
+		if errors.Is(err, store.ErrExists) {
+			waiting = append(waiting, name)
+			continue
+		}
+		if err != nil {
+			return done, err
+		}
+		delete(names, id)
+		done = true
+	}
+	return done, nil
 }
 
 // adoptDir makes a mailbox of a directory that another program made.
