@@ -19,3 +19,9 @@ func DirName(name string, utf8 bool) string            { return dirName(&store.M
 func MailboxName(dir string, utf8 bool) (string, bool) { return mailboxName(dir, utf8) }
 func AccountDir(id store.AccountID) string             { return accountDir(id) }
 func AccountOf(d string) (store.AccountID, bool)       { return accountOf(d) }
+
+// Files puts a store on another file system.
+func (o Options) Files(f vfs.FS) Options {
+	o.files = f
+	return o
+}

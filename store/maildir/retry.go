@@ -3,13 +3,15 @@ package maildir
 import (
 	"errors"
 	"io/fs"
+	"os"
 	"syscall"
 
 	"github.com/mailstead/mailstead/internal/vfs"
 )
 
-// retryFS tries again what failed because an NFS server has replaced the file
-// or directory that a name stood for (ESTALE).
+// retryFS is a file system that may be NFS. What failed because the server has
+// replaced the file or directory that a name stood for (ESTALE) is tried again,
+// and a link that was made although its answer was lost is one that was made.
 type retryFS struct{ vfs.FS }
 
 const staleTries = 3
@@ -21,6 +23,11 @@ func again[T any](f func() (T, error)) (v T, err error) {
 		}
 	}
 	return v, err
+}
+
+func againErr(f func() error) error {
+	_, err := again(func() (struct{}, error) { return struct{}{}, f() })
+	return err
 }
 
 func (r retryFS) OpenFile(name string, flag int, perm fs.FileMode) (vfs.File, error) {
@@ -35,12 +42,33 @@ func (r retryFS) Stat(name string) (fs.FileInfo, error) {
 	return again(func() (fs.FileInfo, error) { return r.FS.Stat(name) })
 }
 
-func (r retryFS) Rename(from, to string) error {
-	_, err := again(func() (struct{}, error) { return struct{}{}, r.FS.Rename(from, to) })
-	return err
+func (r retryFS) MkdirAll(name string, perm fs.FileMode) error {
+	return againErr(func() error { return r.FS.MkdirAll(name, perm) })
 }
 
+func (r retryFS) SyncDir(name string) error {
+	return againErr(func() error { return r.FS.SyncDir(name) })
+}
+
+func (r retryFS) Rename(from, to string) error {
+	return againErr(func() error { return r.FS.Rename(from, to) })
+}
+
+func (r retryFS) Remove(name string) error {
+	return againErr(func() error { return r.FS.Remove(name) })
+}
+
+// Link believes the file and not the answer: a request that the client sent
+// twice fails the second time (open(2) on O_EXCL and NFS).
 func (r retryFS) Link(from, to string) error {
-	_, err := again(func() (struct{}, error) { return struct{}{}, r.FS.Link(from, to) })
+	err := againErr(func() error { return r.FS.Link(from, to) })
+	if err == nil {
+		return nil
+	}
+	a, aerr := r.Stat(from)
+	b, berr := r.Stat(to)
+	if aerr == nil && berr == nil && os.SameFile(a, b) {
+		return nil
+	}
 	return err
 }

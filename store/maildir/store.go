@@ -389,13 +389,16 @@ func (s *Store) forget(st *state, a *account) {
 	}
 }
 
+// readFile reads a small file, again where it was replaced meanwhile.
 func readFile(f vfs.FS, name string) ([]byte, error) {
-	file, err := f.OpenFile(name, os.O_RDONLY, 0)
-	if err != nil {
-		return nil, err
-	}
-	b, err := io.ReadAll(io.LimitReader(file, 1<<20))
-	return b, errors.Join(err, file.Close())
+	return again(func() ([]byte, error) {
+		file, err := f.OpenFile(name, os.O_RDONLY, 0)
+		if err != nil {
+			return nil, err
+		}
+		b, err := io.ReadAll(io.LimitReader(file, 1<<20))
+		return b, errors.Join(err, file.Close())
+	})
 }
 
 // writeFile replaces a small file in one step, durably.
