@@ -91,7 +91,7 @@ func TestSetUpAccounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	users := &login.File{Path: filepath.Join(s.o.data, "passwd")}
-	acct, err := s.engine.Store().Open(t.Context(), "alice@example.org")
+	acct, err := s.engine.store.Open(t.Context(), "alice@example.org")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func TestSetUpAccounts(t *testing.T) {
 		password string
 		changes  bool
 	}{{"one", false}, {"two", true}} {
-		if err := setUpAccounts(t.Context(), users, s.engine.Store(), []account{{"alice@example.org", test.password}}); err != nil {
+		if err := setUpAccounts(t.Context(), users, s.engine.store, []account{{"alice@example.org", test.password}}); err != nil {
 			t.Fatal(err)
 		}
 		rec, err := users.Lookup(t.Context(), "alice@example.org")
@@ -155,7 +155,7 @@ func TestPostmaster(t *testing.T) {
 		if accounts != "" {
 			given = []account{{accounts, "x"}}
 		}
-		d, err := newDirectory(s.o, s.engine.Store(), given)
+		d, err := newDirectory(s.o, s.engine.store, given)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -63,7 +63,7 @@ func smtpLoginError(err error) error {
 // imapConfig is one of the two IMAP listeners.
 func (s *server) imapConfig(implicit bool) imapserver.Config {
 	cfg := imapserver.Config{
-		Store: s.engine.Store(), Views: s.views, TLSConfig: s.cert.config(true), ImplicitTLS: implicit,
+		Store: s.engine.store, Views: s.views, TLSConfig: s.cert.config(true), ImplicitTLS: implicit,
 		AllowPlaintextAuth: s.o.plaintextAuth, Logger: s.log,
 	}
 	cfg.Limits.MaxMessageBytes = maxMessage
@@ -104,7 +104,7 @@ func imapLoginError(err error) error {
 // pop3Config is one of the two POP3 listeners.
 func (s *server) pop3Config(implicit bool) pop3server.Config {
 	cfg := pop3server.Config{
-		Store: s.engine.Store(), Views: s.views, Locks: &s.maildrops, TLSConfig: s.cert.config(true), ImplicitTLS: implicit,
+		Store: s.engine.store, Views: s.views, Locks: &s.maildrops, TLSConfig: s.cert.config(true), ImplicitTLS: implicit,
 		AllowPlaintextAuth: s.o.plaintextAuth, Logger: s.log,
 	}
 	cfg.Limits.MaxConnections = s.o.maxConnections

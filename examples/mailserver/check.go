@@ -21,7 +21,7 @@ func (o *options) check() error {
 	if (o.tlsCert == "") != (o.tlsKey == "") {
 		return errors.New("-tls-cert and -tls-key need each other")
 	}
-	for _, check := range []func() error{o.checkNames, o.checkListeners, o.checkUsers, o.checkRelay} {
+	for _, check := range []func() error{o.checkNames, o.checkListeners, o.checkUsers, o.checkRelay, o.checkStore} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -97,10 +97,6 @@ func (o *options) checkRelay() error {
 // unbuilt refuses the flags whose part does not exist yet.
 func (o *options) unbuilt() error {
 	switch {
-	case o.store != "sqlite:" && o.store != "off":
-		return fmt.Errorf("-store: %q is not supported yet; only sqlite: is", o.store)
-	case o.blobs != "segments:" && o.blobs != "off":
-		return fmt.Errorf("-blobs: %q is not supported yet; only segments: is", o.blobs)
 	case o.journal != "" && o.journal != "off":
 		return errors.New("-journal is not supported yet")
 	case len(o.dkim) > 0 && o.dkim[0] != "off":

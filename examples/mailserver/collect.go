@@ -13,8 +13,8 @@ const collectEvery = time.Hour
 // collector frees the bodies that neither the store nor the queue holds.
 func (s *server) collector() *blob.Collector {
 	return &blob.Collector{
-		Blobs:   s.engine.Blobs(),
-		Holders: []blob.Holder{s.engine.Store(), s.storage},
+		Blobs:   s.engine.blobs,
+		Holders: []blob.Holder{s.engine.store, s.engine.queue},
 		Logger:  s.log,
 	}
 }
@@ -34,7 +34,10 @@ func (s *server) collect(ctx context.Context) {
 			s.log.Error("cannot free bodies", "error", err)
 			continue
 		}
-		if _, err := s.engine.Blobs().Compact(ctx); err != nil && ctx.Err() == nil {
+		if s.engine.compact == nil {
+			continue
+		}
+		if err := s.engine.compact(ctx); err != nil && ctx.Err() == nil {
 			s.log.Error("cannot compact", "error", err)
 		}
 	}

@@ -17,7 +17,7 @@ func TestCollect(t *testing.T) {
 		t.Fatal(err)
 	}
 	commit := func(text string) blob.Ref {
-		w, err := s.engine.Blobs().Create(t.Context(), -1)
+		w, err := s.engine.blobs.Create(t.Context(), -1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -35,10 +35,10 @@ func TestCollect(t *testing.T) {
 		ID: "job", Message: "message", Destination: s.queue.Router.Key(to), Blob: queued, Size: 13,
 		Recipients: []queue.Recipient{{Recipient: smtp.Recipient{ForwardPath: to}}},
 	}
-	if err := s.storage.Put(t.Context(), job); err != nil {
+	if err := s.engine.queue.Put(t.Context(), job); err != nil {
 		t.Fatal(err)
 	}
-	acct, err := s.engine.Store().Open(t.Context(), "alice@example.org")
+	acct, err := s.engine.store.Open(t.Context(), "alice@example.org")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestCollect(t *testing.T) {
 		t.Fatal(err)
 	}
 	for ref, want := range map[blob.Ref]bool{queued: true, delivered: true, orphan: false} {
-		b, err := s.engine.Blobs().Open(t.Context(), ref)
+		b, err := s.engine.blobs.Open(t.Context(), ref)
 		if (err == nil) != want {
 			t.Errorf("%s: %v, want kept %v", ref, err, want)
 		}

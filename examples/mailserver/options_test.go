@@ -59,6 +59,7 @@ func TestOptionsSources(t *testing.T) {
 			[]any{"env", "x@y.z:3"},
 		},
 		{"off for what is not built", nil, []string{"-journal", "off", "-dkim", "off"}, func(o *options) any { return o.journal }, "off"},
+		{"default engine", nil, []string{"-store", "off", "-blobs", "off"}, func(o *options) any { return o.store + " " + o.blobs }, "sqlite: segments:"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -102,8 +103,11 @@ func TestOptionsRefused(t *testing.T) {
 		{"-relay", "host"},
 		{"-relay-user", "a:b"},
 		{"-resolver", "9.9.9.9"},
-		{"-store", "postgres://x"},
-		{"-blobs", "s3://x"},
+		{"-store", "nonsense://u:secret@x"},
+		{"-store", "secret"},
+		{"-store", "sqlite:secret"},
+		{"-blobs", "nonsense://u:secret@x"},
+		{"-blobs", "secret"},
 		{"-journal", "a@b.c"},
 		{"-dkim", "a:b:c"},
 		{"-config", write(t, "nonsense = 1")},

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"path/filepath"
 	"sync"
 
 	"github.com/mailstead/mailstead/auth/login"
@@ -15,10 +14,8 @@ import (
 	"github.com/mailstead/mailstead/imap/imapserver"
 	"github.com/mailstead/mailstead/pop3/pop3server"
 	"github.com/mailstead/mailstead/queue"
-	"github.com/mailstead/mailstead/queue/sqlqueue"
 	"github.com/mailstead/mailstead/smtp/smtpserver"
 	"github.com/mailstead/mailstead/store"
-	"github.com/mailstead/mailstead/store/sqlite"
 	"github.com/mailstead/mailstead/store/view"
 )
 
@@ -36,8 +33,7 @@ type server struct {
 	log       *slog.Logger
 	accounts  []account
 	firstRun  bool
-	engine    *sqlite.Engine
-	storage   *sqlqueue.Storage
+	engine    *engine
 	queue     *queue.Queue
 	runner    *queue.Runner
 	views     *view.Views
@@ -62,28 +58,24 @@ func newServer(ctx context.Context, o *options, log *slog.Logger) (_ *server, er
 			s.closeAll()
 		}
 	}()
-	if s.engine, err = sqlite.Open(ctx, o.data, sqlite.Options{}); err != nil {
-		return nil, err
-	}
-	if s.storage, err = sqlqueue.New(ctx, s.engine.DB(), sqlqueue.Options{Logger: log}); err != nil {
+	if s.engine, err = o.kind().open(ctx, o, log); err != nil {
 		return nil, err
 	}
 	if s.cert, err = newCertificate(o, log); err != nil {
 		return nil, fmt.Errorf("certificate: %w", err)
 	}
-	users := &login.File{Path: filepath.Join(o.data, "passwd"), Logger: log}
 	if s.accounts, s.firstRun, err = accountsOf(o); err != nil {
 		return nil, err
 	}
-	if err = setUpAccounts(ctx, users, s.engine.Store(), s.accounts); err != nil {
+	if err = setUpAccounts(ctx, s.engine.users, s.engine.store, s.accounts); err != nil {
 		return nil, err
 	}
-	s.login = &login.Service{Backend: users, Guard: guardOf(o), AllowPlaintext: o.plaintextAuth, Logger: log}
-	if s.directory, err = newDirectory(o, s.engine.Store(), s.accounts); err != nil {
+	s.login = &login.Service{Backend: s.engine.users, Guard: guardOf(o), AllowPlaintext: o.plaintextAuth, Logger: log}
+	if s.directory, err = newDirectory(o, s.engine.store, s.accounts); err != nil {
 		return nil, err
 	}
 	warnForeign(log, s.directory, s.accounts)
-	s.views = view.New(s.engine.Store(), view.Options{})
+	s.views = view.New(s.engine.store, view.Options{})
 	s.compose()
 	return s, s.listen()
 }
@@ -97,7 +89,7 @@ func (s *server) closeAll() {
 		s.views.Close()
 	}
 	if s.engine != nil {
-		s.engine.Close()
+		s.engine.close()
 	}
 }
 
@@ -225,5 +217,5 @@ func (s *server) shutdown() error {
 	wg.Wait()
 	s.stopRunner()
 	s.wg.Wait()
-	return errors.Join(s.views.Close(), s.engine.Close())
+	return errors.Join(s.views.Close(), s.engine.close())
 }

@@ -26,18 +26,18 @@ const maxMessage = 35_000_000
 const mxExtensions = smtpserver.DefaultExtensions | smtpserver.SMTPUTF8
 
 // compose wires queue, router and local delivery. The queue keeps its bodies
-// in the store's own segment files, so a delivered message is written once.
+// where the store has its own, so a delivered message is written once.
 func (s *server) compose() {
 	router := &deliver.Router{
 		Directory: s.directory,
 		IsLocal:   s.directory.IsLocal,
-		Local:     &deliver.LocalDelivery{Store: s.engine.Store(), Directory: s.directory},
+		Local:     &deliver.LocalDelivery{Store: s.engine.store, Directory: s.directory},
 		Remote:    s.nextHops(),
 	}
-	s.queue = &queue.Queue{Storage: s.storage, Blobs: s.engine.Blobs(), Router: router}
+	s.queue = &queue.Queue{Storage: s.engine.queue, Blobs: s.engine.blobs, Router: router}
 	s.runner = &queue.Runner{
 		Queue: s.queue, Router: router, Logger: s.log, DrainTimeout: queueDrainTime,
-		Reporter: &dsn.Reporter{Hostname: s.o.hostname, Blobs: s.engine.Blobs(), RetryUntil: queue.Schedule{}.Expiry},
+		Reporter: &dsn.Reporter{Hostname: s.o.hostname, Blobs: s.engine.blobs, RetryUntil: queue.Schedule{}.Expiry},
 		Workers:  200, Ordered: isLocal,
 	}
 	s.queue.Kick = s.runner.Kick
@@ -131,7 +131,7 @@ func (s *server) submissionConfig(implicit bool) smtpserver.Config {
 func (s *server) lmtpConfig() smtpserver.Config {
 	cfg := s.smtpConfig()
 	cfg.LMTP = true
-	cfg.Receiver = smtp.Chain(&deliver.LocalDelivery{Store: s.engine.Store(), Directory: s.directory},
+	cfg.Receiver = smtp.Chain(&deliver.LocalDelivery{Store: s.engine.store, Directory: s.directory},
 		deliver.Gate(s.directory, nil),
 		smtppolicy.Received(s.o.hostname),
 		smtppolicy.EditHeader(smtppolicy.Limits{}, smtppolicy.LoopLimit(0)),
@@ -144,7 +144,10 @@ const reserve = 64 << 20
 
 // admit refuses a message that the disk may not hold (RFC 5321 §4.2.2, 452).
 func (s *server) admit(_ context.Context, size int64) error {
-	free, err := s.engine.Blobs().Free()
+	if s.engine.free == nil {
+		return nil
+	}
+	free, err := s.engine.free()
 	if err == nil && free < uint64(size)+reserve {
 		return smtp.Errorf(452, smtp.EnhancedCode{Class: 4, Subject: 3, Detail: 1}, "Insufficient system storage")
 	}
