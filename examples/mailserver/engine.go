@@ -46,6 +46,7 @@ type kind struct {
 
 var kinds = [...]kind{
 	{"sqlite:", checkSQLite, openSQLite},
+	{"maildir:", checkMaildir, openMaildir},
 }
 
 // kind is that of -store; nil = there is none of its name.

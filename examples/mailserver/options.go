@@ -74,7 +74,7 @@ func (o *options) flagSet() *flag.FlagSet {
 	fs.StringVar(&o.relay, "relay", "", "smart host `HOST:PORT` for foreign recipients (default: their MX hosts)")
 	fs.StringVar(&o.relayUser, "relay-user", "", "`NAME:PASSWORD` for the smart host")
 	fs.StringVar(&o.resolver, "resolver", "", "DNS resolver `HOST:PORT` (default: the system's)")
-	fs.StringVar(&o.store, "store", "sqlite:", "message store `URL`; sqlite: is the embedded engine")
+	fs.StringVar(&o.store, "store", "sqlite:", "message store `URL`; sqlite: is the embedded engine, maildir:DIR a Maildir++ tree for each account")
 	fs.StringVar(&o.blobs, "blobs", "", "body store `URL`; segments: is the embedded engine (default what goes with -store)")
 	fs.StringVar(&o.journal, "journal", "", "send a journal of all mail to this `address`")
 	fs.StringVar(&o.catchAll, "catch-all", "", "account `address` that takes mail of local domains for nobody else")

@@ -106,6 +106,7 @@ func TestOptionsRefused(t *testing.T) {
 		{"-store", "nonsense://u:secret@x"},
 		{"-store", "secret"},
 		{"-store", "sqlite:secret"},
+		{"-store", "maildir:", "-blobs", "s3://secret"},
 		{"-blobs", "nonsense://u:secret@x"},
 		{"-blobs", "secret"},
 		{"-journal", "a@b.c"},
