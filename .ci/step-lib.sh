@@ -7,7 +7,7 @@ GOFUMPT=mvdan.cc/gofumpt@v0.12.0
 STATICCHECK=honnef.co/go/tools/cmd/staticcheck@v0.8.1
 
 # Debian packages that the interop tests drive.
-PEERS_RUN="swaks libnet-ssleay-perl libauthen-sasl-perl isync mutt msmtp mpop fetchmail curl python3 ca-certificates fuse3"
+PEERS_RUN="swaks libnet-ssleay-perl libauthen-sasl-perl isync mutt msmtp mpop fetchmail curl python3 ca-certificates fuse3 postgresql"
 
 export GOTOOLCHAIN=local # the build never fetches another Go
 

@@ -27,6 +27,7 @@ var (
 	ErrUnknown      = errors.New("store: outcome of the change is unknown")
 	ErrCorrupt      = errors.New("store: damaged")
 	ErrInUse        = errors.New("store: data directory in use by another process")
+	ErrNetworkFS    = errors.New("store: data directory on a network file system")
 	ErrVersion      = errors.New("store: written by a newer version")
 	ErrReadOnly     = errors.New("store: read-only")
 	ErrTemporary    = errors.New("store: temporarily not available")

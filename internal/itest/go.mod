@@ -5,6 +5,8 @@ go 1.26
 require (
 	github.com/mailstead/mailstead v0.0.0
 	github.com/mailstead/mailstead/store/sqlite v0.0.0
+	go.etcd.io/bbolt v1.5.0
+	modernc.org/sqlite v1.56.0
 )
 
 require (
@@ -21,7 +23,6 @@ require (
 	modernc.org/libc v1.74.4 // indirect
 	modernc.org/mathutil v1.7.1 // indirect
 	modernc.org/memory v1.11.0 // indirect
-	modernc.org/sqlite v1.56.0 // indirect
 )
 
 replace github.com/mailstead/mailstead => ../..

@@ -52,7 +52,7 @@ func (s *Storage) byID(ctx context.Context, f queue.Filter) iter.Seq2[columns, e
 		})
 	}
 	where, args := conditions(&f)
-	query := `SELECT ` + columnNames + ` FROM queue_job WHERE ` + where + ` ORDER BY id LIMIT ?`
+	query := `SELECT ` + columnNames + ` FROM queue_job WHERE ` + where + ` ORDER BY id LIMIT CAST(? AS {int})`
 	return sqldb.Pages(func(last *columns) ([]columns, error) {
 		after := f.After
 		if last != nil {

@@ -86,7 +86,7 @@ const lanePage = 256
 // page walks the lanes behind last, which it moves on.
 func (l *look) page(ctx context.Context, last *position) (n int, enough bool, err error) {
 	rows, err := l.s.db.Query(ctx, `SELECT next, dest, rank FROM queue_lane
-		WHERE (next, dest, rank) > (?, ?, ?) AND next < ? ORDER BY next, dest, rank LIMIT ?`,
+		WHERE (next, dest, rank) > (?, ?, ?) AND next < ? ORDER BY next, dest, rank LIMIT CAST(? AS {int})`,
 		last.next, last.dest, last.rank, int64(never), lanePage)
 	if err != nil {
 		return 0, false, err
@@ -108,7 +108,7 @@ func (l *look) page(ctx context.Context, last *position) (n int, enough bool, er
 // lane looks for the first job of a lane behind those that are leased.
 func (l *look) lane(ctx context.Context, n lane, leased int) error {
 	rows, err := sqldb.Collect(ctx, l.s.db, scanDue,
-		`SELECT id, next FROM queue_job WHERE dest = ? AND rank = ? AND next < ? ORDER BY next, id LIMIT ?`,
+		`SELECT id, next FROM queue_job WHERE dest = ? AND rank = ? AND next < ? ORDER BY next, id LIMIT CAST(? AS {int})`,
 		n.dest, n.rank, int64(never), leased+1)
 	if err != nil {
 		return err
@@ -170,7 +170,7 @@ func (s *Storage) candidates(ctx context.Context, dest string, now int64, limit 
 	for _, rank := range ranks {
 		leased := s.leases.inLane(lane{dest, rank})
 		rows, err := sqldb.Collect(ctx, s.db, scanColumns, `SELECT `+columnNames+` FROM queue_job
-			WHERE dest = ? AND rank = ? AND next <= ? ORDER BY next, id LIMIT ?`, dest, rank, now, limit-free+leased)
+			WHERE dest = ? AND rank = ? AND next <= ? ORDER BY next, id LIMIT CAST(? AS {int})`, dest, rank, now, limit-free+leased)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -4,7 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"hash/fnv"
+	"io"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -13,7 +17,7 @@ import (
 type Options struct {
 	Dialect Dialect
 
-	// Write is used through one connection by the committer. Required.
+	// Write is used through one connection by each committer. Required.
 	Write *sql.DB
 
 	// Read serves reads; its pool size bounds how many run at once.
@@ -23,11 +27,20 @@ type Options struct {
 	// MaxBatch bounds the Work of one transaction; zero = 512.
 	MaxBatch int
 
+	// OneKey: a transaction holds Work of one Key only, for databases that
+	// spread keys over machines.
+	OneKey bool
+
+	// Committers is how many transactions run at once, where a database that is
+	// far away would let one wait for its answers; zero = 1. Work with a
+	// Locker goes to them by its Key, all other Work to the first.
+	Committers int
+
 	// Logger gets what no caller can be told; nil = slog.Default().
 	Logger *slog.Logger
 }
 
-// DB is a database with one group committer. All methods may be called from
+// DB is a database with a group committer, or several. All methods may be called from
 // any number of goroutines.
 type DB struct {
 	dialect Dialect
@@ -35,8 +48,8 @@ type DB struct {
 	read    *sql.DB
 	log     *slog.Logger
 
-	waiting  line
-	stopped  chan struct{} // closed when the committer has ended
+	waiting  []*line       // one for each committer
+	stopped  chan struct{} // closed when the committers have ended
 	poisoned atomic.Bool
 	stats    counters
 
@@ -57,7 +70,7 @@ type Stats struct {
 
 type counters struct{ commits, works, reruns atomic.Int64 }
 
-// New makes a DB and starts its committer. Close closes the handles of o too.
+// New makes a DB and starts its committers. Close closes the handles of o too.
 func New(o Options) (*DB, error) {
 	if o.Write == nil {
 		return nil, errors.New("sqldb: Options.Write is required")
@@ -83,10 +96,32 @@ func New(o Options) (*DB, error) {
 		places = max(1, n/2)
 	}
 	db.snapshots = make(chan struct{}, places)
-	db.waiting.init(o.MaxBatch)
-	c := &committer{db: db, ses: session{db: db}}
-	go c.loop()
+	db.start(&o)
 	return db, nil
+}
+
+func (db *DB) start(o *Options) {
+	var running sync.WaitGroup
+	for range max(1, o.Committers) {
+		c := &committer{db: db, waiting: new(line), ses: session{db: db}}
+		c.waiting.init(o.MaxBatch, o.OneKey)
+		db.waiting = append(db.waiting, c.waiting)
+		running.Go(c.loop)
+	}
+	go func() {
+		running.Wait()
+		close(db.stopped)
+	}()
+}
+
+// lineOf is where a Work waits.
+func (db *DB) lineOf(w *Work) *line {
+	if len(db.waiting) == 1 || w.Locker == nil {
+		return db.waiting[0]
+	}
+	h := fnv.New32a()
+	io.WriteString(h, w.Key)
+	return db.waiting[h.Sum32()%uint32(len(db.waiting))]
 }
 
 // Dialect is the database's dialect.
@@ -106,7 +141,7 @@ func (db *DB) Commit(ctx context.Context, w Work) error {
 		return err
 	}
 	it := &item{Work: w, done: make(chan error, 1)}
-	if !db.waiting.put(it) {
+	if !db.lineOf(&w).put(it) {
 		return ErrClosed
 	}
 	return db.dialect.explain(<-it.done)
@@ -115,11 +150,14 @@ func (db *DB) Commit(ctx context.Context, w Work) error {
 // Close lets the Work that waits finish, refuses more, and closes the snapshots
 // that are open and the handles.
 func (db *DB) Close() error {
-	if !db.waiting.close() {
-		<-db.stopped
-		return nil
+	first := false
+	for _, l := range db.waiting {
+		first = l.close() || first
 	}
 	<-db.stopped
+	if !first {
+		return nil
+	}
 	db.mu.Lock()
 	for _, s := range db.stmts {
 		s.Close()
@@ -135,6 +173,13 @@ func (db *DB) Close() error {
 		err = db.read.Close()
 	}
 	return errors.Join(err, db.write.Close())
+}
+
+// Statements are the texts that were run so far, in the dialect's form.
+func (db *DB) Statements() []string {
+	db.mu.RLock()
+	defer db.mu.RUnlock()
+	return slices.Sorted(maps.Values(db.texts))
 }
 
 // text is the query in the dialect's form, computed once.

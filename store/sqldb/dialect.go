@@ -1,6 +1,7 @@
 package sqldb
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
 	"strconv"
@@ -37,9 +38,28 @@ type Dialect struct {
 	// caller's cancellation, which costs some drivers a goroutine each.
 	Uninterrupted bool
 
+	// Now is an expression for the database's clock in microseconds since
+	// 1970, {int}; "" = the clock of the process, where the database has no
+	// other.
+	Now string
+
+	// Reconnects: the database is elsewhere and outlives a connection. What a
+	// COMMIT did whose answer was lost is then found out by reading, so the DB
+	// goes on with a new connection. Else it is poisoned: see I5.
+	Reconnects bool
+
 	// Retry reports that a transaction failed only because of another one
 	// (SQLSTATE 40001) and runs well when it is tried again. nil = never.
 	Retry func(error) bool
+
+	// Lost reports that the connection is gone, and with it a transaction whose
+	// COMMIT was not sent: it runs again on a new connection. nil = never.
+	Lost func(error) bool
+
+	// Aborted reports that a statement failed and that the connection's
+	// transaction can only be rolled back. nil = a statement that fails leaves
+	// the transaction as it was.
+	Aborted func(*sql.Conn) bool
 
 	// Systemic reports an error of the database as a whole (disk full, I/O
 	// error, lost connection), for which no single Work can be blamed.
@@ -100,10 +120,15 @@ func (d *Dialect) explain(err error) error {
 		return err
 	case is(d.Corrupt, err):
 		return fmt.Errorf("%w: %w", ErrCorrupt, err)
-	case is(d.Systemic, err):
+	case d.whole(err):
 		return fmt.Errorf("%w: %w", ErrSystemic, err)
 	}
 	return err
+}
+
+// whole reports an error for which no single Work can be blamed.
+func (d *Dialect) whole(err error) bool {
+	return is(d.Systemic, err) || is(d.Lost, err) || is(d.Retry, err)
 }
 
 func is(f func(error) bool, err error) bool { return f != nil && f(err) }

@@ -14,6 +14,7 @@ func (it *item) large() bool { return it.Cost > Large }
 // line holds the Work that waits, one lane a key, and hands it out in turn.
 type line struct {
 	max   int
+	alone bool // a batch holds Work of one key
 	mu    sync.Mutex
 	more  sync.Cond // signalled when Work came or the line was closed
 	lanes map[string]*lane
@@ -26,8 +27,8 @@ type lane struct {
 	items []*item
 }
 
-func (l *line) init(maxBatch int) {
-	l.max = maxBatch
+func (l *line) init(maxBatch int, alone bool) {
+	l.max, l.alone = maxBatch, alone
 	l.more.L = &l.mu
 	l.lanes = make(map[string]*lane)
 }
@@ -68,6 +69,9 @@ func (l *line) take(dst []*item) []*item {
 	for len(l.turn) == 0 && !l.done {
 		l.more.Wait()
 	}
+	if l.alone && len(l.turn) > 0 {
+		return l.takeLane(dst)
+	}
 	large := false
 	var kept []*lane // lanes whose next item is a second large one
 	for len(l.turn) > 0 && len(dst) < l.max {
@@ -88,5 +92,25 @@ func (l *line) take(dst []*item) []*item {
 		}
 	}
 	l.turn = append(kept, l.turn...)
+	return dst
+}
+
+// takeLane takes a batch of one lane, up to a second large item.
+func (l *line) takeLane(dst []*item) []*item {
+	n := l.turn[0]
+	l.turn = l.turn[1:]
+	large := false
+	for len(n.items) > 0 && len(dst) < l.max && !(large && n.items[0].large()) {
+		it := n.items[0]
+		large = large || it.large()
+		dst = append(dst, it)
+		n.items[0] = nil
+		n.items = n.items[1:]
+	}
+	if len(n.items) > 0 {
+		l.turn = append(l.turn, n)
+	} else {
+		delete(l.lanes, n.key)
+	}
 	return dst
 }

@@ -2,6 +2,7 @@ package sqldb
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -13,6 +14,9 @@ type Migration []string
 // len(steps), in one transaction that excludes other writers. Steps that were
 // carried out before are skipped. ErrVersion: the tables are newer.
 func (db *DB) Migrate(ctx context.Context, component string, steps []Migration) error {
+	if err := db.makeVersions(ctx); err != nil {
+		return err
+	}
 	return db.Commit(ctx, Work{Key: "migrate", Do: func(tx *Tx) error {
 		if s := db.dialect.LockSchema; s != "" {
 			if _, err := tx.ExecOnce(s); err != nil {
@@ -36,8 +40,28 @@ func (db *DB) Migrate(ctx context.Context, component string, steps []Migration) 
 	}})
 }
 
+// makeVersions makes the table that LockSchema locks. Of processes that make it
+// at once, some databases let all but one fail; then it is there.
+func (db *DB) makeVersions(ctx context.Context) (err error) {
+	if db.dialect.LockSchema == "" {
+		return nil
+	}
+	for range 3 {
+		err = db.Commit(ctx, Work{Key: "migrate", Do: func(tx *Tx) error {
+			_, err := tx.ExecOnce(sqlVersions)
+			return err
+		}})
+		if err == nil || errors.Is(err, ErrSystemic) || errors.Is(err, ErrClosed) {
+			break
+		}
+	}
+	return err
+}
+
+const sqlVersions = `CREATE TABLE IF NOT EXISTS schema_version (component {text} PRIMARY KEY, version {int} NOT NULL)`
+
 func version(tx *Tx, component string) (int64, error) {
-	_, err := tx.ExecOnce(`CREATE TABLE IF NOT EXISTS schema_version (component {text} PRIMARY KEY, version {int} NOT NULL)`)
+	_, err := tx.ExecOnce(sqlVersions)
 	if err != nil {
 		return 0, err
 	}

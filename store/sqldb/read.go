@@ -22,12 +22,39 @@ func (db *DB) Query(ctx context.Context, query string, args ...any) (*sql.Rows, 
 	if db.dialect.Uninterrupted {
 		ctx = context.WithoutCancel(ctx)
 	}
+	rows, err := db.query(ctx, query, args)
+	for lost := 0; is(db.dialect.Lost, err) && lost < maxLost && ctx.Err() == nil; lost++ {
+		rows, err = db.query(ctx, query, args)
+	}
+	return rows, db.explain(ctx, err)
+}
+
+func (db *DB) query(ctx context.Context, query string, args []any) (*sql.Rows, error) {
 	st, err := db.readStmt(ctx, query)
 	if err != nil {
-		return nil, db.dialect.explain(err)
+		return nil, err
 	}
-	rows, err := st.QueryContext(ctx, args...)
-	return rows, db.dialect.explain(err)
+	return st.QueryContext(ctx, args...)
+}
+
+// explain is Dialect.explain for a read with this ctx.
+func (db *DB) explain(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil && !db.dialect.Uninterrupted {
+		return ctx.Err()
+	}
+	return db.dialect.explain(err)
+}
+
+// explained adds the sentinels of this package to an error of rows of q; those
+// of a Tx are Commit's to explain.
+func explained(ctx context.Context, q Querier, err error) error {
+	switch q := q.(type) {
+	case *DB:
+		return q.explain(ctx, err)
+	case *Snapshot:
+		return q.db.explain(ctx, err)
+	}
+	return err
 }
 
 func (db *DB) readStmt(ctx context.Context, query string) (*sql.Stmt, error) {
@@ -75,7 +102,7 @@ func Collect[T any](ctx context.Context, q Querier, scan func(*sql.Rows) (T, err
 		}
 		out = append(out, t)
 	}
-	return out, rows.Err()
+	return out, explained(ctx, q, rows.Err())
 }
 
 // Each runs a query and calls scan for every row. Until it returns it holds a
@@ -92,7 +119,7 @@ func Each(ctx context.Context, q Querier, scan func(*sql.Rows) error, query stri
 			return err
 		}
 	}
-	return rows.Err()
+	return explained(ctx, q, rows.Err())
 }
 
 // One is Collect for the first row; ok is false when there is none.
@@ -104,7 +131,7 @@ func One[T any](ctx context.Context, q Querier, scan func(*sql.Rows) (T, error),
 	}
 	defer rows.Close()
 	if !rows.Next() {
-		return t, false, rows.Err()
+		return t, false, explained(ctx, q, rows.Err())
 	}
 	t, err = scan(rows)
 	return t, err == nil, err

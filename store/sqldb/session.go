@@ -28,6 +28,16 @@ func (s *session) stmt(query string) (*sql.Stmt, error) {
 
 // begin opens a transaction, on a new connection where there is none.
 func (s *session) begin() error {
+	kept := s.conn != nil
+	err := s.open()
+	if err != nil && kept && is(s.db.dialect.Lost, err) { // since the last batch
+		err = s.open()
+	}
+	return err
+}
+
+// open begins a transaction on the connection, or makes one.
+func (s *session) open() error {
 	if s.conn == nil {
 		conn, err := s.db.write.Conn(context.Background())
 		if err != nil {
@@ -35,11 +45,15 @@ func (s *session) begin() error {
 		}
 		s.conn, s.stmts = conn, make(map[string]*sql.Stmt)
 	}
-	if err := s.run(s.db.dialect.Begin, "BEGIN"); err != nil {
-		s.drop()
-		return err
+	// COMMIT is prepared here, so that its error is that of COMMIT itself.
+	_, err := s.stmt(s.text(s.db.dialect.Commit, "COMMIT"))
+	if err == nil {
+		err = s.run(s.db.dialect.Begin, "BEGIN")
 	}
-	return nil
+	if err != nil {
+		s.drop()
+	}
+	return err
 }
 
 func (s *session) commit() error { return s.run(s.db.dialect.Commit, "COMMIT") }
@@ -52,11 +66,21 @@ func (s *session) rollback() {
 	}
 }
 
-func (s *session) run(text, fallback string) error {
+func (s *session) text(text, fallback string) string {
 	if text == "" {
-		text = fallback
+		return fallback
 	}
-	st, err := s.stmt(text)
+	return text
+}
+
+// aborted reports that the transaction can only be rolled back.
+func (s *session) aborted() bool {
+	f := s.db.dialect.Aborted
+	return f != nil && f(s.conn)
+}
+
+func (s *session) run(text, fallback string) error {
+	st, err := s.stmt(s.text(text, fallback))
 	if err != nil {
 		return err
 	}

@@ -38,7 +38,7 @@ func (db *DB) Snapshot(ctx context.Context) (*Snapshot, error) {
 	conn, err := db.read.Conn(ctx)
 	if err != nil {
 		<-db.snapshots
-		return nil, db.dialect.explain(err)
+		return nil, db.explain(ctx, err)
 	}
 	s := &Snapshot{db: db, conn: conn}
 	if !s.register(true) {
@@ -56,7 +56,7 @@ func (db *DB) Snapshot(ctx context.Context) (*Snapshot, error) {
 	}
 	if err != nil {
 		s.Close()
-		return nil, db.dialect.explain(err)
+		return nil, db.explain(ctx, err)
 	}
 	return s, nil
 }
@@ -71,7 +71,7 @@ func (s *Snapshot) Query(ctx context.Context, query string, args ...any) (*sql.R
 		ctx = context.WithoutCancel(ctx)
 	}
 	rows, err := s.conn.QueryContext(ctx, s.db.text(query), args...)
-	return rows, s.db.dialect.explain(err)
+	return rows, s.db.explain(ctx, err)
 }
 
 // Close ends the transaction and gives the connection back. A read that runs

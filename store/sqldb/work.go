@@ -3,6 +3,7 @@ package sqldb
 import (
 	"context"
 	"database/sql"
+	"time"
 )
 
 // Large is the Cost above which a Work is large: one of them at most is part
@@ -18,6 +19,10 @@ type Work struct {
 	// Cost is about how many rows of mail it touches; zero = 1.
 	Cost int
 
+	// Locker locks in the database what Key names before any Do of the batch
+	// runs, against other processes; nil = nothing has to be locked.
+	Locker Locker
+
 	// Do makes the change. It runs on the committer's goroutine and blocks
 	// all other writes, so it does nothing but use tx. An error leaves the
 	// database as if it never ran, at no cost for others when nothing was
@@ -26,6 +31,16 @@ type Work struct {
 	// Do may run more than once, each time on a database that knows nothing
 	// of the run before. Its results count when Commit returns nil.
 	Do func(tx *Tx) error
+}
+
+// Locker locks rows against other processes that change them too.
+type Locker interface {
+	// Lock locks what the keys name until the transaction ends, and looks
+	// whether what is known of it in memory still holds. The keys are those of
+	// the Work in the batch, ascending, each once: batches of several
+	// processes that lock in this order never wait for each other in a circle.
+	// An error fails the whole batch.
+	Lock(tx *Tx, keys []string) error
 }
 
 // Tx is the transaction of a batch as one Work sees it. It is valid until Do
@@ -72,6 +87,17 @@ func (tx *Tx) Query(_ context.Context, query string, args ...any) (*sql.Rows, er
 		return nil, err
 	}
 	return st.QueryContext(context.Background(), args...)
+}
+
+// Now is the time by the database's clock where it has one, which all
+// processes share.
+func (tx *Tx) Now() (time.Time, error) {
+	now := tx.ses.db.dialect.Now
+	if now == "" {
+		return time.Now(), nil
+	}
+	n, _, err := One(tx.Context(), tx, Int64, `SELECT `+now)
+	return time.UnixMicro(n), err
 }
 
 // Wrote marks that Do changed state which BeforeCommit will write: from now on

@@ -150,15 +150,20 @@ func BenchmarkFlags(b *testing.B) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	for i := 0; b.Loop(); i++ {
-		for first := 1; first <= large; first += store.MaxChange {
-			set := store.UIDSet{{First: store.UID(first), Last: store.UID(first + store.MaxChange - 1)}}
-			op := store.SetFlags{Mailbox: w.inbox, UIDs: set, Mode: store.FlagsMode(i % 2), Flags: store.Flagged}
-			if _, err := w.a.Apply(context.Background(), store.Change{Ops: []store.Op{op}}); err != nil {
-				b.Fatal(err)
-			}
-		}
+		w.flagAll(b, store.FlagsMode(i%2))
 	}
 	perMessage(b)
+}
+
+// flagAll changes a flag of all messages of a large mailbox.
+func (w *writer) flagAll(b *testing.B, mode store.FlagsMode) {
+	for first := 1; first <= large; first += store.MaxChange {
+		set := store.UIDSet{{First: store.UID(first), Last: store.UID(first + store.MaxChange - 1)}}
+		op := store.SetFlags{Mailbox: w.inbox, UIDs: set, Mode: mode, Flags: store.Flagged}
+		if _, err := w.a.Apply(context.Background(), store.Change{Ops: []store.Op{op}}); err != nil {
+			b.Error(err)
+		}
+	}
 }
 
 func perMessage(b *testing.B) {

@@ -17,6 +17,10 @@
 // but lose acknowledged changes in a power cut. The directory is synced after
 // files were made in it, so that they have their names after a power cut.
 //
+// A directory on a network file system is refused with store.ErrNetworkFS:
+// neither the shared memory of the WAL nor the lock nor a sync can be relied on
+// there. Options.AllowNetworkFS opens it all the same.
+//
 // While a store.Snapshot is open SQLite cannot start its WAL anew, which grows
 // by what is written meanwhile; sqlstore.Options.SnapshotFor bounds that.
 //

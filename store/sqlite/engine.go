@@ -37,11 +37,14 @@ type Engine struct {
 // Open opens the data directory dir, and makes what is missing. It owns the
 // directory until Close: store.ErrInUse names the process that owns it now.
 // store.ErrVersion: a newer version of the program wrote here; store.ErrCorrupt:
-// something is damaged or missing, and the text says what to do. ctx bounds
-// Open only.
+// something is damaged or missing; store.ErrNetworkFS: dir lies on a network
+// file system. The text says what to do. ctx bounds Open only.
 func Open(ctx context.Context, dir string, o Options) (*Engine, error) {
 	o.setDefaults()
 	if err := makeDir(dir); err != nil {
+		return nil, fmt.Errorf("sqlite: %w", err)
+	}
+	if err := checkFileSystem(dir, &o); err != nil {
 		return nil, fmt.Errorf("sqlite: %w", err)
 	}
 	lock, err := lockFile(filepath.Join(dir, lockName))

@@ -121,7 +121,8 @@ func TestMigrated(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	shell(t, s.dir, `DROP TABLE hold; DROP TABLE maildrop; UPDATE schema_version SET version = 1 WHERE component = 'store'`)
+	shell(t, s.dir, `DROP TABLE hold; DROP TABLE maildrop;
+		DROP INDEX account_dropped; ALTER TABLE account DROP COLUMN version; UPDATE schema_version SET version = 1 WHERE component = 'store'`)
 	s = open(t, s.dir)
 	a, err := s.Open(t.Context(), "alice")
 	if err != nil {

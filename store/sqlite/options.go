@@ -24,6 +24,11 @@ type Options struct {
 	// Synchronous is how SQLite syncs. Zero = Full, the only value for mail.
 	Synchronous Synchronous
 
+	// AllowNetworkFS opens a directory on a network file system too. Its
+	// locks and its syncs are then what the file server makes of them: mail
+	// that was acknowledged may be lost.
+	AllowNetworkFS bool
+
 	// Store and Blobs are the options of the layers.
 	Store sqlstore.Options
 	Blobs segment.Options
@@ -31,6 +36,9 @@ type Options struct {
 	// Logger is used by all layers that have none of their own; nil =
 	// slog.Default().
 	Logger *slog.Logger
+
+	// fileSystem names the file system of a directory; tests replace it.
+	fileSystem func(dir string) string
 }
 
 // Synchronous is SQLite's setting of that name.
@@ -53,6 +61,9 @@ func (s Synchronous) pragma() int {
 }
 
 func (o *Options) setDefaults() {
+	if o.fileSystem == nil {
+		o.fileSystem = fileSystemOf
+	}
 	if o.Readers <= 0 {
 		o.Readers = 8
 	}

@@ -20,6 +20,7 @@ type account struct {
 
 	// The committer's; nobody else looks.
 	info     store.AccountInfo
+	version  int64 // of the row
 	modSeq   store.ModSeq
 	purged   store.ModSeq
 	validity store.UIDValidity // the last one given out
@@ -30,8 +31,9 @@ type account struct {
 	names    map[string]*box // those that are there
 	held     []store.Hold    // by name
 	dirty    []*box          // changed since they were published
-	touched  bool            // changed in this batch
 	dropped  bool
+
+	touched atomic.Bool // changed in this batch
 
 	ready atomic.Bool // pub was filled
 	mu    sync.RWMutex
@@ -40,6 +42,7 @@ type account struct {
 
 // published is an account as of the last commit; guarded by account.mu.
 type published struct {
+	version int64
 	info    store.AccountInfo
 	modSeq  store.ModSeq
 	purged  store.ModSeq
@@ -70,25 +73,30 @@ type box struct {
 // batch is undone.
 func (s *Store) touch(tx *sqldb.Tx, a *account) {
 	tx.Wrote()
-	if a.touched {
+	if a.touched.Swap(true) {
 		return
 	}
-	a.touched = true
+	s.keep(a)
 	tx.BeforeCommit(func(tx *sqldb.Tx) error { return s.flush(tx, a) })
-	tx.OnRollback(func() { a.touched = false; s.forget(a) })
-	tx.AfterCommit(func() { s.publish(a) })
+	tx.OnRollback(func() { a.touched.Store(false); s.forget(a) })
+	tx.AfterCommit(func() {
+		if s.publish(a) {
+			s.tell(a.num)
+		}
+	})
 }
 
 // publish shows the committed state to readers and wakes those who wait.
-func (s *Store) publish(a *account) {
-	a.touched = false
-	grown := a.show()
+func (s *Store) publish(a *account) (grown bool) {
+	a.touched.Store(false)
+	grown = a.show()
 	if a.dropped {
 		s.forget(a)
 	}
 	if grown {
 		s.wake.notify(a.num)
 	}
+	return grown
 }
 
 // show copies the working state to what readers see, and reports whether they
@@ -96,7 +104,12 @@ func (s *Store) publish(a *account) {
 func (a *account) show() (grown bool) {
 	a.mu.Lock()
 	p := &a.pub
+	if p.version > a.version { // a reader saw what another node did since
+		a.mu.Unlock()
+		return false
+	}
 	grown = p.modSeq != a.modSeq || p.dropped != a.dropped
+	p.version = a.version
 	p.info, p.modSeq, p.purged, p.usage, p.dropped = a.info, a.modSeq, a.purged, a.usage, a.dropped
 	p.usage.Limits = a.info.Limits
 	if p.boxes == nil {

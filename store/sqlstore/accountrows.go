@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"time"
 
 	"github.com/mailstead/mailstead/store"
@@ -30,9 +32,7 @@ func (s *Store) create(ctx context.Context, id store.AccountID, info store.Accou
 		return err
 	}
 	info.ID = id
-	return s.db.Commit(ctx, sqldb.Work{Key: "a:" + string(id), Do: func(tx *sqldb.Tx) error {
-		return s.createIn(tx, info)
-	}})
+	return s.db.Commit(ctx, s.work(id, 0, func(tx *sqldb.Tx) error { return s.createIn(tx, info) }))
 }
 
 func (s *Store) createIn(tx *sqldb.Tx, info store.AccountInfo) error {
@@ -42,20 +42,20 @@ func (s *Store) createIn(tx *sqldb.Tx, info store.AccountInfo) error {
 	case err != store.ErrNoAccount:
 		return err
 	}
-	last, _, err := sqldb.One(tx.Context(), tx, sqldb.Int64, `SELECT COALESCE(MAX(id), 0) FROM account`)
+	num, err := s.newNumber(tx)
 	if err != nil {
 		return err
 	}
 	// A name that comes back is given no UIDVALIDITY that it had before.
 	validity, _, err := sqldb.One(tx.Context(), tx, sqldb.Int64,
-		`SELECT COALESCE(MAX(validity), 0) FROM account WHERE name = ?`, string(info.ID))
+		`SELECT COALESCE(MAX(validity), 0) FROM account WHERE name = ? AND dropped = 1`, string(info.ID))
 	if err != nil {
 		return err
 	}
 	now := time.Now()
 	info.Created = time.Unix(now.Unix(), 0)
 	a := &account{
-		num: last + 1, id: info.ID, info: info, modSeq: 1,
+		num: num, id: info.ID, info: info, modSeq: 1,
 		validity: store.UIDValidity(validity),
 		boxes:    make(map[store.MailboxID]*box), names: make(map[string]*box),
 	}
@@ -68,16 +68,36 @@ func (s *Store) createIn(tx *sqldb.Tx, info store.AccountInfo) error {
 	return nil
 }
 
-func (s *Store) insertAccount(tx *sqldb.Tx, a *account) error {
-	l := a.info.Limits
-	_, err := tx.Exec(`INSERT INTO account (id, name, state, created, max_bytes, max_messages, max_mailboxes,
-		modseq, purged, validity, boxes, arrivals, dropped) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`,
-		a.num, string(a.id), int64(a.info.State), a.info.Created.Unix(), l.Bytes, l.Messages, l.Mailboxes,
-		int64(a.modSeq), int64(a.purged), int64(a.validity), a.boxNum, a.arrivals)
-	return err
+// newNumber is the number of a new account: the next one, or where nodes would
+// have to wait for each other to know it, a random one.
+func (s *Store) newNumber(tx *sqldb.Tx) (int64, error) {
+	if s.shared() {
+		return rand.Int64N(math.MaxInt64) + 1, nil
+	}
+	last, _, err := sqldb.One(tx.Context(), tx, sqldb.Int64, `SELECT COALESCE(MAX(id), 0) FROM account`)
+	return last + 1, err
 }
 
-// load returns the working state of an account. It runs on the committer.
+// insertAccount writes the row. ErrExists: another node made one of that name
+// just now.
+func (s *Store) insertAccount(tx *sqldb.Tx, a *account) error {
+	l := a.info.Limits
+	r, err := tx.Exec(`INSERT INTO account (id, name, state, created, max_bytes, max_messages, max_mailboxes,
+		modseq, purged, validity, boxes, arrivals, dropped, version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)
+		ON CONFLICT DO NOTHING`,
+		a.num, string(a.id), int64(a.info.State), a.info.Created.Unix(), l.Bytes, l.Messages, l.Mailboxes,
+		int64(a.modSeq), int64(a.purged), int64(a.validity), a.boxNum, a.arrivals, a.version)
+	if err != nil {
+		return err
+	}
+	if n, err := r.RowsAffected(); err != nil || n == 0 {
+		return first(err, store.ErrExists)
+	}
+	return nil
+}
+
+// load returns the working state of an account. It runs on the committer, in a
+// Work made by Store.work for this account.
 func (s *Store) load(tx *sqldb.Tx, id store.AccountID) (*account, error) {
 	s.mu.RLock()
 	a := s.accounts[id]
@@ -92,41 +112,52 @@ func (s *Store) load(tx *sqldb.Tx, id store.AccountID) (*account, error) {
 	if err != nil {
 		return nil, err
 	}
+	if a.held, err = readHolds(tx.Context(), tx, a.num); err != nil {
+		return nil, err
+	}
 	s.publish(a)
 	s.remember(id, a)
 	return a, nil
 }
 
-// readAccount reads the working state of an account.
+// sqlAccount reads an account with its mailboxes, at least INBOX, in one
+// statement, so that they fit together.
+const sqlAccount = `SELECT a.name, a.state, a.created, a.max_bytes, a.max_messages, a.max_mailboxes,
+	a.id, a.version, a.modseq, a.purged, a.validity, a.boxes, a.arrivals,
+	m.num, m.id, m.name, m.validity, m.uidnext, m.modseq, m.highest,
+	m.messages, m.unseen, m.deleted, m.bytes, m.recent, m.role, m.subscribed, m.noselect, m.gone
+	FROM account a JOIN mailbox m ON m.account = a.id WHERE a.name = ? AND a.dropped = 0`
+
+// readAccount reads the working state of an account, but for its holds.
 func readAccount(ctx context.Context, q sqldb.Querier, id store.AccountID) (*account, error) {
-	a, ok, err := sqldb.One(ctx, q, scanAccount, `SELECT name, state, created, max_bytes, max_messages,
-		max_mailboxes, id, modseq, purged, validity, boxes, arrivals FROM account WHERE name = ? AND dropped = 0`, string(id))
-	if err != nil {
-		return nil, err
+	a := &account{boxes: make(map[store.MailboxID]*box), names: make(map[string]*box)}
+	err := sqldb.Each(ctx, q, a.scan, sqlAccount, string(id))
+	if err == nil && len(a.boxes) == 0 {
+		err = store.ErrNoAccount
 	}
-	if !ok {
-		return nil, store.ErrNoAccount
-	}
-	if err := a.loadBoxes(ctx, q); err != nil {
-		return nil, err
-	}
-	a.held, err = readHolds(ctx, q, a.num)
 	return a, err
 }
 
-func (a *account) loadBoxes(ctx context.Context, q sqldb.Querier) error {
-	a.boxes, a.names = make(map[store.MailboxID]*box), make(map[string]*box)
-	list, err := sqldb.Collect(ctx, q, scanBox, `SELECT num, id, name, validity, uidnext, modseq, highest,
-		messages, unseen, deleted, bytes, recent, role, subscribed, noselect, gone FROM mailbox WHERE account = ?`, a.num)
+// scan reads one row of sqlAccount.
+func (a *account) scan(r *sql.Rows) error {
+	var created int64
+	var id sql.RawBytes
+	i, b := &a.info, new(box)
+	err := r.Scan((*string)(&i.ID), &i.State, &created, &i.Limits.Bytes, &i.Limits.Messages, &i.Limits.Mailboxes,
+		&a.num, &a.version, &a.modSeq, &a.purged, &a.validity, &a.boxNum, &a.arrivals,
+		&b.num, &id, &b.Name, &b.UIDValidity, &b.UIDNext, &b.ModSeq, &b.HighestModSeq,
+		&b.Messages, &b.Unseen, &b.Deleted, &b.Bytes, &b.RecentFrom, &b.Role, &b.Subscribed, &b.NoSelect, &b.Gone)
+	if err == nil && len(id) != len(b.ID) {
+		err = fmt.Errorf("%w: mailbox id of %d octets", store.ErrCorrupt, len(id))
+	}
 	if err != nil {
 		return err
 	}
-	for _, b := range list {
-		a.mark(b) // so that it is published
-		a.boxes[b.ID] = b
-		if b.Gone {
-			continue
-		}
+	copy(b.ID[:], id)
+	i.Created, a.id = time.Unix(created, 0), i.ID
+	a.mark(b) // so that it is published
+	a.boxes[b.ID] = b
+	if !b.Gone {
 		a.names[b.Name] = b
 		a.usage.Mailboxes++
 		a.usage.Messages += b.Messages
@@ -142,35 +173,14 @@ func scanInfo(r *sql.Rows) (i store.AccountInfo, err error) {
 	return i, err
 }
 
-func scanAccount(r *sql.Rows) (*account, error) {
-	a := new(account)
-	var created int64
-	i := &a.info
-	err := r.Scan((*string)(&i.ID), &i.State, &created, &i.Limits.Bytes, &i.Limits.Messages, &i.Limits.Mailboxes,
-		&a.num, &a.modSeq, &a.purged, &a.validity, &a.boxNum, &a.arrivals)
-	i.Created, a.id = time.Unix(created, 0), i.ID
-	return a, err
-}
-
-func scanBox(r *sql.Rows) (*box, error) {
-	b := new(box)
-	var id []byte
-	err := r.Scan(&b.num, &id, &b.Name, &b.UIDValidity, &b.UIDNext, &b.ModSeq, &b.HighestModSeq,
-		&b.Messages, &b.Unseen, &b.Deleted, &b.Bytes, &b.RecentFrom, &b.Role, &b.Subscribed, &b.NoSelect, &b.Gone)
-	if err == nil && len(id) != len(b.ID) {
-		err = fmt.Errorf("%w: mailbox id of %d octets", store.ErrCorrupt, len(id))
-	}
-	copy(b.ID[:], id)
-	return b, err
-}
-
 // flush writes the rows that the batch changed in memory.
 func (s *Store) flush(tx *sqldb.Tx, a *account) error {
 	l := a.info.Limits
+	a.version++
 	_, err := tx.Exec(`UPDATE account SET state = ?, max_bytes = ?, max_messages = ?, max_mailboxes = ?,
-		modseq = ?, purged = ?, validity = ?, boxes = ?, arrivals = ?, dropped = ? WHERE id = ?`,
+		modseq = ?, purged = ?, validity = ?, boxes = ?, arrivals = ?, dropped = ?, version = ? WHERE id = ?`,
 		int64(a.info.State), l.Bytes, l.Messages, l.Mailboxes,
-		int64(a.modSeq), int64(a.purged), int64(a.validity), a.boxNum, a.arrivals, flag(a.dropped), a.num)
+		int64(a.modSeq), int64(a.purged), int64(a.validity), a.boxNum, a.arrivals, flag(a.dropped), a.version, a.num)
 	if err != nil {
 		return err
 	}

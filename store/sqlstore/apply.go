@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/mailstead/mailstead/store"
@@ -24,6 +25,21 @@ var _ store.Account = (*handle)(nil)
 // account returns what readers see. ErrNoAccount: it was dropped, also when
 // another one has its name now.
 func (h *handle) account(ctx context.Context) (*account, error) {
+	if h.frozen != nil {
+		return h.frozen()
+	}
+	a, err := h.cached(ctx)
+	if err == nil {
+		a, err = h.store.refresh(ctx, a)
+	}
+	if err == nil && a.num != h.num {
+		err = store.ErrNoAccount
+	}
+	return a, err
+}
+
+// cached is account, but may be older than what other nodes committed.
+func (h *handle) cached(ctx context.Context) (*account, error) {
 	if h.frozen != nil {
 		return h.frozen()
 	}
@@ -52,7 +68,9 @@ func (h *handle) apply(ctx context.Context, c store.Change) (r store.Result, err
 		return r, store.ErrClosed
 	}
 	if c.Once == "" && onlyClaims(c.Ops) {
-		return h.claim(ctx, c.Ops)
+		if r, done, err := h.claim(ctx, c.Ops); done || err != nil {
+			return r, err
+		}
 	}
 	// A Change that was done before is answered before its blobs are looked
 	// at: they may be collected.
@@ -62,12 +80,14 @@ func (h *handle) apply(ctx context.Context, c store.Change) (r store.Result, err
 		}
 		return r, bad
 	}
-	w := sqldb.Work{Key: "a:" + string(h.id), Cost: cost(c.Ops)}
-	w.Do = func(tx *sqldb.Tx) (err error) {
+	w := s.work(h.id, cost(c.Ops), func(tx *sqldb.Tx) (err error) {
 		r, err = s.do(tx, h, &c)
 		return err
-	}
+	})
 	err = s.db.Commit(ctx, w)
+	if errors.Is(err, sqldb.ErrUnknown) && c.Once != "" {
+		err = s.resolve(ctx, w, err)
+	}
 	return r, err
 }
 

@@ -10,7 +10,7 @@ import (
 
 const (
 	sqlBlockAt   = `SELECT first, data FROM state WHERE account = ? AND mailbox = ? AND first <= ? ORDER BY first DESC LIMIT 1`
-	sqlBlocks    = `SELECT first, data FROM state WHERE account = ? AND mailbox = ? AND first > ? ORDER BY first LIMIT ?`
+	sqlBlocks    = `SELECT first, data FROM state WHERE account = ? AND mailbox = ? AND first > ? ORDER BY first LIMIT CAST(? AS {int})`
 	sqlPutBlock  = `INSERT INTO state (account, mailbox, first, data) VALUES (?, ?, ?, ?) ON CONFLICT (account, mailbox, first) DO UPDATE SET data = excluded.data`
 	sqlDropBlock = `DELETE FROM state WHERE account = ? AND mailbox = ? AND first = ?`
 

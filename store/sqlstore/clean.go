@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"sync"
 	"time"
 
@@ -246,8 +247,9 @@ var (
 func (s *Store) remove(ctx context.Context, t table, where string, args ...any) error {
 	key := "(" + t.key + ")"
 	any := `SELECT 1 FROM ` + t.name + ` WHERE ` + where + ` LIMIT 1`
-	query := `DELETE FROM ` + t.name + ` WHERE ` + key + ` IN (SELECT ` + t.key + ` FROM ` + t.name + ` WHERE ` + where + ` LIMIT ?)`
-	limited := append(append([]interface{}(nil), args...), int64(cleanBatch))
+	// The condition stands twice, as another node may change a row meanwhile.
+	query := `DELETE FROM ` + t.name + ` WHERE ` + key + ` IN (SELECT ` + t.key + ` FROM ` + t.name + ` WHERE ` + where + ` LIMIT CAST(? AS {int})) AND ` + where
+	limited := slices.Concat(args, []interface{}{int64(cleanBatch)}, args)
 	for {
 		if err := ctx.Err(); err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/mailstead/mailstead/store"
@@ -14,6 +15,9 @@ import (
 // Content implements store.Account.
 func (h *handle) Content(ctx context.Context, id store.MailboxID, uid store.UID) (store.Content, error) {
 	c, err := h.content(ctx, id, uid)
+	if errors.Is(known(err), store.ErrCorrupt) {
+		err = fmt.Errorf("message %d cannot be read: restore it from a backup: %w", uid, err)
+	}
 	if err != nil {
 		return nil, failBox("content", h.id, id, err)
 	}
@@ -21,12 +25,12 @@ func (h *handle) Content(ctx context.Context, id store.MailboxID, uid store.UID)
 }
 
 func (h *handle) content(ctx context.Context, id store.MailboxID, uid store.UID) (store.Content, error) {
-	b, _, err := h.shown(ctx, id)
-	if err != nil {
-		return nil, err
+	b, err := h.glance(ctx, id)
+	f, ok, err := h.bodyOf(ctx, b, uid, err)
+	if h.store.shared() && (err == nil && !ok || errors.Is(err, store.ErrNoMailbox)) { // it may be new
+		b, _, err = h.shown(ctx, id)
+		f, ok, err = h.bodyOf(ctx, b, uid, err)
 	}
-	f, ok, err := sqldb.One(ctx, h.store.db, scanBody,
-		`SELECT blob, size, prefix FROM fact WHERE account = ? AND mailbox = ? AND uid = ?`, h.num, b.num, int64(uid))
 	switch {
 	case err != nil:
 		return nil, err
@@ -43,6 +47,15 @@ func (h *handle) content(ctx context.Context, id store.MailboxID, uid store.UID)
 		return nil, err
 	}
 	return &content{prefix: f.prefix, body: body, size: int64(len(f.prefix)) + f.size}, nil
+}
+
+// bodyOf reads where a message's octets lie, unless its mailbox was not found.
+func (h *handle) bodyOf(ctx context.Context, b shownBox, uid store.UID, err error) (bodyOf, bool, error) {
+	if err != nil {
+		return bodyOf{}, false, err
+	}
+	return sqldb.One(ctx, h.store.db, scanBody,
+		`SELECT blob, size, prefix FROM fact WHERE account = ? AND mailbox = ? AND uid = ?`, h.num, b.num, int64(uid))
 }
 
 // bodyOf is where the octets of a message lie.
@@ -96,6 +109,9 @@ func (c *content) ReadAt(p []byte, off int64) (n int, err error) {
 	k, err := c.body.ReadAt(p[n:], off+int64(n)-border)
 	if n += k; n == len(p) && err == io.EOF {
 		err = nil
+	}
+	if err != nil && err != io.EOF {
+		err = known(err)
 	}
 	return n, err
 }

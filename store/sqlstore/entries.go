@@ -90,7 +90,7 @@ func (h *handle) entriesOf(ctx context.Context, o owner, q store.EntryQuery) ite
 		}
 		list, err := sqldb.Collect(ctx, h.q, scanEntry, `SELECT name, value, modseq, expires, gone FROM entry
 			WHERE account = ? AND mailbox = ? AND name `+op+` ? AND name < ? AND modseq > ?
-			AND (gone = 1 AND ? > 0 OR gone = 0 AND (expires = 0 OR expires > ?)) ORDER BY name LIMIT ?`,
+			AND (gone = 1 AND CAST(? AS {int}) > 0 OR gone = 0 AND (expires = 0 OR expires > ?)) ORDER BY name LIMIT CAST(? AS {int})`,
 			h.num, o.num, from, to, int64(q.Since), int64(q.Since), time.Now().UnixNano(), int64(entriesPerPage))
 		for i := range list {
 			list[i].Mailbox = o.id

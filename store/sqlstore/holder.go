@@ -71,7 +71,7 @@ func (h *handle) commit(ctx context.Context, do func(tx *sqldb.Tx, a *account) e
 	if h.store.wake.closed() {
 		return store.ErrClosed
 	}
-	return h.store.db.Commit(ctx, sqldb.Work{Key: "a:" + string(h.id), Do: func(tx *sqldb.Tx) error {
+	return h.store.db.Commit(ctx, h.store.work(h.id, 0, func(tx *sqldb.Tx) error {
 		a, err := h.store.load(tx, h.id)
 		if err == nil && a.num != h.num {
 			err = store.ErrNoAccount
@@ -80,7 +80,7 @@ func (h *handle) commit(ctx context.Context, do func(tx *sqldb.Tx, a *account) e
 			return err
 		}
 		return do(tx, a)
-	}})
+	}))
 }
 
 // setHold replaces the hold of a name; nil takes it away.

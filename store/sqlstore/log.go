@@ -99,7 +99,7 @@ func (h *handle) readLog(ctx context.Context, mailbox int64, kind int, since sto
 		}
 		return sqldb.Collect(ctx, h.q, scanLogged, `SELECT modseq, seq, uids FROM log
 			WHERE account = ? AND mailbox = ? AND kind = ? AND modseq >= ? AND (modseq > ? OR seq > ?)
-			ORDER BY modseq, seq LIMIT ?`,
+			ORDER BY modseq, seq LIMIT CAST(? AS {int})`,
 			h.num, mailbox, int64(kind), int64(modSeq), int64(modSeq), seq, int64(logPage))
 	})
 	for l, err := range pages {

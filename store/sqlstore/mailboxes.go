@@ -6,7 +6,7 @@ import (
 	"github.com/mailstead/mailstead/store"
 )
 
-// Mailboxes implements store.Account, from memory.
+// Mailboxes implements store.Account, from memory where that is up to date.
 func (h *handle) Mailboxes(ctx context.Context, since store.ModSeq) ([]store.Mailbox, store.ModSeq, error) {
 	list, now, err := h.mailboxes(ctx, since)
 	if err != nil {
@@ -38,7 +38,7 @@ func (h *handle) mailboxes(ctx context.Context, since store.ModSeq) ([]store.Mai
 	return out, p.modSeq, nil
 }
 
-// Usage implements store.Account, from memory.
+// Usage implements store.Account, from memory where that is up to date.
 func (h *handle) Usage(ctx context.Context) (store.Usage, error) {
 	a, err := h.account(ctx)
 	if err != nil {
@@ -59,6 +59,20 @@ func (h *handle) shown(ctx context.Context, id store.MailboxID) (shownBox, store
 	if err != nil {
 		return shownBox{}, 0, err
 	}
+	return a.find(id)
+}
+
+// glance is shown, but may be older than what other nodes committed.
+func (h *handle) glance(ctx context.Context, id store.MailboxID) (shownBox, error) {
+	a, err := h.cached(ctx)
+	if err != nil {
+		return shownBox{}, err
+	}
+	b, _, err := a.find(id)
+	return b, err
+}
+
+func (a *account) find(id store.MailboxID) (shownBox, store.ModSeq, error) {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
 	b := a.pub.boxes[id]

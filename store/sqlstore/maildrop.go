@@ -26,12 +26,15 @@ func scanLease(r *sql.Rows) (l lease, err error) {
 }
 
 // LockMaildrop implements store.MaildropLocker by a row that names the holder
-// and when its lease ends. Whoever comes after that takes the row over, so a
+// and when its lease ends, by the database's clock. Whoever comes after that takes the row over, so a
 // lock of a process that crashed ends with its lease, or with the next start
 // where one process owns the database.
 func (h *handle) LockMaildrop(ctx context.Context, holder string, d time.Duration) error {
 	err := h.commit(ctx, func(tx *sqldb.Tx, a *account) error {
-		now := time.Now()
+		now, err := tx.Now()
+		if err != nil {
+			return err
+		}
 		l, locked, err := readLease(tx, a.num)
 		if err != nil {
 			return err

@@ -53,12 +53,18 @@ func (w *walk) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		// The cleaner may be at work on the rows of a deleted mailbox. Whether
+		// another node deleted it is asked at the end: what was shown was there.
+		look := w.glance
+		if len(blocks) == 0 && w.store.shared() {
+			look = w.now
+		}
+		if b, err := look(ctx, w.id); err != nil || b.Gone {
+			return first(err, store.ErrNoMailbox)
+		}
 		if len(blocks) == 0 {
 			w.bury(maxUID)
 			return nil
-		}
-		if b, _, err := w.shown(ctx, w.id); err != nil || b.Gone {
-			return first(err, store.ErrNoMailbox)
 		}
 		w.match(blocks)
 		if err := w.readFacts(ctx); err != nil {
@@ -68,6 +74,12 @@ func (w *walk) run(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// now is shown without the purge mark.
+func (w *walk) now(ctx context.Context, id store.MailboxID) (shownBox, error) {
+	b, _, err := w.shown(ctx, id)
+	return b, err
 }
 
 // prepare finds out which UIDs may match.

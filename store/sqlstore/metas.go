@@ -1,7 +1,9 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"sync"
 
@@ -31,6 +33,10 @@ type metas struct {
 type metaKey struct {
 	account, box int64
 	uid          store.UID
+}
+
+func (k metaKey) compare(l metaKey) int {
+	return cmp.Or(cmp.Compare(k.account, l.account), cmp.Compare(k.box, l.box), cmp.Compare(k.uid, l.uid))
 }
 
 // offer is Meta that waits. It is immutable.
@@ -99,8 +105,8 @@ func (m *metas) write(s *Store) {
 			return
 		}
 		err := s.db.Commit(context.Background(), sqldb.Work{Key: "meta", Cost: len(batch), Do: func(tx *sqldb.Tx) error {
-			for k, o := range batch {
-				if err := writeMeta(tx, k, o.meta); err != nil {
+			for _, k := range slices.SortedFunc(maps.Keys(batch), metaKey.compare) { // no two nodes wait in a circle
+				if err := writeMeta(tx, k, batch[k].meta); err != nil {
 					return err
 				}
 			}

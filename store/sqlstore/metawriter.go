@@ -13,7 +13,7 @@ var _ store.MetaWriter = (*handle)(nil)
 // readers see it at once, a crash may lose it, and so may a moment in which
 // more is offered than can be written.
 func (h *handle) WriteMeta(ctx context.Context, id store.MailboxID, uid store.UID, meta []byte) error {
-	b, _, err := h.shown(ctx, id)
+	b, err := h.glance(ctx, id)
 	if errors.Is(err, store.ErrNoMailbox) {
 		return nil
 	}

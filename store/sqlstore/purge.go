@@ -75,7 +75,7 @@ func (s *Store) shortenLogs(ctx context.Context) error {
 // ModSeq: who asks for changes since an earlier one gets store.ErrResync.
 func (s *Store) Purge(ctx context.Context, id store.AccountID, upTo store.ModSeq) error {
 	var num int64
-	err := s.db.Commit(ctx, sqldb.Work{Key: "clean", Do: func(tx *sqldb.Tx) error {
+	err := s.db.Commit(ctx, s.work(id, 0, func(tx *sqldb.Tx) error {
 		a, err := s.load(tx, id)
 		if err != nil {
 			return err
@@ -93,7 +93,7 @@ func (s *Store) Purge(ctx context.Context, id store.AccountID, upTo store.ModSeq
 			}
 		}
 		return nil
-	}})
+	}))
 	if err != nil {
 		return fail("purge", id, err)
 	}

@@ -9,7 +9,8 @@ import (
 
 // Claims of \Recent (RFC 3501 §2.3.2) are made in memory and written with the
 // next change of the mailbox or at Close: a crash may lose them, and opening a
-// mailbox costs no sync.
+// mailbox costs no sync. Where nodes share the data a claim is a Change like
+// others, if there is something to claim.
 
 func onlyClaims(ops []store.Op) bool {
 	for _, op := range ops {
@@ -20,23 +21,40 @@ func onlyClaims(ops []store.Op) bool {
 	return true
 }
 
-// claim carries out a Change that does nothing but claim.
-func (h *handle) claim(ctx context.Context, ops []store.Op) (r store.Result, err error) {
+// claim carries out a Change that does nothing but claim; done is false where
+// the committer has to.
+func (h *handle) claim(ctx context.Context, ops []store.Op) (r store.Result, done bool, err error) {
 	a, err := h.account(ctx)
 	if err != nil {
-		return r, err
+		return r, false, err
+	}
+	if h.store.shared() && a.hasUnclaimed(ops) {
+		return r, false, nil
 	}
 	for _, op := range ops {
 		o, err := h.claimOne(ctx, a, op.(store.ClaimRecent).Mailbox)
 		if err != nil {
-			return store.Result{}, err
+			return store.Result{}, false, err
 		}
 		r.Ops = append(r.Ops, o)
 	}
 	a.mu.RLock()
 	r.ModSeq = a.pub.modSeq
 	a.mu.RUnlock()
-	return r, nil
+	return r, true, nil
+}
+
+// hasUnclaimed reports whether one of the claims would be made.
+func (a *account) hasUnclaimed(ops []store.Op) bool {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	for _, op := range ops {
+		b := a.pub.boxes[op.(store.ClaimRecent).Mailbox]
+		if b != nil && b.RecentFrom < b.UIDNext {
+			return true
+		}
+	}
+	return false
 }
 
 func (h *handle) claimOne(ctx context.Context, a *account, id store.MailboxID) (store.OpResult, error) {
@@ -48,11 +66,11 @@ func (h *handle) claimOne(ctx context.Context, a *account, id store.MailboxID) (
 	}
 	num, from, to := b.num, b.RecentFrom, b.UIDNext
 	r := store.OpResult{Mailbox: b.ID, UIDValidity: b.UIDValidity}
-	if from < to {
+	if from < to && !h.store.shared() {
 		b.RecentFrom, b.claims = to, true
 	}
 	a.mu.Unlock()
-	if from >= to {
+	if from >= to || h.store.shared() { // there it came since the look at all
 		return r, nil
 	}
 	want := store.UIDSet{{First: from, Last: to - 1}}

@@ -7,7 +7,7 @@ const component = "store"
 
 // schema is every version of the tables. The account's number comes first in
 // every key. Times are seconds since 1970; 0 stands for "never".
-var schema = []sqldb.Migration{version1, version2, version3}
+var schema = []sqldb.Migration{version1, version2, version3, version4}
 
 var version1 = sqldb.Migration{
 	// One row an account. modseq is its counter, purged its purge mark,
@@ -106,4 +106,13 @@ var version3 = sqldb.Migration{
 	`CREATE TABLE maildrop (
 		account {int} PRIMARY KEY,
 		holder {blob} NOT NULL, until {int} NOT NULL)`,
+}
+
+var version4 = sqldb.Migration{
+	// version counts the commits that changed the account's or its mailboxes'
+	// rows, also those that take no ModSeq: who has them in memory sees by it
+	// that another node changed them.
+	`ALTER TABLE account ADD COLUMN version {int} NOT NULL DEFAULT 0`,
+	// Accounts that wait for their purge, by name.
+	`CREATE INDEX account_dropped ON account (name) WHERE dropped = 1`,
 }

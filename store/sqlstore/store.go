@@ -38,9 +38,20 @@ type Options struct {
 	// any more.
 	SnapshotFor time.Duration
 
-	// OneOwner says that this process alone works on the database: maildrops
-	// that an earlier process left locked are free.
+	// OneOwner says that this process alone works on the database: what is in
+	// memory is never compared with it, claims of \Recent are made in memory,
+	// and maildrops that an earlier process left locked are free. A database
+	// without row locks must have one owner. False = other nodes may work on
+	// the same data, each with a Store of its own.
 	OneOwner bool
+
+	// PollEvery is how often a node with several owners asks the database what
+	// other nodes did to the accounts that somebody waits for. Zero = 500 ms.
+	PollEvery time.Duration
+
+	// Bus tells nodes of each other's changes sooner; nil = they are found by
+	// asking alone.
+	Bus Bus
 
 	// Logger gets what no caller can be told; nil = slog.Default().
 	Logger *slog.Logger
@@ -59,6 +70,9 @@ func (o *Options) setDefaults() {
 	o.KeepOnce = max(o.KeepOnce, 30*24*time.Hour)
 	if o.CleanEvery == 0 {
 		o.CleanEvery = time.Hour
+	}
+	if o.PollEvery <= 0 {
+		o.PollEvery = 500 * time.Millisecond
 	}
 	if o.SnapshotFor == 0 {
 		o.SnapshotFor = time.Hour
@@ -80,6 +94,7 @@ type Store struct {
 	log   *slog.Logger
 
 	wake    waiters
+	watch   watcher
 	cleaner cleaner
 	metas   metas
 
@@ -108,6 +123,7 @@ func New(ctx context.Context, db *sqldb.DB, blobs blob.Blobs, o Options) (*Store
 		accounts: make(map[store.AccountID]*account),
 	}
 	s.wake.init()
+	s.watch.start(s)
 	s.cleaner.start(s)
 	s.metas.start(s)
 	return s, nil
@@ -123,8 +139,12 @@ func (s *Store) Close() error {
 	if !s.wake.close() {
 		return nil
 	}
+	s.watch.stop()
 	s.cleaner.stop()
 	s.metas.stop()
+	if s.shared() {
+		return nil
+	}
 	err := s.db.Commit(context.Background(), sqldb.Work{Key: "close", Do: s.flushRecent})
 	if errors.Is(err, sqldb.ErrClosed) {
 		err = nil
@@ -135,6 +155,9 @@ func (s *Store) Close() error {
 // Open implements store.Store.
 func (s *Store) Open(ctx context.Context, id store.AccountID) (store.Account, error) {
 	a, err := s.account(ctx, id)
+	if err == nil {
+		a, err = s.refresh(ctx, a)
+	}
 	if err != nil {
 		return nil, fail("open", id, err)
 	}
@@ -182,10 +205,10 @@ func (s *Store) account(ctx context.Context, id store.AccountID) (*account, erro
 	}
 	// The committer loads, so that what it loads cannot be older than what it
 	// commits.
-	err := s.db.Commit(ctx, sqldb.Work{Key: "a:" + string(id), Do: func(tx *sqldb.Tx) (err error) {
+	err := s.db.Commit(ctx, s.work(id, 0, func(tx *sqldb.Tx) (err error) {
 		a, err = s.load(tx, id)
 		return err
-	}})
+	}))
 	return a, err
 }
 
@@ -197,6 +220,13 @@ func (s *Store) remember(id store.AccountID, a *account) {
 		s.evictLocked(len(s.accounts) / 16)
 	}
 	s.accounts[id] = a
+}
+
+// keep puts an account back into memory that was evicted since it was loaded.
+func (s *Store) keep(a *account) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.accounts[a.id] = a
 }
 
 // forget takes an account out of memory.
@@ -212,7 +242,7 @@ func (s *Store) forget(a *account) {
 // hangs on.
 func (s *Store) evictLocked(n int) {
 	for id, a := range s.accounts {
-		if a.touched || a.hasClaims() {
+		if a.touched.Load() || a.hasClaims() {
 			continue
 		}
 		delete(s.accounts, id)

@@ -15,7 +15,7 @@ const threadMax = 256
 // threadQuery and threadPut are the statements for n keys, 1..MaxThreadKeys.
 func threadQuery(n int) string {
 	return `SELECT thread, arrival, mailbox, uid FROM thread WHERE account = ? AND subject = ? AND hash IN (` +
-		list("?", n) + `) LIMIT ?`
+		list("?", n) + `) LIMIT CAST(? AS {int})`
 }
 
 func threadPut(n int) string {

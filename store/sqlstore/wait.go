@@ -2,6 +2,8 @@ package sqlstore
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/mailstead/mailstead/store"
@@ -16,8 +18,9 @@ type waiters struct {
 }
 
 type waiter struct {
-	ch chan struct{}
-	n  int // how many wait
+	ch   chan struct{}
+	n    int   // how many wait
+	seen int64 // version of the account that one of them looked at
 }
 
 func (w *waiters) init() {
@@ -56,6 +59,36 @@ func (w *waiters) notify(account int64) {
 	}
 }
 
+// watched are the accounts that somebody waits for.
+func (w *waiters) watched() []int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Collect(maps.Keys(w.on))
+}
+
+// saw notes that who waits looked at a version of the account, and what it had
+// to show was published.
+func (w *waiters) saw(x *waiter, version int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	x.seen = max(x.seen, version)
+}
+
+// behind reports whether nobody who waits has looked at a version yet.
+func (w *waiters) behind(account, version int64) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	x := w.on[account]
+	return x != nil && x.seen < version
+}
+
+// waited reports whether somebody waits for an account.
+func (w *waiters) waited(account int64) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.on[account] != nil
+}
+
 // join returns what is closed at the account's next change; leave ends the
 // interest in it.
 func (w *waiters) join(account int64) *waiter {
@@ -83,7 +116,10 @@ func (w *waiters) leave(account int64, x *waiter) {
 func (h *handle) Wait(ctx context.Context, after store.ModSeq) (store.ModSeq, error) {
 	for {
 		x := h.store.wake.join(h.num)
-		now, err := h.modSeq(ctx)
+		now, err := h.modSeq(ctx, x, h.cached)
+		if err == nil && now <= after && h.store.shared() {
+			now, err = h.modSeq(ctx, x, h.account)
+		}
 		if err == nil && now <= after {
 			select {
 			case <-x.ch:
@@ -103,13 +139,15 @@ func (h *handle) Wait(ctx context.Context, after store.ModSeq) (store.ModSeq, er
 	}
 }
 
-func (h *handle) modSeq(ctx context.Context) (store.ModSeq, error) {
-	a, err := h.account(ctx)
+// modSeq is the counter of the account as look has it, for one who waits.
+func (h *handle) modSeq(ctx context.Context, x *waiter, look func(context.Context) (*account, error)) (store.ModSeq, error) {
+	a, err := look(ctx)
 	if err != nil {
 		return 0, err
 	}
 	a.mu.RLock()
 	defer a.mu.RUnlock()
+	h.store.wake.saw(x, a.pub.version)
 	return a.pub.modSeq, a.gone()
 }
 

@@ -8,36 +8,30 @@ import (
 )
 
 // A builder makes the next Table of a mailbox out of the last one, copying
-// only the chunks that change. Tables form one line of descent: at most one
-// builder runs for a mailbox, and always on its latest Table.
+// only the pages and chunks that change. Tables form one line of descent: at
+// most one builder runs for a mailbox, and always on its latest Table.
 type builder struct {
 	t     Table
-	fresh []ownership    // of t.chunks
+	edit  *edit
 	index map[string]int // keyword set → number, made when first needed
 	known map[string]bool
 	gone  store.UIDSet
-	at    int // the chunk that the last message fell into
+	at    *chunk // the last chunk that was changed, owned; nil = none
 }
 
-// ownership says how much of a chunk is this builder's.
-type ownership uint8
-
-const (
-	shared  ownership = iota // nothing
-	grown                    // the chunk, but its rows are those of an older Table, followed by new ones
-	private                  // everything
-)
+// edit stands for one builder: what bears its own may be changed by it. It is
+// of a size, so that no two have one address.
+type edit struct{ _ byte }
 
 // newBuilder starts from t; nil = an empty mailbox that nothing is known of.
 func newBuilder(t *Table) *builder {
-	b := &builder{}
+	b := &builder{edit: new(edit)}
 	if t == nil {
 		b.t.sets = [][]string{nil}
 		return b
 	}
 	b.t = *t
-	b.t.chunks = slices.Clone(t.chunks)
-	b.fresh = make([]ownership, len(t.chunks))
+	b.t.pages = slices.Clone(t.pages)
 	return b
 }
 
@@ -52,41 +46,47 @@ func (b *builder) finish(modseq store.ModSeq) *Table {
 			t.gone = slices.Clone(t.gone[drop:])
 		}
 	}
-	for i, o := range b.fresh {
-		if o != shared {
-			t.chunks[i].summarize()
-		}
-	}
-	t.chunks = slices.DeleteFunc(t.chunks, func(c *chunk) bool { return len(c.rows) == 0 })
+	chunks := 0
 	t.n = 0
-	for _, c := range t.chunks {
-		t.n += len(c.rows)
+	for _, p := range t.pages {
+		b.close(p)
+		t.n += p.n
+		chunks += len(p.chunks)
 	}
-	if len(t.chunks) > 8+2*(t.n/chunkRows) {
-		t.chunks = repack(t.chunks, t.n)
+	if full := t.n / chunkRows; chunks > 8+2*full || len(t.pages) > 8+2*(full/pageChunks) {
+		t.pages = repack(t.pages, t.n)
 	}
 	return &t
 }
 
-// repack fills chunks that many expunges left nearly empty.
-func repack(old []*chunk, n int) []*chunk {
-	chunks := make([]*chunk, 0, n/chunkRows+1)
-	var c *chunk
-	for _, o := range old {
-		for _, r := range o.rows {
-			if c == nil || len(c.rows) == chunkRows {
-				c = &chunk{rows: make([]Row, 0, min(n, chunkRows))}
-				chunks = append(chunks, c)
-			}
-			n--
-			c.rows = append(c.rows, r)
-			c.max = max(c.max, r.ModSeq)
+// close ends the changes to a page.
+func (b *builder) close(p *page) {
+	if p.by != b.edit {
+		return
+	}
+	for _, c := range p.chunks {
+		if c.by == b.edit {
+			c.summarize()
 		}
 	}
-	for _, c := range chunks {
-		c.summarize()
+	p.summarize()
+}
+
+// repack fills chunks and pages that many expunges left nearly empty.
+func repack(old []*page, n int) []*page {
+	b := newBuilder(nil)
+	for _, p := range old {
+		for _, c := range p.chunks {
+			for _, r := range c.rows {
+				b.add(r, min(n, chunkRows))
+				n--
+			}
+		}
 	}
-	return chunks
+	for _, p := range b.t.pages {
+		b.close(p)
+	}
+	return b.t.pages
 }
 
 // message takes in one message or tombstone of the store.
@@ -97,104 +97,121 @@ func (b *builder) message(m *store.Message) {
 		return
 	}
 	r := Row{ModSeq: m.ModSeq, Size: m.Size, UID: m.UID, state: b.set(m.Keywords)<<8 | uint32(m.Flags)}
-	if n := len(b.t.chunks); n == 0 || b.t.chunks[n-1].last() < m.UID {
-		b.add(r)
+	if b.t.MaxUID() < m.UID {
+		b.add(r, chunkRows)
 		return
 	}
-	i := b.chunkOf(m.UID)
-	c := b.own(i)
-	c.max = max(c.max, r.ModSeq)
-	j, ok := findRow(c.rows, r.UID)
+	if c := b.at; c != nil && c.first() <= r.UID && r.UID <= c.last() {
+		if k, ok := findRow(c.rows, r.UID); ok {
+			c.rows[k] = r
+			return
+		}
+	}
+	b.put(r)
+}
+
+// put changes a row, or puts one between others.
+func (b *builder) put(r Row) {
+	i, j := find(b.t.pages, r.UID)
+	c := b.own(i, j)
+	k, ok := findRow(c.rows, r.UID)
 	if ok {
-		c.rows[j] = r
+		c.rows[k] = r
 		return
 	}
-	c.rows = slices.Insert(c.rows, j, r)
+	c.rows = slices.Insert(c.rows, k, r)
 	if len(c.rows) >= 2*chunkRows {
-		b.split(i)
+		b.split(i, j)
 	}
 }
 
 // add puts a row behind all others. The array of the last chunk may be shared
-// with older Tables: they end before the new row.
-func (b *builder) add(r Row) {
-	n := len(b.t.chunks)
-	if n == 0 || len(b.t.chunks[n-1].rows) >= chunkRows {
-		c := &chunk{max: r.ModSeq}
-		if n > 0 {
-			c.rows = make([]Row, 0, chunkRows)
-		}
-		c.rows = append(c.rows, r)
-		b.t.chunks, b.fresh = append(b.t.chunks, c), append(b.fresh, private)
+// with older Tables: they end before the new row. room is the size of a new
+// chunk behind others.
+func (b *builder) add(r Row, room int) {
+	i := len(b.t.pages) - 1
+	if i < 0 {
+		c := &chunk{rows: []Row{r}, by: b.edit}
+		b.t.pages = []*page{{chunks: []*chunk{c}, by: b.edit}}
 		return
 	}
-	c := b.t.chunks[n-1]
-	if b.fresh[n-1] == shared {
-		c = &chunk{rows: c.rows, max: c.max}
-		b.t.chunks[n-1], b.fresh[n-1] = c, grown
+	p := b.ownPage(i)
+	j := len(p.chunks) - 1
+	c := p.chunks[j]
+	if len(c.rows) < chunkRows {
+		if c.by != b.edit {
+			c = &chunk{rows: c.rows, by: b.edit, shared: true}
+			p.chunks[j] = c
+		}
+		c.rows = append(c.rows, r)
+		return
 	}
-	c.rows = append(c.rows, r)
-	c.max = max(c.max, r.ModSeq)
+	c = &chunk{rows: append(make([]Row, 0, max(room, 1)), r), by: b.edit}
+	if len(p.chunks) < pageChunks {
+		p.chunks = append(p.chunks, c)
+		return
+	}
+	b.t.pages = append(b.t.pages, &page{chunks: []*chunk{c}, by: b.edit})
 }
 
-// chunkOf finds the chunk for a UID that is not behind all others; messages
-// come in ascending order, so it is the last one or one soon behind it.
-func (b *builder) chunkOf(uid store.UID) int {
-	chunks := b.t.chunks
-	if b.at >= len(chunks) || len(chunks[b.at].rows) == 0 || chunks[b.at].rows[0].UID > uid {
-		b.at = 0
+// ownPage returns a page whose list of chunks may be changed.
+func (b *builder) ownPage(i int) *page {
+	p := b.t.pages[i]
+	if p.by != b.edit {
+		p = &page{chunks: slices.Clone(p.chunks), by: b.edit}
+		b.t.pages[i] = p
 	}
-	for len(chunks[b.at].rows) == 0 || chunks[b.at].last() < uid {
-		b.at++
-	}
-	return b.at
+	return p
 }
 
 // own returns a chunk whose rows may be changed.
-func (b *builder) own(i int) *chunk {
-	c := b.t.chunks[i]
-	if b.fresh[i] != private {
-		c = &chunk{rows: slices.Clone(c.rows), max: c.max}
-		b.t.chunks[i], b.fresh[i] = c, private
+func (b *builder) own(i, j int) *chunk {
+	p := b.ownPage(i)
+	c := p.chunks[j]
+	if c.by != b.edit || c.shared {
+		c = &chunk{rows: slices.Clone(c.rows), by: b.edit}
+		p.chunks[j] = c
 	}
+	b.at = c
 	return c
 }
 
-func (b *builder) split(i int) {
-	rows := b.t.chunks[i].rows
-	for part := range slices.Chunk(rows, chunkRows) {
-		c := &chunk{rows: slices.Clone(part)}
-		for j := range c.rows {
-			c.max = max(c.max, c.rows[j].ModSeq)
-		}
-		if len(part) > 0 && &part[0] == &rows[0] {
-			b.t.chunks[i] = c
-			continue
-		}
-		i++
-		b.t.chunks = slices.Insert(b.t.chunks, i, c)
-		b.fresh = slices.Insert(b.fresh, i, private)
-	}
-}
-
-// remove takes a message out. Its chunk may become empty until finish, unless
-// it is the last one.
-func (b *builder) remove(uid store.UID) {
-	n := len(b.t.chunks)
-	if n == 0 || b.t.chunks[n-1].last() < uid {
+// split halves a chunk that grew too large, and its page.
+func (b *builder) split(i, j int) {
+	p := b.t.pages[i]
+	c := p.chunks[j]
+	upper := &chunk{rows: slices.Clone(c.rows[chunkRows:]), by: b.edit}
+	c.rows = slices.Clone(c.rows[:chunkRows])
+	p.chunks = slices.Insert(p.chunks, j+1, upper)
+	if len(p.chunks) < 2*pageChunks {
 		return
 	}
-	i := b.chunkOf(uid)
-	j, ok := findRow(b.t.chunks[i].rows, uid)
+	half := &page{chunks: slices.Clone(p.chunks[pageChunks:]), by: b.edit}
+	p.chunks = slices.Clone(p.chunks[:pageChunks])
+	b.t.pages = slices.Insert(b.t.pages, i+1, half)
+}
+
+// remove takes a message out, and what it leaves empty.
+func (b *builder) remove(uid store.UID) {
+	i, j := find(b.t.pages, uid)
+	if i == len(b.t.pages) {
+		return
+	}
+	k, ok := findRow(b.t.pages[i].chunks[j].rows, uid)
 	if !ok {
 		return
 	}
-	c := b.own(i)
-	c.rows = slices.Delete(c.rows, j, j+1)
-	for n > 0 && len(b.t.chunks[n-1].rows) == 0 {
-		n--
+	c := b.own(i, j)
+	c.rows = slices.Delete(c.rows, k, k+1)
+	if len(c.rows) > 0 {
+		return
 	}
-	b.t.chunks, b.fresh = b.t.chunks[:n], b.fresh[:n]
+	b.at = nil
+	p := b.t.pages[i]
+	p.chunks = slices.Delete(p.chunks, j, j+1)
+	if len(p.chunks) == 0 {
+		b.t.pages = slices.Delete(b.t.pages, i, i+1)
+	}
 }
 
 // set returns the number of a set of keywords.

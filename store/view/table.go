@@ -29,31 +29,71 @@ func (r *Row) State() uint32 { return r.state }
 
 const (
 	chunkRows   = 512     // rows of a full chunk
+	pageChunks  = 64      // chunks of a full page
 	rowBytes    = 24      // octets of a Row
 	maxGone     = 64      // expunges remembered, see Table.gone
 	maxKeywords = 1 << 24 // keyword sets of a Table
 )
 
-// A chunk is a run of rows. It never changes once a Table that holds it was
-// published, but that its array may be appended to beyond len(rows).
-type chunk struct {
-	rows []Row
-	max  store.ModSeq // greatest ModSeq in rows
+// A summary is what is known of a run of rows without looking at them.
+type summary struct {
+	max store.ModSeq // greatest ModSeq
 
 	// any are the flags that some row has, all those that every row has.
 	any, all store.Flags
 }
 
-// summarize computes any and all.
+// add takes another run in.
+func (s *summary) add(o summary) {
+	s.max, s.any, s.all = max(s.max, o.max), s.any|o.any, s.all&o.all
+}
+
+// A chunk is a run of rows, never empty. It never changes once a Table that
+// holds it was published, but that its array may be appended to beyond
+// len(rows).
+type chunk struct {
+	summary
+	rows []Row
+
+	by     *edit // whose builder may change it
+	shared bool  // an older Table has some of rows; they may be appended to
+}
+
+// summarize computes the summary.
 func (c *chunk) summarize() {
-	c.any, c.all = 0, store.AllFlags
+	c.summary = summary{all: store.AllFlags}
 	for i := range c.rows {
-		c.any |= c.rows[i].Flags()
-		c.all &= c.rows[i].Flags()
+		r := &c.rows[i]
+		c.add(summary{r.ModSeq, r.Flags(), r.Flags()})
 	}
 }
 
-func (c *chunk) last() store.UID { return c.rows[len(c.rows)-1].UID }
+func (c *chunk) first() store.UID { return c.rows[0].UID }
+func (c *chunk) last() store.UID  { return c.rows[len(c.rows)-1].UID }
+
+// A page is a run of chunks, never empty, and never changes once it was
+// published. It keeps a step of a large Table from copying, and a look for
+// what changed from visiting, all chunks.
+type page struct {
+	summary
+	n      int // rows
+	bytes  int64
+	chunks []*chunk
+
+	by *edit
+}
+
+// summarize computes the summary.
+func (p *page) summarize() {
+	p.summary, p.n, p.bytes = summary{all: store.AllFlags}, 0, pageBytes
+	for _, c := range p.chunks {
+		p.add(c.summary)
+		p.n += len(c.rows)
+		p.bytes += chunkBytes + int64(cap(c.rows))*rowBytes
+	}
+}
+
+func (p *page) last() store.UID { return p.chunks[len(p.chunks)-1].last() }
 
 // gone is what vanished in one step of a Table.
 type gone struct {
@@ -66,7 +106,7 @@ type gone struct {
 type Table struct {
 	modseq   store.ModSeq
 	n        int
-	chunks   []*chunk
+	pages    []*page
 	sets     [][]string // keyword sets; sets[0] is nil
 	keywords []string   // every keyword of sets, in order of appearance
 
@@ -84,10 +124,10 @@ func (t *Table) ModSeq() store.ModSeq { return t.modseq }
 
 // MaxUID is the greatest UID; 0 for an empty mailbox.
 func (t *Table) MaxUID() store.UID {
-	if len(t.chunks) == 0 {
+	if len(t.pages) == 0 {
 		return 0
 	}
-	return t.chunks[len(t.chunks)-1].last()
+	return t.pages[len(t.pages)-1].last()
 }
 
 // Keywords are the keywords of a Row's KeywordSet, sorted. The caller does not
@@ -102,38 +142,63 @@ func (t *Table) KeywordSets() int { return len(t.sets) }
 // anew. The caller does not change them.
 func (t *Table) AllKeywords() []string { return t.keywords }
 
-// find returns the first chunk whose last UID is at least uid.
-func (t *Table) find(uid store.UID) int {
-	return sort.Search(len(t.chunks), func(i int) bool { return t.chunks[i].last() >= uid })
+// find returns the place of the first chunk whose last UID is at least uid; i
+// is len(pages) where there is none.
+func find(pages []*page, uid store.UID) (i, j int) {
+	i = sort.Search(len(pages), func(i int) bool { return pages[i].last() >= uid })
+	if i < len(pages) {
+		chunks := pages[i].chunks
+		j = sort.Search(len(chunks), func(j int) bool { return chunks[j].last() >= uid })
+	}
+	return i, j
 }
 
 // Row returns the row of a message; nil when it is not there.
 func (t *Table) Row(uid store.UID) *Row {
-	i := t.find(uid)
-	if i == len(t.chunks) {
+	i, j := find(t.pages, uid)
+	if i == len(t.pages) {
 		return nil
 	}
-	rows := t.chunks[i].rows
-	j, ok := findRow(rows, uid)
+	rows := t.pages[i].chunks[j].rows
+	k, ok := findRow(rows, uid)
 	if !ok {
 		return nil
 	}
-	return &rows[j]
+	return &rows[k]
 }
 
 func findRow(rows []Row, uid store.UID) (int, bool) {
 	return slices.BinarySearchFunc(rows, uid, func(r Row, u store.UID) int { return int(int64(r.UID) - int64(u)) })
 }
 
+// everything is a want of chunks.
+func everything(*summary) bool { return true }
+
+// chunks yields the chunks that have a UID of first or greater, without those
+// that want refuses.
+func (t *Table) chunks(first store.UID, want func(*summary) bool) iter.Seq[*chunk] {
+	return func(yield func(*chunk) bool) {
+		i, j := find(t.pages, first)
+		for ; i < len(t.pages); i, j = i+1, 0 {
+			if !want(&t.pages[i].summary) {
+				continue
+			}
+			for _, c := range t.pages[i].chunks[j:] {
+				if want(&c.summary) && !yield(c) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // Rows yields the rows with first <= UID <= last in ascending order. The
 // caller does not change them.
-func (t *Table) Rows(first, last store.UID) iter.Seq[*Row] {
-	return t.rows(first, last, func(*chunk) bool { return true })
-}
+func (t *Table) Rows(first, last store.UID) iter.Seq[*Row] { return t.rows(first, last, everything) }
 
 // With yields those of Rows that have the flag.
 func (t *Table) With(flag store.Flags, first, last store.UID) iter.Seq[*Row] {
-	rows := t.rows(first, last, func(c *chunk) bool { return c.any&flag != 0 })
+	rows := t.rows(first, last, func(s *summary) bool { return s.any&flag != 0 })
 	return func(yield func(*Row) bool) {
 		for r := range rows {
 			if r.Flags()&flag != 0 && !yield(r) {
@@ -145,7 +210,7 @@ func (t *Table) With(flag store.Flags, first, last store.UID) iter.Seq[*Row] {
 
 // Without yields those of Rows that lack the flag.
 func (t *Table) Without(flag store.Flags, first, last store.UID) iter.Seq[*Row] {
-	rows := t.rows(first, last, func(c *chunk) bool { return c.all&flag == 0 })
+	rows := t.rows(first, last, func(s *summary) bool { return s.all&flag == 0 })
 	return func(yield func(*Row) bool) {
 		for r := range rows {
 			if r.Flags()&flag == 0 && !yield(r) {
@@ -156,16 +221,10 @@ func (t *Table) Without(flag store.Flags, first, last store.UID) iter.Seq[*Row] 
 }
 
 // rows yields the rows of a range, without the chunks that want refuses.
-func (t *Table) rows(first, last store.UID, want func(*chunk) bool) iter.Seq[*Row] {
+func (t *Table) rows(first, last store.UID, want func(*summary) bool) iter.Seq[*Row] {
 	return func(yield func(*Row) bool) {
-		for i := t.find(first); i < len(t.chunks); i++ {
-			rows := t.chunks[i].rows
-			if rows[0].UID > last {
-				return
-			}
-			if !want(t.chunks[i]) {
-				continue
-			}
+		for c := range t.chunks(first, want) {
+			rows := c.rows
 			j := 0
 			if rows[0].UID < first {
 				j, _ = findRow(rows, first)
@@ -183,10 +242,7 @@ func (t *Table) rows(first, last store.UID, want func(*chunk) bool) iter.Seq[*Ro
 // order of UID. It looks only at the parts of the Table that changed.
 func (t *Table) Changed(since store.ModSeq) iter.Seq[*Row] {
 	return func(yield func(*Row) bool) {
-		for _, c := range t.chunks {
-			if c.max <= since {
-				continue
-			}
+		for c := range t.chunks(0, func(s *summary) bool { return s.max > since }) {
 			for j := range c.rows {
 				if c.rows[j].ModSeq > since && !yield(&c.rows[j]) {
 					return
@@ -202,15 +258,14 @@ func (t *Table) UIDs() store.UIDSet { return t.UIDsFrom(1) }
 // UIDsFrom is the set of UIDs in the Table that are first or greater.
 func (t *Table) UIDsFrom(first store.UID) store.UIDSet {
 	var set store.UIDSet
-	for i := t.find(first); i < len(t.chunks); i++ {
-		rows := t.chunks[i].rows
-		if rows[0].UID >= first && int(t.chunks[i].last()-rows[0].UID)+1 == len(rows) {
-			set.AddRange(rows[0].UID, t.chunks[i].last())
+	for c := range t.chunks(first, everything) {
+		if c.first() >= first && int(c.last()-c.first())+1 == len(c.rows) {
+			set.AddRange(c.first(), c.last())
 			continue
 		}
-		for j := range rows {
-			if rows[j].UID >= first {
-				set.Add(rows[j].UID)
+		for j := range c.rows {
+			if c.rows[j].UID >= first {
+				set.Add(c.rows[j].UID)
 			}
 		}
 	}
@@ -237,9 +292,9 @@ func (t *Table) Vanished(since store.ModSeq, known store.UIDSet) store.UIDSet {
 
 // bytes is what the Table costs to keep, about.
 func (t *Table) bytes() int64 {
-	n := int64(tableBytes) + int64(len(t.chunks))*(chunkBytes+8)
-	for _, c := range t.chunks {
-		n += int64(cap(c.rows)) * rowBytes
+	n := int64(tableBytes)
+	for _, p := range t.pages {
+		n += p.bytes
 	}
 	for _, s := range t.sets {
 		n += 24 + int64(len(s))*16
@@ -252,5 +307,6 @@ func (t *Table) bytes() int64 {
 
 const (
 	tableBytes = 2048 // of a Table, its slot, and its share of the account
-	chunkBytes = 48
+	pageBytes  = 96
+	chunkBytes = 72
 )

@@ -48,7 +48,7 @@
 //
 //	power cut during         on disk                            Open
 //	writing a body           spool                              removes it
-//	appending a group        a torn end                         cuts it, and syncs
+//	appending a group        a torn end                         sets it aside unless it is zeros, cuts it, and syncs
 //	                         holes between whole records        sets them aside, keeps the whole ones
 //	after the sync           whole records, not acknowledged    keeps them; the collector decides
 //	finishing a single       spool, or a whole .one             removes it, or keeps it
