@@ -72,3 +72,8 @@ func (r retryFS) Link(from, to string) error {
 	}
 	return err
 }
+
+// noDirSync is Options.UnsafeNoDirSync.
+type noDirSync struct{ vfs.FS }
+
+func (noDirSync) SyncDir(string) error { return nil }

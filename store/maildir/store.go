@@ -40,6 +40,10 @@ type Options struct {
 	// UTF-7. It must not change for a tree.
 	UTF8 bool
 
+	// UnsafeNoDirSync leaves the directories unsynced, so that a power cut
+	// loses acknowledged mail. It is for checks that must see that loss.
+	UnsafeNoDirSync bool
+
 	// Logger receives what an operator needs; nil = nothing is logged.
 	Logger *slog.Logger
 
@@ -88,6 +92,9 @@ func Open(dir string, blobs blob.Blobs, o Options) (*Store, error) {
 		s.fs = vfs.OS{}
 	}
 	s.fs = retryFS{s.fs}
+	if o.UnsafeNoDirSync {
+		s.fs = noDirSync{s.fs}
+	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
