@@ -123,7 +123,7 @@ func (t *tx) commit(modSeq bool) error {
 	}
 	t.publish()
 	if a.journal.long() {
-		a.compactLocked()
+		_ = a.compactLocked() // the long one is as good
 	}
 	return nil
 }
@@ -225,8 +225,8 @@ func (t *tx) commitDrop() error {
 	return nil
 }
 
-// compactLocked replaces a long journal by a snapshot.
-func (a *account) compactLocked() {
+// compactLocked replaces the journal by a snapshot.
+func (a *account) compactLocked() error {
 	now := time.Now()
 	maps.DeleteFunc(a.now.once, func(_ string, o onceRec) bool { return now.Sub(o.At) > onceFor })
 	var j *journal
@@ -237,13 +237,14 @@ func (a *account) compactLocked() {
 	if err == nil {
 		_ = a.journal.file.Close() // it has no name any more
 		a.journal, a.broken = j, nil
-		return
+		return nil
 	}
 	if named { // which of the two the next Open finds is not known
 		a.broken = err
 	}
 	a.journal.base = a.journal.size // not again at once
 	a.s.log.Warn("maildir: the index is not compacted", "account", a.id, "error", err)
+	return err
 }
 
 // syncLoose makes all names durable, as a snapshot lists them as seen.
@@ -263,7 +264,7 @@ func (a *account) syncLoose() error {
 // acknowledged before one write has succeeded. ErrTemporary.
 func (a *account) healLocked() error {
 	if a.broken != nil {
-		a.compactLocked()
+		_ = a.compactLocked() // says so in broken
 	}
 	if a.broken != nil {
 		return fmt.Errorf("%w: the index cannot be written: %w", store.ErrTemporary, a.broken)

@@ -348,7 +348,7 @@ func (s *Store) Close() error {
 	for _, a := range list {
 		a.mu.Lock()
 		if a.broken == nil {
-			a.compactLocked() // what was seen of the tree since the last record
+			_ = a.compactLocked() // what was seen of the tree since the last record
 		}
 		errs = append(errs, a.journal.file.Close())
 		a.mu.Unlock()
