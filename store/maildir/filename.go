@@ -174,12 +174,15 @@ func escapeLevel(level string) string {
 }
 
 func unescapeLevel(level string) string {
+	if !strings.Contains(level, `\`) {
+		return level
+	}
 	return strings.NewReplacer(escapedDot, ".", escapedSlash, `\`).Replace(level)
 }
 
 // mailboxName is the way back, for directories that other programs made.
 func mailboxName(dir string, utf8 bool) (string, bool) {
-	if len(dir) < 2 || dir[0] != '.' || dir == ".." {
+	if len(dir) < 2 || len(dir) > maxDir || dir[0] != '.' || dir == ".." {
 		return "", false
 	}
 	var levels []string
