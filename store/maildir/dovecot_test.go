@@ -82,7 +82,15 @@ func startDovecot(t *testing.T, x *tree, layout string) *dovecot {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), filepath.Join(root, "usr/bin/doveconf"), "-c", conf, "-m", "imap", "-e", filepath.Join(root, "usr/lib/dovecot/imap"))
-	cmd.Env = append(os.Environ(), "USER=alice", "HOME="+dir, "LD_LIBRARY_PATH="+filepath.Join(root, "usr/lib/dovecot"))
+	libs, err := filepath.Glob(filepath.Join(root, "usr/lib/*-linux-gnu"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if root != "/" {
+		libs = append(libs, filepath.Join(root, "usr/lib/dovecot"))
+		cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+strings.Join(libs, ":"))
+	}
+	cmd.Env = append(cmd.Environ(), "USER=alice", "HOME="+dir)
 	asUser(cmd, uid, gid)
 	in, err := cmd.StdinPipe()
 	if err != nil {
