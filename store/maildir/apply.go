@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mailstead/mailstead/internal/nfs"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/rows"
 )
@@ -219,7 +220,7 @@ func (t *tx) commitDrop() error {
 	s.forget(t.state, a)
 	a.dropped = true
 	a.wakeLocked()
-	if err := errors.Join(a.journal.file.Close(), removeTree(s.fs, gone)); err != nil {
+	if err := errors.Join(a.journal.file.Close(), nfs.RemoveTree(s.fs, gone)); err != nil {
 		s.log.Warn("maildir: a dropped account is not removed whole", "account", a.id, "error", err)
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 
+	"github.com/mailstead/mailstead/internal/crlf"
 	"github.com/mailstead/mailstead/internal/vfs"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/blob"
@@ -74,9 +75,9 @@ func (a *account) openFile(b *box, m *message) (store.Content, error) {
 	}
 	if m.lf {
 		info, err := f.Stat()
-		var c *crlfReader
+		var c *crlf.Reader
 		if err == nil {
-			c, err = newCRLF(f, info.Size())
+			c, err = crlf.NewReader(f, info.Size())
 		}
 		if err != nil {
 			return nil, errors.Join(err, f.Close())
@@ -84,11 +85,6 @@ func (a *account) openFile(b *box, m *message) (store.Content, error) {
 		return &crlfContent{c, f}, nil
 	}
 	return &fileContent{File: f, size: m.Size}, nil
-}
-
-type sized interface {
-	io.ReaderAt
-	Size() int64
 }
 
 // fileContent is a message as its file has it.
@@ -110,6 +106,6 @@ func (c *fileContent) ReadAt(p []byte, off int64) (int, error) {
 
 // crlfContent is a message of another program, with the line ends of mail.
 type crlfContent struct {
-	*crlfReader
+	*crlf.Reader
 	io.Closer
 }

@@ -254,3 +254,32 @@ func TestInUse(t *testing.T) {
 		t.Errorf("a second owner: %v", err)
 	}
 }
+
+// TestTornIndex: a tail of the index that was not written, or not whole, is cut
+// off, whatever stands there.
+func TestTornIndex(t *testing.T) {
+	for _, tail := range []string{"\x00", strings.Repeat("\x00", 100), "\x00\x00\x00\x05\x00\x00\x00\x00{}", "\xff\xff\xff\xff"} {
+		x := newTree(t)
+		x.put("a: b\r\n\r\n", store.Flagged)
+		if err := x.s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		f, err := os.OpenFile(x.path("mailstead/index"), os.O_WRONLY|os.O_APPEND, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.WriteString(tail); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+		x.open()
+		x.account()
+		x.put("c: d\r\n\r\n", 0)
+		x.reopen()
+		if list := x.all(store.Inbox, store.Query{}); len(list) != 2 || list[0].Flags != store.Flagged {
+			t.Errorf("behind %q: %+v", tail, list)
+		}
+	}
+}

@@ -259,7 +259,7 @@ func nextRecord(b []byte) (payload []byte, ok bool) {
 		return nil, false
 	}
 	n := binary.BigEndian.Uint32(b)
-	if n > maxRecord || len(b)-recordHead < int(n) {
+	if n == 0 || n > maxRecord || len(b)-recordHead < int(n) { // octets that were not written yet are zero
 		return nil, false
 	}
 	payload = b[recordHead : recordHead+int(n)]

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mailstead/mailstead/internal/nfs"
 	"github.com/mailstead/mailstead/internal/vfs"
 	"github.com/mailstead/mailstead/store"
 )
@@ -21,7 +22,7 @@ const keywordsFile = "dovecot-keywords"
 type keywords struct{ names [26]string }
 
 func readKeywords(f vfs.FS, dir string) (*keywords, error) {
-	b, err := readFile(f, filepath.Join(dir, keywordsFile))
+	b, err := nfs.ReadFile(f, filepath.Join(dir, keywordsFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return new(keywords), nil
 	}

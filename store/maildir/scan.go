@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mailstead/mailstead/internal/crlf"
+	"github.com/mailstead/mailstead/internal/nfs"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/rows"
 )
@@ -196,14 +198,14 @@ func (a *account) oneName(dir string, old, now seenFile) (seenFile, error) {
 	path := a.path(dir, pathOf(old.base, old.letters, old.inNew))
 	for name, f := range map[string]seenFile{path: now, a.path(dir, pathOf(now.base, now.letters, now.inNew)): old} {
 		if _, err := a.s.fs.Stat(name); err != nil { // it was a rename that we saw from both sides
-			return f, ignoreMissing(err)
+			return f, nfs.IgnoreMissing(err)
 		}
 	}
 	if err := a.s.fs.SyncDir(a.path(dir, "cur")); err != nil {
 		return now, err
 	}
 	now.also = old.letters
-	return now, ignoreMissing(a.s.fs.Remove(path))
+	return now, nfs.IgnoreMissing(a.s.fs.Remove(path))
 }
 
 // compare: the file is where it was last seen, or where we wanted it, or
@@ -314,7 +316,7 @@ func (s *scan) read(dir string, f seenFile) (*message, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, lf, err := wireForm(file, info.Size())
+	c, lf, err := crlf.Wire(file, info.Size())
 	if err != nil {
 		return nil, err
 	}
@@ -328,11 +330,4 @@ func (s *scan) read(dir string, f seenFile) (*message, error) {
 			Size: c.Size(), Received: info.ModTime().Truncate(time.Second), Saved: s.now, EmailID: store.NewEmailID(), Meta: d.Meta,
 		},
 	}, nil
-}
-
-func ignoreMissing(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
 }

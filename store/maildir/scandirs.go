@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mailstead/mailstead/internal/nfs"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/rows"
 )
@@ -76,7 +77,7 @@ func (t *tx) scanDirs() error {
 func (t *tx) removeBuried(there map[string]bool) error {
 	for dir := range there {
 		if strings.HasPrefix(dir, buriedPrefix) && t.a.behind {
-			if err := removeTree(t.a.s.fs, t.a.path(dir)); err != nil {
+			if err := nfs.RemoveTree(t.a.s.fs, t.a.path(dir)); err != nil {
 				return err
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mailstead/mailstead/internal/nfs"
 	"github.com/mailstead/mailstead/store"
 )
 
@@ -251,7 +252,7 @@ func (a *account) makeDir(dir string, id store.MailboxID) error {
 			return err
 		}
 	}
-	return writeFile(a.s.fs, a.path(dir, idFile), id.String()+"\n")
+	return nfs.WriteFile(a.s.fs, a.path(dir, idFile), id.String()+"\n")
 }
 
 // removeDirs removes the directories of mailboxes that are gone.
@@ -261,7 +262,7 @@ func (t *tx) removeDirs() error {
 		if b.dir == "" || !b.Gone && !b.NoSelect {
 			continue
 		}
-		if err := removeTree(t.a.s.fs, t.a.path(b.dir)); err != nil {
+		if err := nfs.RemoveTree(t.a.s.fs, t.a.path(b.dir)); err != nil {
 			return err
 		}
 		b.dir = ""
@@ -271,9 +272,9 @@ func (t *tx) removeDirs() error {
 
 // idOf is the id that a directory holds; zero when it has none.
 func (a *account) idOf(dir string) (store.MailboxID, error) {
-	text, err := readFile(a.s.fs, a.path(dir, idFile))
+	text, err := nfs.ReadFile(a.s.fs, a.path(dir, idFile))
 	if err != nil {
-		return store.MailboxID{}, ignoreMissing(err)
+		return store.MailboxID{}, nfs.IgnoreMissing(err)
 	}
 	return parseID(strings.TrimSpace(string(text))), nil
 }

@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"iter"
 	"log/slog"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -17,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mailstead/mailstead/internal/nfs"
 	"github.com/mailstead/mailstead/internal/vfs"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/blob"
@@ -68,7 +67,7 @@ type Store struct {
 	opts  Options
 	log   *slog.Logger
 	names *namer
-	owner *ownerLock
+	owner *nfs.Lock
 	done  chan struct{}
 
 	mu           sync.Mutex
@@ -91,9 +90,9 @@ func Open(dir string, blobs blob.Blobs, o Options) (*Store, error) {
 	if s.fs == nil {
 		s.fs = vfs.OS{}
 	}
-	s.fs = retryFS{s.fs}
+	s.fs = nfs.FS{FS: s.fs}
 	if o.UnsafeNoDirSync {
-		s.fs = noDirSync{s.fs}
+		s.fs = nfs.NoDirSync{FS: s.fs}
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -105,18 +104,22 @@ func Open(dir string, blobs blob.Blobs, o Options) (*Store, error) {
 		return nil, err
 	}
 	var err error
-	if s.owner, err = lockOwner(s.fs, filepath.Join(dir, ".lock"), o.lockStale); err != nil {
+	s.owner, err = nfs.TakeLock(s.fs, filepath.Join(dir, ".lock"), o.lockStale)
+	if errors.Is(err, vfs.ErrLocked) {
+		err = fmt.Errorf("%w: %w", store.ErrInUse, err)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if err := s.load(); err != nil {
-		return nil, errors.Join(err, s.owner.release())
+		return nil, errors.Join(err, s.owner.Release())
 	}
 	return s, nil
 }
 
 // load opens all accounts.
 func (s *Store) load() error {
-	b, err := readFile(s.fs, filepath.Join(s.root, validityName))
+	b, err := nfs.ReadFile(s.fs, filepath.Join(s.root, validityName))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -131,7 +134,7 @@ func (s *Store) load() error {
 		name, path := e.Name(), filepath.Join(s.root, e.Name())
 		switch {
 		case strings.HasPrefix(name, newPrefix), strings.HasPrefix(name, gonePrefix):
-			if err := removeTree(s.fs, path); err != nil {
+			if err := nfs.RemoveTree(s.fs, path); err != nil {
 				return err
 			}
 		case e.IsDir() && name[0] != '.':
@@ -353,7 +356,7 @@ func (s *Store) Close() error {
 		errs = append(errs, a.journal.file.Close())
 		a.mu.Unlock()
 	}
-	return errors.Join(append(errs, s.owner.release())...)
+	return errors.Join(append(errs, s.owner.Release())...)
 }
 
 // validityStep is how many UIDVALIDITYs are reserved at once.
@@ -373,7 +376,7 @@ func (s *Store) validityLocked(want store.UIDValidity, importing bool) (store.UI
 	}
 	if want > s.reserved {
 		ahead := want + min(validityStep, 1<<32-1-want)
-		if err := writeFile(s.fs, filepath.Join(s.root, validityName), strconv.FormatUint(uint64(ahead), 10)+"\n"); err != nil {
+		if err := nfs.WriteFile(s.fs, filepath.Join(s.root, validityName), strconv.FormatUint(uint64(ahead), 10)+"\n"); err != nil {
 			return 0, err
 		}
 		s.reserved = ahead
@@ -394,58 +397,4 @@ func (s *Store) forget(st *state, a *account) {
 			}
 		}
 	}
-}
-
-// readFile reads a small file, again where it was replaced meanwhile.
-func readFile(f vfs.FS, name string) ([]byte, error) {
-	return again(func() ([]byte, error) {
-		file, err := f.OpenFile(name, os.O_RDONLY, 0)
-		if err != nil {
-			return nil, err
-		}
-		b, err := io.ReadAll(io.LimitReader(file, 1<<20))
-		return b, errors.Join(err, file.Close())
-	})
-}
-
-// writeFile replaces a small file in one step, durably.
-func writeFile(f vfs.FS, name, text string) error {
-	file, err := f.OpenFile(name+".tmp", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = io.WriteString(file, text)
-	if err == nil {
-		err = file.Sync()
-	}
-	if err = errors.Join(err, file.Close()); err != nil {
-		return err
-	}
-	if err := f.Rename(name+".tmp", name); err != nil {
-		return err
-	}
-	return f.SyncDir(filepath.Dir(name))
-}
-
-// removeTree removes a directory with all in it.
-func removeTree(f vfs.FS, dir string) error {
-	list, err := f.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	for _, e := range list {
-		path := filepath.Join(dir, e.Name())
-		if e.IsDir() {
-			err = removeTree(f, path)
-		} else {
-			err = f.Remove(path)
-		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	return f.Remove(dir)
 }

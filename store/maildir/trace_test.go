@@ -82,7 +82,7 @@ func TestTrace(t *testing.T) {
 // anonymous replaces what differs from run to run.
 func anonymous(op string) string {
 	for _, r := range []struct{ re, with string }{
-		{`[0-9a-f]{32}`, "ID"}, {`\d+\.M\d+P\d+Q(\d+)\.[^,: ]*,S=\d+,W=\d+`, "MESSAGE$1"}, {` \d+\+\d+`, ""},
+		{`[0-9a-f]{32}|[A-Z2-7]{26}`, "ID"}, {`\d+\.M\d+P\d+Q(\d+)\.[^,: ]*,S=\d+,W=\d+`, "MESSAGE$1"}, {` \d+\+\d+`, ""},
 	} {
 		op = regexp.MustCompile(r.re).ReplaceAllString(op, r.with)
 	}

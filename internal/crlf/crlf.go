@@ -1,4 +1,5 @@
-package maildir
+// Package crlf reads files whose lines end in LF as mail has them, in CRLF.
+package crlf
 
 import (
 	"bufio"
@@ -28,35 +29,41 @@ func bareLF(r io.Reader) (bool, error) {
 	}
 }
 
-// wireForm is the content of a file with CRLF line ends; lf: the file has
+// Content is the octets of a message.
+type Content interface {
+	io.ReaderAt
+	Size() int64
+}
+
+// Wire is the content of a file with CRLF line ends; lf: the file has
 // others.
-func wireForm(r io.ReaderAt, size int64) (c sized, lf bool, err error) {
+func Wire(r io.ReaderAt, size int64) (c Content, lf bool, err error) {
 	in := io.NewSectionReader(r, 0, size)
 	if lf, err = bareLF(in); err != nil || !lf {
 		return in, false, err
 	}
-	c, err = newCRLF(r, size)
+	c, err = NewReader(r, size)
 	return c, true, err
 }
 
-// crlfBlock is how much of a file is converted at once.
-const crlfBlock = 32 << 10
+// blockSize is how much of a file is converted at once.
+const blockSize = 32 << 10
 
-// crlfReader reads a file as if each LF alone were CRLF. It keeps one number
+// Reader reads a file as if each LF alone were CRLF. It keeps one number
 // for each block of the file, so that any place is found without reading from
 // the start.
-type crlfReader struct {
+type Reader struct {
 	r     io.ReaderAt
 	raw   int64
 	size  int64
 	start []int64 // where the octets of each block begin in what is read
 }
 
-// newCRLF reads r once.
-func newCRLF(r io.ReaderAt, size int64) (*crlfReader, error) {
-	c := &crlfReader{r: r, raw: size}
-	var buf [2 * crlfBlock]byte
-	for i := range (size + crlfBlock - 1) / crlfBlock {
+// NewReader reads r once.
+func NewReader(r io.ReaderAt, size int64) (*Reader, error) {
+	c := &Reader{r: r, raw: size}
+	var buf [2 * blockSize]byte
+	for i := range (size + blockSize - 1) / blockSize {
 		c.start = append(c.start, c.size)
 		out, err := c.block(i, buf[:0])
 		if err != nil {
@@ -68,13 +75,13 @@ func newCRLF(r io.ReaderAt, size int64) (*crlfReader, error) {
 }
 
 // Size is the number of octets that are read.
-func (c *crlfReader) Size() int64 { return c.size }
+func (c *Reader) Size() int64 { return c.size }
 
 // block appends the octets of block i to dst.
-func (c *crlfReader) block(i int64, dst []byte) ([]byte, error) {
-	var raw [crlfBlock + 1]byte
-	from := i * crlfBlock
-	n := min(crlfBlock, c.raw-from)
+func (c *Reader) block(i int64, dst []byte) ([]byte, error) {
+	var raw [blockSize + 1]byte
+	from := i * blockSize
+	n := min(blockSize, c.raw-from)
 	last := byte(0)
 	p := raw[1:]
 	if from > 0 { // the octet before decides about a LF at the start
@@ -103,11 +110,11 @@ func (c *crlfReader) block(i int64, dst []byte) ([]byte, error) {
 }
 
 // ReadAt implements io.ReaderAt.
-func (c *crlfReader) ReadAt(p []byte, off int64) (n int, err error) {
+func (c *Reader) ReadAt(p []byte, off int64) (n int, err error) {
 	if off < 0 {
-		return 0, errors.New("maildir: negative offset")
+		return 0, errors.New("crlf: negative offset")
 	}
-	buf := make([]byte, 0, 2*crlfBlock)
+	buf := make([]byte, 0, 2*blockSize)
 	for n < len(p) {
 		at := off + int64(n)
 		if at >= c.size {

@@ -1,4 +1,4 @@
-package maildir
+package nfs
 
 import (
 	"errors"
@@ -9,10 +9,10 @@ import (
 	"github.com/mailstead/mailstead/internal/vfs"
 )
 
-// retryFS is a file system that may be NFS. What failed because the server has
+// FS is a file system that may be NFS. What failed because the server has
 // replaced the file or directory that a name stood for (ESTALE) is tried again,
 // and a link that was made although its answer was lost is one that was made.
-type retryFS struct{ vfs.FS }
+type FS struct{ vfs.FS }
 
 const staleTries = 3
 
@@ -30,37 +30,37 @@ func againErr(f func() error) error {
 	return err
 }
 
-func (r retryFS) OpenFile(name string, flag int, perm fs.FileMode) (vfs.File, error) {
+func (r FS) OpenFile(name string, flag int, perm fs.FileMode) (vfs.File, error) {
 	return again(func() (vfs.File, error) { return r.FS.OpenFile(name, flag, perm) })
 }
 
-func (r retryFS) ReadDir(name string) ([]fs.DirEntry, error) {
+func (r FS) ReadDir(name string) ([]fs.DirEntry, error) {
 	return again(func() ([]fs.DirEntry, error) { return r.FS.ReadDir(name) })
 }
 
-func (r retryFS) Stat(name string) (fs.FileInfo, error) {
+func (r FS) Stat(name string) (fs.FileInfo, error) {
 	return again(func() (fs.FileInfo, error) { return r.FS.Stat(name) })
 }
 
-func (r retryFS) MkdirAll(name string, perm fs.FileMode) error {
+func (r FS) MkdirAll(name string, perm fs.FileMode) error {
 	return againErr(func() error { return r.FS.MkdirAll(name, perm) })
 }
 
-func (r retryFS) SyncDir(name string) error {
+func (r FS) SyncDir(name string) error {
 	return againErr(func() error { return r.FS.SyncDir(name) })
 }
 
-func (r retryFS) Rename(from, to string) error {
+func (r FS) Rename(from, to string) error {
 	return againErr(func() error { return r.FS.Rename(from, to) })
 }
 
-func (r retryFS) Remove(name string) error {
+func (r FS) Remove(name string) error {
 	return againErr(func() error { return r.FS.Remove(name) })
 }
 
 // Link believes the file and not the answer: a request that the client sent
 // twice fails the second time (open(2) on O_EXCL and NFS).
-func (r retryFS) Link(from, to string) error {
+func (r FS) Link(from, to string) error {
 	err := againErr(func() error { return r.FS.Link(from, to) })
 	if err == nil {
 		return nil
@@ -73,7 +73,8 @@ func (r retryFS) Link(from, to string) error {
 	return err
 }
 
-// noDirSync is Options.UnsafeNoDirSync.
-type noDirSync struct{ vfs.FS }
+// NoDirSync leaves directories unsynced, so that a power cut loses what was
+// made in them.
+type NoDirSync struct{ vfs.FS }
 
-func (noDirSync) SyncDir(string) error { return nil }
+func (NoDirSync) SyncDir(string) error { return nil }
