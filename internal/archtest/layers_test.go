@@ -51,6 +51,8 @@ func layers() []layer {
 		{"store/blob/...", []string{"store/blob"}},
 		{"store/sqldb", nil}, // opens databases; knows neither mail nor queues
 		{"store/sqlstore", []string{"store", "store/blob", "store/sqldb"}},
+		{"store/rows", []string{"store"}},
+		{"store/maildir", []string{"store", "store/blob", "store/rows"}},
 		{"store/...", []string{"store", "store/blob", "store/blob/memblob"}},
 		{"queue/sqlqueue", []string{"queue", "smtp", "store/blob", "store/sqldb"}},
 		{"queue/...", []string{"queue", "smtp", "store/blob"}},
