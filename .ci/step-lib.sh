@@ -101,6 +101,23 @@ install_peers() {
 	return $status
 }
 
+# unpack_dovecot prints a directory with Dovecot's packages and the libraries
+# they name, unpacked once. Nothing is installed, so that no service of that name
+# and no package that excludes it is in the way.
+unpack_dovecot() {
+	local dir=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/mailstead-tools/dovecot p libs=()
+	if [ ! -x "$dir/root/usr/lib/dovecot/imap" ]; then
+		mapfile -t libs < <(apt-cache depends dovecot-core dovecot-imapd | sed -n 's/^  Depends: \(lib[^<>]*\)$/\1/p' | grep -vx libc6 | sort -u)
+		rm -rf "$dir"
+		mkdir -p "$dir"
+		(cd "$dir" && apt-get download -q dovecot-core dovecot-imapd "${libs[@]}" >&2) || return
+		for p in "$dir"/*.deb; do
+			dpkg -x "$p" "$dir/root"
+		done
+	fi
+	echo "$dir/root"
+}
+
 # fuse_device makes /dev/fuse where the kernel has FUSE and the node is missing.
 fuse_device() {
 	[ -e /dev/fuse ] && return

@@ -234,7 +234,8 @@ func (r Result) Clone() Result {
 	for i := range r.Ops {
 		o := &r.Ops[i]
 		o.Source, o.Dest = o.Source.Clone(), o.Dest.Clone()
-		o.Changed, o.Modified, o.Missing = o.Changed.Clone(), o.Modified.Clone(), o.Missing.Clone()
+		o.Changed, o.Modified = o.Changed.Clone(), o.Modified.Clone()
+		o.Missing, o.Held = o.Missing.Clone(), o.Held.Clone()
 	}
 	return r
 }

@@ -7,11 +7,11 @@ import (
 	"iter"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/blob"
+	"github.com/mailstead/mailstead/store/rows"
 )
 
 // account is a handle. Its methods that read take the state of this moment
@@ -24,23 +24,22 @@ type account struct {
 // state is all that an account holds. It never changes once readers see it:
 // Apply makes the next one. What goes leaves a tombstone (I8).
 type state struct {
-	info    store.AccountInfo
-	modSeq  store.ModSeq
-	boxes   map[store.MailboxID]*box
+	rows.Account
+	arrived int // messages that came so far
+	boxes   map[store.MailboxID]store.Mailbox
+	msgs    map[store.MailboxID]map[store.UID]message
 	entries map[entryKey]store.Entry
 	once    map[string]store.Result // what the Change with this key did (I9)
 }
 
-type box struct {
-	store.Mailbox
-	msgs map[store.UID]message
-}
-
 type message struct {
 	store.Message
-	ref    blob.Ref // a tombstone keeps ref and prefix for Content
-	prefix []byte
-	gone   time.Time
+	ref     blob.Ref // a tombstone keeps ref and prefix for Content
+	prefix  []byte
+	gone    time.Time
+	arrived int // greater = newer
+	keys    []uint64
+	subject uint64
 }
 
 type entryKey struct {
@@ -70,49 +69,32 @@ func (a *account) Mailboxes(ctx context.Context, since store.ModSeq) ([]store.Ma
 	if err != nil {
 		return nil, 0, err
 	}
-	list := slices.DeleteFunc(st.rows(), func(m store.Mailbox) bool {
-		return max(m.ModSeq, m.HighestModSeq) <= since || since == 0 && m.Gone
-	})
-	slices.SortFunc(list, func(x, y store.Mailbox) int {
-		return cmp.Or(cmp.Compare(x.Name, y.Name), slices.Compare(x.ID[:], y.ID[:]))
-	})
-	return list, st.modSeq, nil
+	return rows.Mailboxes(maps.Values(st.boxes), since), st.ModSeq, nil
 }
 
-// rows are all mailboxes with their tombstones.
-func (st *state) rows() (list []store.Mailbox) {
-	for _, b := range st.boxes {
-		list = append(list, b.Mailbox)
+// there reports whether there is a mailbox, or store.ErrNoMailbox.
+func (st *state) there(id store.MailboxID) error {
+	if m, ok := st.boxes[id]; !ok || m.Gone {
+		return store.ErrNoMailbox
 	}
-	return list
-}
-
-// box is a mailbox that is there.
-func (st *state) box(id store.MailboxID) (*box, error) {
-	if b := st.boxes[id]; b != nil && !b.Gone {
-		return b, nil
-	}
-	return nil, store.ErrNoMailbox
+	return nil
 }
 
 func (a *account) Messages(ctx context.Context, id store.MailboxID, q store.Query) iter.Seq2[*store.Message, error] {
-	return each(ctx, func() (list []*store.Message, err error) {
+	return rows.Each(ctx, func() (list []*store.Message, err error) {
 		st, err := a.look(ctx)
+		if err == nil {
+			err = st.there(id)
+		}
 		if err != nil {
 			return nil, err
 		}
-		b, err := st.box(id)
-		if err != nil {
-			return nil, err
-		}
-		for _, uid := range slices.Sorted(maps.Keys(b.msgs)) {
-			m := b.msgs[uid].Message // a copy, as the caller may write into it
-			if m.ModSeq <= q.Since || m.Gone && q.Since == 0 || len(q.UIDs) > 0 && !q.UIDs.Contains(uid) {
-				continue
+		for _, uid := range slices.Sorted(maps.Keys(st.msgs[id])) {
+			if m := st.msgs[id][uid].Message; rows.Wanted(&m, q) {
+				var out store.Message
+				rows.Show(&m, &out, q.Fields)
+				list = append(list, &out)
 			}
-			m.Keywords, m.Prefix = slices.Clone(m.Keywords), slices.Clone(m.Prefix)
-			m.Key, m.Meta = slices.Clone(m.Key), slices.Clone(m.Meta)
-			list = append(list, &m)
 		}
 		return list, nil
 	})
@@ -123,13 +105,9 @@ func (a *account) Content(ctx context.Context, id store.MailboxID, uid store.UID
 	if err != nil {
 		return nil, err
 	}
-	b := st.boxes[id]
-	if b == nil {
-		return nil, store.ErrNoMailbox
-	}
-	m, ok := b.msgs[uid]
+	m, ok := st.msgs[id][uid]
 	if !ok {
-		return nil, store.ErrNoMessage
+		return nil, cmp.Or(st.there(id), store.ErrNoMessage)
 	}
 	body, err := blob.OpenKeyed(ctx, a.s.blobs, m.ref, m.Key)
 	if errors.Is(err, blob.ErrNoBlob) && m.Gone {
@@ -142,25 +120,15 @@ func (a *account) Content(ctx context.Context, id store.MailboxID, uid store.UID
 }
 
 func (a *account) Entries(ctx context.Context, q store.EntryQuery) iter.Seq2[store.Entry, error] {
-	return each(ctx, func() (list []store.Entry, err error) {
+	return rows.Each(ctx, func() (list []store.Entry, err error) {
 		st, err := a.look(ctx)
 		if err == nil && !q.All && !q.Mailbox.IsZero() {
-			_, err = st.box(q.Mailbox)
+			err = st.there(q.Mailbox)
 		}
 		if err != nil {
 			return nil, err
 		}
-		for _, e := range st.entries {
-			if (q.All || e.Mailbox == q.Mailbox) && strings.HasPrefix(e.Key, q.Prefix) && e.ModSeq > q.Since &&
-				(e.Present(time.Now()) || e.Gone && q.Since > 0) {
-				e.Value = slices.Clone(e.Value)
-				list = append(list, e)
-			}
-		}
-		slices.SortFunc(list, func(x, y store.Entry) int {
-			return cmp.Or(slices.Compare(x.Mailbox[:], y.Mailbox[:]), cmp.Compare(x.Key, y.Key))
-		})
-		return list, nil
+		return rows.Entries(maps.Values(st.entries), q), nil
 	})
 }
 
@@ -175,8 +143,8 @@ func (a *account) Wait(ctx context.Context, after store.ModSeq) (store.ModSeq, e
 		if err = cmp.Or(err, ctx.Err()); err != nil {
 			return 0, err
 		}
-		if st.modSeq > after {
-			return st.modSeq, nil
+		if st.ModSeq > after {
+			return st.ModSeq, nil
 		}
 		select {
 		case <-changed:
@@ -190,17 +158,5 @@ func (a *account) Usage(ctx context.Context) (store.Usage, error) {
 	if err != nil {
 		return store.Usage{}, err
 	}
-	return st.usage(), nil
-}
-
-func (st *state) usage() store.Usage {
-	u := store.Usage{Limits: st.info.Limits}
-	for _, b := range st.boxes {
-		if !b.Gone {
-			u.Mailboxes++
-			u.Messages += b.Messages
-			u.Bytes += b.Bytes
-		}
-	}
-	return u
+	return rows.Usage(maps.Values(st.boxes), st.Info.Limits), nil
 }

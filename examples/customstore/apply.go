@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
 	"time"
 
 	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/rows"
 )
 
 func (a *account) Apply(ctx context.Context, c store.Change) (store.Result, error) {
@@ -38,162 +40,133 @@ func (s *mapStore) commitLocked(st *state, c store.Change) (store.Result, error)
 		return first.Clone(), nil
 	}
 	next := *st
-	next.boxes, next.entries, next.once = maps.Clone(st.boxes), maps.Clone(st.entries), maps.Clone(st.once)
-	t := &tx{state: &next, s: s, at: st.modSeq + 1, edited: make(map[store.MailboxID]bool)}
-	var r store.Result
-	for _, op := range c.Ops {
-		before := t.usage()
-		o, err := t.do(op)
-		if err == nil && !o.free {
-			err = t.usage().Check(before) // I10
-		}
-		if err != nil {
-			return store.Result{}, err
-		}
-		r.Ops = append(r.Ops, o.OpResult)
+	next.boxes, next.msgs = maps.Clone(st.boxes), maps.Clone(st.msgs)
+	next.entries, next.once = maps.Clone(st.entries), maps.Clone(st.once)
+	t := &tx{state: &next, s: s, edited: make(map[store.MailboxID]bool)}
+	r, err := rows.Run(t, &next.Account, c)
+	if err != nil {
+		return store.Result{}, err
 	}
-	if t.took {
-		t.modSeq = t.at
+	if c.Once != "" {
+		next.once[c.Once] = r.Clone()
 	}
-	if r.ModSeq = t.modSeq; c.Once != "" {
-		t.once[c.Once] = r.Clone()
-	}
-	if s.accounts[t.info.ID] = t.state; t.drop {
-		delete(s.accounts, t.info.ID)
+	if s.accounts[next.Info.ID] = t.state; t.dropped {
+		delete(s.accounts, next.Info.ID)
 	}
 	s.wakeLocked()
 	return r, nil
 }
 
-// tx is a Change on its way; the lock is held all the time.
+// tx is what package rows carries a Change out on; the lock is held.
 type tx struct {
-	*state // the next one
-	s      *mapStore
-	at     store.ModSeq // of all that this Change changes
-	took   bool         // at was used
-	drop   bool         // the account goes
-	edited map[store.MailboxID]bool
-	named  int // messages, against store.MaxChange
-	copied int // messages, against store.MaxWhole
+	*state  // the next one
+	s       *mapStore
+	dropped bool
+	edited  map[store.MailboxID]bool
 }
 
-// result of an Op; free of the quota on demand.
-type result struct {
-	store.OpResult
-	free bool
+func (t *tx) Usage() (store.Usage, error) {
+	return rows.Usage(maps.Values(t.boxes), t.Info.Limits), nil
 }
 
-// take is the ModSeq of what changes. A Change that takes none leaves the
-// counter as it is (I4).
-func (t *tx) take() store.ModSeq {
-	t.took = true
-	return t.at
-}
+func (t *tx) Mailbox(id store.MailboxID) (store.Mailbox, error) { return t.boxes[id], nil }
 
-func (t *tx) do(op store.Op) (r result, err error) {
-	switch op := op.(type) {
-	case store.Append:
-		r.free = op.IgnoreQuota
-		err = t.append(op, &r.OpResult)
-	case store.SetFlags:
-		err = t.setFlags(op, &r.OpResult)
-	case store.Expunge:
-		err = t.expunge(op, &r.OpResult)
-	case store.Copy:
-		r.free = op.IgnoreQuota
-		err = t.copy(op, &r.OpResult)
-	case store.ClaimRecent:
-		err = t.claimRecent(op, &r.OpResult)
-	case store.PutMailbox:
-		err = t.putMailbox(op, &r.OpResult)
-	case store.PutEntry:
-		r.Mailbox = op.Mailbox
-		err = t.putEntry(op)
-	case store.PutAccount:
-		t.putAccount(op)
-	case store.DropAccount:
-		t.dropAccount()
-	case store.Import: // left out; see storetest.Imports
-		err = store.ErrNotImporting
-	}
-	return r, err
-}
+func (t *tx) Mailboxes() ([]store.Mailbox, error) { return slices.Collect(maps.Values(t.boxes)), nil }
 
-func (t *tx) putEntry(op store.PutEntry) error {
-	if _, err := t.box(op.Mailbox); err != nil && !op.Mailbox.IsZero() {
-		return err
+func (t *tx) PutMailbox(m store.Mailbox) error {
+	if t.boxes[m.ID] = m; t.msgs[m.ID] == nil {
+		t.msgs[m.ID] = make(map[store.UID]message)
 	}
-	key := entryKey{op.Mailbox, op.Key}
-	e, changed, err := op.On(t.entries[key], time.Now())
-	if changed {
-		e.ModSeq = t.take()
-		t.entries[key] = e
+	if m.Gone {
+		maps.DeleteFunc(t.entries, func(k entryKey, _ store.Entry) bool { return k.box == m.ID })
 	}
-	return err
-}
-
-func (t *tx) putAccount(op store.PutAccount) {
-	if op.Limits != nil {
-		t.info.Limits = *op.Limits
-	}
-	if op.State != nil {
-		t.info.State = *op.State
-	}
-}
-
-func (t *tx) dropAccount() {
-	t.drop = true
-	for _, b := range t.boxes {
-		for _, m := range b.msgs {
-			t.s.dropped[m.ref] = time.Now()
-		}
-	}
-}
-
-// putMailbox writes the rows that the contract's own rules come to.
-func (t *tx) putMailbox(op store.PutMailbox, r *store.OpResult) error {
-	if op.Create && t.boxes[op.ID] != nil {
-		return store.ErrExists
-	}
-	live := slices.DeleteFunc(t.rows(), func(m store.Mailbox) bool { return m.Gone })
-	plan, err := op.On(live, false)
-	if err != nil {
-		return err
-	}
-	for _, row := range plan.Rows {
-		if err := t.putRow(row); err != nil {
-			return err
-		}
-	}
-	if !plan.MoveFrom.IsZero() { // INBOX was renamed
-		return t.copy(store.Copy{Source: plan.MoveFrom, UIDs: store.AllUIDs(), Dest: plan.Box, Move: true}, r)
-	}
-	r.Mailbox, r.UIDValidity = plan.Box, t.boxes[plan.Box].UIDValidity
 	return nil
 }
 
-func (t *tx) putRow(row store.Mailbox) error {
-	if t.boxes[row.ID] == nil {
-		t.boxes[row.ID] = &box{msgs: make(map[store.UID]message)}
+// edit returns the messages of a mailbox for changing: a copy, made once.
+func (t *tx) edit(id store.MailboxID) map[store.UID]message {
+	if !t.edited[id] {
+		t.msgs[id], t.edited[id] = maps.Clone(t.msgs[id]), true
 	}
-	b := t.edit(row.ID)
-	if b.UIDValidity == 0 && !row.NoSelect && !row.Gone { // a new one
-		if row.UIDValidity == 0 {
-			row.UIDValidity = max(t.s.validity+1, store.UIDValidity(time.Now().Unix()))
+	return t.msgs[id]
+}
+
+func (t *tx) Messages(id store.MailboxID, set store.UIDSet) (list []*store.Message, err error) {
+	for uid, m := range t.msgs[id] {
+		if !m.Gone && set.Contains(uid) {
+			list = append(list, &m.Message)
 		}
-		if row.UIDValidity <= t.s.validity {
-			return store.ErrConflict
-		}
-		t.s.validity = row.UIDValidity
 	}
-	if row.ModSeq = t.take(); !row.Gone {
-		row.HighestModSeq = row.ModSeq
-	} else {
-		for uid := range b.msgs {
-			t.remove(b, uid)
-		}
-		maps.DeleteFunc(t.entries, func(k entryKey, _ store.Entry) bool { return k.box == row.ID })
+	slices.SortFunc(list, func(x, y *store.Message) int { return cmp.Compare(x.UID, y.UID) })
+	return list, nil
+}
+
+func (t *tx) Add(id store.MailboxID, m *store.Message, from rows.Source) error {
+	if _, there := t.msgs[id][m.UID]; there {
+		return store.ErrExists
 	}
-	b.Mailbox = row
+	t.arrived++
+	next := message{Message: *m, ref: m.Blob, prefix: m.Prefix, arrived: t.arrived}
+	switch {
+	case from.Append != nil:
+		next.keys, next.subject = from.Append.ThreadKeys, from.Append.SubjectHash
+	case from.Message != nil:
+		old := t.msgs[from.Mailbox][from.Message.UID]
+		next.keys, next.subject = old.keys, old.subject
+	}
+	t.edit(id)[m.UID] = next
+	return nil
+}
+
+func (t *tx) Update(id store.MailboxID, m *store.Message) error {
+	next := t.edit(id)[m.UID]
+	next.Message = *m
+	t.msgs[id][m.UID] = next
+	return nil
+}
+
+func (t *tx) Remove(id store.MailboxID, old *store.Message, at store.ModSeq) error {
+	gone := t.edit(id)[old.UID]
+	gone.Message, gone.gone = store.Message{UID: old.UID, ModSeq: at, Gone: true}, time.Now()
+	t.msgs[id][old.UID] = gone
+	return nil
+}
+
+func (t *tx) Entry(id store.MailboxID, key string) (store.Entry, error) {
+	return t.entries[entryKey{id, key}], nil
+}
+
+func (t *tx) PutEntry(e store.Entry) error {
+	t.entries[entryKey{e.Mailbox, e.Key}] = e
+	return nil
+}
+
+// Thread looks at all messages; a backend for more of them has an index.
+func (t *tx) Thread(keys []uint64, subject uint64) (id store.ThreadID, err error) {
+	newest := 0
+	for _, box := range t.msgs {
+		for _, m := range box {
+			common := slices.ContainsFunc(keys, func(k uint64) bool { return slices.Contains(m.keys, k) })
+			if common && !m.Gone && m.subject == subject && m.arrived > newest {
+				newest, id = m.arrived, m.ThreadID
+			}
+		}
+	}
+	return id, nil
+}
+
+func (t *tx) Validity(want store.UIDValidity, importing bool) (store.UIDValidity, error) {
+	v, err := rows.NextValidity(t.s.validity, want, importing)
+	t.s.validity = max(t.s.validity, v) // v is 0 with an error
+	return v, err
+}
+
+func (t *tx) Drop() error {
+	for _, box := range t.msgs {
+		for _, m := range box {
+			t.s.released[m.ref] = time.Now()
+		}
+	}
+	t.dropped = true
 	return nil
 }

@@ -2,12 +2,10 @@
 // writes: a store.Store over Go maps, served by IMAP. Nothing is kept when it
 // ends.
 //
-// Read store.go (accounts), then account.go (reading), apply.go (a Change) and
-// message.go (what changes messages). The rules that all backends share are
-// package store's: store.Change.Check, store.PutMailbox.On, store.SetFlags.On,
-// store.PutEntry.On. What is left out is said in store_test.go, where
-// storetest.Run judges the rest; the numbers I1 to I15 in comments are the
-// invariants of package store.
+// Read store.go (accounts), then account.go (reading) and apply.go (a Change).
+// The rules that all backends share are packages store's and rows'; what is
+// left are maps. The numbers I1 to I15 in comments are the invariants of
+// package store, and store_test.go lets storetest.Run judge all of them.
 //
 // Run it, log in as alice with any password and append a message:
 //

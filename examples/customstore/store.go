@@ -12,6 +12,7 @@ import (
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/blob"
 	"github.com/mailstead/mailstead/store/blob/memblob"
+	"github.com/mailstead/mailstead/store/rows"
 )
 
 // mapStore is a store.Store: a map of accounts under one mutex.
@@ -22,13 +23,13 @@ type mapStore struct {
 	accounts map[store.AccountID]*state // nil = the store is closed
 	changed  chan struct{}              // closed when anything changes
 	validity store.UIDValidity          // the last one given out, to any account (I3)
-	dropped  map[blob.Ref]time.Time     // blobs of dropped accounts
+	released map[blob.Ref]time.Time     // blobs of dropped accounts
 }
 
 func newMapStore() *mapStore {
 	return &mapStore{
 		blobs: memblob.New(), accounts: make(map[store.AccountID]*state),
-		changed: make(chan struct{}), dropped: make(map[blob.Ref]time.Time),
+		changed: make(chan struct{}), released: make(map[blob.Ref]time.Time),
 	}
 }
 
@@ -55,39 +56,24 @@ func (s *mapStore) Create(ctx context.Context, id store.AccountID, info store.Ac
 	}
 	info.ID, info.Created = id, time.Now().Truncate(time.Second)
 	_, err := s.commitLocked(&state{
-		info: info, boxes: make(map[store.MailboxID]*box),
+		Account: rows.Account{Info: info}, boxes: make(map[store.MailboxID]store.Mailbox),
+		msgs:    make(map[store.MailboxID]map[store.UID]message),
 		entries: make(map[entryKey]store.Entry), once: make(map[string]store.Result),
 	}, store.Change{Ops: []store.Op{store.PutMailbox{ID: store.NewMailboxID(), Create: true, Name: store.Inbox}}})
 	return err
 }
 
 func (s *mapStore) Accounts(ctx context.Context, after store.AccountID) iter.Seq2[store.AccountInfo, error] {
-	return each(ctx, func() (list []store.AccountInfo, err error) {
+	return rows.Each(ctx, func() (list []store.AccountInfo, err error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		for _, id := range slices.Sorted(maps.Keys(s.accounts)) {
 			if id > after {
-				list = append(list, s.accounts[id].info)
+				list = append(list, s.accounts[id].Info)
 			}
 		}
 		return list, s.openLocked()
 	})
-}
-
-// each makes the sequences: the list is made under the lock, the loop body
-// runs without it and may call any method (I12).
-func each[T any](ctx context.Context, list func() ([]T, error)) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		values, err := list()
-		for _, v := range values {
-			if err = cmp.Or(err, ctx.Err()); err != nil || !yield(v, nil) {
-				break
-			}
-		}
-		if err != nil {
-			yield(*new(T), err)
-		}
-	}
 }
 
 // Holds keeps the collector away from blobs that messages refer to, or did
@@ -96,13 +82,13 @@ func (s *mapStore) Holds(ctx context.Context, refs []blob.Ref) ([]blob.Ref, erro
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	held := make(map[blob.Ref]bool)
-	for ref, at := range s.dropped {
-		held[ref] = time.Since(at) < 24*time.Hour
+	for ref, at := range s.released {
+		held[ref] = time.Since(at) < rows.HoldFor
 	}
 	for _, st := range s.accounts {
-		for _, b := range st.boxes {
-			for _, m := range b.msgs {
-				held[m.ref] = held[m.ref] || !m.Gone || time.Since(m.gone) < 24*time.Hour
+		for _, box := range st.msgs {
+			for _, m := range box {
+				held[m.ref] = held[m.ref] || !m.Gone || time.Since(m.gone) < rows.HoldFor
 			}
 		}
 	}

@@ -7,8 +7,8 @@ import (
 	"github.com/mailstead/mailstead/store/storetest"
 )
 
-// TestStore judges the backend. It declares neither Imports nor Threads, is
-// not persistent (no Reopen) and keeps all tombstones (no Purge).
+// TestStore judges the backend. It has one owner (no Nodes), is not persistent
+// (no Reopen, no Faults) and keeps all tombstones (no Purge).
 func TestStore(t *testing.T) {
 	storetest.Run(t, storetest.Config{
 		New: func(t *testing.T) store.Store {
@@ -20,5 +20,6 @@ func TestStore(t *testing.T) {
 			})
 			return s
 		},
+		Has: storetest.Everything,
 	})
 }

@@ -64,6 +64,7 @@ var kinds = [...]kind{
 	{"sqlite:", checkSQLite, openSQLite},
 	{"postgres:", checkPostgres, openPostgres},
 	{"postgresql:", checkPostgres, openPostgres},
+	{"maildir:", checkMaildir, openMaildir},
 }
 
 // kind is that of -store; nil = there is none of its name.

@@ -116,6 +116,7 @@ func TestOptionsRefused(t *testing.T) {
 		{"-store", "postgres://host/db", "-blobs", "s3://key:hunter2@host"},
 		{"-store", "postgres://host/db", "-blobs", "s3://key:hunter2/hunter2@host/bucket"},
 		{"-blobs", "s3://key:hunter2@host/bucket"},
+		{"-store", "maildir:", "-blobs", "s3://hunter2"},
 		{"-journal", "a@b.c"},
 		{"-dkim", "a:b:c"},
 		{"-config", write(t, "nonsense = 1")},

@@ -54,6 +54,8 @@ func layers() []layer {
 		{"store/sqldb", nil}, // opens databases; knows neither mail nor queues
 		{"store/sqlstore", []string{"store", "store/blob", "store/sqldb"}},
 		{"store/sqlblob", []string{"store/blob", "store/blob/objects", "store/sqldb"}},
+		{"store/rows", []string{"store"}},
+		{"store/maildir", []string{"store", "store/blob", "store/rows"}},
 		{"store/...", []string{"store", "store/blob", "store/blob/memblob"}},
 		{"queue/sqlqueue", []string{"queue", "smtp", "store/blob", "store/sqldb"}},
 		{"queue/...", []string{"queue", "smtp", "store/blob"}},
@@ -113,7 +115,7 @@ func servers() []string {
 // deliver mail is the application's choice.
 func notForServers() []string {
 	return []string{
-		"queue/...", "queue", "deliver", "deliver/...", "store/memstore", "store/sqlstore", "store/maildir",
+		"queue/...", "queue", "deliver", "deliver/...", "store/memstore", "store/sqlstore", "store/maildir", "store/rows",
 		"store/mbox", "store/backup", "store/blob/segment", "store/blob/objects", "store/sqlblob", "auth/login",
 	}
 }

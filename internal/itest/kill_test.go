@@ -23,7 +23,11 @@ func TestKillUnderLoad(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s := newServer(t)
+	killUnderLoad(t, newServer(t), kills)
+}
+
+func killUnderLoad(t *testing.T, s *mailserver, kills int) {
+	t.Helper()
 	l := &killLoad{s: s, acked: map[int]string{}}
 	for round := range kills {
 		before := l.count()

@@ -1,17 +1,15 @@
 package maildir
 
 import (
-	"cmp"
 	"context"
 	"iter"
 	"maps"
 	"path/filepath"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/rows"
 )
 
 // account is every handle on one account.
@@ -20,14 +18,18 @@ type account struct {
 	id  store.AccountID
 	dir string
 
-	mu      sync.Mutex
-	now     *state
-	journal *journal
-	broken  error         // a write to the index failed: nothing is acknowledged any more
-	dropped bool          //
-	behind  bool          // the tree is not what the index says
-	scanned time.Time     // when the tree was last looked at
-	changed chan struct{} // closed when modSeq grows; nil = nobody waits
+	mu       sync.Mutex
+	now      *state
+	journal  *journal
+	threads  threads
+	broken   error // a write to the index failed: it is written anew before anything is acknowledged
+	dropped  bool
+	stamps   map[store.MailboxID]stamp // of mailboxes that need no look while it is theirs
+	warned   map[string]bool           // directories that were complained about
+	behind   bool                      // the tree is not what the index says
+	unsynced bool                      // a name in dir may not be durable
+	scanned  time.Time                 // when the tree was last looked at
+	changed  chan struct{}             // closed when modSeq grows; nil = nobody waits
 }
 
 // path is a path below the account's directory.
@@ -58,7 +60,7 @@ func (a *account) freshLocked() (*state, error) {
 	if a.dropped {
 		return nil, store.ErrNoAccount
 	}
-	if a.broken == nil && (a.behind || time.Since(a.scanned) > a.s.opts.ScanInterval) {
+	if a.behind || time.Since(a.scanned) > a.s.opts.ScanInterval {
 		if err := a.scanLocked(); err != nil {
 			return nil, err
 		}
@@ -69,19 +71,13 @@ func (a *account) freshLocked() (*state, error) {
 // Mailboxes implements store.Account.
 func (a *account) Mailboxes(ctx context.Context, since store.ModSeq) ([]store.Mailbox, store.ModSeq, error) {
 	st, err := a.look(ctx)
+	if err == nil {
+		err = st.since(since)
+	}
 	if err != nil {
 		return nil, 0, a.fail("mailboxes", err)
 	}
-	var list []store.Mailbox
-	for _, b := range st.boxes {
-		if max(b.ModSeq, b.HighestModSeq) > since && (since > 0 || !b.Gone) {
-			list = append(list, b.Mailbox)
-		}
-	}
-	slices.SortFunc(list, func(x, y store.Mailbox) int {
-		return cmp.Or(cmp.Compare(x.Name, y.Name), slices.Compare(x.ID[:], y.ID[:]))
-	})
-	return list, st.modSeq, nil
+	return rows.Mailboxes(st.rows(), since), st.ModSeq, nil
 }
 
 // Messages implements store.Account. It reads one state of the account.
@@ -92,21 +88,27 @@ func (a *account) Messages(ctx context.Context, id store.MailboxID, q store.Quer
 		if err == nil {
 			b, err = st.box(id)
 		}
+		if err == nil {
+			err = st.since(q.Since)
+		}
 		if err != nil {
 			yield(nil, &store.Error{Op: "messages", Account: a.id, Mailbox: id.String(), Err: err})
 			return
 		}
+		set := q.UIDs
+		if len(set) == 0 {
+			set = store.AllUIDs()
+		}
 		var out store.Message
-		for _, uid := range slices.Sorted(maps.Keys(b.msgs)) {
-			m := b.msgs[uid]
-			if m.ModSeq <= q.Since || m.Gone && q.Since == 0 || len(q.UIDs) > 0 && !q.UIDs.Contains(uid) {
+		for m := range b.in(set) {
+			if !rows.Wanted(&m.Message, q) {
 				continue
 			}
 			if err := ctx.Err(); err != nil {
 				yield(nil, a.fail("messages", err))
 				return
 			}
-			m.show(&out, q.Fields)
+			rows.Show(&m.Message, &out, q.Fields)
 			if !yield(&out, nil) {
 				return
 			}
@@ -114,59 +116,21 @@ func (a *account) Messages(ctx context.Context, id store.MailboxID, q store.Quer
 	}
 }
 
-// show copies m into out, with the parts that were asked for.
-func (m *message) show(out *store.Message, f store.Fields) {
-	*out = store.Message{UID: m.UID, ModSeq: m.ModSeq, Gone: m.Gone}
-	if m.Gone {
-		return
-	}
-	out.Flags, out.Keywords, out.Size = m.Flags, slices.Clone(m.Keywords), m.Size
-	if f&store.FieldDates != 0 {
-		out.Received, out.Saved = m.Received, m.Saved
-	}
-	if f&store.FieldIDs != 0 {
-		out.EmailID, out.ThreadID = m.EmailID, m.ThreadID
-	}
-	if f&store.FieldContent != 0 {
-		out.Blob, out.Key, out.Prefix = m.ref, slices.Clone(m.Key), slices.Clone(m.prefix)
-	}
-	if f&store.FieldMeta != 0 {
-		out.Meta = slices.Clone(m.Meta)
-	}
-}
-
 // Entries implements store.Account.
 func (a *account) Entries(ctx context.Context, q store.EntryQuery) iter.Seq2[store.Entry, error] {
-	return func(yield func(store.Entry, error) bool) {
+	return rows.Each(ctx, func() ([]store.Entry, error) {
 		st, err := a.look(ctx)
 		if err == nil && !q.All && !q.Mailbox.IsZero() {
 			_, err = st.box(q.Mailbox)
 		}
+		if err == nil {
+			err = st.since(q.Since)
+		}
 		if err != nil {
-			yield(store.Entry{}, a.fail("entries", err))
-			return
+			return nil, a.fail("entries", err)
 		}
-		for _, e := range st.listEntries(q) {
-			if !yield(e, nil) {
-				return
-			}
-		}
-	}
-}
-
-func (st *state) listEntries(q store.EntryQuery) (list []store.Entry) {
-	now := time.Now()
-	for _, e := range st.entries {
-		if (q.All || e.Mailbox == q.Mailbox) && strings.HasPrefix(e.Key, q.Prefix) && e.ModSeq > q.Since &&
-			(e.Present(now) || e.Gone && q.Since > 0) {
-			e.Value = slices.Clone(e.Value)
-			list = append(list, e)
-		}
-	}
-	slices.SortFunc(list, func(x, y store.Entry) int {
-		return cmp.Or(slices.Compare(x.Mailbox[:], y.Mailbox[:]), cmp.Compare(x.Key, y.Key))
+		return rows.Entries(maps.Values(st.entries), q), nil
 	})
-	return list
 }
 
 // Wait implements store.Account. While it waits it looks at the tree, as
@@ -178,8 +142,8 @@ func (a *account) Wait(ctx context.Context, after store.ModSeq) (store.ModSeq, e
 		if err != nil {
 			return 0, a.fail("wait", err)
 		}
-		if st.modSeq > after {
-			return st.modSeq, nil
+		if st.ModSeq > after {
+			return st.ModSeq, nil
 		}
 		select {
 		case <-changed:
@@ -218,5 +182,5 @@ func (a *account) Usage(ctx context.Context) (store.Usage, error) {
 	if err != nil {
 		return store.Usage{}, a.fail("usage", err)
 	}
-	return st.usage(), nil
+	return rows.Usage(st.rows(), st.Info.Limits), nil
 }

@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 	"time"
 
+	"github.com/mailstead/mailstead/internal/nfs"
 	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/rows"
 )
 
 // onceFor is how long a key is remembered.
@@ -27,29 +31,49 @@ func (a *account) apply(ctx context.Context, c store.Change) (store.Result, erro
 	if err := c.Check(); err != nil {
 		return store.Result{}, err
 	}
-	st, err := a.look(ctx)
+	if r, done, err := a.repeated(ctx, c.Once); done || err != nil {
+		return r, err
+	}
+	files, err := a.stage(ctx, c.Ops)
+	defer func() { a.unstage(files) }()
 	if err != nil {
 		return store.Result{}, err
 	}
-	var files []*staged
-	if _, done := st.once[c.Once]; !done {
-		files, err = a.stage(ctx, c.Ops)
-		defer func() { a.unstage(files) }()
-		if err != nil {
-			return store.Result{}, err
-		}
-	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if st, err = a.freshLocked(); err != nil {
+	if _, err = a.freshLocked(); err != nil {
 		return store.Result{}, err
 	}
-	if first, done := st.once[c.Once]; done {
-		r := first.Result.Clone()
-		r.Repeated = true
+	if r, done := a.now.repeated(c.Once); done {
 		return r, nil
 	}
 	return a.changeLocked(c, files)
+}
+
+// repeated asks for a Change that was done before: its blobs may be collected,
+// so that nothing of it must be staged.
+func (a *account) repeated(ctx context.Context, key string) (r store.Result, done bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return r, false, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	st, err := a.freshLocked()
+	if err == nil {
+		r, done = st.repeated(key)
+	}
+	return r, done, err
+}
+
+// repeated is under account.mu.
+func (st *state) repeated(key string) (store.Result, bool) {
+	first, done := st.once[key]
+	if !done {
+		return store.Result{}, false
+	}
+	r := first.Result.Clone()
+	r.Repeated = true
+	return r, true
 }
 
 // changeLocked runs the ops on a copy of the state; the first that is refused
@@ -57,121 +81,111 @@ func (a *account) apply(ctx context.Context, c store.Change) (store.Result, erro
 func (a *account) changeLocked(c store.Change, files []*staged) (store.Result, error) {
 	t := a.begin()
 	t.files = files
-	var r store.Result
-	for _, op := range c.Ops {
-		before := t.usage()
-		o, free, err := t.do(op)
-		if err == nil && !free {
-			err = t.usage().Check(before)
-		}
-		if err != nil {
-			a.unstage(t.linked)
-			return store.Result{}, err
-		}
-		r.Ops = append(r.Ops, o)
+	r, err := rows.Run(t, &t.Account, c)
+	if err != nil {
+		a.unstage(t.taken)
+		return store.Result{}, err
 	}
-	if t.took {
-		t.modSeq = max(t.modSeq, t.at)
+	if t.Info != a.now.Info {
+		info := t.Info
+		t.d.Info = &info
 	}
-	if r.ModSeq = t.modSeq; c.Once != "" {
-		o := onceRec{Key: c.Once, At: t.now, Result: r.Clone()}
-		t.once[c.Once] = o
-		t.d.Once = append(t.d.Once, o)
+	if c.Once != "" {
+		t.d.Once = append(t.d.Once, onceRec{Key: c.Once, At: t.now, Result: r.Clone()})
 	}
-	if err := t.commit(); err != nil {
+	if err := t.commit(r.ModSeq != a.now.ModSeq); err != nil {
 		return store.Result{}, err
 	}
 	return r, nil
 }
 
-// tx is a Change or scan on its way; account.mu is held all the time.
-type tx struct {
-	*state // the next one
-	a      *account
-	at     store.ModSeq // of all that it changes
-	took   bool         // at was used
-	now    time.Time    // to the second
-	edited map[store.MailboxID]bool
-	msgs   map[*message]*box // messages that are new or in a new state
-	d      delta
-	drop   bool
-	named  int // messages, against store.MaxChange
-	made   int // messages, against store.MaxWhole
-	dirty  bool
-
-	files  []*staged         // of the Appends, in their order
-	linked []*staged         // of the copies
-	gone   map[*message]*box // whose files go
-}
-
-func (a *account) begin() *tx {
-	return &tx{
-		state: a.now.clone(), a: a, at: a.now.modSeq + 1, now: time.Now().Truncate(time.Second),
-		edited: make(map[store.MailboxID]bool), msgs: make(map[*message]*box), gone: make(map[*message]*box),
-	}
-}
-
-// take is the ModSeq of what changes; a Change that takes none leaves the
-// counter as it is (I4).
-func (t *tx) take() store.ModSeq {
-	t.took = true
-	return t.at
-}
-
-// edit returns a mailbox that may be changed: a copy, made once.
-func (t *tx) edit(id store.MailboxID) *box {
-	if !t.edited[id] {
-		b := *t.boxes[id]
-		b.msgs = cloneMap(b.msgs)
-		t.boxes[id], t.edited[id] = &b, true
-	}
-	return t.boxes[id]
-}
-
-// put sets a message in its next state.
-func (t *tx) put(b *box, m *message) {
-	if old := b.msgs[m.UID]; old != nil {
-		delete(t.msgs, old)
-	}
-	b.set(m)
-	t.msgs[m] = b
-}
-
-// commit makes the change durable and then visible. First the names in tmp/,
-// then the index, which is the moment when it has happened, then the tree.
-func (t *tx) commit() error {
+// commit makes the change durable and then visible. First the names in tmp/
+// and those that a later crash must not bring back, then the index, which is
+// the moment when it has happened, then the tree. modSeq: the counter moved.
+func (t *tx) commit(modSeq bool) error {
 	a := t.a
-	if a.broken != nil {
-		return fmt.Errorf("%w: an earlier write failed: %w", store.ErrTemporary, a.broken)
+	if err := a.healLocked(); err != nil {
+		a.unstage(t.taken)
+		return err
 	}
 	if t.drop {
 		return t.commitDrop()
 	}
-	changed := t.took || len(t.d.Once) > 0 || t.dirty || len(t.msgs) > 0
-	if changed {
-		if t.usesTmp() {
-			if err := a.s.fs.SyncDir(a.path("tmp")); err != nil {
-				return err
-			}
-		}
-		if err := a.journal.append(t.delta(), true); err != nil {
-			a.broken = err
+	if modSeq || t.d.Info != nil || len(t.d.Once)+len(t.d.Entries)+len(t.d.Holds) > 0 || t.dirty {
+		if err := t.record(); err != nil {
+			a.unstage(t.taken)
 			return err
 		}
 	}
+	t.keepFiles()
 	if err := t.settle(); err != nil {
 		a.behind = true // the next look at the tree does it
 		a.s.log.Warn("maildir: the tree is behind the index", "account", a.id, "error", err)
 	}
 	t.publish()
 	if a.journal.long() {
-		a.compactLocked()
+		_ = a.compactLocked() // the long one is as good
+	}
+	return nil
+}
+
+// record writes the index. When that fails the index is written anew, without
+// this change; where that fails too, nobody knows what the next Open will find.
+func (t *tx) record() error {
+	if err := t.syncNames(); err != nil {
+		return err
+	}
+	rec, err := encodeRecord(t.delta())
+	if err != nil {
+		return err
+	}
+	if err := t.a.journal.append(rec); err != nil {
+		t.a.broken = err
+		if t.a.healLocked() != nil {
+			t.keepFiles()
+			return errors.Join(store.ErrUnknown, err)
+		}
+		return err
+	}
+	return nil
+}
+
+// keepFiles keeps the files of messages from unstage.
+func (t *tx) keepFiles() {
+	for _, f := range t.taken {
+		f.used = true
+	}
+}
+
+// syncNames makes durable what the record is about to rely on: files in tmp/,
+// and the name that a message got by the change before this one. A scan takes
+// a name that the index does not expect for the doing of another program.
+func (t *tx) syncNames() error {
+	dirs := make(map[string]bool)
+	for _, id := range t.order {
+		e := t.edited[id]
+		for uid := range e.touched {
+			switch m := e.get(uid); {
+			case m.staged:
+				dirs[t.a.path("tmp")] = true
+			case m.loose && !m.Gone:
+				dirs[t.a.path(e.dir, "cur")] = true
+			}
+		}
+	}
+	for _, dir := range slices.Sorted(maps.Keys(dirs)) {
+		if err := t.a.s.fs.SyncDir(dir); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
 func (t *tx) publish() {
-	wake := t.modSeq != t.a.now.modSeq
+	wake := t.ModSeq != t.a.now.ModSeq
+	for _, o := range t.d.Once {
+		t.once[o.Key] = o
+	}
 	t.a.now = t.state
 	if wake {
 		t.a.wakeLocked()
@@ -180,12 +194,13 @@ func (t *tx) publish() {
 
 // delta lists what this change touched.
 func (t *tx) delta() *delta {
-	t.d.ModSeq, t.d.Arrived = t.modSeq, t.arrived
-	for id := range t.edited {
-		t.d.Boxes = append(t.d.Boxes, recOfBox(t.boxes[id]))
-	}
-	for m, b := range t.msgs {
-		t.d.Msgs = append(t.d.Msgs, recOfMessage(b.ID, m))
+	t.d.ModSeq, t.d.Arrived = t.ModSeq, t.arrived
+	for _, id := range t.order {
+		e := t.edited[id]
+		t.d.Boxes = append(t.d.Boxes, recOfBox(e.box))
+		for _, uid := range slices.Sorted(maps.Keys(e.touched)) {
+			t.d.Msgs = append(t.d.Msgs, recOfMessage(id, e.get(uid)))
+		}
 	}
 	return &t.d
 }
@@ -205,19 +220,55 @@ func (t *tx) commitDrop() error {
 	s.forget(t.state, a)
 	a.dropped = true
 	a.wakeLocked()
-	if err := errors.Join(a.journal.file.Close(), removeTree(s.fs, gone)); err != nil {
+	if err := errors.Join(a.journal.file.Close(), nfs.RemoveTree(s.fs, gone)); err != nil {
 		s.log.Warn("maildir: a dropped account is not removed whole", "account", a.id, "error", err)
 	}
 	return nil
 }
 
-// compactLocked replaces a long journal by a snapshot. A failure leaves the old one.
-func (a *account) compactLocked() {
-	j, err := rewriteJournal(a.s.fs, a.journal.path, a.now)
-	if err != nil {
-		a.broken = err // which of the two is at the name is not known
-		return
+// compactLocked replaces the journal by a snapshot.
+func (a *account) compactLocked() error {
+	now := time.Now()
+	maps.DeleteFunc(a.now.once, func(_ string, o onceRec) bool { return now.Sub(o.At) > onceFor })
+	var j *journal
+	named, err := false, a.syncLoose()
+	if err == nil {
+		j, named, err = rewriteJournal(a.s.fs, a.journal.path, a.now)
 	}
-	a.journal.file.Close()
-	a.journal = j
+	if err == nil {
+		_ = a.journal.file.Close() // it has no name any more
+		a.journal, a.broken = j, nil
+		return nil
+	}
+	if named { // which of the two the next Open finds is not known
+		a.broken = err
+	}
+	a.journal.base = a.journal.size // not again at once
+	a.s.log.Warn("maildir: the index is not compacted", "account", a.id, "error", err)
+	return err
+}
+
+// syncLoose makes all names durable, as a snapshot lists them as seen.
+func (a *account) syncLoose() error {
+	for _, b := range a.now.boxes {
+		loose := func(m *message) bool { return m.loose && !m.Gone }
+		if b.dir != "" && !b.Gone && slices.ContainsFunc(b.msgs, loose) {
+			if err := a.s.fs.SyncDir(a.path(b.dir, "cur")); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// healLocked writes the index anew after a write to it failed: nothing is
+// acknowledged before one write has succeeded. ErrTemporary.
+func (a *account) healLocked() error {
+	if a.broken != nil {
+		_ = a.compactLocked() // says so in broken
+	}
+	if a.broken != nil {
+		return fmt.Errorf("%w: the index cannot be written: %w", store.ErrTemporary, a.broken)
+	}
+	return nil
 }

@@ -1,14 +1,13 @@
 package maildir
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"io"
 	"io/fs"
 	"os"
 
+	"github.com/mailstead/mailstead/internal/crlf"
 	"github.com/mailstead/mailstead/internal/vfs"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/blob"
@@ -33,7 +32,7 @@ func (a *account) content(ctx context.Context, id store.MailboxID, uid store.UID
 	if b == nil {
 		return nil, store.ErrNoMailbox
 	}
-	m := b.msgs[uid]
+	m := b.get(uid)
 	switch {
 	case m == nil && (uid == 0 || uid >= b.UIDNext):
 		return nil, store.ErrNoMessage
@@ -75,18 +74,17 @@ func (a *account) openFile(b *box, m *message) (store.Content, error) {
 		return nil, err
 	}
 	if m.lf {
-		c, err := crlf(f)
-		if err = errors.Join(err, f.Close()); err != nil {
-			return nil, err
+		info, err := f.Stat()
+		var c *crlf.Reader
+		if err == nil {
+			c, err = crlf.NewReader(f, info.Size())
 		}
-		return memContent{c}, nil
+		if err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
+		return &crlfContent{c, f}, nil
 	}
 	return &fileContent{File: f, size: m.Size}, nil
-}
-
-type sized interface {
-	io.ReaderAt
-	Size() int64
 }
 
 // fileContent is a message as its file has it.
@@ -106,44 +104,8 @@ func (c *fileContent) ReadAt(p []byte, off int64) (int, error) {
 	return c.File.ReadAt(p, off)
 }
 
-type memContent struct{ *bytes.Reader }
-
-// Close implements store.Content.
-func (memContent) Close() error { return nil }
-
-// bareLF reports whether a line ends in LF alone.
-func bareLF(r io.Reader) (bool, error) {
-	in := bufio.NewReaderSize(r, 32<<10)
-	cr := false
-	for {
-		p, err := in.ReadSlice('\n')
-		if n := len(p); n > 0 && p[n-1] == '\n' {
-			if n == 1 && !cr || n > 1 && p[n-2] != '\r' {
-				return true, nil
-			}
-		}
-		cr = len(p) > 0 && p[len(p)-1] == '\r'
-		if err == io.EOF {
-			return false, nil
-		}
-		if err != nil && err != bufio.ErrBufferFull {
-			return false, err
-		}
-	}
-}
-
-// crlf reads r to its end and turns each LF alone into CRLF.
-func crlf(r io.Reader) (*bytes.Reader, error) {
-	raw, err := io.ReadAll(r)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]byte, 0, len(raw)+len(raw)/32)
-	for i, c := range raw {
-		if c == '\n' && (i == 0 || raw[i-1] != '\r') {
-			out = append(out, '\r')
-		}
-		out = append(out, c)
-	}
-	return bytes.NewReader(out), nil
+// crlfContent is a message of another program, with the line ends of mail.
+type crlfContent struct {
+	*crlf.Reader
+	io.Closer
 }

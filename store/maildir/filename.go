@@ -124,46 +124,78 @@ func parseLetters(letters string, old []string, kw *keywords) (f store.Flags, li
 // of file systems is 255.
 const maxDir = 240
 
-// dirName is the directory of a mailbox below the account's: ".A.B" in
-// modified UTF-7, as Dovecot's Maildir++ layout has it; INBOX is the account's
-// own. A "." inside of a level is written "&AC4-". A name too long for a file
-// system gets a directory that other programs do not see.
-func dirName(m *store.Mailbox) string {
+// dirName is the directory of a mailbox below the account's: ".A.B" as the
+// Maildir++ layout of Dovecot has it, in modified UTF-7 or in UTF-8; INBOX is
+// the account's own. A "." inside of a level is written as Dovecot's plugin
+// listescape does. A name too long for a file system gets a directory that
+// other programs do not see.
+func dirName(m *store.Mailbox, utf8 bool) string {
 	if m.Name == store.Inbox {
 		return "."
 	}
 	var out []byte
 	for level := range strings.SplitSeq(m.Name, store.Separator) {
-		wire := imapwire.AppendUTF7(nil, level)
-		out = append(append(out, '.'), strings.ReplaceAll(string(wire), ".", "&AC4-")...)
+		out = append(out, '.')
+		if level = escapeLevel(level); utf8 {
+			out = append(out, level...)
+		} else {
+			out = imapwire.AppendUTF7(out, level)
+		}
 	}
 	if len(out) > maxDir {
-		return "mailstead-" + m.ID.String()
+		return longPrefix + m.ID.String()
 	}
 	return string(out)
 }
 
+const (
+	escapedDot   = `\2e`
+	escapedSlash = `\5c`
+)
+
+// escapeLevel writes "." as \2e, and "\" as \5c where it would be read as one
+// of the two.
+func escapeLevel(level string) string {
+	if !strings.ContainsAny(level, `.\`) {
+		return level
+	}
+	var out strings.Builder
+	for i := range len(level) {
+		switch rest := level[i:]; {
+		case rest[0] == '.':
+			out.WriteString(escapedDot)
+		case strings.HasPrefix(rest, escapedDot), strings.HasPrefix(rest, escapedSlash):
+			out.WriteString(escapedSlash)
+		default:
+			out.WriteByte(rest[0])
+		}
+	}
+	return out.String()
+}
+
+func unescapeLevel(level string) string {
+	if !strings.Contains(level, `\`) {
+		return level
+	}
+	return strings.NewReplacer(escapedDot, ".", escapedSlash, `\`).Replace(level)
+}
+
 // mailboxName is the way back, for directories that other programs made.
-func mailboxName(dir string) (string, bool) {
-	if len(dir) < 2 || dir[0] != '.' || dir == ".." {
+func mailboxName(dir string, utf8 bool) (string, bool) {
+	if len(dir) < 2 || len(dir) > maxDir || dir[0] != '.' || dir == ".." {
 		return "", false
 	}
 	var levels []string
 	for level := range strings.SplitSeq(dir[1:], ".") {
-		var text strings.Builder
-		for i, part := range strings.Split(level, "&AC4-") {
-			s, err := imapwire.DecodeUTF7([]byte(part))
-			if err != nil {
+		if !utf8 {
+			var err error
+			if level, err = imapwire.DecodeUTF7([]byte(level)); err != nil {
 				return "", false
 			}
-			if i > 0 {
-				text.WriteByte('.')
-			}
-			text.WriteString(s)
 		}
-		levels = append(levels, text.String())
+		levels = append(levels, unescapeLevel(level))
 	}
 	name := strings.Join(levels, store.Separator)
-	clean, err := store.CleanName(name)
-	return clean, err == nil && clean == name && name != store.Inbox
+	m := store.Mailbox{Name: name}
+	return name, store.ValidateName(name) == nil && name != store.Inbox && dirName(&m, utf8) == dir
 }

@@ -13,14 +13,17 @@ import (
 
 // tree is an account on the real file system, as another program sees it.
 type tree struct {
-	t   *testing.T
-	dir string
-	s   *maildir.Store
-	a   store.Account
+	t    *testing.T
+	dir  string
+	utf8 bool
+	s    *maildir.Store
+	a    store.Account
 }
 
-func newTree(t *testing.T) *tree {
-	x := &tree{t: t, dir: filepath.Join(t.TempDir(), "mail")}
+func newTree(t *testing.T) *tree { return newTreeWith(t, false) }
+
+func newTreeWith(t *testing.T, utf8 bool) *tree {
+	x := &tree{t: t, dir: filepath.Join(t.TempDir(), "mail"), utf8: utf8}
 	x.open()
 	if err := x.s.Create(t.Context(), "alice@example.org", store.AccountInfo{}); err != nil {
 		t.Fatal(err)
@@ -30,7 +33,7 @@ func newTree(t *testing.T) *tree {
 }
 
 func (x *tree) open() {
-	s, err := maildir.Open(x.dir, memblob.New(), maildir.Options{ScanInterval: -1})
+	s, err := maildir.Open(x.dir, memblob.New(), maildir.Options{ScanInterval: -1, UTF8: x.utf8})
 	if err != nil {
 		x.t.Fatal(err)
 	}
@@ -146,7 +149,7 @@ func TestLayout(t *testing.T) {
 	for _, name := range []string{"Été/A.b", "INBOX/x"} {
 		x.do(store.PutMailbox{ID: store.NewMailboxID(), Create: true, Name: name})
 	}
-	for _, dir := range []string{".&AMk-t&AOk-", ".&AMk-t&AOk-.A&AC4-b", ".INBOX", ".INBOX.x"} {
+	for _, dir := range []string{".&AMk-t&AOk-", ".&AMk-t&AOk-.A\\2eb", ".INBOX", ".INBOX.x"} {
 		if dir != ".INBOX" {
 			x.files(dir + "/cur")
 		}
@@ -249,5 +252,34 @@ func TestInUse(t *testing.T) {
 	x := newTree(t)
 	if _, err := maildir.Open(x.dir, memblob.New(), maildir.Options{}); err == nil || !strings.Contains(err.Error(), "in use") {
 		t.Errorf("a second owner: %v", err)
+	}
+}
+
+// TestTornIndex: a tail of the index that was not written, or not whole, is cut
+// off, whatever stands there.
+func TestTornIndex(t *testing.T) {
+	for _, tail := range []string{"\x00", strings.Repeat("\x00", 100), "\x00\x00\x00\x05\x00\x00\x00\x00{}", "\xff\xff\xff\xff"} {
+		x := newTree(t)
+		x.put("a: b\r\n\r\n", store.Flagged)
+		if err := x.s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		f, err := os.OpenFile(x.path("mailstead/index"), os.O_WRONLY|os.O_APPEND, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.WriteString(tail); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+		x.open()
+		x.account()
+		x.put("c: d\r\n\r\n", 0)
+		x.reopen()
+		if list := x.all(store.Inbox, store.Query{}); len(list) != 2 || list[0].Flags != store.Flagged {
+			t.Errorf("behind %q: %+v", tail, list)
+		}
 	}
 }

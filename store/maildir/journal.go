@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/mailstead/mailstead/internal/vfs"
@@ -31,10 +32,19 @@ type delta struct {
 	Info    *store.AccountInfo `json:",omitempty"`
 	ModSeq  store.ModSeq
 	Arrived int64
-	Boxes   []boxRec   `json:",omitempty"`
-	Msgs    []msgRec   `json:",omitempty"`
-	Entries []entryRec `json:",omitempty"`
-	Once    []onceRec  `json:",omitempty"`
+	Boxes   []boxRec     `json:",omitempty"`
+	Msgs    []msgRec     `json:",omitempty"`
+	Entries []entryRec   `json:",omitempty"`
+	Once    []onceRec    `json:",omitempty"`
+	Holds   []holdRec    `json:",omitempty"`
+	Purged  store.ModSeq `json:",omitempty"`
+}
+
+// holdRec is a hold, or the end of one.
+type holdRec struct {
+	Hold    store.Hold
+	Box     []byte
+	Dropped bool `json:",omitempty"`
 }
 
 type boxRec struct {
@@ -74,6 +84,8 @@ type onceRec struct {
 	Result store.Result
 }
 
+func recOfHold(h store.Hold) holdRec { return holdRec{Hold: h, Box: h.Mailbox[:]} }
+
 func recOfBox(b *box) boxRec { return boxRec{ID: b.ID[:], Row: b.Mailbox, Dir: b.dir} }
 
 func recOfMessage(id store.MailboxID, m *message) msgRec {
@@ -101,15 +113,15 @@ func (r *msgRec) message() *message {
 // apply brings a state that nobody else sees forward by d.
 func (st *state) apply(d *delta) {
 	if d.Info != nil {
-		st.info = *d.Info
+		st.Info = *d.Info
 	}
-	st.modSeq, st.arrived = d.ModSeq, d.Arrived
+	st.ModSeq, st.arrived, st.purged = d.ModSeq, d.Arrived, max(st.purged, d.Purged)
 	for i := range d.Boxes {
 		r := &d.Boxes[i]
 		id := store.MailboxID(r.ID)
 		b := st.boxes[id]
 		if b == nil {
-			b = &box{msgs: make(map[store.UID]*message)}
+			b = &box{}
 			st.boxes[id] = b
 		}
 		b.Mailbox, b.dir = r.Row, r.Dir
@@ -118,8 +130,7 @@ func (st *state) apply(d *delta) {
 	for i := range d.Msgs {
 		r := &d.Msgs[i]
 		if b := st.boxes[store.MailboxID(r.Box)]; b != nil {
-			m := r.message()
-			b.msgs[m.UID] = m // the row carries the counters
+			b.load(r.message()) // the row carries the counters
 		}
 	}
 	for _, r := range d.Entries {
@@ -134,11 +145,27 @@ func (st *state) apply(d *delta) {
 	for _, o := range d.Once {
 		st.once[o.Key] = o
 	}
+	for _, r := range d.Holds {
+		if r.Hold.Mailbox = store.MailboxID(r.Box); r.Dropped {
+			delete(st.holds, r.Hold.Name)
+		} else {
+			st.holds[r.Hold.Name] = r.Hold
+		}
+	}
+}
+
+// load sets a message where nobody else sees the list.
+func (b *box) load(m *message) {
+	if i, there := b.find(m.UID); there {
+		b.msgs[i] = m
+	} else {
+		b.msgs = slices.Insert(b.msgs, i, m)
+	}
 }
 
 // snapshot is the whole state as one delta.
 func (st *state) snapshot() *delta {
-	d := &delta{Info: &st.info, ModSeq: st.modSeq, Arrived: st.arrived}
+	d := &delta{Info: &st.Info, ModSeq: st.ModSeq, Arrived: st.arrived, Purged: st.purged}
 	for id, b := range st.boxes {
 		d.Boxes = append(d.Boxes, recOfBox(b))
 		for _, m := range b.msgs {
@@ -152,6 +179,9 @@ func (st *state) snapshot() *delta {
 		if time.Since(o.At) < onceFor {
 			d.Once = append(d.Once, o)
 		}
+	}
+	for _, h := range st.holds {
+		d.Holds = append(d.Holds, recOfHold(h))
 	}
 	return d
 }
@@ -229,53 +259,51 @@ func nextRecord(b []byte) (payload []byte, ok bool) {
 		return nil, false
 	}
 	n := binary.BigEndian.Uint32(b)
-	if n > maxRecord || len(b)-recordHead < int(n) {
+	if n == 0 || n > maxRecord || len(b)-recordHead < int(n) { // octets that were not written yet are zero
 		return nil, false
 	}
 	payload = b[recordHead : recordHead+int(n)]
 	return payload, crc32.Checksum(payload, crc32.MakeTable(crc32.Castagnoli)) == binary.BigEndian.Uint32(b[4:])
 }
 
-// append makes one record durable. After an error the journal must not be used
-// any more: what it holds is known only once it was opened again.
-func (j *journal) append(d *delta, sync bool) error {
-	rec, err := encodeRecord(d)
-	if err != nil {
-		return err
-	}
+// append makes one record durable. After an error the journal must not be
+// appended to any more: what it holds is known only once it was opened again.
+func (j *journal) append(rec []byte) error {
 	if _, err := j.file.WriteAt(rec, j.size); err != nil {
 		return err
 	}
 	j.size += int64(len(rec))
-	if !sync {
-		return nil
-	}
 	return j.file.Sync()
 }
 
-// rewrite replaces the journal by a snapshot of st, in one step.
-func rewriteJournal(f vfs.FS, path string, st *state) (*journal, error) {
+// rewriteJournal replaces the journal by a snapshot of st, in one step. named,
+// with an error: the name may stand for the new one.
+func rewriteJournal(f vfs.FS, path string, st *state) (j *journal, named bool, err error) {
+	rec, err := encodeRecord(st.snapshot())
+	if err != nil {
+		return nil, false, err
+	}
 	tmp := path + ".new"
 	file, err := f.OpenFile(tmp, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	j := &journal{fs: f, path: path, file: file, size: int64(len(journalMagic))}
-	_, err = file.WriteAt([]byte(journalMagic), 0)
-	if err == nil {
-		err = j.append(st.snapshot(), true)
+	j = &journal{fs: f, path: path, file: file, size: int64(len(journalMagic))}
+	if _, err = file.WriteAt([]byte(journalMagic), 0); err == nil {
+		err = j.append(rec)
 	}
-	if err == nil {
-		err = f.Rename(tmp, path)
+	if err != nil {
+		return nil, false, errors.Join(err, file.Close(), f.Remove(tmp))
 	}
+	err = f.Rename(tmp, path)
 	if err == nil {
 		err = f.SyncDir(filepath.Dir(path))
 	}
 	if err != nil {
-		return nil, errors.Join(err, file.Close())
+		return nil, true, errors.Join(err, file.Close())
 	}
 	j.base = j.size
-	return j, nil
+	return j, true, nil
 }
 
 // long reports whether a rewrite pays.

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mailstead/mailstead/internal/nfs"
 	"github.com/mailstead/mailstead/internal/vfs"
 	"github.com/mailstead/mailstead/store"
 )
@@ -21,15 +22,11 @@ const keywordsFile = "dovecot-keywords"
 type keywords struct{ names [26]string }
 
 func readKeywords(f vfs.FS, dir string) (*keywords, error) {
-	file, err := f.OpenFile(filepath.Join(dir, keywordsFile), os.O_RDONLY, 0)
+	b, err := nfs.ReadFile(f, filepath.Join(dir, keywordsFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return new(keywords), nil
 	}
 	if err != nil {
-		return nil, err
-	}
-	b, err := io.ReadAll(io.LimitReader(file, 64<<10))
-	if err := errors.Join(err, file.Close()); err != nil {
 		return nil, err
 	}
 	k := new(keywords)

@@ -1,187 +1,135 @@
 package maildir
 
 import (
-	"encoding/hex"
 	"errors"
-	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/mailstead/mailstead/internal/crlf"
+	"github.com/mailstead/mailstead/internal/nfs"
 	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/rows"
 )
 
-func parseID(s string) (id store.MailboxID) {
-	if b, err := hex.DecodeString(s); err == nil && len(b) == len(id) {
-		copy(id[:], b)
-	}
-	return id
-}
-
 // scanLocked finds what others did to the tree, and what a crash left undone
-// of our own doing. All that it finds is one change with one ModSeq.
+// of our own doing. All that it finds becomes visible at once.
 func (a *account) scanLocked() error {
 	t := a.begin()
+	began := a.now.ModSeq
 	if err := t.scanDirs(); err != nil {
 		return err
 	}
-	for id, b := range t.boxes {
-		if b.dir != "" && wantedDir(b) != "" {
-			if err := t.scanBox(id); err != nil {
+	s := &scan{tx: t}
+	for _, id := range slices.SortedFunc(maps.Keys(t.boxes), compareIDs) {
+		if b := t.boxes[id]; b.dir != "" && wantedDir(b, a.s.opts.UTF8) != "" {
+			if err := s.box(id); err != nil {
 				return err
 			}
 		}
 	}
 	if a.behind {
 		for id, b := range t.boxes { // directories that a crash left
-			if b.dir != wantedDir(b) {
+			if b.dir != wantedDir(b, a.s.opts.UTF8) {
 				t.edit(id)
 			}
 		}
 	}
 	a.behind, a.scanned = false, time.Now()
-	if t.took {
-		t.modSeq = t.at
-	}
-	if !t.took && len(t.msgs)+len(t.gone)+len(t.edited) == 0 {
+	if len(t.edited) == 0 && len(t.gone) == 0 {
 		return nil
 	}
-	return t.commit()
+	for _, e := range t.edited {
+		t.dirty = t.dirty || len(e.touched) > 0
+	}
+	return t.commit(t.ModSeq != began)
 }
 
-// scanDirs compares the directories with the mailboxes.
-func (t *tx) scanDirs() error {
-	list, err := t.a.s.fs.ReadDir(t.a.dir)
-	if err != nil {
-		return err
-	}
-	there := map[string]bool{".": true}
-	for _, e := range list {
-		there[e.Name()] = e.IsDir()
-	}
-	byDir := make(map[string]bool)
-	for id, b := range t.boxes {
-		aside := "mailstead-moving-" + id.String()
-		switch {
-		case b.dir == "" || b.Gone || there[b.dir]:
-		case there[wantedDir(b)] && t.a.idOf(wantedDir(b)) == id:
-			t.edit(id).dir = wantedDir(b) // our own rename, before the crash
-		case there[aside]:
-			t.edit(id).dir = aside
-		default:
-			if err := t.lostDir(id, list); err != nil {
-				return err
-			}
-		}
-		byDir[t.boxes[id].dir] = true
-	}
-	for _, e := range list {
-		if name, ok := mailboxName(e.Name()); ok && e.IsDir() && !byDir[e.Name()] && t.isMaildir(e.Name()) {
-			if err := t.adoptDir(e.Name(), name); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+func compareIDs(x, y store.MailboxID) int { return slices.Compare(x[:], y[:]) }
+
+// scan compares the files of mailboxes with their messages.
+type scan struct {
+	*tx
+	took bool // the ModSeq of what it finds was taken
 }
 
-func (t *tx) isMaildir(dir string) bool {
-	info, err := t.a.s.fs.Stat(t.a.path(dir, "cur"))
-	return err == nil && info.IsDir()
-}
-
-// lostDir: another program renamed or removed the directory of a mailbox.
-func (t *tx) lostDir(id store.MailboxID, list []fs.DirEntry) error {
-	var r store.OpResult
-	for _, e := range list {
-		name, ok := mailboxName(e.Name())
-		if ok && t.a.idOf(e.Name()) == id {
-			t.edit(id).dir = e.Name()
-			return t.putMailbox(store.PutMailbox{ID: id, Name: name}, &r)
-		}
+// take is the ModSeq of all that is found about messages.
+func (s *scan) take() store.ModSeq {
+	if !s.took {
+		s.took = true
+		s.ModSeq++
 	}
-	t.edit(id).dir = ""
-	return t.putMailbox(store.PutMailbox{ID: id, Delete: true}, &r)
-}
-
-// adoptDir makes a mailbox of a directory that another program made.
-func (t *tx) adoptDir(dir, name string) error {
-	id := t.a.idOf(dir)
-	if old := t.boxes[id]; old != nil && old.Gone && old.dir == dir {
-		return nil // deleted by us; about to be removed
-	}
-	if id.IsZero() || t.boxes[id] != nil {
-		id = store.NewMailboxID()
-	}
-	var r store.OpResult
-	err := t.putMailbox(store.PutMailbox{ID: id, Create: true, Name: name}, &r)
-	if errors.Is(err, store.ErrExists) {
-		return nil // two directories for one name
-	}
-	if err != nil {
-		return err
-	}
-	t.edit(id).dir = dir
-	return t.a.makeDir(dir, id)
+	return s.ModSeq
 }
 
 // seenFile is a file of a mailbox as it is now.
 type seenFile struct {
 	base, letters string
 	inNew         bool
+	also          string // letters of a second name that was removed
 }
 
-// listFiles returns the files of a Maildir. One that is in new/ and cur/, as a
-// crash leaves it between two steps of settle, loses the name in new/.
-func (a *account) listFiles(dir string) ([]seenFile, error) {
-	var out []seenFile
-	inNew := make(map[string]int)
-	for _, sub := range []string{"new", "cur"} {
-		list, err := a.s.fs.ReadDir(a.path(dir, sub))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		for _, e := range list {
-			if e.IsDir() || strings.HasPrefix(e.Name(), ".") {
-				continue
-			}
-			base, letters := splitName(e.Name())
-			f := seenFile{base, letters, sub == "new"}
-			if i, twice := inNew[base]; twice && !f.inNew {
-				if err := a.dropName(dir, out[i]); err != nil {
-					return nil, err
-				}
-				out[i] = f
-				continue
-			}
-			if f.inNew {
-				inNew[base] = len(out)
-			}
-			out = append(out, f)
+// stamp is when the directories of a mailbox last changed.
+type stamp struct{ cur, fresh, keywords time.Time }
+
+// stampOld is the age at which a change time cannot come a second time.
+const stampOld = 2 * time.Second
+
+func (a *account) stamp(dir string) (st stamp, err error) {
+	for _, x := range [...]struct {
+		name string
+		to   *time.Time
+	}{{"cur", &st.cur}, {"new", &st.fresh}, {keywordsFile, &st.keywords}} {
+		info, err := a.s.fs.Stat(a.path(dir, x.name))
+		switch {
+		case err == nil:
+			*x.to = info.ModTime()
+		case x.name != keywordsFile || !errors.Is(err, fs.ErrNotExist):
+			return st, err
 		}
 	}
-	return out, nil
+	return st, nil
 }
 
-// scanBox compares the files of one mailbox with its messages.
-func (t *tx) scanBox(id store.MailboxID) error {
-	b := t.boxes[id]
-	files, err := t.a.listFiles(b.dir)
-	if err != nil {
-		return err
+// box compares one mailbox. One whose directories did not change is passed
+// over; one that cannot be read stays as it was.
+func (s *scan) box(id store.MailboxID) error {
+	a, b := s.a, s.boxes[id]
+	began := time.Now()
+	st, err := a.stamp(b.dir)
+	if err == nil && !a.behind && st == a.stamps[id] {
+		return nil
 	}
-	kw, err := readKeywords(t.a.s.fs, t.a.path(b.dir))
-	if err != nil {
-		return err
+	delete(a.stamps, id)
+	var files []seenFile
+	if err == nil {
+		files, err = a.listFiles(b.dir)
 	}
+	var kw *keywords
+	if err == nil {
+		kw, err = readKeywords(a.s.fs, a.path(b.dir))
+	}
+	if err != nil {
+		a.s.log.Warn("maildir: a folder cannot be read", "account", a.id, "mailbox", b.Name, "error", err)
+		return nil
+	}
+	if newest := slices.MaxFunc([]time.Time{st.cur, st.fresh, st.keywords}, time.Time.Compare); !st.cur.IsZero() && began.Sub(newest) > stampOld {
+		a.stamps[id] = st
+	}
+	return s.files(id, files, kw)
+}
+
+// files compares the messages of a mailbox with its files.
+func (s *scan) files(id store.MailboxID, files []seenFile, kw *keywords) error {
+	b := s.boxes[id]
 	known := make(map[string]*message, len(b.msgs))
 	for _, m := range b.msgs {
-		known[m.base] = m
+		if m.base != "" {
+			known[m.base] = m
+		}
 	}
 	seen := make(map[string]bool, len(files))
 	var fresh []seenFile
@@ -191,123 +139,195 @@ func (t *tx) scanBox(id store.MailboxID) error {
 		case m == nil:
 			fresh = append(fresh, f)
 		case m.Gone:
-			t.gone[&message{base: f.base, letters: f.letters, inNew: f.inNew}] = b
+			s.gone = append(s.gone, lost{b, &message{base: f.base, letters: f.letters, inNew: f.inNew}})
 		default:
-			t.compare(id, m, f, kw)
+			s.compare(id, m, f, kw)
 		}
 		seen[f.base] = true
 	}
-	for _, m := range b.msgs {
-		if !m.Gone && !seen[m.base] {
-			t.missing(id, m)
+	missing := slices.DeleteFunc(slices.Clone(b.msgs), func(m *message) bool { return m.Gone || seen[m.base] })
+	if len(missing) > 0 {
+		if err := s.missing(id, missing); err != nil {
+			return err
 		}
 	}
 	slices.SortFunc(fresh, func(x, y seenFile) int { return strings.Compare(x.base, y.base) })
 	for _, f := range fresh {
-		if err := t.adopt(id, f, kw); err != nil {
+		if err := s.adopt(id, f, kw); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (a *account) dropName(dir string, f seenFile) error {
-	if err := a.s.fs.SyncDir(a.path(dir, "cur")); err != nil {
-		return err
+// listFiles returns the files of a Maildir, each once.
+func (a *account) listFiles(dir string) ([]seenFile, error) {
+	var out []seenFile
+	at := make(map[string]int)
+	for _, sub := range []string{"new", "cur"} {
+		list, err := a.s.fs.ReadDir(a.path(dir, sub))
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range list {
+			if e.IsDir() || strings.HasPrefix(e.Name(), ".") {
+				continue
+			}
+			base, letters := splitName(e.Name())
+			f := seenFile{base: base, letters: letters, inNew: sub == "new"}
+			if i, twice := at[base]; twice {
+				if out[i], err = a.oneName(dir, out[i], f); err != nil {
+					return nil, err
+				}
+				continue
+			}
+			at[base] = len(out)
+			out = append(out, f)
+		}
 	}
-	return ignoreMissing(a.s.fs.Remove(a.path(dir, pathOf(f.base, f.letters, true))))
+	return out, nil
+}
+
+// oneName leaves one of two names that were seen of one file. When another
+// program and we move a file out of new/ at the same time, it has two in cur/,
+// and the flags of both count.
+func (a *account) oneName(dir string, old, now seenFile) (seenFile, error) {
+	if old.letters == now.letters && old.inNew == now.inNew {
+		return now, nil
+	}
+	path := a.path(dir, pathOf(old.base, old.letters, old.inNew))
+	for name, f := range map[string]seenFile{path: now, a.path(dir, pathOf(now.base, now.letters, now.inNew)): old} {
+		if _, err := a.s.fs.Stat(name); err != nil { // it was a rename that we saw from both sides
+			return f, nfs.IgnoreMissing(err)
+		}
+	}
+	if err := a.s.fs.SyncDir(a.path(dir, "cur")); err != nil {
+		return now, err
+	}
+	now.also = old.letters
+	return now, nfs.IgnoreMissing(a.s.fs.Remove(path))
 }
 
 // compare: the file is where it was last seen, or where we wanted it, or
 // another program has given it other flags.
-func (t *tx) compare(id store.MailboxID, m *message, f seenFile, kw *keywords) {
+func (s *scan) compare(id store.MailboxID, m *message, f seenFile, kw *keywords) {
 	wanted := lettersOf(m, kw)
 	atPlace := f.letters == wanted && f.inNew == (m.inNew && wanted == "")
 	lastSeen := f.letters == m.letters && f.inNew == m.inNew && !m.staged
+	if f.also != "" {
+		atPlace, lastSeen = false, false
+	}
 	if atPlace && lastSeen {
 		return
 	}
 	next := *m
-	next.staged, next.letters, next.inNew = false, f.letters, f.inNew
+	next.staged, next.letters, next.inNew, next.loose = false, f.letters, f.inNew, !f.inNew
+	e := s.edit(id)
 	if !atPlace && !lastSeen && !m.staged {
-		next.Flags, next.Keywords = parseLetters(f.letters, m.Keywords, kw)
+		next.Flags, next.Keywords = parseLetters(f.letters+f.also, m.Keywords, kw)
 		if next.Flags != m.Flags || !slices.Equal(next.Keywords, m.Keywords) {
-			next.ModSeq = t.take()
+			next.ModSeq = s.take()
+			rows.Count(&e.Mailbox, &m.Message, -1)
+			rows.Count(&e.Mailbox, &next.Message, 1)
+			e.HighestModSeq = next.ModSeq
 		}
 	}
-	t.put(t.edit(id), &next) // settle renames it where that is owed
+	e.set(&next) // settle renames it where that is owed
 }
 
-// missing: the file of a message is not in its mailbox.
-func (t *tx) missing(id store.MailboxID, m *message) {
-	if m.staged {
-		if _, err := t.a.s.fs.Stat(t.a.path("tmp", m.base)); err == nil {
-			next := *m
-			t.put(t.edit(id), &next) // settle brings it in
-			return
-		}
+// missing: the files of these messages were not seen. Reading a directory may
+// pass over a file that is renamed meanwhile, so it is read again.
+func (s *scan) missing(id store.MailboxID, list []*message) error {
+	e := s.edit(id)
+	files, err := s.a.listFiles(e.dir)
+	if err != nil {
+		return err
 	}
-	b := t.edit(id)
-	t.remove(b, m)
-	delete(t.gone, m) // there is no file
+	there := make(map[string]bool, len(files))
+	for _, f := range files {
+		there[f.base] = true
+	}
+	for _, m := range list {
+		if there[m.base] {
+			delete(s.a.stamps, id) // the next scan compares it
+			continue
+		}
+		if m.staged {
+			if _, err := s.a.s.fs.Stat(s.a.path("tmp", m.base)); err == nil {
+				next := *m
+				e.set(&next) // settle brings it in
+				continue
+			}
+		}
+		rows.Count(&e.Mailbox, &m.Message, -1)
+		e.HighestModSeq = s.take()
+		e.set(&message{
+			Message: store.Message{UID: m.UID, ModSeq: e.HighestModSeq, Gone: true},
+			ref:     m.ref, prefix: m.prefix, goneAt: time.Now(), base: m.base,
+		})
+	}
+	return nil
 }
 
-// adopt gives a file that another program brought a UID.
-func (t *tx) adopt(id store.MailboxID, f seenFile, kw *keywords) error {
-	b := t.edit(id)
-	path := t.a.path(b.dir, pathOf(f.base, f.letters, f.inNew))
+// adopt gives a file that another program brought a UID. One that cannot be
+// read is left for the next scan.
+func (s *scan) adopt(id store.MailboxID, f seenFile, kw *keywords) error {
+	e := s.edit(id)
+	m, err := s.read(e.dir, f)
+	if err != nil || e.UIDNext == 1<<32-1 {
+		delete(s.a.stamps, id)
+		if !errors.Is(err, fs.ErrNotExist) { // gone again; the next scan sees where it went
+			s.a.s.log.Warn("maildir: a file is not taken in", "account", s.a.id, "mailbox", e.Name, "file", f.base, "error", err)
+		}
+		return nil
+	}
+	if m.ThreadID, err = s.Thread(m.keys, m.subject); err != nil {
+		return err
+	}
+	if m.ThreadID == (store.ThreadID{}) {
+		m.ThreadID = store.ThreadID(m.EmailID)
+	}
+	s.arrived++
+	m.Flags, m.Keywords = parseLetters(f.letters+f.also, nil, kw)
+	m.UID, m.ModSeq, m.arrival = e.UIDNext, s.take(), s.arrived
+	e.UIDNext, e.HighestModSeq = e.UIDNext+1, m.ModSeq
+	rows.Count(&e.Mailbox, &m.Message, 1)
+	e.set(m)
+	s.a.threads.add(id, m)
+	return nil
+}
+
+// read describes a file that another program brought.
+func (s *scan) read(dir string, f seenFile) (*message, error) {
+	path := s.a.path(dir, pathOf(f.base, f.letters, f.inNew))
 	if !f.inNew && f.letters == "" {
-		if _, err := t.a.s.fs.Stat(path); err != nil { // without ":2,"
-			old := t.a.path(b.dir, "cur", f.base)
-			if err := t.a.s.fs.Rename(old, path); err != nil {
-				return ignoreMissing(err)
+		if _, err := s.a.s.fs.Stat(path); err != nil { // without ":2,"
+			if err := s.a.s.fs.Rename(s.a.path(dir, "cur", f.base), path); err != nil {
+				return nil, err
 			}
 		}
 	}
-	file, err := t.a.s.fs.OpenFile(path, os.O_RDONLY, 0)
+	file, err := s.a.s.fs.OpenFile(path, os.O_RDONLY, 0)
 	if err != nil {
-		return ignoreMissing(err) // gone again; the next scan sees where it went
+		return nil, err
 	}
 	defer file.Close()
 	info, err := file.Stat()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	c, lf, err := wireForm(file, info.Size())
+	c, lf, err := crlf.Wire(file, info.Size())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	d, err := store.Describe(c, c.Size())
 	if err != nil {
-		return err
+		return nil, err
 	}
-	own := store.NewEmailID()
-	m := &message{
-		base: f.base, letters: f.letters, inNew: f.inNew, lf: lf, keys: d.ThreadKeys, subject: d.SubjectHash,
+	return &message{
+		base: f.base, letters: f.letters, inNew: f.inNew, loose: true, lf: lf, keys: d.ThreadKeys, subject: d.SubjectHash,
 		Message: store.Message{
-			Size: c.Size(), Received: info.ModTime().Truncate(time.Second), Saved: t.now, EmailID: own,
-			ThreadID: t.thread(own, d.ThreadKeys, d.SubjectHash), Meta: d.Meta,
+			Size: c.Size(), Received: info.ModTime().Truncate(time.Second), Saved: s.now, EmailID: store.NewEmailID(), Meta: d.Meta,
 		},
-	}
-	m.Flags, m.Keywords = parseLetters(f.letters, nil, kw)
-	return t.add(b, m)
-}
-
-func ignoreMissing(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
-}
-
-// wireForm is the content of a file with CRLF line ends. One that has them
-// already is read where it lies; another is turned in memory.
-func wireForm(r io.ReaderAt, size int64) (sized, bool, error) {
-	in := io.NewSectionReader(r, 0, size)
-	bare, err := bareLF(in)
-	if err != nil || !bare {
-		return in, false, err
-	}
-	c, err := crlf(io.NewSectionReader(r, 0, size))
-	return c, true, err
+	}, nil
 }

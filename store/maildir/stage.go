@@ -19,7 +19,7 @@ import (
 // staged is a file in the account's tmp/, with its content on stable storage.
 type staged struct {
 	base string
-	used bool // a message of a Change names it
+	used bool // a message names it, or may do so
 }
 
 // stage writes the files of the messages that ops add, before any lock is
@@ -99,7 +99,7 @@ func (t *tx) link(b *box, m *message) (base string, err error) {
 	if err != nil {
 		return "", err
 	}
-	t.linked = append(t.linked, &staged{base: base})
+	t.taken = append(t.taken, &staged{base: base})
 	return base, nil
 }
 
@@ -126,15 +126,6 @@ func (a *account) find(b *box, m *message) (string, error) {
 	}
 	a.behind = true
 	return "", fmt.Errorf("%w: the file of UID %d was removed by another program", store.ErrTemporary, m.UID)
-}
-
-func (t *tx) usesTmp() bool {
-	for m := range t.msgs {
-		if m.staged {
-			return true
-		}
-	}
-	return false
 }
 
 // maxAccountDir leaves room below the usual limit of 255 octets.

@@ -1,23 +1,28 @@
 package maildir
 
 import (
+	"cmp"
+	"iter"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/blob"
+	"github.com/mailstead/mailstead/store/rows"
 )
 
 // state is all that the index knows of an account. It never changes once it
 // is account.now, so that readers need no lock: a Change or a scan makes the
 // next one. What goes leaves a tombstone.
 type state struct {
-	info    store.AccountInfo
-	modSeq  store.ModSeq
-	arrived int64 // messages that came so far
+	rows.Account
+	arrived int64        // messages that came so far
+	purged  store.ModSeq // changes up to here have lost their tombstones
 	boxes   map[store.MailboxID]*box
 	entries map[entryKey]store.Entry
 	once    map[string]onceRec
+	holds   map[string]store.Hold // by name
 }
 
 type entryKey struct {
@@ -28,11 +33,14 @@ type entryKey struct {
 // box is a mailbox with its directory.
 type box struct {
 	store.Mailbox
-	dir  string // as it was last seen or made, below the account's; "" = none
-	msgs map[store.UID]*message
+	dir string // as it was last seen or made, below the account's; "" = none
+
+	// msgs ascend by UID, tombstones included. States share the array: one
+	// that was published is never written but behind its end.
+	msgs []*message
 }
 
-// message is one state of a message with its file; immutable.
+// message is one state of a message with its file; immutable once its state is.
 type message struct {
 	store.Message
 	ref     blob.Ref // what Append named; kept with Options.KeepBlobs only
@@ -41,6 +49,7 @@ type message struct {
 	inNew   bool     // it was last seen in new/
 	lf      bool     // the file has lines that end in LF alone
 	staged  bool     // the file lies in the account's tmp/
+	loose   bool     // its name may not have survived a power cut yet
 	prefix  []byte
 	goneAt  time.Time
 	arrival int64
@@ -50,14 +59,14 @@ type message struct {
 
 func newState(info store.AccountInfo) *state {
 	return &state{
-		info: info, boxes: make(map[store.MailboxID]*box),
-		entries: make(map[entryKey]store.Entry), once: make(map[string]onceRec),
+		Account: rows.Account{Info: info}, boxes: make(map[store.MailboxID]*box),
+		entries: make(map[entryKey]store.Entry), once: make(map[string]onceRec), holds: make(map[string]store.Hold),
 	}
 }
 
 func (st *state) clone() *state {
 	next := *st
-	next.boxes, next.entries, next.once = maps.Clone(st.boxes), maps.Clone(st.entries), maps.Clone(st.once)
+	next.boxes = maps.Clone(st.boxes)
 	return &next
 }
 
@@ -69,49 +78,49 @@ func (st *state) box(id store.MailboxID) (*box, error) {
 	return nil, store.ErrNoMailbox
 }
 
-// rows are the mailboxes that are there.
-func (st *state) rows() (list []store.Mailbox) {
-	for _, b := range st.boxes {
-		if !b.Gone {
-			list = append(list, b.Mailbox)
+// rows are all mailboxes, tombstones included.
+func (st *state) rows() iter.Seq[store.Mailbox] {
+	return func(yield func(store.Mailbox) bool) {
+		for _, b := range st.boxes {
+			if !yield(b.Mailbox) {
+				return
+			}
 		}
 	}
-	return list
 }
 
-func (st *state) usage() store.Usage {
-	u := store.Usage{Limits: st.info.Limits}
-	for _, b := range st.boxes {
-		if !b.Gone {
-			u.Mailboxes++
-			u.Messages += b.Messages
-			u.Bytes += b.Bytes
+// since refuses what lies below the purge mark.
+func (st *state) since(m store.ModSeq) error {
+	if m > 0 && m < st.purged {
+		return store.ErrResync
+	}
+	return nil
+}
+
+// find returns the place of the first message with this UID or a greater one,
+// and whether it is this one.
+func (b *box) find(uid store.UID) (int, bool) {
+	return slices.BinarySearchFunc(b.msgs, uid, func(m *message, uid store.UID) int { return cmp.Compare(m.UID, uid) })
+}
+
+// get returns a message or tombstone, or nil.
+func (b *box) get(uid store.UID) *message {
+	if i, ok := b.find(uid); ok {
+		return b.msgs[i]
+	}
+	return nil
+}
+
+// in yields the messages and tombstones of a set.
+func (b *box) in(set store.UIDSet) iter.Seq[*message] {
+	return func(yield func(*message) bool) {
+		for _, r := range set {
+			i, _ := b.find(r.First)
+			for ; i < len(b.msgs) && b.msgs[i].UID <= r.Last; i++ {
+				if !yield(b.msgs[i]) {
+					return
+				}
+			}
 		}
-	}
-	return u
-}
-
-// set puts one message or tombstone in. It is the only way in which messages
-// change, so that the counters are exact (I7).
-func (b *box) set(m *message) {
-	if old := b.msgs[m.UID]; old != nil {
-		b.count(old, -1)
-	}
-	b.msgs[m.UID] = m
-	b.count(m, 1)
-	b.HighestModSeq = max(b.HighestModSeq, m.ModSeq)
-}
-
-func (b *box) count(m *message, by int64) {
-	if m.Gone {
-		return
-	}
-	b.Messages += by
-	b.Bytes += by * m.Size
-	if m.Flags&store.Seen == 0 {
-		b.Unseen += by
-	}
-	if m.Flags&store.Deleted != 0 {
-		b.Deleted += by
 	}
 }

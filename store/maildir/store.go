@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"iter"
 	"log/slog"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -17,9 +15,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mailstead/mailstead/internal/nfs"
 	"github.com/mailstead/mailstead/internal/vfs"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/blob"
+	"github.com/mailstead/mailstead/store/rows"
 )
 
 // Options of a Store. The zero value is for use.
@@ -33,6 +33,15 @@ type Options struct {
 	// ScanInterval is how long what other programs do to an account in use
 	// may stay unseen; 0 = 1 s, negative = every call looks.
 	ScanInterval time.Duration
+
+	// UTF8 lets directories have the names of their mailboxes in UTF-8, as
+	// Dovecot does with ":UTF-8" in mail_location; otherwise in modified
+	// UTF-7. It must not change for a tree.
+	UTF8 bool
+
+	// UnsafeNoDirSync leaves the directories unsynced, so that a power cut
+	// loses acknowledged mail. It is for checks that must see that loss.
+	UnsafeNoDirSync bool
 
 	// Logger receives what an operator needs; nil = nothing is logged.
 	Logger *slog.Logger
@@ -58,7 +67,7 @@ type Store struct {
 	opts  Options
 	log   *slog.Logger
 	names *namer
-	owner *ownerLock
+	owner *nfs.Lock
 	done  chan struct{}
 
 	mu           sync.Mutex
@@ -81,7 +90,10 @@ func Open(dir string, blobs blob.Blobs, o Options) (*Store, error) {
 	if s.fs == nil {
 		s.fs = vfs.OS{}
 	}
-	s.fs = retryFS{s.fs}
+	s.fs = nfs.FS{FS: s.fs}
+	if o.UnsafeNoDirSync {
+		s.fs = nfs.NoDirSync{FS: s.fs}
+	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -92,18 +104,22 @@ func Open(dir string, blobs blob.Blobs, o Options) (*Store, error) {
 		return nil, err
 	}
 	var err error
-	if s.owner, err = lockOwner(s.fs, filepath.Join(dir, ".lock"), o.lockStale); err != nil {
+	s.owner, err = nfs.TakeLock(s.fs, filepath.Join(dir, ".lock"), o.lockStale)
+	if errors.Is(err, vfs.ErrLocked) {
+		err = fmt.Errorf("%w: %w", store.ErrInUse, err)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if err := s.load(); err != nil {
-		return nil, errors.Join(err, s.owner.release())
+		return nil, errors.Join(err, s.owner.Release())
 	}
 	return s, nil
 }
 
 // load opens all accounts.
 func (s *Store) load() error {
-	b, err := readFile(s.fs, filepath.Join(s.root, validityName))
+	b, err := nfs.ReadFile(s.fs, filepath.Join(s.root, validityName))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -118,7 +134,7 @@ func (s *Store) load() error {
 		name, path := e.Name(), filepath.Join(s.root, e.Name())
 		switch {
 		case strings.HasPrefix(name, newPrefix), strings.HasPrefix(name, gonePrefix):
-			if err := removeTree(s.fs, path); err != nil {
+			if err := nfs.RemoveTree(s.fs, path); err != nil {
 				return err
 			}
 		case e.IsDir() && name[0] != '.':
@@ -143,7 +159,7 @@ func (s *Store) load() error {
 // openAccount reads the index; where there is none, the account begins again
 // with what lies in its tree.
 func (s *Store) openAccount(dir string) (*account, error) {
-	a := &account{s: s, dir: dir}
+	a := s.newAccount(dir)
 	j, st, err := openJournal(s.fs, filepath.Join(dir, controlDir, journalName))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -155,9 +171,8 @@ func (s *Store) openAccount(dir string) (*account, error) {
 		if st, err = s.freshState(id, store.AccountInfo{}); err != nil {
 			return nil, err
 		}
-		st.boxes = maps.Clone(st.boxes)
 		if err = s.fs.MkdirAll(filepath.Join(dir, controlDir), 0o700); err == nil {
-			j, err = rewriteJournal(s.fs, filepath.Join(dir, controlDir, journalName), st)
+			j, _, err = rewriteJournal(s.fs, filepath.Join(dir, controlDir, journalName), st)
 		}
 		if err != nil {
 			return nil, err
@@ -165,9 +180,16 @@ func (s *Store) openAccount(dir string) (*account, error) {
 	case err != nil:
 		return nil, err
 	}
-	a.id, a.journal, a.now, a.behind = st.info.ID, j, st, true
+	a.id, a.journal, a.now, a.behind = st.Info.ID, j, st, true
+	a.threads.load(st)
 	s.accounts[a.id] = a
 	return a, nil
+}
+
+func (s *Store) newAccount(dir string) *account {
+	return &account{
+		s: s, dir: dir, threads: make(threads), stamps: make(map[store.MailboxID]stamp), warned: make(map[string]bool),
+	}
 }
 
 // freshState is that of an account with an empty INBOX.
@@ -178,9 +200,9 @@ func (s *Store) freshState(id store.AccountID, info store.AccountInfo) (*state, 
 		return nil, err
 	}
 	st := newState(info)
-	st.modSeq = 1
+	st.ModSeq = 1
 	in := store.NewMailboxID()
-	st.boxes[in] = &box{dir: ".", msgs: make(map[store.UID]*message), Mailbox: store.Mailbox{
+	st.boxes[in] = &box{dir: ".", Mailbox: store.Mailbox{
 		ID: in, Name: store.Inbox, UIDValidity: v, UIDNext: 1, RecentFrom: 1, ModSeq: 1, HighestModSeq: 1,
 	}}
 	return st, nil
@@ -237,7 +259,7 @@ func (s *Store) create(ctx context.Context, id store.AccountID, info store.Accou
 			return err
 		}
 	}
-	j, err := rewriteJournal(s.fs, filepath.Join(tmp, controlDir, journalName), st)
+	j, _, err := rewriteJournal(s.fs, filepath.Join(tmp, controlDir, journalName), st)
 	if err != nil {
 		return err
 	}
@@ -248,7 +270,9 @@ func (s *Store) create(ctx context.Context, id store.AccountID, info store.Accou
 		return errors.Join(err, j.file.Close())
 	}
 	j.path = filepath.Join(dir, controlDir, journalName)
-	s.accounts[id] = &account{s: s, id: id, dir: dir, journal: j, now: st}
+	a := s.newAccount(dir)
+	a.id, a.journal, a.now = id, j, st
+	s.accounts[id] = a
 	return nil
 }
 
@@ -274,7 +298,7 @@ func (s *Store) Accounts(ctx context.Context, after store.AccountID) iter.Seq2[s
 				yield(store.AccountInfo{}, &store.Error{Op: "accounts", Account: id, Err: err})
 				return
 			}
-			if !yield(st.info, nil) {
+			if !yield(st.Info, nil) {
 				return
 			}
 		}
@@ -293,7 +317,7 @@ func (s *Store) Holds(ctx context.Context, refs []blob.Ref) ([]blob.Ref, error) 
 	closed, accounts := s.closed, maps.Clone(s.accounts)
 	held := make(map[blob.Ref]bool)
 	for ref, at := range s.released {
-		held[ref] = time.Since(at) < holdFor
+		held[ref] = time.Since(at) < rows.HoldFor
 	}
 	s.mu.Unlock() // an account's lock comes first
 	if closed {
@@ -305,15 +329,12 @@ func (s *Store) Holds(ctx context.Context, refs []blob.Ref) ([]blob.Ref, error) 
 		a.mu.Unlock()
 		for _, b := range st.boxes {
 			for _, m := range b.msgs {
-				held[m.ref] = held[m.ref] || !m.Gone || time.Since(m.goneAt) < holdFor
+				held[m.ref] = held[m.ref] || !m.Gone || time.Since(m.goneAt) < rows.HoldFor
 			}
 		}
 	}
 	return slices.DeleteFunc(slices.Clone(refs), func(ref blob.Ref) bool { return ref == "" || !held[ref] }), nil
 }
-
-// holdFor is how long a released blob is still held.
-const holdFor = 24 * time.Hour
 
 // Close implements store.Store.
 func (s *Store) Close() error {
@@ -330,12 +351,12 @@ func (s *Store) Close() error {
 	for _, a := range list {
 		a.mu.Lock()
 		if a.broken == nil {
-			a.compactLocked() // what was seen of the tree since the last record
+			_ = a.compactLocked() // what was seen of the tree since the last record
 		}
 		errs = append(errs, a.journal.file.Close())
 		a.mu.Unlock()
 	}
-	return errors.Join(append(errs, s.owner.release())...)
+	return errors.Join(append(errs, s.owner.Release())...)
 }
 
 // validityStep is how many UIDVALIDITYs are reserved at once.
@@ -349,23 +370,18 @@ func (s *Store) validity(want store.UIDValidity, importing bool) (store.UIDValid
 }
 
 func (s *Store) validityLocked(want store.UIDValidity, importing bool) (store.UIDValidity, error) {
-	last := s.lastValidity
-	switch {
-	case want != 0 && want <= last && !importing:
-		return 0, store.ErrConflict
-	case want == 0 && last == 1<<32-1:
-		return 0, store.ErrLimit
-	case want == 0:
-		want = max(last+1, store.UIDValidity(time.Now().Unix()))
+	want, err := rows.NextValidity(s.lastValidity, want, importing)
+	if err != nil {
+		return 0, err
 	}
 	if want > s.reserved {
 		ahead := want + min(validityStep, 1<<32-1-want)
-		if err := writeFile(s.fs, filepath.Join(s.root, validityName), strconv.FormatUint(uint64(ahead), 10)+"\n"); err != nil {
+		if err := nfs.WriteFile(s.fs, filepath.Join(s.root, validityName), strconv.FormatUint(uint64(ahead), 10)+"\n"); err != nil {
 			return 0, err
 		}
 		s.reserved = ahead
 	}
-	s.lastValidity = max(last, want)
+	s.lastValidity = max(s.lastValidity, want)
 	return want, nil
 }
 
@@ -381,55 +397,4 @@ func (s *Store) forget(st *state, a *account) {
 			}
 		}
 	}
-}
-
-func readFile(f vfs.FS, name string) ([]byte, error) {
-	file, err := f.OpenFile(name, os.O_RDONLY, 0)
-	if err != nil {
-		return nil, err
-	}
-	b, err := io.ReadAll(io.LimitReader(file, 1<<20))
-	return b, errors.Join(err, file.Close())
-}
-
-// writeFile replaces a small file in one step, durably.
-func writeFile(f vfs.FS, name, text string) error {
-	file, err := f.OpenFile(name+".tmp", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = io.WriteString(file, text)
-	if err == nil {
-		err = file.Sync()
-	}
-	if err = errors.Join(err, file.Close()); err != nil {
-		return err
-	}
-	if err := f.Rename(name+".tmp", name); err != nil {
-		return err
-	}
-	return f.SyncDir(filepath.Dir(name))
-}
-
-// removeTree removes a directory with all in it.
-func removeTree(f vfs.FS, dir string) error {
-	list, err := f.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	for _, e := range list {
-		path := filepath.Join(dir, e.Name())
-		if e.IsDir() {
-			err = removeTree(f, path)
-		} else {
-			err = f.Remove(path)
-		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	return f.Remove(dir)
 }

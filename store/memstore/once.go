@@ -1,7 +1,6 @@
 package memstore
 
 import (
-	"slices"
 	"time"
 
 	"github.com/mailstead/mailstead/store"
@@ -27,7 +26,7 @@ func (l *onceLog) get(key string) (store.Result, bool) {
 	if !ok || key == "" {
 		return store.Result{}, false
 	}
-	r = cloneResult(r)
+	r = r.Clone()
 	r.Repeated = true
 	return r, true
 }
@@ -46,17 +45,6 @@ func (l *onceLog) put(key string, r store.Result, now time.Time) {
 	if l.results == nil {
 		l.results = make(map[string]store.Result)
 	}
-	l.results[key] = cloneResult(r)
+	l.results[key] = r.Clone()
 	l.order = append(l.order, onceKey{key, now})
-}
-
-func cloneResult(r store.Result) store.Result {
-	r.Ops = slices.Clone(r.Ops)
-	for i := range r.Ops {
-		o := &r.Ops[i]
-		o.Source, o.Dest = o.Source.Clone(), o.Dest.Clone()
-		o.Changed, o.Modified = o.Changed.Clone(), o.Modified.Clone()
-		o.Missing, o.Held = o.Missing.Clone(), o.Held.Clone()
-	}
-	return r
 }

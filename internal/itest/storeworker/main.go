@@ -38,8 +38,9 @@ type engine struct {
 }
 
 var engines = map[string]engine{
-	"sqlite": storeEngine(openSQLite),
-	"queue":  {runQueue, verifyQueue}, // a message's whole way: queue, runner, local delivery
+	"sqlite":  storeEngine(openSQLite),
+	"maildir": storeEngine(openMaildir),
+	"queue":   {runQueue, verifyQueue}, // a message's whole way: queue, runner, local delivery
 }
 
 func main() {

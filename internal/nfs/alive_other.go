@@ -1,6 +1,6 @@
 //go:build !unix
 
-package maildir
+package nfs
 
 // alive cannot be known here: the lock's age decides.
 func alive(int) bool { return true }

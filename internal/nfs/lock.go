@@ -1,6 +1,7 @@
-package maildir
+package nfs
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,16 +11,15 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/internal/vfs"
-	"github.com/mailstead/mailstead/store"
 )
 
 // defaultStale is the age at which the lock of an owner that does not renew
 // it any more may be taken.
 const defaultStale = 2 * time.Minute
 
-// ownerLock says that one process owns the store: a file made by link(2), which
+// Lock says that one process owns something: a file made by link(2), which
 // also holds on NFS, with the owner's name, written again while it lives.
-type ownerLock struct {
+type Lock struct {
 	fs   vfs.FS
 	path string
 	text string
@@ -27,16 +27,16 @@ type ownerLock struct {
 	wg   sync.WaitGroup
 }
 
-// lockOwner takes the lock. stale: 0 = default.
-func lockOwner(f vfs.FS, path string, stale time.Duration) (*ownerLock, error) {
+// TakeLock takes the lock. stale: 0 = default.
+func TakeLock(f vfs.FS, path string, stale time.Duration) (*Lock, error) {
 	if stale == 0 {
 		stale = defaultStale
 	}
 	host, _ := os.Hostname()
-	token := store.NewMailboxID().String()
-	l := &ownerLock{fs: f, path: path, text: fmt.Sprintf("%s %d %s\n", host, os.Getpid(), token), stop: make(chan struct{})}
+	token := rand.Text()
+	l := &Lock{fs: f, path: path, text: fmt.Sprintf("%s %d %s\n", host, os.Getpid(), token), stop: make(chan struct{})}
 	own := path + "." + token
-	if err := writeFile(f, own, l.text); err != nil {
+	if err := WriteFile(f, own, l.text); err != nil {
 		return nil, err
 	}
 	err := f.Link(own, path)
@@ -52,36 +52,36 @@ func lockOwner(f vfs.FS, path string, stale time.Duration) (*ownerLock, error) {
 	return l, nil
 }
 
-// takeOver removes the lock of an owner that is dead. ErrInUse.
-func (l *ownerLock) takeOver(host string, stale time.Duration) error {
+// takeOver removes the lock of an owner that is dead. vfs.ErrLocked.
+func (l *Lock) takeOver(host string, stale time.Duration) error {
 	info, err := l.fs.Stat(l.path)
 	if err != nil {
-		return ignoreMissing(err)
+		return IgnoreMissing(err)
 	}
-	text, err := readFile(l.fs, l.path)
+	text, err := ReadFile(l.fs, l.path)
 	if err != nil {
-		return ignoreMissing(err)
+		return IgnoreMissing(err)
 	}
 	var owner string
 	var pid int
 	_, _ = fmt.Sscan(string(text), &owner, &pid)
 	dead := owner == host && pid != os.Getpid() && !alive(pid)
 	if !dead && time.Since(info.ModTime()) < stale {
-		return fmt.Errorf("%w: process %d on %s", store.ErrInUse, pid, owner)
+		return fmt.Errorf("%w: process %d on %s", vfs.ErrLocked, pid, owner)
 	}
-	aside := l.path + ".stale." + store.NewMailboxID().String()
+	aside := l.path + ".stale." + rand.Text()
 	if err := l.fs.Rename(l.path, aside); err != nil {
-		return ignoreMissing(err)
+		return IgnoreMissing(err)
 	}
-	moved, err := readFile(l.fs, aside)
+	moved, err := ReadFile(l.fs, aside)
 	if err == nil && string(moved) != string(text) { // another one took it meanwhile
-		err = errors.Join(store.ErrInUse, l.fs.Link(aside, l.path))
+		err = errors.Join(vfs.ErrLocked, l.fs.Link(aside, l.path))
 	}
 	return errors.Join(err, l.fs.Remove(aside))
 }
 
 // renew writes the file again, which moves its time of change.
-func (l *ownerLock) renew(every time.Duration) {
+func (l *Lock) renew(every time.Duration) {
 	tick := time.NewTicker(max(every, time.Second))
 	defer tick.Stop()
 	for {
@@ -97,13 +97,13 @@ func (l *ownerLock) renew(every time.Duration) {
 	}
 }
 
-// release ends the ownership.
-func (l *ownerLock) release() error {
+// Release ends the ownership.
+func (l *Lock) Release() error {
 	close(l.stop)
 	l.wg.Wait()
-	text, err := readFile(l.fs, l.path)
+	text, err := ReadFile(l.fs, l.path)
 	if err != nil || !strings.Contains(l.text, strings.TrimSpace(string(text))) {
-		return ignoreMissing(err)
+		return IgnoreMissing(err)
 	}
 	return l.fs.Remove(l.path)
 }
