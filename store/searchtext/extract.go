@@ -2,6 +2,7 @@ package searchtext
 
 import (
 	"io"
+	"unicode/utf8"
 
 	"github.com/mailstead/mailstead/store"
 )
@@ -73,10 +74,11 @@ func (k *collector) Write(p []byte) (int, error) {
 	}
 	if len(k.text) > k.room {
 		k.cut = true
-		k.text = k.text[:k.room]
-		for len(k.text) > 0 && k.text[len(k.text)-1] >= 0x80 { // no part of a character
-			k.text = k.text[:len(k.text)-1]
+		end := max(k.room, 0)
+		for end > 0 && !utf8.RuneStart(k.text[end]) {
+			end--
 		}
+		k.text = k.text[:end]
 	}
 	return len(p), nil
 }
