@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/mailstead/mailstead/store"
@@ -235,16 +236,20 @@ func (f *follower) text(id store.MailboxID, m *store.Message) (t searchtext.Text
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
-	meta, err := store.LoadMeta(f.x.ctx, f.a, id, m)
-	if err != nil {
-		return t, err
-	}
 	c, err := store.OpenContent(f.x.ctx, f.a, id, m)
 	if err != nil {
 		return t, err
 	}
 	defer c.Close()
-	return searchtext.Extract(c, int64(len(m.Prefix)), &meta, f.x.limit)
+	prefix := int64(len(m.Prefix))
+	meta, ok := store.DecodeMeta(m.Meta)
+	if !ok {
+		size := c.Size() - prefix
+		if meta, err = store.ComputeMeta(io.NewSectionReader(c, prefix, size), size); err != nil {
+			return t, err
+		}
+	}
+	return searchtext.Extract(c, prefix, &meta, f.x.limit)
 }
 
 // write puts messages into the index.
