@@ -31,7 +31,7 @@ type Options struct {
 
 	// Search keeps an index of texts in search.db, which makes the accounts
 	// store.Searchers. It is written in the background, by one goroutine: about
-	// 2 ms of CPU and 4 KB of disk for a message of 4 KB, so that it lags
+	// 1 to 2 ms of CPU and 1 to 4 KB of disk for a message of 4 KB, so that it lags
 	// behind while much mail comes in. What it does not know yet is read by
 	// the search itself. The file can be lost or deleted; without Search it is
 	// deleted, since it would no longer follow.
