@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/mailstead/mailstead/store/blob"
 	"github.com/mailstead/mailstead/store/blob/segment"
 	"github.com/mailstead/mailstead/store/sqlstore"
 )
@@ -33,13 +34,19 @@ type Options struct {
 	// store.Searchers. It is written in the background, by one goroutine: about
 	// 1 to 2 ms of CPU and 1 to 4 KB of disk for a message of 4 KB, so that it lags
 	// behind while much mail comes in. What it does not know yet is read by
-	// the search itself. The file can be lost or deleted; without Search it is
+	// the search itself. It has no use under package encrypt, whose accounts
+	// are no Searchers. The file can be lost or deleted; without Search it is
 	// deleted, since it would no longer follow.
 	Search bool
 
 	// Store and Blobs are the options of the layers.
 	Store sqlstore.Options
 	Blobs segment.Options
+
+	// Wrap stands between the store and the bodies: compression, encryption.
+	// What it returns is Store.Blobs(), which a queue that shares the bodies
+	// has to use, too. nil = none.
+	Wrap func(blob.Blobs) (blob.Blobs, error)
 
 	// Logger is used by all layers that have none of their own; nil =
 	// slog.Default().

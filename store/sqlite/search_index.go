@@ -200,6 +200,10 @@ func (f *follower) entry(id store.MailboxID, m *store.Message) (e entry, ok bool
 	if e.copy, err = f.x.hasDoc(e.hash); err != nil || e.copy {
 		return e, err == nil, err
 	}
+	if len(m.Key) > 0 { // encrypted by a wrapper: there is no text here
+		e.weak = true
+		return e, true, nil
+	}
 	e.text, err = f.text(id, m)
 	switch {
 	case err == nil:
