@@ -43,19 +43,19 @@ type Engine struct {
 func Open(ctx context.Context, dir string, o Options) (*Engine, error) {
 	o.setDefaults()
 	if err := makeDir(dir); err != nil {
-		return nil, fmt.Errorf("sqlite: %w", err)
+		return nil, fmt.Errorf("sqlite: %w", writable(err, dir))
 	}
 	if err := checkFileSystem(dir, &o); err != nil {
 		return nil, fmt.Errorf("sqlite: %w", err)
 	}
 	lock, err := lockFile(filepath.Join(dir, lockName))
 	if err != nil {
-		return nil, err
+		return nil, writable(err, dir)
 	}
 	e := &Engine{lock: lock}
 	e.close = sync.OnceValue(e.closeAll)
 	if err := e.open(ctx, dir, &o); err != nil {
-		return nil, errors.Join(fmt.Errorf("sqlite: open %s: %w", dir, err), e.close())
+		return nil, errors.Join(fmt.Errorf("sqlite: open %s: %w", dir, writable(err, dir)), e.close())
 	}
 	return e, nil
 }
