@@ -22,7 +22,7 @@ type controls struct {
 	users   login.Editor
 	started time.Time
 	server  *control.Server
-	upkeep  sync.Mutex // held by the one verify, collect or backup that runs
+	upkeep  sync.Mutex // held by the one long request that runs
 }
 
 func newControls(s *server, users login.Editor) *controls {
@@ -57,7 +57,7 @@ func newControls(s *server, users login.Editor) *controls {
 }
 
 // errBusy refuses a second long operation.
-var errBusy = &control.Error{Status: http.StatusConflict, Code: "busy", Message: "another verify, collect or backup is running"}
+var errBusy = &control.Error{Status: http.StatusConflict, Code: "busy", Message: "another long request is running"}
 
 // alone lets one long operation run at a time, since each reads the whole
 // store.
