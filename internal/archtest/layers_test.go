@@ -19,7 +19,7 @@ func layers() []layer {
 		{"internal/imapfetch", []string{"imap", "store"}},
 		{"internal/imaplist", []string{"imap", "store"}},
 		{"internal/imapseq", []string{"imap", "store"}},
-		{"internal/imapsearch", []string{"imap", "store", "store/view"}},
+		{"internal/imapsearch", []string{"imap", "store", "store/view", "store/searchtext"}},
 		{"internal/...", nil},
 
 		// Vocabulary and contracts.

@@ -3,9 +3,10 @@ package imapsearch
 import (
 	"bytes"
 	"time"
+	"unicode/utf8"
 
 	"github.com/mailstead/mailstead/internal/imapwire"
-	"github.com/mailstead/mailstead/internal/mime"
+	"github.com/mailstead/mailstead/store/searchtext"
 )
 
 // byFacts judges a leaf by what the store keeps of a message.
@@ -72,7 +73,7 @@ func appendEnvelopeText(dst, env []byte, index EnvelopeField) ([]byte, bool) {
 	if err != nil || s == nil {
 		return dst, false
 	}
-	return appendDecoded(dst, s), true
+	return searchtext.AppendDecoded(dst, s), true
 }
 
 // appendAddresses writes a list of addresses as people write them:
@@ -91,21 +92,24 @@ func appendAddresses(dst, list []byte) []byte {
 			part[i], rest = s, rest[n+1:] // a space, or the closing parenthesis
 		}
 		if part[0] != nil {
-			dst = append(appendDecoded(dst, part[0]), ' ')
+			dst = append(searchtext.AppendDecoded(dst, part[0]), ' ')
 		}
-		dst = appendDecoded(append(dst, '<'), part[2])
+		dst = searchtext.AppendDecoded(append(dst, '<'), part[2])
 		if part[3] != nil {
-			dst = appendDecoded(append(dst, '@'), part[3])
+			dst = searchtext.AppendDecoded(append(dst, '@'), part[3])
 		}
 		dst = append(dst, ">, "...)
 	}
 	return dst
 }
 
-// appendDecoded adds a field value with its encoded words decoded.
-func appendDecoded(dst, value []byte) []byte {
-	if isASCII(value) && !bytes.Contains(value, []byte("=?")) {
-		return append(dst, value...)
+// containsFold reports whether text holds the folded needle; text is folded in
+// place where that is possible.
+func containsFold(text []byte, needle string) bool {
+	for _, c := range text {
+		if c >= utf8.RuneSelf {
+			return bytes.Contains(searchtext.AppendFold(nil, text), []byte(needle))
+		}
 	}
-	return append(dst, mime.DecodeWords(value)...)
+	return bytes.Contains(searchtext.AppendFold(text[:0], text), []byte(needle))
 }

@@ -2,8 +2,8 @@ package imapsearch
 
 import (
 	"bytes"
-	"slices"
-	"unicode/utf8"
+
+	"github.com/mailstead/mailstead/store/searchtext"
 )
 
 // needle is one text that is looked for in a stream of text.
@@ -12,18 +12,18 @@ type needle struct {
 	found *truth
 }
 
-// haystack looks for needles in folded text that comes in pieces.
+// haystack looks for needles in texts that come in pieces. It is a
+// searchtext.Sink.
 type haystack struct {
 	needles []needle
 	keep    int    // octets of the last piece that the start of a needle may be in
 	buf     []byte // folded text not dropped yet
-	carry   []byte // start of a character
-	piece   []byte // where decoded text is read into
+	fold    searchtext.Folder
 }
 
 // reset prepares the haystack for other needles; its buffers stay.
 func (h *haystack) reset(needles []needle) *haystack {
-	h.end()
+	h.End()
 	h.needles, h.keep = needles, 0
 	for _, n := range needles {
 		h.keep = max(h.keep, len(n.text)-1)
@@ -31,8 +31,8 @@ func (h *haystack) reset(needles []needle) *haystack {
 	return h
 }
 
-// done reports whether all needles were found.
-func (h *haystack) done() bool {
+// Done reports whether all needles were found.
+func (h *haystack) Done() bool {
 	for _, n := range h.needles {
 		if *n.found != proved {
 			return false
@@ -43,20 +43,7 @@ func (h *haystack) done() bool {
 
 // Write takes the next piece of text.
 func (h *haystack) Write(p []byte) (int, error) {
-	piece := p
-	if len(h.carry) > 0 {
-		piece = append(h.carry, p...)
-		h.carry = nil
-	}
-	whole := len(piece)
-	for i := max(0, whole-utf8.UTFMax+1); i < whole; i++ {
-		if utf8.RuneStart(piece[i]) && !utf8.FullRune(piece[i:]) {
-			whole = i
-			break
-		}
-	}
-	h.carry = slices.Clone(piece[whole:])
-	h.buf = fold(h.buf, piece[:whole])
+	h.buf = h.fold.Append(h.buf, p)
 	for _, n := range h.needles {
 		if *n.found != proved && bytes.Contains(h.buf, n.text) {
 			*n.found = proved
@@ -68,5 +55,8 @@ func (h *haystack) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// end separates one text from the next.
-func (h *haystack) end() { h.buf, h.carry = h.buf[:0], nil }
+// End separates one text from the next.
+func (h *haystack) End() {
+	h.buf = h.buf[:0]
+	h.fold.End()
+}

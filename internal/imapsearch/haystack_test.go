@@ -3,6 +3,8 @@ package imapsearch
 import (
 	"slices"
 	"testing"
+
+	"github.com/mailstead/mailstead/store/searchtext"
 )
 
 func TestHaystack(t *testing.T) {
@@ -13,7 +15,7 @@ func TestHaystack(t *testing.T) {
 	}{{"brown FOX", true}, {"grÜSSE", false}, {"GRÜßE AUS", true}, {"äöü", true}, {"", true}, {"x, gr", true}, {"foxy", false}} {
 		for size := 1; size < 12; size++ {
 			found := unknown
-			h := (&haystack{}).reset([]needle{{[]byte(Fold(tt.needle)), &found}})
+			h := (&haystack{}).reset([]needle{{[]byte(searchtext.Fold(tt.needle)), &found}})
 			for part := range slices.Chunk([]byte(text), size) {
 				if _, err := h.Write(part); err != nil {
 					t.Fatal(err)

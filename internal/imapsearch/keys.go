@@ -6,6 +6,7 @@ import (
 	"github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/internal/imapwire"
 	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/searchtext"
 )
 
 // simpleKey is a key without an argument: a leaf, perhaps negated, perhaps
@@ -104,7 +105,7 @@ func (p *parser) text(n Node) (Node, error) {
 		return n, err
 	}
 	text, err := p.decode(raw)
-	if n.Text = Fold(text); n.Text == "" && (n.Op == OpBody || n.Op == OpText) {
+	if n.Text = searchtext.Fold(text); n.Text == "" && (n.Op == OpBody || n.Op == OpText) {
 		n.Op = OpAll // the empty text is in every text
 	}
 	return n, err

@@ -63,7 +63,7 @@ type Node struct {
 	Date        time.Time // midnight UTC of the day
 	UIDs        store.UIDSet
 	Name        string // of a field, in lower case
-	Text        string // what [Fold] returns; of OpKeyword as it was written
+	Text        string // what searchtext.Fold returns; of OpKeyword as it was written
 }
 
 // Program is a search as a list in which every operator stands behind its

@@ -23,7 +23,14 @@ type Mailbox struct {
 // search (RFC 3501 §6.4.4).
 func Find(ctx context.Context, in Mailbox, p Program) (store.UIDSet, error) {
 	s := &searcher{ctx: ctx, in: in, program: p, values: make([]truth, len(p))}
-	found, doubt := s.byRows()
+	found, doubt := s.byRows(in.Known)
+	if asked, err := s.askIndex(doubt); err != nil {
+		return nil, err
+	} else if asked {
+		known, rest := s.byRows(doubt)
+		found.AddSet(known)
+		doubt = rest
+	}
 	if len(doubt) == 0 {
 		return found, nil
 	}
@@ -56,17 +63,18 @@ type searcher struct {
 	in      Mailbox
 	program Program
 	values  []truth
-	msg     *imapmsg.Message // nil while the view is searched
-	sets    []truth          // of KEYWORD by keyword set, for the last keyword node
+	msg     *imapmsg.Message           // nil while the view is searched
+	hits    map[*Node]store.SearchHits // what the index said; nil = nothing yet
+	sets    []truth                    // of KEYWORD by keyword set, for the last keyword node
 	setsFor *Node
 	text    haystack
 	scratch []byte
 }
 
-// byRows judges all messages by the view; doubt are those that it does not
-// suffice for.
-func (s *searcher) byRows() (found, doubt store.UIDSet) {
-	for _, r := range s.in.Known {
+// byRows judges messages by the view and by what the index has said; doubt are
+// those that this does not suffice for.
+func (s *searcher) byRows(uids store.UIDSet) (found, doubt store.UIDSet) {
+	for _, r := range uids {
 		for row := range s.in.Table.Rows(r.First, r.Last) {
 			clear(s.values)
 			switch s.program.eval(s.values, func(n *Node) truth { return s.byRow(n, row) }) {
@@ -116,6 +124,8 @@ func (s *searcher) byRow(n *Node, row *view.Row) truth {
 		return truthOf(row.Size < n.Num)
 	case OpRecent:
 		return truthOf(s.in.Recent.Contains(row.UID))
+	case OpHeader, OpBody, OpText:
+		return s.byIndex(n, row.UID)
 	}
 	return unknown
 }

@@ -5,6 +5,7 @@
 //	DIR/lock       flock of the owner, with its process id
 //	DIR/mail.db    the database (with -wal and -shm while it is open)
 //	DIR/blobs/     the segment files
+//	DIR/search.db  the index of texts, with Options.Search; it may be lost
 //
 // [Open] returns an [Engine]: its Store is a store.Store, its Blobs the bodies
 // that a queue may share, its DB the database with its group committer, on
@@ -24,6 +25,21 @@
 // While a store.Snapshot is open SQLite cannot start its WAL anew, which grows
 // by what is written meanwhile; sqlstore.Options.SnapshotFor bounds that.
 //
+// # Search
+//
+// With Options.Search the accounts are store.Searchers. The index follows the
+// change log of each account, one goroutine for all, and holds the trigrams of
+// each text that package searchtext finds in a message:
+//
+//   - S1: a message that is not in the answer does not contain the text; one in
+//     Match does. All that the index cannot tell is Unknown: needles of less than
+//     three characters, messages that are not indexed yet, longer than 1 MiB or
+//     unreadable, and those that have all trigrams of a longer needle.
+//   - S2: rows and the UIDs known by them are committed together, and an
+//     account's ModSeq after all that came before it.
+//   - S3: an index of another version, a damaged one, and what it has of
+//     accounts whose database was restored, is dropped and made anew.
+//
 // # What a crash leaves
 //
 //	power cut during      leaves                            next Open
@@ -32,6 +48,7 @@
 //	Apply                 the Change whole or not at all    SQLite replays the WAL
 //	a checkpoint          the database and its WAL          SQLite replays the WAL
 //	Close                 the database and its WAL          SQLite replays the WAL
+//	indexing              an index that is behind           it follows again
 //
 // After an fsync that failed nothing is acknowledged until the directory is
 // opened again. Open then writes the WAL once more, and the tail of the last

@@ -30,6 +30,7 @@ type Engine struct {
 	db    *sqldb.DB
 	blobs *segment.Store
 	store *sqlstore.Store
+	index *searchIndex // nil = none
 
 	close func() error
 }
@@ -42,19 +43,19 @@ type Engine struct {
 func Open(ctx context.Context, dir string, o Options) (*Engine, error) {
 	o.setDefaults()
 	if err := makeDir(dir); err != nil {
-		return nil, fmt.Errorf("sqlite: %w", err)
+		return nil, fmt.Errorf("sqlite: %w", writable(err, dir))
 	}
 	if err := checkFileSystem(dir, &o); err != nil {
 		return nil, fmt.Errorf("sqlite: %w", err)
 	}
 	lock, err := lockFile(filepath.Join(dir, lockName))
 	if err != nil {
-		return nil, err
+		return nil, writable(err, dir)
 	}
 	e := &Engine{lock: lock}
 	e.close = sync.OnceValue(e.closeAll)
 	if err := e.open(ctx, dir, &o); err != nil {
-		return nil, errors.Join(fmt.Errorf("sqlite: open %s: %w", dir, err), e.close())
+		return nil, errors.Join(fmt.Errorf("sqlite: open %s: %w", dir, writable(err, dir)), e.close())
 	}
 	return e, nil
 }
@@ -83,11 +84,36 @@ func (e *Engine) open(ctx context.Context, dir string, o *Options) (err error) {
 			return err
 		}
 	}
+	if err := e.openIndex(ctx, dir, o); err != nil {
+		return err
+	}
 	o.Store.OneOwner = true
 	if e.store, err = sqlstore.New(ctx, e.db, bodies, o.Store); err != nil {
 		return known(err)
 	}
+	if e.index != nil {
+		if err := e.index.start(ctx, e.db, e.store); err != nil {
+			return err
+		}
+	}
 	return syncDir(dir)
+}
+
+// openIndex opens the index of texts. Without one searches read the messages,
+// so that a fault of the index is no reason to refuse mail.
+func (e *Engine) openIndex(ctx context.Context, dir string, o *Options) (err error) {
+	if !o.Search {
+		return removeSearch(dir)
+	}
+	if e.index, err = openSearch(ctx, dir, o); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		o.Logger.Error("no search index", "error", err)
+		return nil
+	}
+	o.Store.Index = e.index
+	return nil
 }
 
 // checkPresent refuses bodies without a database: an empty one in its place
@@ -147,14 +173,30 @@ func (e *Engine) Blobs() *segment.Store { return e.blobs }
 // DB is the database; a queue may keep its tables in it.
 func (e *Engine) DB() *sqldb.DB { return e.db }
 
+// WaitIndexed returns when the index of texts knows all that is there, at once
+// without Options.Search. While mail comes in faster than it is indexed it does
+// not return before ctx ends. store.ErrClosed.
+func (e *Engine) WaitIndexed(ctx context.Context) error {
+	if e.index == nil {
+		return nil
+	}
+	return e.index.wait(ctx)
+}
+
 // Close ends the Store, then the database and the bodies, and releases the
 // directory. Who shares DB or Blobs ends before. A second Close does nothing.
 func (e *Engine) Close() error { return e.close() }
 
 func (e *Engine) closeAll() error {
 	var errs []error
+	if e.index != nil {
+		e.index.stop()
+	}
 	if e.store != nil {
 		errs = append(errs, e.store.Close())
+	}
+	if e.index != nil {
+		errs = append(errs, e.index.close())
 	}
 	if e.db != nil {
 		errs = append(errs, e.db.Close())

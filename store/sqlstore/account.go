@@ -95,6 +95,9 @@ func (s *Store) publish(a *account) (grown bool) {
 	}
 	if grown {
 		s.wake.notify(a.num)
+		if s.opts.Index != nil {
+			s.opts.Index.Changed(a.id)
+		}
 	}
 	return grown
 }

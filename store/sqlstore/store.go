@@ -53,6 +53,9 @@ type Options struct {
 	// asking alone.
 	Bus Bus
 
+	// Index makes the accounts searchable by text; nil = they are not.
+	Index Index
+
 	// Logger gets what no caller can be told; nil = slog.Default().
 	Logger *slog.Logger
 }
@@ -161,7 +164,11 @@ func (s *Store) Open(ctx context.Context, id store.AccountID) (store.Account, er
 	if err != nil {
 		return nil, fail("open", id, err)
 	}
-	return &handle{store: s, id: id, num: a.num, q: s.db}, nil
+	h := &handle{store: s, id: id, num: a.num, q: s.db}
+	if s.opts.Index != nil {
+		return indexed{h}, nil
+	}
+	return h, nil
 }
 
 // Accounts implements store.Store.

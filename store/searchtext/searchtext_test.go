@@ -1,0 +1,130 @@
+package searchtext
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/mailstead/mailstead/store"
+)
+
+// TestFoldTwice: a needle may be folded by everybody on its way.
+func TestFoldTwice(t *testing.T) {
+	last := rune(unicode.MaxRune)
+	if testing.Short() {
+		last = 0x2FFFF
+	}
+	for r := rune(0); r <= last; r++ {
+		once := Fold(string(r))
+		if twice := Fold(once); twice != once {
+			t.Errorf("%U: %U, then %U", r, []rune(once), []rune(twice))
+		}
+	}
+}
+
+// TestFolder: the pieces that a text comes in make no difference.
+func TestFolder(t *testing.T) {
+	for _, text := range []string{"Grüße, ÄÖÜ 漢字 😀", "\xff\xfea\xc3", "é\xe6\xbc", "plain"} {
+		want := ""
+		for size := 1; size <= len(text)+1; size++ {
+			var f Folder
+			var got []byte
+			for rest := text; rest != ""; {
+				n := min(size, len(rest))
+				got = f.Append(got, []byte(rest[:n]))
+				rest = rest[n:]
+			}
+			f.End()
+			if want == "" {
+				want = string(got)
+			}
+			if string(got) != want {
+				t.Errorf("%q in pieces of %d: %q, in pieces of 1 %q", text, size, got, want)
+			}
+		}
+	}
+}
+
+// content is a message in memory.
+type content struct{ *bytes.Reader }
+
+func (content) Close() error { return nil }
+
+const letter = "From: =?iso-8859-1?q?J=FCrgen?= <j@example.org>\r\n" +
+	"Subject: =?utf-8?b?w4RwZmVs?=\r\n folded\r\n" +
+	"Content-Type: multipart/mixed; boundary=x\r\n\r\n" +
+	"preamble is no text\r\n--x\r\nContent-Type: text/plain; charset=iso-8859-1\r\nX-A: Of=?utf-8?q?_a?= Part\r\n\r\nGr\xfc\xdfe\r\n" +
+	"--x\r\nContent-Type: text/html\r\nContent-Transfer-Encoding: base64\r\n\r\nSEVMTE8=\r\n" +
+	"--x\r\nContent-Type: application/octet-stream\r\n\r\nbinary\r\n--x--\r\n"
+
+func extract(t *testing.T, prefix, body string, limit int) (Text, *store.Message, store.Content) {
+	t.Helper()
+	d, err := store.Describe(strings.NewReader(body), int64(len(body)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	meta, _ := store.DecodeMeta(d.Meta)
+	c := content{bytes.NewReader([]byte(prefix + body))}
+	text, err := Extract(c, int64(len(prefix)), &meta, limit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text, &store.Message{Prefix: []byte(prefix), Meta: d.Meta}, c
+}
+
+func TestExtract(t *testing.T) {
+	const prefix = "Return-Path: <Zoe@Example.org>\r\n"
+	text, m, c := extract(t, prefix, letter, 1<<20)
+	if text.Cut {
+		t.Error("cut")
+	}
+	for _, tt := range []struct {
+		text         string
+		header, body bool
+	}{
+		{"return-path: <zoe@example.org>", true, false},
+		{"JÜRGEN <j@", true, false},
+		{"subject: äpfel folded", true, false},
+		{"GRÜSSE", false, false},
+		{"grüße", false, true},
+		{"hello", false, true},
+		{"x-a: of", false, true},
+		{"preamble", false, false},
+		{"binary", false, false},
+		{"grüße\r\nhello", false, false},
+		{"folded\r\ncontent", false, false},
+	} {
+		needle := []byte(Fold(tt.text))
+		if got := bytes.Contains(text.Header, needle); got != tt.header {
+			t.Errorf("%q in the header: %v", tt.text, got)
+		}
+		if got := bytes.Contains(text.Body, needle); got != tt.body {
+			t.Errorf("%q in the body: %v", tt.text, got)
+		}
+		for in, want := range map[store.TextPart]bool{
+			store.TextHeader: tt.header, store.TextBody: tt.body, store.TextAnywhere: tt.header || tt.body,
+		} {
+			for _, meta := range [][]byte{m.Meta, nil} {
+				got, err := Matcher(tt.text, in)(t.Context(), &store.Message{Prefix: m.Prefix, Meta: meta}, c)
+				if err != nil || got != want {
+					t.Errorf("Matcher %q in part %d, Meta of %d octets: %v, %v", tt.text, in, len(meta), got, err)
+				}
+			}
+		}
+	}
+}
+
+// TestExtractIsBounded: what is cut is cut between characters, and said.
+func TestExtractIsBounded(t *testing.T) {
+	body := "Subject: x\r\n\r\n" + strings.Repeat("é", 1000)
+	for limit := 20; limit < 40; limit++ {
+		text, _, _ := extract(t, "", body, limit)
+		if !text.Cut || len(text.Body) > limit || len(text.Body) < limit-4 || !bytes.HasPrefix([]byte(strings.Repeat("é", 50)), text.Body) {
+			t.Errorf("limit %d: cut %v, %d octets %q", limit, text.Cut, len(text.Body), text.Body)
+		}
+	}
+	if text, _, _ := extract(t, "", "Subject: "+strings.Repeat("x", 100)+"\r\nTo: a\r\n\r\nb", 50); !text.Cut || len(text.Header) != 50 {
+		t.Errorf("a long header: cut %v, %d octets", text.Cut, len(text.Header))
+	}
+}
