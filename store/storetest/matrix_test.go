@@ -79,13 +79,17 @@ func spared(d defect, k check) bool {
 }
 
 // finds reports whether a check finds the defect. A check that should not is
-// asked again with more patience, so that a slow machine is no defect.
+// asked again with more patience, so that a slow machine is no defect. Each has
+// a test of its own, because package testing keeps what Cleanup was given, and so
+// the stores, until a parallel test's parent ends.
 func (d defect) finds(t *testing.T, k check, expected bool) bool {
 	c := brokenConfig(d.hooks)
-	said := failures(t, c, k)
+	var said []string
+	ask := func(t *testing.T) { said = failures(t, c, k) }
+	t.Run(k.name, ask)
 	if len(said) > 0 && !expected && !printing() {
 		c.Patience = 10 * time.Second
-		said = failures(t, c, k)
+		t.Run(k.name, ask)
 	}
 	if len(said) > 0 && !strings.HasPrefix(said[0], "rule broken: ") {
 		t.Errorf("the failure does not begin with the rule: %s", said[0])
