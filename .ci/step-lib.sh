@@ -1,10 +1,13 @@
 # Functions shared by the scripts of this directory. Source it from the root of
 # a clone, under "set -euo pipefail".
 
-# Versions of the tools that judge the code. They come through the Go module
+# Versions of the tools that judge the code. They, and the S3 server, come through the Go module
 # proxy and are built once per version and toolchain.
 GOFUMPT=mvdan.cc/gofumpt@v0.12.0
 STATICCHECK=honnef.co/go/tools/cmd/staticcheck@v0.8.1
+
+# The S3 server of the interop tests.
+VERSITYGW=github.com/versity/versitygw/cmd/versitygw@v1.8.0
 
 # Debian packages that the interop tests drive.
 PEERS_RUN="swaks libnet-ssleay-perl libauthen-sasl-perl isync mutt msmtp mpop fetchmail curl python3 ca-certificates fuse3 postgresql"

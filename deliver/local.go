@@ -90,11 +90,11 @@ func (t *localTransaction) Abort() {}
 // Data stores the body once, then the message in each account: an account
 // that refuses does not touch the others.
 func (t *localTransaction) Data(ctx context.Context, b *smtp.Body) ([]smtp.RcptStatus, error) {
-	ref, err := t.blob(ctx, b)
+	ref, key, err := t.blob(ctx, b)
 	if err != nil {
 		return nil, err
 	}
-	body, err := t.l.Store.Blobs().Open(ctx, ref)
+	body, err := blob.OpenKeyed(ctx, t.l.Store.Blobs(), ref, key)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +105,7 @@ func (t *localTransaction) Data(ctx context.Context, b *smtp.Body) ([]smtp.RcptS
 	}
 	prefix := append(returnPath(t.mail.ReversePath), b.Trace()...)
 	op := store.Append{
-		Blob: ref, Size: body.Size(), Prefix: prefix, Meta: desc.Meta, Received: t.mail.Received,
+		Blob: ref, Key: key, Size: body.Size(), Prefix: prefix, Meta: desc.Meta, Received: t.mail.Received,
 		ThreadKeys: desc.ThreadKeys, SubjectHash: desc.SubjectHash,
 	}
 	return t.deliverAll(ctx, body, op), nil
@@ -146,22 +146,26 @@ func (t *localTransaction) deliverAll(ctx context.Context, body blob.Blob, op st
 	return statuses
 }
 
-// blob returns where the body lies in the store's Blobs; it writes it there
-// unless it lies there already.
-func (t *localTransaction) blob(ctx context.Context, b *smtp.Body) (blob.Ref, error) {
+// blob returns where the body lies in the store's Blobs, and its key; it writes
+// it there unless it lies there already.
+func (t *localTransaction) blob(ctx context.Context, b *smtp.Body) (blob.Ref, []byte, error) {
 	blobs := t.l.Store.Blobs()
 	if s, ok := b.Stored().(blob.Stored); ok && s.In == blobs {
-		return s.Ref, nil
+		return s.Ref, s.Key, nil
 	}
 	w, err := blobs.Create(ctx, b.Size())
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	defer w.Abort()
 	if _, err := io.Copy(w, b); err != nil {
-		return "", err
+		return "", nil, err
 	}
-	return w.Commit(ctx)
+	ref, err := w.Commit(ctx)
+	if err != nil {
+		return "", nil, err
+	}
+	return ref, blob.KeyOf(w), nil
 }
 
 // deliver makes one Change of all placements of m.

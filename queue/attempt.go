@@ -150,16 +150,16 @@ func (a *attempt) transact(ctx context.Context, h Hop) ([]smtp.RcptStatus, error
 	if len(accepted) == 0 {
 		return statuses, nil
 	}
-	body, err := a.r.Queue.Blobs.Open(ctx, job.Blob)
+	body, err := blob.OpenKeyed(ctx, a.r.Queue.Blobs, job.Blob, job.Key)
 	if err != nil {
-		if errors.Is(err, blob.ErrNoBlob) || errors.Is(err, blob.ErrCorrupt) {
+		if errors.Is(err, blob.ErrNoBlob) || errors.Is(err, blob.ErrCorrupt) || errors.Is(err, blob.ErrNoKey) {
 			a.hold = "the body cannot be read"
 		}
 		return nil, err
 	}
 	defer body.Close()
 	r := io.NewSectionReader(body, 0, body.Size())
-	got, err := tx.Data(ctx, smtp.NewStoredBody(r, body.Size(), a.r.Queue.stored(job.Blob), job.Prefix))
+	got, err := tx.Data(ctx, smtp.NewStoredBody(r, body.Size(), a.r.Queue.stored(job), job.Prefix))
 	if err == nil && len(got) != len(accepted) {
 		err = smtp.ErrStatusCount
 	}

@@ -60,11 +60,11 @@ func (t *transaction) Abort() {}
 // Data stores the body, then the jobs. The instant the message is safe is the
 // return of Storage.Put.
 func (t *transaction) Data(ctx context.Context, b *smtp.Body) ([]smtp.RcptStatus, error) {
-	ref, size, err := t.q.spool(ctx, b)
+	body, err := t.q.spool(ctx, b)
 	if err != nil {
 		return nil, err
 	}
-	jobs := t.q.Jobs(&smtp.Envelope{Mail: t.mail, Recipients: t.rcpt}, ref, size, b.Trace())
+	jobs := t.q.jobs(&smtp.Envelope{Mail: t.mail, Recipients: t.rcpt}, body, b.Trace())
 	if err := t.q.Put(ctx, jobs...); err != nil {
 		return nil, err
 	}
@@ -72,32 +72,49 @@ func (t *transaction) Data(ctx context.Context, b *smtp.Body) ([]smtp.RcptStatus
 }
 
 // spool makes the body durable in q.Blobs, unless it already lies there.
-func (q *Queue) spool(ctx context.Context, b *smtp.Body) (blob.Ref, int64, error) {
-	if ref, ok := b.Stored().(blob.Stored); ok && ref.In == q.Blobs {
-		return ref.Ref, b.Size(), nil
+func (q *Queue) spool(ctx context.Context, b *smtp.Body) (spooled, error) {
+	if s, ok := b.Stored().(blob.Stored); ok && s.In == q.Blobs {
+		return spooled{s.Ref, b.Size(), s.Key}, nil
 	}
 	w, err := q.Blobs.Create(ctx, b.Size())
 	if err != nil {
-		return "", 0, err
+		return spooled{}, err
 	}
 	defer w.Abort()
 	n, err := io.Copy(w, b)
 	if err != nil {
-		return "", 0, err
+		return spooled{}, err
 	}
 	ref, err := w.Commit(ctx)
-	return ref, n, err
+	if err != nil {
+		return spooled{}, err
+	}
+	return spooled{ref, n, blob.KeyOf(w)}, nil
+}
+
+// spooled is a body in q.Blobs.
+type spooled struct {
+	ref  blob.Ref
+	size int64
+	key  []byte // see blob.Keyed
 }
 
 // stored says to a receiver on the same Blobs that there is nothing to copy.
-func (q *Queue) stored(ref blob.Ref) blob.Stored { return blob.Stored{In: q.Blobs, Ref: ref} }
+func (q *Queue) stored(j *Job) blob.Stored {
+	return blob.Stored{In: q.Blobs, Ref: j.Blob, Key: j.Key}
+}
 
 // Jobs makes the jobs for a message whose body already lies in q.Blobs: one
-// for each destination and each MaxRecipients recipients.
+// for each destination and each MaxRecipients recipients. Where the body has a
+// key (blob.Keyed) the caller sets Job.Key.
 func (q *Queue) Jobs(env *smtp.Envelope, ref blob.Ref, size int64, trace []byte) []Job {
+	return q.jobs(env, spooled{ref: ref, size: size}, trace)
+}
+
+func (q *Queue) jobs(env *smtp.Envelope, body spooled, trace []byte) []Job {
 	head := Job{
 		Message: env.Mail.ID, ReversePath: env.Mail.ReversePath, Params: env.Mail.Params.Clone(),
-		Blob: ref, Size: size, Prefix: trace, Created: q.now(), Peer: peerInfo(env.Mail.Peer),
+		Blob: body.ref, Size: body.size, Key: body.key, Prefix: trace, Created: q.now(), Peer: peerInfo(env.Mail.Peer),
 	}
 	head.Due = head.Created
 	if env.Mail.Peer != nil {
@@ -151,11 +168,11 @@ func (q *Queue) Enqueue(ctx context.Context, env *smtp.Envelope, body io.Reader)
 // Prepare stores body and makes the jobs without putting them: for
 // Outcome.Next and for EnqueueTx.
 func (q *Queue) Prepare(ctx context.Context, env *smtp.Envelope, body io.Reader) ([]Job, error) {
-	ref, size, err := q.spool(ctx, smtp.NewBody(body, -1))
+	s, err := q.spool(ctx, smtp.NewBody(body, -1))
 	if err != nil {
 		return nil, err
 	}
-	return q.Jobs(env, ref, size, nil), nil
+	return q.jobs(env, s, nil), nil
 }
 
 func (q *Queue) now() time.Time {

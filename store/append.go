@@ -18,9 +18,11 @@ type NewMessage struct {
 	Received time.Time // zero = now
 
 	// Blob is the body, where it already lies in a blob store; From is that
-	// store, nil = the Store's own. A body that lies elsewhere is copied.
+	// store, nil = the Store's own. A body that lies elsewhere is copied. Key
+	// opens it, see blob.Keyed; nil = none.
 	Blob blob.Ref
 	From blob.Blobs
+	Key  []byte
 
 	// Body is read to io.EOF when Blob is zero; BodySize is its length or -1.
 	Body     io.Reader
@@ -37,11 +39,11 @@ type NewMessage struct {
 // the body could not be stored, on a full disk for instance; nothing of it is
 // kept, and a later attempt may succeed.
 func PrepareAppend(ctx context.Context, s Store, m NewMessage) (Append, error) {
-	ref, err := ownBlob(ctx, s.Blobs(), m)
+	ref, key, err := ownBlob(ctx, s.Blobs(), m)
 	if err != nil {
 		return Append{}, err
 	}
-	b, err := s.Blobs().Open(ctx, ref)
+	b, err := blob.OpenKeyed(ctx, s.Blobs(), ref, key)
 	if err != nil {
 		return Append{}, err
 	}
@@ -52,7 +54,7 @@ func PrepareAppend(ctx context.Context, s Store, m NewMessage) (Append, error) {
 	}
 	return Append{
 		Mailbox: m.Mailbox, EmailID: NewEmailID(), Flags: m.Flags, Keywords: m.Keywords,
-		Received: m.Received, Blob: ref, Size: b.Size(), Prefix: m.Prefix, Meta: d.Meta,
+		Received: m.Received, Blob: ref, Key: key, Size: b.Size(), Prefix: m.Prefix, Meta: d.Meta,
 		ThreadKeys: d.ThreadKeys, SubjectHash: d.SubjectHash, IgnoreQuota: m.IgnoreQuota,
 	}, nil
 }
@@ -67,45 +69,46 @@ func AppendMessage(ctx context.Context, s Store, a Account, once string, m NewMe
 	return a.Apply(ctx, Change{Once: once, Ops: []Op{op}})
 }
 
-// ownBlob returns a Ref in dst for the body of m.
-func ownBlob(ctx context.Context, dst blob.Blobs, m NewMessage) (blob.Ref, error) {
+// ownBlob returns a Ref in dst for the body of m, and its key.
+func ownBlob(ctx context.Context, dst blob.Blobs, m NewMessage) (blob.Ref, []byte, error) {
 	if m.Blob == "" {
 		return writeBlob(ctx, dst, m.Body, m.BodySize)
 	}
 	if m.From == nil || m.From == dst {
-		return m.Blob, nil
+		return m.Blob, m.Key, nil
 	}
-	src, err := m.From.Open(ctx, m.Blob)
+	src, err := blob.OpenKeyed(ctx, m.From, m.Blob, m.Key)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	defer src.Close()
 	return writeBlob(ctx, dst, io.NewSectionReader(src, 0, src.Size()), src.Size())
 }
 
-// writeBlob stores what r reads. An error of r is returned as it is, one of the
-// blobs (a full disk, a failed sync) is ErrTemporary too.
-func writeBlob(ctx context.Context, dst blob.Blobs, r io.Reader, size int64) (blob.Ref, error) {
+// writeBlob stores what r reads, and returns the Ref and the key of an encrypted
+// blob. An error of r is returned as it is, one of the blobs (a full disk, a
+// failed sync) is ErrTemporary too.
+func writeBlob(ctx context.Context, dst blob.Blobs, r io.Reader, size int64) (blob.Ref, []byte, error) {
 	if r == nil {
-		return "", errors.New("store: message without a body")
+		return "", nil, errors.New("store: message without a body")
 	}
 	w, err := dst.Create(ctx, size)
 	if err != nil {
-		return "", unstored(ctx, err)
+		return "", nil, unstored(ctx, err)
 	}
 	defer w.Abort()
 	sink := &failing{w: w}
 	if _, err := io.Copy(sink, r); err != nil {
 		if sink.err == nil {
-			return "", err
+			return "", nil, err
 		}
-		return "", unstored(ctx, err)
+		return "", nil, unstored(ctx, err)
 	}
 	ref, err := w.Commit(ctx)
 	if err != nil {
-		return "", unstored(ctx, err)
+		return "", nil, unstored(ctx, err)
 	}
-	return ref, nil
+	return ref, blob.KeyOf(w), nil
 }
 
 // unstored is the error of a blob that could not be written.

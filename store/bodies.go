@@ -43,30 +43,28 @@ func (c *prefixed) ReadAt(p []byte, off int64) (n int, err error) {
 	return n, err
 }
 
-// CheckBlobs opens every blob that c refers to, so that no message is made
-// whose body is not there (I11). ErrNoBlob.
+// CheckBlobs looks for every blob that c refers to, so that no message is made
+// whose body is not there (I11), or that its Key does not open. ErrNoBlob,
+// blob.ErrNoKey.
 func (c Change) CheckBlobs(ctx context.Context, b blob.Blobs) error {
 	for _, op := range c.Ops {
-		var ref blob.Ref
+		var m Append
 		switch op := op.(type) {
 		case Append:
-			ref = op.Blob
+			m = op
 		case Import:
 			if !op.Gone {
-				ref = op.Blob
+				m = op.Append
 			}
 		}
-		if ref == "" {
+		if m.Blob == "" {
 			continue
 		}
-		body, err := b.Open(ctx, ref)
+		_, err := blob.StatKeyed(ctx, b, m.Blob, m.Key)
 		if errors.Is(err, blob.ErrNoBlob) {
 			return errors.Join(ErrNoBlob, err)
 		}
 		if err != nil {
-			return err
-		}
-		if err := body.Close(); err != nil {
 			return err
 		}
 	}

@@ -159,6 +159,11 @@ type PutEntry struct {
 	Value   []byte // nil = remove; empty is a value
 	Expires time.Time
 
+	// Overhead is how many octets of Value a wrapper of the store has added,
+	// at most MaxEntryOverhead: they do not count against MaxEntryValue. Zero
+	// for everyone else.
+	Overhead int
+
 	IfAbsent bool    // refuse the Change with ErrConflict when there is one
 	IfModSeq *ModSeq // refuse the Change with ErrConflict unless its ModSeq is this (0 = absent)
 }

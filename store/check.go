@@ -11,7 +11,11 @@ const (
 	MaxThreadKeys = 32       // Append.ThreadKeys
 	MaxEntryKey   = 1024     // octets of PutEntry.Key
 	MaxEntryValue = 64 << 10 // octets of PutEntry.Value
-	MaxAccountID  = 255      // octets of an AccountID
+
+	// MaxEntryOverhead is how much longer a wrapper of the store may make a
+	// value.
+	MaxEntryOverhead = 128
+	MaxAccountID     = 255 // octets of an AccountID
 )
 
 // Check reports what can be said of an id alone: ErrName unless it is NFC,
@@ -117,7 +121,8 @@ func (op PutEntry) check() error {
 	if op.Key == "" {
 		return ErrInvalid
 	}
-	if len(op.Key) > MaxEntryKey || len(op.Value) > MaxEntryValue {
+	overhead := min(max(op.Overhead, 0), MaxEntryOverhead)
+	if len(op.Key) > MaxEntryKey || len(op.Value) > MaxEntryValue+overhead {
 		return ErrLimit
 	}
 	return nil

@@ -122,6 +122,8 @@
 //	Snapshot                      backup                   a few an account     -
 //	PutHold, DropHold             an administrator         one an account       the hold, or its end
 //	ListHolds                     an administrator         one an account       -
+//	ListKeys                      an encrypting wrapper    one a session        -
+//	WriteKeys                     its change of keys       one an account       all of it
 //
 // A context that is cancelled before a method is called, or while it waits for
 // its turn, makes it return the context's error with nothing done. Apply alone

@@ -43,6 +43,7 @@ type Error struct {
 	Op      string // "apply", "messages", ...
 	Account AccountID
 	Mailbox string // name or id; "" = none
+	UID     UID    // of the message; zero = none
 	Err     error
 }
 
@@ -54,6 +55,9 @@ func (e *Error) Error() string {
 	}
 	if e.Mailbox != "" {
 		s += fmt.Sprintf(" mailbox %q", e.Mailbox)
+	}
+	if e.UID != 0 {
+		s += fmt.Sprintf(" message %d", e.UID)
 	}
 	return s + ": " + e.Err.Error()
 }

@@ -1,5 +1,7 @@
 package store
 
+import "github.com/mailstead/mailstead/store/blob"
+
 // Optional capabilities. Each stands in a file of its own, with the interface,
 // the helper that everyone calls, and what the helper does where the interface
 // is missing:
@@ -11,6 +13,7 @@ package store
 //	MetaWriter      Account  metawriter.go  OfferMeta, LoadMeta          computes again each time
 //	Snapshotter     Account  snapshot.go    ReadAccount                  reads deltas until nothing changes
 //	Holder          Account  hold.go        PutHold, DropHold, ListHolds ErrUnsupported
+//	KeyWriter       Account  keywriter.go   ListKeys, WriteKeys          lists what is there; ErrUnsupported
 //
 // A wrapper that only adds to a store has a method `Unwrap() any`, and all
 // capabilities of what it wraps are reached through it. A wrapper that changes
@@ -23,22 +26,4 @@ package store
 // `As(target any) bool` first, and walks Unwrap only past layers that have
 // none. Callers use the helper beside each capability, which has a fallback.
 // The layers are not changed, and As may be called from any goroutine.
-func As[T any](s any) (T, bool) {
-	for s != nil {
-		if a, ok := s.(interface{ As(target any) bool }); ok {
-			var t T
-			ok := a.As(&t)
-			return t, ok
-		}
-		if t, ok := s.(T); ok {
-			return t, true
-		}
-		u, ok := s.(interface{ Unwrap() any })
-		if !ok {
-			break
-		}
-		s = u.Unwrap()
-	}
-	var zero T
-	return zero, false
-}
+func As[T any](s any) (T, bool) { return blob.As[T](s) }

@@ -8,6 +8,7 @@ import (
 	"github.com/emersion/go-message"
 
 	"github.com/mailstead/mailstead/smtp"
+	"github.com/mailstead/mailstead/store/blob"
 )
 
 // maxHeader bounds the returned header.
@@ -16,7 +17,7 @@ const maxHeader = 64 << 10
 // original returns the message or its header (RFC 3461 §4.3, §6.2): all of it
 // only for a failure, when the sender asked, and up to MaxReturn.
 func (n *notice) original(ctx context.Context, mw *message.Writer) error {
-	body, err := n.r.Blobs.Open(ctx, n.job.Blob)
+	body, err := blob.OpenKeyed(ctx, n.r.Blobs, n.job.Blob, n.job.Key)
 	if err != nil {
 		return err
 	}

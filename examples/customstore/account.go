@@ -131,7 +131,7 @@ func (a *account) Content(ctx context.Context, id store.MailboxID, uid store.UID
 	if !ok {
 		return nil, store.ErrNoMessage
 	}
-	body, err := a.s.blobs.Open(ctx, m.ref)
+	body, err := blob.OpenKeyed(ctx, a.s.blobs, m.ref, m.Key)
 	if errors.Is(err, blob.ErrNoBlob) && m.Gone {
 		err = store.ErrExpunged
 	}

@@ -105,7 +105,7 @@ func (f *fetcher) result(cmd *command) error {
 }
 
 // markSeen sets \Seen on the messages that lack it, in one change for each
-// store.MaxChange of them.
+// bulk of them.
 func (f *fetcher) markSeen() error {
 	s := f.session
 	for _, r := range f.uids {
@@ -116,7 +116,7 @@ func (f *fetcher) markSeen() error {
 	if len(f.marked) == 0 {
 		return nil
 	}
-	for part := range batches(f.marked, store.MaxChange) {
+	for part := range batches(f.marked, bulk) {
 		if _, err := s.apply(store.SetFlags{Mailbox: s.sel.id, UIDs: part, Flags: store.Seen}); err != nil {
 			return err
 		}

@@ -35,7 +35,7 @@ func (s *session) store(cmd *command) error {
 	if err != nil {
 		return err
 	}
-	for part := range batches(uids, store.MaxChange) {
+	for part := range batches(uids, bulk) {
 		op := store.SetFlags{Mailbox: s.sel.id, UIDs: part, Mode: args.mode, Flags: args.flags, Keywords: args.keywords}
 		if _, err := s.apply(op); err != nil {
 			return err

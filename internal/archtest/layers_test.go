@@ -36,6 +36,7 @@ func layers() []layer {
 		{"pop3/pop3test", []string{"pop3"}},
 		{"store/storetest", []string{"store", "store/blob"}},
 		{"store/blob/blobtest", []string{"store/blob"}},
+		{"store/blob/objects/objecttest", []string{"store/blob/objects"}},
 		{"queue/queuetest", []string{"queue", "smtp", "store/blob"}},
 
 		// Servers and clients.
@@ -51,6 +52,7 @@ func layers() []layer {
 		{"store/blob/...", []string{"store/blob"}},
 		{"store/sqldb", nil}, // opens databases; knows neither mail nor queues
 		{"store/sqlstore", []string{"store", "store/blob", "store/sqldb"}},
+		{"store/sqlblob", []string{"store/blob", "store/blob/objects", "store/sqldb"}},
 		{"store/...", []string{"store", "store/blob", "store/blob/memblob"}},
 		{"queue/sqlqueue", []string{"queue", "smtp", "store/blob", "store/sqldb"}},
 		{"queue/...", []string{"queue", "smtp", "store/blob"}},
@@ -96,7 +98,8 @@ func lightPackages() []light {
 // suites are the conformance packages: no third-party code.
 func suites() []string {
 	return []string{
-		"smtp/smtptest", "imap/imaptest", "pop3/pop3test", "store/storetest", "store/blob/blobtest", "queue/queuetest",
+		"smtp/smtptest", "imap/imaptest", "pop3/pop3test", "store/storetest", "store/blob/blobtest",
+		"store/blob/objects/objecttest", "queue/queuetest",
 	}
 }
 
@@ -110,7 +113,7 @@ func servers() []string {
 func notForServers() []string {
 	return []string{
 		"queue/...", "queue", "deliver", "deliver/...", "store/memstore", "store/sqlstore", "store/maildir",
-		"store/mbox", "store/backup", "store/blob/segment", "auth/login",
+		"store/mbox", "store/backup", "store/blob/segment", "store/blob/objects", "store/sqlblob", "auth/login",
 	}
 }
 
@@ -120,7 +123,7 @@ func rootModules() (code, tests []string) {
 	code = []string{
 		"github.com/emersion/go-message", "github.com/emersion/go-msgauth", "github.com/emersion/go-sasl",
 		"golang.org/x/net", "golang.org/x/text", "golang.org/x/crypto", "golang.org/x/time",
-		"github.com/xdg-go/scram",
+		"github.com/xdg-go/scram", "github.com/klauspost/compress",
 		// What those need themselves.
 		"golang.org/x/sys", "github.com/xdg-go/pbkdf2", "github.com/xdg-go/stringprep",
 	}

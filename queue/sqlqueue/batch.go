@@ -62,7 +62,11 @@ func (b *batch) moved(c *columns, d int64) {
 	}
 }
 
+// insert adds a job, and adopts its blob in the same transaction.
 func (b *batch) insert(r *row) error {
+	if err := blob.Adopt(b.tx.Context(), b.s.blobs, b.tx, r.blob); err != nil {
+		return err
+	}
 	res, err := b.tx.Exec(insertJob, r.args()...)
 	if err != nil {
 		return err

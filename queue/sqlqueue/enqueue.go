@@ -2,23 +2,23 @@ package sqlqueue
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 
 	"github.com/mailstead/mailstead/queue"
+	"github.com/mailstead/mailstead/store/blob"
+	"github.com/mailstead/mailstead/store/sqldb"
 )
 
 // Execer is the application's transaction on the same database: *sql.Tx and
 // *sql.Conn are.
-type Execer interface {
-	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
-}
+type Execer = sqldb.Execer
 
 // EnqueueTx puts a job into the application's own transaction: the job exists
 // if and only if that commits. The job's blob must already be durable (see
 // queue.Queue.Prepare). A runner attempts it within a second of the commit, or
 // when it is kicked. ErrExists: the ID is known; the transaction should be
-// rolled back. A job whose Once is known is left out.
+// rolled back, as after any error. blob.ErrNoBlob: the blob is not there. A job
+// whose Once is known is left out.
 func (s *Storage) EnqueueTx(ctx context.Context, tx Execer, job queue.Job) error {
 	rows, err := rowsOf([]queue.Job{job})
 	if err != nil {
@@ -36,6 +36,9 @@ func (s *Storage) EnqueueTx(ctx context.Context, tx Execer, job queue.Job) error
 		if n, err := exec(insertOnce, r.once, s.now().UnixNano()); err != nil || n == 0 {
 			return err
 		}
+	}
+	if err := blob.Adopt(ctx, s.blobs, tx, r.blob); err != nil {
+		return fmt.Errorf("sqlqueue: %w", err)
 	}
 	n, err := exec(insertJob, r.args()...)
 	if err != nil {

@@ -15,6 +15,10 @@ import (
 
 // Options of a Storage; the zero value is the recommended one.
 type Options struct {
+	// Blobs is where the bodies of jobs lie. A blob.Adopter of it is called
+	// in the transaction that writes a job; nil = there is none.
+	Blobs blob.Blobs
+
 	// Logger is told of damaged records; nil = slog.Default().
 	Logger *slog.Logger
 
@@ -26,6 +30,7 @@ type Options struct {
 // Storage is a queue.Storage. Any number of goroutines may use it.
 type Storage struct {
 	db     *sqldb.DB
+	blobs  blob.Blobs
 	log    *slog.Logger
 	now    func() time.Time
 	leases leases
@@ -49,7 +54,7 @@ func New(ctx context.Context, db *sqldb.DB, o Options) (*Storage, error) {
 	if err := db.Migrate(ctx, component, schema()); err != nil {
 		return nil, fmt.Errorf("sqlqueue: %w", err)
 	}
-	s := &Storage{db: db, log: o.Logger, now: o.Now}
+	s := &Storage{db: db, blobs: o.Blobs, log: o.Logger, now: o.Now}
 	if s.log == nil {
 		s.log = slog.Default()
 	}

@@ -65,8 +65,11 @@ type Blob interface {
 
 // Info describes one blob in a listing.
 type Info struct {
-	Ref  Ref
-	Size int64 // octets
+	Ref Ref
+
+	// Size is the number of octets, or of those that are stored where a
+	// wrapper makes them fewer and could tell only by reading.
+	Size int64
 
 	// Created is when the engine took the octets for commit, rounded up to
 	// the second: never earlier than the true time, so that a Collector errs
@@ -106,4 +109,5 @@ var (
 type Stored struct {
 	In  Blobs
 	Ref Ref
+	Key []byte // see Keyed; nil = none
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -54,7 +55,7 @@ type Stats struct {
 // Collect makes one pass over all blobs. A batch for which any holder fails
 // is kept whole, and the pass goes on; the error joins all failures. A
 // cancelled ctx ends the pass between batches. Several Collects may run at
-// once, to no use.
+// once, also on several nodes, to no use and no harm.
 func (c *Collector) Collect(ctx context.Context) (Stats, error) {
 	if len(c.Holders) == 0 {
 		return Stats{}, ErrNoHolders
@@ -130,9 +131,9 @@ func (p *pass) flush(ctx context.Context) bool {
 		p.fail("cancelled", err)
 		return false
 	}
-	free, bytes, err := p.free(ctx, batch)
+	free, err := p.free(ctx, batch)
 	if err == nil && len(free) > 0 {
-		err = p.c.Blobs.Delete(ctx, free...)
+		free, err = p.delete(ctx, free)
 	}
 	if err != nil {
 		p.stats.Skipped += int64(len(batch))
@@ -141,21 +142,53 @@ func (p *pass) flush(ctx context.Context) bool {
 	}
 	p.stats.Held += int64(len(batch) - len(free))
 	p.stats.Deleted += int64(len(free))
-	p.stats.Bytes += bytes
+	for _, info := range free {
+		p.stats.Bytes += info.Size
+	}
 	return true
 }
 
-// free asks every holder and returns what none of them holds.
-func (p *pass) free(ctx context.Context, batch []Info) (free []Ref, bytes int64, err error) {
-	ask := make([]Ref, len(batch))
-	for i, info := range batch {
-		ask[i] = info.Ref
+// delete takes away what nobody holds, and returns what is gone. Where the
+// Blobs is a Condemner it asks the holders once more, behind the mark.
+func (p *pass) delete(ctx context.Context, free []Info) ([]Info, error) {
+	c, ok := As[Condemner](p.c.Blobs)
+	if !ok {
+		return free, p.c.Blobs.Delete(ctx, refsOf(free)...)
 	}
+	marked, err := c.Condemn(ctx, refsOf(free)...)
+	if err != nil {
+		return nil, err
+	}
+	if free, err = p.free(ctx, free); err != nil || len(free) == 0 {
+		return nil, err
+	}
+	gone, err := marked.Delete(ctx, refsOf(free)...)
+	if err != nil {
+		return nil, err
+	}
+	deleted := make(map[Ref]bool, len(gone))
+	for _, ref := range gone {
+		deleted[ref] = true
+	}
+	return slices.DeleteFunc(free, func(info Info) bool { return !deleted[info.Ref] }), nil
+}
+
+func refsOf(infos []Info) []Ref {
+	refs := make([]Ref, len(infos))
+	for i, info := range infos {
+		refs[i] = info.Ref
+	}
+	return refs
+}
+
+// free asks every holder and returns what none of them holds.
+func (p *pass) free(ctx context.Context, batch []Info) (free []Info, err error) {
+	ask := refsOf(batch)
 	held := make(map[Ref]bool)
 	for i, h := range p.c.Holders {
 		refs, err := h.Holds(ctx, ask)
 		if err != nil {
-			return nil, 0, fmt.Errorf("holder %d of %d: %w", i+1, len(p.c.Holders), err)
+			return nil, fmt.Errorf("holder %d of %d: %w", i+1, len(p.c.Holders), err)
 		}
 		for _, ref := range refs {
 			held[ref] = true
@@ -163,9 +196,8 @@ func (p *pass) free(ctx context.Context, batch []Info) (free []Ref, bytes int64,
 	}
 	for _, info := range batch {
 		if !held[info.Ref] {
-			free = append(free, info.Ref)
-			bytes += info.Size
+			free = append(free, info)
 		}
 	}
-	return free, bytes, nil
+	return free, nil
 }

@@ -44,6 +44,13 @@
 // holder keeps it, else the adopter returns ErrNoBlob. So a row without its
 // blob never exists, and a blob without a row is harmless.
 //
+// Between the answer of the last holder and Delete a Ref may pass from one
+// holder to the next unseen. Age rules that out on one machine. Where several
+// nodes share a catalogue in their database, [Adopter] and [Condemner] do:
+// who adopts locks the catalogue's row in its own transaction, and the
+// Collector marks what nobody holds, asks again, and deletes only what kept
+// its mark.
+//
 // MinAge must exceed the longest time between a Commit and the commit of the
 // row that adopts it, and where metadata can be restored to an earlier point
 // in time, the reach of such a restore.

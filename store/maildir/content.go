@@ -50,7 +50,7 @@ func (a *account) expunged(ctx context.Context, m *message) (store.Content, erro
 	if m.ref == "" {
 		return nil, store.ErrExpunged
 	}
-	body, err := a.s.blobs.Open(ctx, m.ref)
+	body, err := blob.OpenKeyed(ctx, a.s.blobs, m.ref, m.Key)
 	if errors.Is(err, blob.ErrNoBlob) {
 		return nil, store.ErrExpunged
 	}

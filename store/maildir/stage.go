@@ -43,7 +43,7 @@ func (a *account) stage(ctx context.Context, ops []store.Op) (files []*staged, e
 }
 
 func (a *account) stageOne(ctx context.Context, m store.Append) (*staged, error) {
-	body, err := a.s.blobs.Open(ctx, m.Blob)
+	body, err := blob.OpenKeyed(ctx, a.s.blobs, m.Blob, m.Key)
 	if errors.Is(err, blob.ErrNoBlob) {
 		return nil, errors.Join(store.ErrNoBlob, err)
 	}

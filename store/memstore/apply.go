@@ -2,7 +2,6 @@ package memstore
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/mailstead/mailstead/store"
@@ -33,7 +32,7 @@ func (a *account) apply(ctx context.Context, c store.Change) (store.Result, erro
 	if done {
 		return r, nil
 	}
-	if err := a.checkBlobs(ctx, c.Ops); err != nil {
+	if err := c.CheckBlobs(ctx, a.store.blobs); err != nil {
 		return store.Result{}, err
 	}
 	if err := a.enter(ctx); err != nil {
@@ -44,32 +43,6 @@ func (a *account) apply(ctx context.Context, c store.Change) (store.Result, erro
 		return r, nil
 	}
 	return a.commitLocked(c)
-}
-
-// checkBlobs opens every blob that the ops refer to. ErrNoBlob.
-func (a *account) checkBlobs(ctx context.Context, ops []store.Op) error {
-	for _, op := range ops {
-		var ref blob.Ref
-		switch op := op.(type) {
-		case store.Append:
-			ref = op.Blob
-		case store.Import:
-			if ref = op.Blob; op.Gone {
-				continue
-			}
-		default:
-			continue
-		}
-		b, err := a.store.blobs.Open(ctx, ref)
-		if errors.Is(err, blob.ErrNoBlob) {
-			return errors.Join(store.ErrNoBlob, err)
-		}
-		if err != nil {
-			return err
-		}
-		b.Close()
-	}
-	return nil
 }
 
 // commitLocked runs the ops; the first that is refused undoes all.

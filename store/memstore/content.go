@@ -26,7 +26,7 @@ func (a *account) content(ctx context.Context, id store.MailboxID, uid store.UID
 	if m.Blob == "" { // an imported tombstone
 		return nil, store.ErrExpunged
 	}
-	b, err := a.store.blobs.Open(ctx, m.Blob)
+	b, err := blob.OpenKeyed(ctx, a.store.blobs, m.Blob, m.Key)
 	switch {
 	case errors.Is(err, blob.ErrNoBlob) && m.Gone:
 		return nil, store.ErrExpunged

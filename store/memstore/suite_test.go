@@ -26,6 +26,6 @@ func TestStore(t *testing.T) {
 			t.Cleanup(func() { s.Close() })
 			return slices.Repeat([]store.Store{s}, n)
 		},
-		Has: storetest.Everything | storetest.Locks | storetest.Metas | storetest.Snapshots | storetest.Retains,
+		Has: storetest.Everything | storetest.Locks | storetest.Metas | storetest.Snapshots | storetest.Retains | storetest.Keys,
 	})
 }

@@ -23,6 +23,7 @@ func Dialect() sqldb.Dialect {
 		Numbered: true,
 		Types: map[string]string{
 			"int": "BIGINT", "text": `TEXT COLLATE "C"`, "blob": "BYTEA",
+			"share": "FOR SHARE", "skip": "FOR UPDATE SKIP LOCKED",
 		},
 		// What a batch changes is locked by rows, so each statement may see
 		// what others committed before it.

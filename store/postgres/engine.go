@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 
 	"github.com/jackc/pgx/v5"
@@ -20,6 +21,7 @@ type Engine struct {
 	db    *sqldb.DB
 	bus   *bus // nil = none
 	blobs blob.Blobs
+	own   io.Closer // blobs, where it is closed with the Engine; nil = it is not
 	store *sqlstore.Store
 
 	close func() error
@@ -33,8 +35,8 @@ type Engine struct {
 // [ErrNotDurable]. ctx bounds Open only.
 func Open(ctx context.Context, dsn string, o Options) (*Engine, error) {
 	o.setDefaults()
-	if o.Blobs == nil {
-		return nil, errors.New("postgres: Options.Blobs is required")
+	if o.Blobs == nil && o.OpenBlobs == nil {
+		return nil, errors.New("postgres: Options.Blobs or OpenBlobs is required")
 	}
 	config, err := parse(dsn)
 	if err != nil {
@@ -59,7 +61,13 @@ func (e *Engine) open(ctx context.Context, config *pgx.ConnConfig, o *Options) (
 		e.bus = startBus(config, o.Logger)
 		o.Store.Bus = e.bus
 	}
-	e.store, err = sqlstore.New(ctx, e.db, o.Blobs, o.Store)
+	if o.OpenBlobs != nil {
+		if e.blobs, err = o.OpenBlobs(ctx, e.db); err != nil {
+			return fmt.Errorf("bodies: %w", err)
+		}
+		e.own, _ = e.blobs.(io.Closer)
+	}
+	e.store, err = sqlstore.New(ctx, e.db, e.blobs, o.Store)
 	return err
 }
 
@@ -94,6 +102,9 @@ func (e *Engine) closeAll() error {
 	var errs []error
 	if e.store != nil {
 		errs = append(errs, e.store.Close())
+	}
+	if e.own != nil {
+		errs = append(errs, e.own.Close())
 	}
 	if e.bus != nil {
 		e.bus.close()

@@ -75,7 +75,7 @@ func config(change ...func(*postgres.Options)) storetest.Config {
 				t.Fatal(err)
 			}
 		},
-		Has:      storetest.Everything | storetest.Metas | storetest.Retains | storetest.Snapshots | storetest.Locks,
+		Has:      storetest.Everything | storetest.Metas | storetest.Retains | storetest.Snapshots | storetest.Locks | storetest.Keys,
 		Patience: time.Minute,
 	}
 }

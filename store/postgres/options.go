@@ -1,19 +1,27 @@
 package postgres
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
 	"github.com/mailstead/mailstead/store/blob"
+	"github.com/mailstead/mailstead/store/sqldb"
 	"github.com/mailstead/mailstead/store/sqlstore"
 )
 
-// Options of an Engine. Blobs is required; the zero value of the rest is the
-// recommended one.
+// Options of an Engine. Blobs or OpenBlobs is required; the zero value of the
+// rest is the recommended one.
 type Options struct {
 	// Blobs is where the bodies lie, at every node the same ones. It stays
-	// open when the Engine is closed. Required.
+	// open when the Engine is closed.
 	Blobs blob.Blobs
+
+	// OpenBlobs is for Blobs that keep their catalogue in the same database:
+	// package sqlblob, with which nodes share bodies without a race. It is
+	// called when the database is open; what it returns is the Engine's, and
+	// closed with it where it has a Close. Blobs is ignored then.
+	OpenBlobs func(context.Context, *sqldb.DB) (blob.Blobs, error)
 
 	// Readers bounds the connections for reading. Zero = 16.
 	Readers int

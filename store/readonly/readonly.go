@@ -68,6 +68,16 @@ func (a *account) Apply(context.Context, store.Change) (store.Result, error) {
 // blobs is a blob store that refuses writes.
 type blobs struct{ blob.Blobs }
 
+// OpenKeyed implements blob.Keyed.
+func (b blobs) OpenKeyed(ctx context.Context, ref blob.Ref, key []byte) (blob.Blob, error) {
+	return blob.OpenKeyed(ctx, b.Blobs, ref, key)
+}
+
+// StatKeyed implements blob.Keyed.
+func (b blobs) StatKeyed(ctx context.Context, ref blob.Ref, key []byte) (int64, error) {
+	return blob.StatKeyed(ctx, b.Blobs, ref, key)
+}
+
 func (blobs) Create(context.Context, int64) (blob.Writer, error) {
 	return nil, &store.Error{Op: "create blob", Err: store.ErrReadOnly}
 }

@@ -75,16 +75,22 @@ func TestTurns(t *testing.T) {
 	})
 }
 
-func TestOneLargePerBatch(t *testing.T) {
+// TestLargeAlone: a large Work is a batch of its own, and what is not large
+// comes between two of them.
+func TestLargeAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{}
 		db := newFake(t, f, Dialect{})
 		together(t, f, db,
 			Work{Key: "a", Cost: Large + 1, Do: put("a")},
 			Work{Key: "b", Cost: Large + 1, Do: put("b")},
-			Work{Key: "c", Do: put("c")})
+			Work{Key: "a", Do: put("behind a")},
+			Work{Key: "c", Do: put("c")},
+			Work{Key: "d", Do: put("d")},
+			Work{Key: "d", Cost: Large + 1, Do: put("bulk d")})
 		log := strings.Join(f.log[3:], " ") // behind the first batch
-		if want := "BEGIN put a put c COMMIT BEGIN put b COMMIT"; log != want {
+		want := "BEGIN put a COMMIT BEGIN put c put d put behind a COMMIT BEGIN put b COMMIT BEGIN put bulk d COMMIT"
+		if log != want {
 			t.Errorf("ran %q, want %q", log, want)
 		}
 		db.Close()

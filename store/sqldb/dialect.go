@@ -19,8 +19,12 @@ type Dialect struct {
 
 	// Types replaces names in braces in statements: {int} (64 bits, signed),
 	// {blob}, {text} (compared by octets), {clustered} (table option that
-	// stores rows in the order of the primary key). A name that is missing
-	// stands for itself, {clustered} for nothing.
+	// stores rows in the order of the primary key), {share} (end of a SELECT
+	// that keeps others from changing its rows until the transaction ends),
+	// {skip} (end of a SELECT that locks its rows for a change, and leaves out
+	// those that another transaction has locked). A name that is missing
+	// stands for itself, {clustered}, {share} and {skip} for nothing: with one
+	// writer nothing has to be locked.
 	Types map[string]string
 
 	// Begin and Commit are the statements around a batch; "" = BEGIN, COMMIT.
@@ -107,7 +111,7 @@ func (d *Dialect) typeName(name string) string {
 	switch name {
 	case "int":
 		return "BIGINT"
-	case "clustered":
+	case "clustered", "share", "skip":
 		return ""
 	}
 	return strings.ToUpper(name)

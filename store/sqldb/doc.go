@@ -7,8 +7,9 @@
 // Whoever wants to write hands a [Work] to [DB.Commit]. One goroutine takes
 // all Work that waits, in turn by [Work.Key], runs it in one transaction,
 // commits once, and wakes everyone. Nothing waits for a timer: while one batch
-// is being made durable the next one gathers. At most one Work with a Cost
-// above [Large] is part of a batch, so a bulk change never holds up everyone.
+// is being made durable the next one gathers. Work with a Cost above [Large] is a
+// batch of its own, and other Work comes between two of them, so a bulk change
+// never holds up everyone.
 //
 // Where other processes change the same database, a [Locker] locks what a batch
 // will change before any of it is done, in order of Key. Such Work may be

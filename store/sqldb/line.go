@@ -1,6 +1,9 @@
 package sqldb
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // item is a Work that waits.
 type item struct {
@@ -19,6 +22,7 @@ type line struct {
 	more  sync.Cond // signalled when Work came or the line was closed
 	lanes map[string]*lane
 	turn  []*lane // lanes with Work, the next one first
+	large bool    // the last batch was a large Work
 	done  bool
 }
 
@@ -62,7 +66,8 @@ func (l *line) close() bool {
 }
 
 // take waits for Work and appends a batch to dst; nothing when the line is
-// closed and empty.
+// closed and empty. A large Work is a batch of its own, and what else waits is
+// the batch behind it: who has little to do waits for one large Work at most.
 func (l *line) take(dst []*item) []*item {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -72,27 +77,43 @@ func (l *line) take(dst []*item) []*item {
 	if l.alone && len(l.turn) > 0 {
 		return l.takeLane(dst)
 	}
-	large := false
-	var kept []*lane // lanes whose next item is a second large one
-	for len(l.turn) > 0 && len(dst) < l.max {
-		n := l.turn[0]
-		l.turn = l.turn[1:]
-		it := n.items[0]
-		if it.large() && large {
-			kept = append(kept, n)
-			continue
-		}
-		large = large || it.large()
-		dst = append(dst, it)
-		n.items[0] = nil
-		if n.items = n.items[1:]; len(n.items) > 0 {
-			l.turn = append(l.turn, n)
+	i := slices.IndexFunc(l.turn, func(n *lane) bool { return n.items[0].large() })
+	if i >= 0 && !l.large {
+		l.large = true
+		return append(dst, l.takeFrom(i))
+	}
+	l.large = false
+	for i = 0; i < len(l.turn) && len(dst) < l.max; {
+		if l.turn[i].items[0].large() {
+			i++
 		} else {
-			delete(l.lanes, n.key)
+			dst = append(dst, l.takeFrom(i))
 		}
 	}
-	l.turn = append(kept, l.turn...)
+	if len(dst) == 0 && len(l.turn) > 0 {
+		l.large = true
+		dst = append(dst, l.takeFrom(0))
+	}
 	return dst
+}
+
+// takeFrom takes the next item of a lane, which goes behind the others.
+func (l *line) takeFrom(i int) *item {
+	n := l.turn[i]
+	it := n.items[0]
+	n.items[0] = nil
+	n.items = n.items[1:]
+	if i == 0 {
+		l.turn = l.turn[1:]
+	} else {
+		l.turn = slices.Delete(l.turn, i, i+1)
+	}
+	if len(n.items) > 0 {
+		l.turn = append(l.turn, n)
+	} else {
+		delete(l.lanes, n.key)
+	}
+	return it
 }
 
 // takeLane takes a batch of one lane, up to a second large item.

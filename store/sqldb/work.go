@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Large is the Cost above which a Work is large: one of them at most is part
-// of a batch.
+// Large is the Cost above which a Work is large: it is a batch of its own, and
+// Work that is not comes between two of them.
 const Large = 100
 
 // Work is one change to the database.
@@ -61,6 +61,9 @@ type hook struct {
 
 // Context is for calls that want one; it is never cancelled.
 func (tx *Tx) Context() context.Context { return context.Background() }
+
+// DB is the database in which tx is a transaction.
+func (tx *Tx) DB() *DB { return tx.ses.db }
 
 // Exec runs a statement that writes. Statements are prepared once and kept, so
 // the number of distinct texts must be bounded.
@@ -120,3 +123,9 @@ func (tx *Tx) AfterCommit(f func()) { tx.after = append(tx.after, f) }
 // unknown, in reverse order of registration: it drops state in memory that
 // the batch touched. It must not block.
 func (tx *Tx) OnRollback(f func()) { tx.undo = append(tx.undo, f) }
+
+// Execer is a transaction that the application itself drives, on the database
+// of a DB: *sql.Tx and *sql.Conn are.
+type Execer interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}

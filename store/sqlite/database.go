@@ -18,6 +18,15 @@ import (
 // applicationID marks our databases in their header ("MSTD").
 const applicationID = 0x4d535444
 
+// OpenDB opens the database in the file path alone, and makes it where it is
+// missing: for a store whose bodies do not lie beside it. It uses the options of
+// the database, and checks that it syncs as it must. Nobody but one process
+// may use the file; the caller sees to that.
+func OpenDB(ctx context.Context, path string, o Options) (*sqldb.DB, error) {
+	o.setDefaults()
+	return openDB(ctx, path, &o)
+}
+
 // openDB opens the database and checks that it is ours and syncs as it must.
 func openDB(ctx context.Context, path string, o *Options) (*sqldb.DB, error) {
 	if err := makeFile(path); err != nil {

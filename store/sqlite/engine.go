@@ -77,8 +77,14 @@ func (e *Engine) open(ctx context.Context, dir string, o *Options) (err error) {
 	if e.blobs, err = segment.Open(ctx, filepath.Join(dir, blobsName), o.Blobs); err != nil {
 		return known(err)
 	}
+	bodies := blob.Blobs(e.blobs)
+	if o.Wrap != nil {
+		if bodies, err = o.Wrap(bodies); err != nil {
+			return err
+		}
+	}
 	o.Store.OneOwner = true
-	if e.store, err = sqlstore.New(ctx, e.db, e.blobs, o.Store); err != nil {
+	if e.store, err = sqlstore.New(ctx, e.db, bodies, o.Store); err != nil {
 		return known(err)
 	}
 	return syncDir(dir)
@@ -134,7 +140,8 @@ func known(err error) error {
 // Store is the message store.
 func (e *Engine) Store() *sqlstore.Store { return e.store }
 
-// Blobs is where the bodies lie; a queue may share it.
+// Blobs is where the bodies lie, as they are stored; a queue may share
+// Store().Blobs(), which is the same without Options.Wrap.
 func (e *Engine) Blobs() *segment.Store { return e.blobs }
 
 // DB is the database; a queue may keep its tables in it.

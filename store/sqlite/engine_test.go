@@ -52,6 +52,6 @@ func TestStore(t *testing.T) {
 				t.Fatal(err)
 			}
 		},
-		Has: storetest.Everything | storetest.Metas | storetest.Retains | storetest.Snapshots | storetest.Locks,
+		Has: storetest.Everything | storetest.Metas | storetest.Retains | storetest.Snapshots | storetest.Locks | storetest.Keys,
 	})
 }

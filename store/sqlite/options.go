@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/mailstead/mailstead/store/blob"
 	"github.com/mailstead/mailstead/store/blob/segment"
 	"github.com/mailstead/mailstead/store/sqlstore"
 )
@@ -32,6 +33,11 @@ type Options struct {
 	// Store and Blobs are the options of the layers.
 	Store sqlstore.Options
 	Blobs segment.Options
+
+	// Wrap stands between the store and the bodies: compression, encryption.
+	// What it returns is Store.Blobs(), which a queue that shares the bodies
+	// has to use, too. nil = none.
+	Wrap func(blob.Blobs) (blob.Blobs, error)
 
 	// Logger is used by all layers that have none of their own; nil =
 	// slog.Default().

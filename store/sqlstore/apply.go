@@ -117,10 +117,10 @@ func (s *Store) checkBlobs(ctx context.Context, ops []store.Op) error {
 		var err error
 		switch op := op.(type) {
 		case store.Append:
-			err = s.checkBlob(ctx, op.Blob, op.Size)
+			err = s.checkBlob(ctx, &op)
 		case store.Import:
 			if !op.Gone {
-				err = s.checkBlob(ctx, op.Blob, op.Size)
+				err = s.checkBlob(ctx, &op.Append)
 			}
 		}
 		if err != nil {
@@ -130,9 +130,9 @@ func (s *Store) checkBlobs(ctx context.Context, ops []store.Op) error {
 	return nil
 }
 
-func (s *Store) checkBlob(ctx context.Context, ref blob.Ref, size int64) error {
-	have, err := blob.Stat(ctx, s.blobs, ref)
-	if err == nil && have != size {
+func (s *Store) checkBlob(ctx context.Context, op *store.Append) error {
+	have, err := blob.StatKeyed(ctx, s.blobs, op.Blob, op.Key)
+	if err == nil && have >= 0 && have != op.Size {
 		err = store.ErrInvalid
 	}
 	return err

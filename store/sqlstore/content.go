@@ -39,7 +39,7 @@ func (h *handle) content(ctx context.Context, id store.MailboxID, uid store.UID)
 	case !ok:
 		return nil, store.ErrNoMessage
 	}
-	body, err := h.store.blobs.Open(ctx, f.ref)
+	body, err := blob.OpenKeyed(ctx, h.store.blobs, f.ref, f.key)
 	if errors.Is(err, blob.ErrNoBlob) {
 		return nil, h.lost(ctx, b, uid, err)
 	}
@@ -55,18 +55,19 @@ func (h *handle) bodyOf(ctx context.Context, b shownBox, uid store.UID, err erro
 		return bodyOf{}, false, err
 	}
 	return sqldb.One(ctx, h.store.db, scanBody,
-		`SELECT blob, size, prefix FROM fact WHERE account = ? AND mailbox = ? AND uid = ?`, h.num, b.num, int64(uid))
+		`SELECT blob, size, cipher, prefix FROM fact WHERE account = ? AND mailbox = ? AND uid = ?`, h.num, b.num, int64(uid))
 }
 
 // bodyOf is where the octets of a message lie.
 type bodyOf struct {
 	ref    blob.Ref
 	size   int64 // of the blob
+	key    []byte
 	prefix []byte
 }
 
 func scanBody(r *sql.Rows) (b bodyOf, err error) {
-	err = r.Scan((*string)(&b.ref), &b.size, &b.prefix)
+	err = r.Scan((*string)(&b.ref), &b.size, &b.key, &b.prefix)
 	return b, err
 }
 

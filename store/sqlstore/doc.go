@@ -44,7 +44,8 @@
 // # Invariants
 //
 //   - I1: every row of state has its row of facts; every row of facts has its
-//     blob, for 24 h after the message is gone.
+//     blob, for 24 h after the message is gone. A blob is adopted in the
+//     transaction that writes the row (blob.Adopter).
 //   - I2: the counters of a mailbox are those of its state; both are written
 //     by the same commit.
 //   - I3: (mailbox, UIDVALIDITY, UID) stands for the same octets for ever.

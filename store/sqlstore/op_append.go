@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/blob"
 )
 
 const sqlFact = `INSERT INTO fact (account, mailbox, uid, email, thread, received, zone, saved, blob, size, cipher, prefix, meta)
@@ -86,6 +87,8 @@ func (c *change) added(b *box, r *row, f *fact) (store.OpResult, error) {
 	return res, nil
 }
 
+// writeFact writes the row of facts, and adopts the blob in the same
+// transaction. A copy needs no adoption: it has its Ref from such a row.
 func (c *change) writeFact(b *box, f *fact) error {
 	received := f.Received
 	if received.IsZero() {
@@ -95,6 +98,9 @@ func (c *change) writeFact(b *box, f *fact) error {
 	meta := f.Meta
 	if len(meta) > store.MaxMeta {
 		meta = nil
+	}
+	if err := blob.Adopt(c.tx.Context(), c.s.blobs, c.tx, f.Blob); err != nil {
+		return err
 	}
 	_, err := c.tx.Exec(sqlFact, c.a.num, b.num, int64(f.uid), f.email[:], f.thread[:],
 		received.Unix(), int64(zone), f.saved.Unix(), string(f.Blob), f.Size, f.Key, f.Prefix, meta)

@@ -67,10 +67,10 @@ func appendModSeqs(e *env) {
 
 func appendFields(e *env) {
 	h := e.account("alice")
-	op := h.message(h.inbox, "Subject: x\r\n\r\nbody")
+	op := e.keyed(h.message(h.inbox, "Subject: x\r\n\r\nbody"), "\x00\x01\xff")
 	op.Flags, op.Keywords = store.Seen|store.Flagged, []string{"$Junk", "b", "A"}
 	op.Received = time.Date(2020, 2, 29, 23, 59, 58, 123456789, time.FixedZone("", -5*3600-1800))
-	op.Key, op.Prefix, op.Meta = []byte{0, 1, 255}, []byte("Return-Path: <>\r\n"), []byte("\x01meta")
+	op.Prefix, op.Meta = []byte("Return-Path: <>\r\n"), []byte("\x01meta")
 	before := time.Now().Add(-2 * time.Second)
 	m := h.one(h.inbox, h.do(op).Ops[0].Dest.Min())
 	e.same("Flags", m.Flags, op.Flags)
@@ -78,8 +78,9 @@ func appendFields(e *env) {
 	e.same("Size", m.Size, op.Size+int64(len(op.Prefix)))
 	e.same("EmailID", m.EmailID, op.EmailID)
 	e.same("Blob", m.Blob, op.Blob)
-	if !bytes.Equal(m.Key, op.Key) || !bytes.Equal(m.Prefix, op.Prefix) || !bytes.Equal(m.Meta, op.Meta) {
-		e.errorf("Key, Prefix, Meta = %q, %q, %q", m.Key, m.Prefix, m.Meta)
+	e.sameKey("Key", m.Key, op)
+	if !bytes.Equal(m.Prefix, op.Prefix) || !bytes.Equal(m.Meta, op.Meta) {
+		e.errorf("Prefix, Meta = %q, %q", m.Prefix, m.Meta)
 	}
 	_, offset := m.Received.Zone()
 	if !m.Received.Equal(op.Received.Truncate(time.Second)) || offset != -5*3600-1800 {

@@ -213,7 +213,7 @@ func newMemstore(t *testing.T) *memstore.Store {
 }
 
 // everything that a Config can declare.
-const optionals = Searches | Sorts | Locks | Metas | Snapshots | Retains
+const optionals = Searches | Sorts | Locks | Metas | Snapshots | Retains | Keys
 
 // brokenConfig makes stores with the hooks of a defect.
 func brokenConfig(make func() hooks) Config {

@@ -26,7 +26,7 @@ func changeAtomic(e *env) {
 	h.put(work, 2)
 	h.do(store.PutEntry{Key: "k", Value: []byte("old")}, store.PutEntry{Mailbox: other, Key: "k", Value: []byte("old")})
 	lo := uids.Min()
-	bad := store.Append{Mailbox: store.NewMailboxID(), Blob: h.message(h.inbox, "x").Blob, Size: 1}
+	bad := h.message(store.NewMailboxID(), "x")
 	first := [][]store.Op{
 		{h.message(h.inbox, "new")},
 		{store.SetFlags{Mailbox: h.inbox, UIDs: uids, Flags: store.Seen | store.Deleted, Keywords: []string{"kw"}}},

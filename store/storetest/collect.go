@@ -39,7 +39,7 @@ func collectUnused(e *env) {
 	if s := e.collect(); s.Deleted != 1 || s.Held != 1 {
 		e.errorf("the collection: %+v, want 1 deleted and 1 held", s)
 	}
-	if b, err := e.s.Blobs().Open(e.ctx, ref); err == nil {
+	if b, err := blob.OpenKeyed(e.ctx, e.s.Blobs(), ref, e.keys[ref]); err == nil {
 		b.Close()
 		e.errorf("the blob that nobody adopted is still there")
 	}
@@ -141,7 +141,7 @@ func collectAppends(e *env) {
 				e.errorf("Commit: %v", err)
 				return
 			}
-			_, err = h.Apply(e.ctx, store.Change{Ops: []store.Op{store.Append{Mailbox: h.inbox, Blob: ref, Size: int64(size)}}})
+			_, err = h.Apply(e.ctx, store.Change{Ops: []store.Op{store.Append{Mailbox: h.inbox, Blob: ref, Key: blob.KeyOf(w), Size: int64(size)}}})
 			if err != nil && !errors.Is(err, store.ErrNoBlob) {
 				e.errorf("Append beside a collection: %v", err)
 			}

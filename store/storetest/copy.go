@@ -70,9 +70,9 @@ func copyPairs(e *env, move, same bool) {
 func copyKeeps(e *env) {
 	h := e.account("alice")
 	work := h.create("Work")
-	op := h.message(h.inbox, "Subject: x\r\n\r\n")
+	op := e.keyed(h.message(h.inbox, "Subject: x\r\n\r\n"), "key")
 	op.Flags, op.Keywords, op.Prefix = store.Flagged|store.Deleted, []string{"$Kw"}, []byte("P: p\r\n")
-	op.Key, op.Meta = []byte("key"), []byte("\x01m")
+	op.Meta = []byte("\x01m")
 	op.Received = h.one(h.inbox, h.put(h.inbox, 1).Min()).Received.AddDate(-1, 0, 0)
 	uid := h.do(op).Ops[0].Dest.Min()
 	src := h.one(h.inbox, uid)

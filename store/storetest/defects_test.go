@@ -18,7 +18,7 @@ type defect struct {
 }
 
 func defects() []defect {
-	return slices.Concat(applyDefects(), readDefects(), stateDefects(), engineDefects(), coreDefects(), stateful(), raceDefects(), nodeDefects(), faultDefects(), retainDefects(), capabilityDefects(), exactDefects())
+	return slices.Concat(applyDefects(), readDefects(), stateDefects(), engineDefects(), coreDefects(), stateful(), raceDefects(), nodeDefects(), faultDefects(), retainDefects(), capabilityDefects(), exactDefects(), keyDefects())
 }
 
 // mapOps is an Apply that puts another Op in each one's place.

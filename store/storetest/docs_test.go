@@ -96,7 +96,7 @@ func (k check) wants() string {
 	for _, c := range []struct {
 		name string
 		bit  Capability
-	}{{"Imports", Imports}, {"Threads", Threads}, {"Searches", Searches}, {"Sorts", Sorts}, {"Locks", Locks}, {"Metas", Metas}, {"Snapshots", Snapshots}, {"Retains", Retains}} {
+	}{{"Imports", Imports}, {"Threads", Threads}, {"Searches", Searches}, {"Sorts", Sorts}, {"Locks", Locks}, {"Metas", Metas}, {"Snapshots", Snapshots}, {"Retains", Retains}, {"Keys", Keys}} {
 		if k.needs&c.bit != 0 {
 			out = append(out, c.name)
 		}

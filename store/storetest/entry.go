@@ -161,6 +161,8 @@ func entryLimits(e *env) {
 	h.refused(store.ErrInvalid, store.PutEntry{Value: []byte("v")})
 	h.refused(store.ErrLimit, store.PutEntry{Key: long(store.MaxEntryKey + 1), Value: []byte("v")})
 	h.refused(store.ErrLimit, store.PutEntry{Key: "k", Value: append(big, 'v')})
+	h.do(store.PutEntry{Key: "of a wrapper", Value: append(big, 'v'), Overhead: 1})
+	h.refused(store.ErrLimit, store.PutEntry{Key: "k", Value: append(big, "vv"...), Overhead: 1})
 }
 
 func entryConcurrent(e *env) {

@@ -23,7 +23,9 @@ type env struct {
 
 	others []store.Store // the other nodes
 
-	refs map[string]blob.Ref // bodies that are stored
+	refs   map[string]blob.Ref // bodies that are stored
+	keys   map[blob.Ref][]byte // those of them that have one
+	anyKey *bool               // see keyed; nil = not known yet
 }
 
 // errorf reports a broken rule and goes on; fatalf ends the check.
@@ -108,9 +110,9 @@ func (e *env) blob(body string) blob.Ref {
 	ref, err := w.Commit(e.ctx)
 	e.ok("Writer.Commit", err)
 	if e.refs == nil {
-		e.refs = make(map[string]blob.Ref)
+		e.refs, e.keys = make(map[string]blob.Ref), make(map[blob.Ref][]byte)
 	}
-	e.refs[body] = ref
+	e.refs[body], e.keys[ref] = ref, blob.KeyOf(w)
 	return ref
 }
 

@@ -66,7 +66,8 @@ func (h *handle) refused(want error, ops ...store.Op) {
 // message is an Append of a body into a mailbox.
 func (h *handle) message(box store.MailboxID, body string) store.Append {
 	h.e.r.Helper()
-	return store.Append{Mailbox: box, EmailID: store.NewEmailID(), Blob: h.e.blob(body), Size: int64(len(body))}
+	ref := h.e.blob(body)
+	return store.Append{Mailbox: box, EmailID: store.NewEmailID(), Blob: ref, Key: h.e.keys[ref], Size: int64(len(body))}
 }
 
 // put appends n messages with one Change and returns their UIDs.

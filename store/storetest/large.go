@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/blob"
 )
 
 func largeChecks() []check {
@@ -116,7 +117,7 @@ func largeContent(e *env) {
 	}
 	ref, err := w.Commit(e.ctx)
 	e.ok("Commit", err)
-	uid := h.do(store.Append{Mailbox: h.inbox, Blob: ref, Size: int64(size), Prefix: []byte("prefix")}).Ops[0].Dest.Min()
+	uid := h.do(store.Append{Mailbox: h.inbox, Blob: ref, Key: blob.KeyOf(w), Size: int64(size), Prefix: []byte("prefix")}).Ops[0].Dest.Min()
 	c, err := h.Content(e.ctx, h.inbox, uid)
 	e.ok("Content", err)
 	defer c.Close()

@@ -91,8 +91,8 @@ func messagesSince(e *env) {
 
 func messagesFields(e *env) {
 	h := e.account("alice")
-	op := h.message(h.inbox, "body")
-	op.Key, op.Prefix, op.Meta, op.Keywords = []byte("k"), []byte("p"), []byte("m"), []string{"kw"}
+	op := e.keyed(h.message(h.inbox, "body"), "k")
+	op.Prefix, op.Meta, op.Keywords = []byte("p"), []byte("m"), []string{"kw"}
 	op.Flags = store.Answered
 	h.do(op)
 	for f := store.Fields(0); f <= allFields; f++ {
@@ -107,7 +107,7 @@ func messagesFields(e *env) {
 			}{
 				{"dates", store.FieldDates, !m.Received.IsZero() && !m.Saved.IsZero()},
 				{"ids", store.FieldIDs, m.EmailID == op.EmailID && m.ThreadID != (store.ThreadID{})},
-				{"content", store.FieldContent, m.Blob == op.Blob && string(m.Key) == "k" && string(m.Prefix) == "p"},
+				{"content", store.FieldContent, m.Blob == op.Blob && (len(m.Key) > 0) == (len(op.Key) > 0) && string(m.Prefix) == "p"},
 				{"meta", store.FieldMeta, string(m.Meta) == "m"},
 			} {
 				if f&p.bit != 0 && !p.have {

@@ -21,9 +21,10 @@ func reopenAll(e *env) {
 	}
 	h := p.h
 	op := h.message(h.inbox, "kept body")
-	op.Prefix, op.Meta, op.Key, op.Keywords = []byte("p:"), []byte("m"), []byte("k"), []string{"$Kw"}
+	op.Prefix, op.Meta, op.Keywords = []byte("p:"), []byte("m"), []string{"$Kw"}
 	op.ThreadKeys, op.SubjectHash = []uint64{1<<64 - 1, 2}, 1<<63+5
 	uid := h.do(op).Ops[0].Dest.Min()
+	h.do(e.keyed(h.message(h.inbox, "with a key"), "k"))
 	role, yes := `\Drafts`, true
 	h.do(
 		store.PutMailbox{ID: store.NewMailboxID(), Create: true, Name: "caf\u00e9/x", Role: &role, Subscribed: &yes},

@@ -123,6 +123,8 @@ func forward(a any, target any) (ok bool) {
 		*t, ok = store.As[store.Snapshotter](a)
 	case *store.Holder:
 		*t, ok = store.As[store.Holder](a)
+	case *store.KeyWriter:
+		*t, ok = store.As[store.KeyWriter](a)
 	}
 	return ok
 }

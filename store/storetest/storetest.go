@@ -66,6 +66,7 @@ const (
 	Metas                                  // store.MetaWriter
 	Snapshots                              // store.Snapshotter
 	Retains                                // store.Holder
+	Keys                                   // store.KeyWriter
 )
 
 // check is one rule and the code that tries to break it.
@@ -119,7 +120,7 @@ func checks() []check {
 		changeChecks(), onceChecks(), quotaChecks(), entryChecks(), waitChecks(), holdChecks(),
 		threadChecks(), recentChecks(), importChecks(), randomChecks(), reopenChecks(), purgeChecks(),
 		cancelChecks(), raceChecks(), actorChecks(), collectChecks(), nodesChecks(), faultChecks(),
-		wrapChecks(), retainChecks(), capabilityChecks(), snapshotChecks(), largeChecks(),
+		wrapChecks(), retainChecks(), capabilityChecks(), keyChecks(), snapshotChecks(), largeChecks(),
 	)
 }
 

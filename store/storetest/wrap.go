@@ -30,6 +30,7 @@ func optional() []struct {
 		{"MetaWriter", Metas, finds[store.MetaWriter]},
 		{"Snapshotter", Snapshots, finds[store.Snapshotter]},
 		{"Holder", Retains, finds[store.Holder]},
+		{"KeyWriter", Keys, finds[store.KeyWriter]},
 	}
 }
 

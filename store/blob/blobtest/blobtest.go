@@ -30,10 +30,14 @@ type Config struct {
 	// Reopen ends b and returns a Blobs with the same content, as a restart
 	// of the process does. Nil where nothing survives a restart.
 	Reopen func(t *testing.T, b blob.Blobs) blob.Blobs
+
+	// StoredSize: Info.Size is what a blob takes, not its length.
+	StoredSize bool
 }
 
-// Run runs the suite.
+// Run runs the suite. Of blobs that have a key (blob.Keyed) it keeps the keys.
 func Run(t *testing.T, c Config) {
+	c = withKeys(c)
 	for _, s := range []struct {
 		name string
 		run  func(*testing.T, Config)
