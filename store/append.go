@@ -85,9 +85,9 @@ func ownBlob(ctx context.Context, dst blob.Blobs, m NewMessage) (blob.Ref, []byt
 	return writeBlob(ctx, dst, io.NewSectionReader(src, 0, src.Size()), src.Size())
 }
 
-// writeBlob stores what r reads, and returns its key too. An error of r is
-// returned as it is, one of the blobs (a full disk, a failed sync) is
-// ErrTemporary too.
+// writeBlob stores what r reads, and returns the Ref and the key of an encrypted
+// blob. An error of r is returned as it is, one of the blobs (a full disk, a
+// failed sync) is ErrTemporary too.
 func writeBlob(ctx context.Context, dst blob.Blobs, r io.Reader, size int64) (blob.Ref, []byte, error) {
 	if r == nil {
 		return "", nil, errors.New("store: message without a body")

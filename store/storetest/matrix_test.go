@@ -13,20 +13,10 @@ import (
 // TestBrokenStores holds each broken store against the checks: those that it
 // names must find it, and say which rule it broke; no other may, unless the
 // names end with "+". A full run (MAILSTEAD_FULL=1) holds it against all checks,
-// others against its own and a share of the rest. STORETEST_PART=N/M takes part N
-// of M of the broken stores.
+// others against its own and a share of the rest.
 func TestBrokenStores(t *testing.T) {
 	list := checks()
-	part, parts := 1, 1
-	if v := os.Getenv("STORETEST_PART"); v != "" {
-		if n, err := fmt.Sscanf(v, "%d/%d", &part, &parts); n != 2 || part < 1 || part > parts {
-			t.Fatalf("STORETEST_PART=%s: %v", v, err)
-		}
-	}
-	for i, d := range defects() {
-		if i%parts != part-1 {
-			continue
-		}
+	for _, d := range defects() {
 		t.Run(d.name, func(t *testing.T) {
 			t.Parallel()
 			own := strings.Fields(d.check)
@@ -79,13 +69,17 @@ func spared(d defect, k check) bool {
 }
 
 // finds reports whether a check finds the defect. A check that should not is
-// asked again with more patience, so that a slow machine is no defect.
+// asked again with more patience, so that a slow machine is no defect. Each has
+// a test of its own, because package testing keeps what Cleanup was given, and so
+// the stores, until a parallel test's parent ends.
 func (d defect) finds(t *testing.T, k check, expected bool) bool {
 	c := brokenConfig(d.hooks)
-	said := failures(t, c, k)
+	var said []string
+	ask := func(t *testing.T) { said = failures(t, c, k) }
+	t.Run(k.name, ask)
 	if len(said) > 0 && !expected && !printing() {
 		c.Patience = 10 * time.Second
-		said = failures(t, c, k)
+		t.Run(k.name, ask)
 	}
 	if len(said) > 0 && !strings.HasPrefix(said[0], "rule broken: ") {
 		t.Errorf("the failure does not begin with the rule: %s", said[0])

@@ -176,8 +176,8 @@ func TestFailFor(t *testing.T) {
 		vfs.OpCreate, vfs.OpRename, vfs.OpRemove, vfs.OpSyncDir, vfs.OpWrite, vfs.OpSync, vfs.OpTruncate,
 	}
 	for i, kind := range append(mutating, vfs.OpOpen, vfs.OpRead, vfs.OpStat, vfs.OpReadDir, vfs.OpClose) {
-		for _, cause := range causes()[:2] {
-			for k := 1 + i; k <= total; k += 30 * stride() {
+		for c, cause := range causes()[:2] {
+			for k := 1 + i + c*stride(); k <= total; k += 30 * stride() * min(2, stride()) {
 				hook := func(op vfs.Op) error {
 					if op.Kind == kind && op.N >= k && op.N < k+long {
 						return cause
@@ -200,7 +200,7 @@ func TestFailInRecovery(t *testing.T) {
 	for k := 5; k <= total; k += 8 * stride() {
 		mem, h := wrap(nil).lived(vfs.CrashAt(k), true)
 		for i, cause := range causes() {
-			for j := 1 + i; ; j += 3 {
+			for j := 1 + i; ; j += 3 * min(3, stride()) {
 				disk := mem.Crash(dice(1, k))
 				fault := vfs.NewFault(disk, vfs.FailAt(j, cause))
 				err := openAndClose(fault)
@@ -295,7 +295,7 @@ func leftover(w wrap) error {
 	if err := h.delete(s, func(i int) bool { return i < 11 }); err != nil {
 		return err
 	}
-	for j := 1; ; j++ {
+	for j := 1; ; j += min(3, stride()) {
 		disk, after := mem.Crash(nil), h.clone()
 		fault := w.fault(disk, h, vfs.CrashAt(j))
 		if s, err := segment.Open(context.Background(), "/data", tiny(fault)); err == nil {
