@@ -387,6 +387,32 @@ func (r restless) Entries(context.Context, store.EntryQuery) iter.Seq2[store.Ent
 	return func(func(store.Entry, error) bool) {}
 }
 
+// TestReadAccountVisitor: Pass comes before each pass, and Wants spares the
+// messages of a mailbox, not its row.
+func TestReadAccountVisitor(t *testing.T) {
+	f := newFixture(t)
+	f.add("one")
+	for _, wants := range []bool{true, false} {
+		var got []string
+		v := store.Visitor{
+			Pass:    func() error { got = append(got, "pass"); return nil },
+			Mailbox: func(m store.Mailbox) error { got = append(got, m.Name); return nil },
+			Message: func(store.MailboxID, *store.Message) error { got = append(got, "message"); return nil },
+			Wants:   func(store.Mailbox) bool { return wants },
+		}
+		if _, err := store.ReadAccount(t.Context(), f, 0, v); err != nil {
+			t.Fatal(err)
+		}
+		want := []string{"pass", "INBOX", "message"}
+		if !wants {
+			want = want[:2]
+		}
+		if strings.Join(got, " ") != strings.Join(want, " ") {
+			t.Errorf("wants %v: %q", wants, got)
+		}
+	}
+}
+
 func TestReadAccountGivesUp(t *testing.T) {
 	_, err := store.ReadAccount(t.Context(), restless{nil, new(store.ModSeq)}, 0, store.Visitor{})
 	if !errors.Is(err, store.ErrTemporary) {

@@ -222,8 +222,10 @@ func (a *app) edit(s *selection, path, reason string, e queue.Edit) error {
 			x.Jobs, err = q.Edit(a.ctx, s.queue(), e)
 			return err
 		}, func(srv *server) error {
-			in := map[string]any{"all": s.All, "ids": s.IDs, "message": s.Message, "destination": s.Destination, "sender": s.Sender,
-				"recipient": s.Recipient, "identity": s.Identity, "held": s.Held, "reason": reason}
+			in := map[string]any{
+				"all": s.All, "ids": s.IDs, "message": s.Message, "destination": s.Destination, "sender": s.Sender,
+				"recipient": s.Recipient, "identity": s.Identity, "held": s.Held, "reason": reason,
+			}
 			return srv.Do(a.ctx, http.MethodPost, path, in, &x)
 		})
 	}

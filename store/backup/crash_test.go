@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/mailstead/mailstead/internal/vfs"
 	"github.com/mailstead/mailstead/store"
@@ -232,14 +234,53 @@ func TestCancel(t *testing.T) {
 		}
 	}
 	must(a.Backup(t.Context(), s, backup.BackupOptions{}))(t)
-	verified(t, a, s)
+	u.steps(10)
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := a.Backup(ctx, s, backup.BackupOptions{Full: true, Progress: func(p backup.Progress) {
+		if p.Bodies > 0 {
+			cancel()
+		}
+	}})
+	if cancel(); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	must(a.Backup(t.Context(), s, backup.BackupOptions{}))(t) // is another one: what the first left goes
+	if v := verified(t, a, s); v.Stray > 0 {
+		t.Errorf("%+v", v)
+	}
 	same(t, "the account", must(a.Dump(t.Context(), "", "alice"))(t), dump(t, u.a))
 	to := newStore(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
 	if _, err := a.Restore(ctx, to, backup.RestoreOptions{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("Restore: %v", err)
 	}
 	must(a.Restore(t.Context(), to, backup.RestoreOptions{}))(t)
 	same(t, "restored", facts(t, must(to.Open(t.Context(), "alice"))(t)), facts(t, u.a))
+}
+
+// TestAbandoned: what an interrupted backup left is removed by one that is not
+// the same, and by the same one a day later.
+func TestAbandoned(t *testing.T) {
+	for _, later := range []time.Duration{time.Minute, 25 * time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			s, a := newStore(t), &backup.Archive{Target: backup.DirOn(vfs.NewMem(), "/archive")}
+			u := newUser(t, s, "alice", 1)
+			u.put(u.inbox, "x")
+			ctx, cancel := context.WithCancel(t.Context())
+			_, err := a.Backup(ctx, s, backup.BackupOptions{Full: later < time.Hour, Progress: func(p backup.Progress) {
+				if p.Bodies > 0 {
+					cancel()
+				}
+			}})
+			if cancel(); !errors.Is(err, context.Canceled) {
+				t.Fatal(err)
+			}
+			time.Sleep(later)
+			if r := must(a.Backup(t.Context(), s, backup.BackupOptions{}))(t); r.Resumed {
+				t.Errorf("gone on with after %v: %+v", later, r)
+			}
+			if v := verified(t, a, s); v.Stray > 0 {
+				t.Errorf("after %v: %+v", later, v)
+			}
+		})
+	}
 }

@@ -54,12 +54,15 @@ func TestBombs(t *testing.T) {
 	bomb := zeros(t, 1<<30)
 	for _, x := range []struct {
 		name string
+		body []byte
 		size int64
 		want error
 	}{
-		{"small", 10, ErrDamaged},
-		{"streamed", 2 << 20, ErrDamaged},
-		{"huge", 1 << 40, ErrLimit},
+		{"small", bomb, 10, ErrDamaged},
+		{"streamed", bomb, 2 << 20, ErrDamaged},
+		{"huge", bomb, 1 << 40, ErrLimit},
+		{"of another hash", zeros(t, 10), 10, ErrDamaged},
+		{"of another hash, streamed", zeros(t, 2<<20), 2 << 20, ErrDamaged},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			d := NewDir(t.TempDir())
@@ -67,8 +70,8 @@ func TestBombs(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			w.entries = []packEntry{{hash: Hash{1}, off: w.off, stored: int64(len(bomb)), size: x.size}}
-			if _, err := w.Write(bomb); err != nil {
+			w.entries = []packEntry{{hash: Hash{1}, off: w.off, stored: int64(len(x.body)), size: x.size}}
+			if _, err := w.Write(x.body); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := w.commit(ctx); err != nil {
@@ -132,5 +135,42 @@ func TestAbsurdCounts(t *testing.T) {
 	}
 	if _, err := a.Manifest(ctx, id); !errors.Is(err, ErrLimit) {
 		t.Errorf("a large manifest: %v", err)
+	}
+}
+
+// TestBlockChecksum: a block whose octets are sound for zstd and are not those
+// that the index names is refused.
+func TestBlockChecksum(t *testing.T) {
+	ctx := context.Background()
+	c, err := newCodec()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	d := NewDir(t.TempDir())
+	w, err := newLogWriter(ctx, d, "logs/a", c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.nextPart(); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.put(streamEntries, func(b []byte) []byte { return append(b, seedRows()[4]...) }); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.flushAll(); err != nil {
+		t.Fatal(err)
+	}
+	w.blocks[0].sum[0]++
+	if _, err := w.commit(ctx, &logMeta{Account: "a", ModSeq: 1, Chain: 1}); err != nil {
+		t.Fatal(err)
+	}
+	r, err := openLog(ctx, d, "logs/a", c, 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.close()
+	if _, err := r.block(0, nil); !errors.Is(err, ErrDamaged) {
+		t.Errorf("%v", err)
 	}
 }

@@ -88,7 +88,13 @@ func TestRestoreTombstones(t *testing.T) {
 	u.apply(store.PutMailbox{ID: work, Create: true, Name: "Work"})
 	uids := store.UIDs(u.put(u.inbox, "one"), u.put(u.inbox, "two"))
 	_, since, _ := u.a.Mailboxes(t.Context(), 0)
-	u.apply(store.Expunge{Mailbox: u.inbox, UIDs: store.UIDs(uids.Min())}, store.PutMailbox{ID: work, Delete: true})
+	u.apply(store.Expunge{Mailbox: u.inbox, UIDs: store.UIDs(uids.Min())})
+	for i := range 50 { // ModSeqs that no message has
+		yes := i%2 == 0
+		u.apply(store.PutMailbox{ID: work, Subscribed: &yes})
+	}
+	_, late, _ := u.a.Mailboxes(t.Context(), 0)
+	u.apply(store.PutMailbox{ID: work, Delete: true})
 	must(a.Backup(t.Context(), s, backup.BackupOptions{Full: true}))(t)
 	to := newStore(t)
 	must(a.Restore(t.Context(), to, backup.RestoreOptions{}))(t)
@@ -97,10 +103,13 @@ func TestRestoreTombstones(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	later, _, err := acct.Mailboxes(t.Context(), late)
+	if err != nil {
+		t.Fatal(err)
+	}
+	deleted := slices.ContainsFunc(later, func(m store.Mailbox) bool { return m.Gone && m.ID == work })
 	var gone store.UIDSet
-	deleted := false
 	for _, m := range list {
-		deleted = deleted || m.Gone && m.ID == work
 		if m.Name != store.Inbox {
 			continue
 		}

@@ -2,9 +2,11 @@ package quotawatch_test
 
 import (
 	"context"
+	"iter"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/mailstead/mailstead/store"
@@ -137,6 +139,66 @@ func TestOnce(t *testing.T) {
 	if w, _ := f.a.Usage(t.Context()); w.Messages != 85 {
 		t.Errorf("%+v", w)
 	}
+}
+
+// meeting is a store in which two readers of entries wait for each other.
+type meeting struct {
+	store.Store
+	n  *atomic.Int32
+	wg *sync.WaitGroup
+}
+
+func (m meeting) Open(ctx context.Context, id store.AccountID) (store.Account, error) {
+	a, err := m.Store.Open(ctx, id)
+	return meetingAccount{a, m}, err
+}
+
+type meetingAccount struct {
+	store.Account
+	m meeting
+}
+
+func (a meetingAccount) Entries(ctx context.Context, q store.EntryQuery) iter.Seq2[store.Entry, error] {
+	list := a.Account.Entries(ctx, q)
+	return func(yield func(store.Entry, error) bool) {
+		for e, err := range list {
+			if !yield(e, err) {
+				return
+			}
+		}
+		if a.m.n.Add(1) <= 2 {
+			a.m.wg.Done()
+			a.m.wg.Wait()
+		}
+	}
+}
+
+// TestTwoNodes: two that pass a threshold at the same moment make one warning.
+func TestTwoNodes(t *testing.T) {
+	inner := memstore.New(nil)
+	defer inner.Close()
+	m := meeting{inner, new(atomic.Int32), new(sync.WaitGroup)}
+	m.wg.Add(2)
+	one := newFixture(t, m, store.Limits{Messages: 10})
+	two := newFixture(t, m, store.Limits{})
+	two.s = quotawatch.New(m, quotawatch.Options{Warn: one.warn})
+	if a, err := two.s.Open(t.Context(), "alice"); err == nil {
+		two.a = a
+	}
+	past, err := inner.Open(t.Context(), "alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	op := one.op(1)
+	if _, err := past.Apply(t.Context(), store.Change{Ops: []store.Op{op, op, op, op, op, op, op}}); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for _, f := range []*fixture{one, two} {
+		wg.Go(func() { f.apply(store.PutAccount{Limits: &store.Limits{Messages: 8}}) })
+	}
+	wg.Wait()
+	one.want("7 of 8", 80)
 }
 
 func TestPercent(t *testing.T) {
