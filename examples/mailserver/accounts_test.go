@@ -18,7 +18,7 @@ func newTestServer(t *testing.T, args ...string) (*server, error) {
 	for _, l := range listeners {
 		args = append(args, "-"+l.name, "off")
 	}
-	o, err := parse(t, nil, append(args, "-data", filepath.Join(t.TempDir(), "data"))...)
+	o, err := parse(t, nil, append([]string{"-data", filepath.Join(t.TempDir(), "data")}, args...)...)
 	if err != nil {
 		t.Fatal(err)
 	}

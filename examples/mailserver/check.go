@@ -68,11 +68,17 @@ func (o *options) checkListeners() error {
 func (o *options) checkUsers() error {
 	for _, u := range o.users {
 		name, password, ok := strings.Cut(u, ":")
-		if at := strings.LastIndexByte(name, '@'); !ok || password == "" || at < 1 || at == len(name)-1 {
+		if !ok || password == "" || !isAddress(name) {
 			return errors.New("-user: want NAME:PASSWORD with NAME a whole address")
 		}
 	}
 	return nil
+}
+
+// isAddress reports whether the name of an account is a whole address.
+func isAddress(name string) bool {
+	at := strings.LastIndexByte(name, '@')
+	return at > 0 && at < len(name)-1
 }
 
 func (o *options) checkRelay() error {

@@ -12,6 +12,9 @@ func (s *server) greet(w io.Writer) {
 	fmt.Fprintf(w, "Mailstead is running for %s; data in %s.\n\n", strings.Join(s.o.domains, ", "), s.o.data)
 	addr := make(map[string]string) // of the open listeners
 	for _, p := range s.parts {
+		if p.name == controlName {
+			continue // for mailctl
+		}
 		addr[p.name] = p.l.Addr().String()
 		fmt.Fprintf(w, "  %-12s %s\n", p.name, addr[p.name])
 	}

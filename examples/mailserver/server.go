@@ -18,6 +18,7 @@ import (
 	"github.com/mailstead/mailstead/queue/sqlqueue"
 	"github.com/mailstead/mailstead/smtp/smtpserver"
 	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/backup"
 	"github.com/mailstead/mailstead/store/sqlite"
 	"github.com/mailstead/mailstead/store/view"
 )
@@ -42,6 +43,7 @@ type server struct {
 	runner    *queue.Runner
 	views     *view.Views
 	maildrops store.Maildrops // of both POP3 listeners
+	backups   backup.Holder
 	login     *login.Service
 	directory *deliver.Accounts
 	cert      *certificate
@@ -56,7 +58,7 @@ type server struct {
 // newServer opens the data directory and every listener. What it returns
 // serves nothing yet.
 func newServer(ctx context.Context, o *options, log *slog.Logger) (_ *server, err error) {
-	s := &server{o: o, log: log, failures: make(chan error, len(listeners))}
+	s := &server{o: o, log: log, failures: make(chan error, len(listeners)+2)}
 	defer func() {
 		if err != nil {
 			s.closeAll()
@@ -85,7 +87,13 @@ func newServer(ctx context.Context, o *options, log *slog.Logger) (_ *server, er
 	warnForeign(log, s.directory, s.accounts)
 	s.views = view.New(s.engine.Store(), view.Options{})
 	s.compose()
-	return s, s.listen()
+	if err = s.listen(); err != nil {
+		return nil, err
+	}
+	if p, ok := s.controlPart(users); ok {
+		s.parts = append(s.parts, p)
+	}
+	return s, nil
 }
 
 // closeAll closes what newServer opened before it failed.

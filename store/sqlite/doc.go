@@ -33,6 +33,10 @@
 //	a checkpoint          the database and its WAL          SQLite replays the WAL
 //	Close                 the database and its WAL          SQLite replays the WAL
 //
+// After an fsync that failed nothing is acknowledged until the directory is
+// opened again. Open then writes the WAL once more, and the tail of the last
+// segment: the kernel may show what it has dropped.
+//
 // The database is not memory-mapped: a read error would end the process instead
-// of the call.
+// of the call. SQLite maps the -shm file, which Open makes anew.
 package sqlite

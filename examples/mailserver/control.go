@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"os"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/mailstead/mailstead/auth/login"
+	"github.com/mailstead/mailstead/queue"
+	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/control"
+)
+
+// controls is what mailctl can ask of the server that owns the data directory,
+// see docs/guide/control.md.
+type controls struct {
+	s       *server
+	users   login.Editor
+	started time.Time
+	server  *control.Server
+	upkeep  sync.Mutex // held by the one long request that runs
+}
+
+func newControls(s *server, users login.Editor) *controls {
+	c := &controls{s: s, users: users, started: time.Now()}
+	mux := http.NewServeMux()
+	short := func(pattern string, f func(*http.Request) (any, error)) {
+		mux.Handle(pattern, control.Handle(func(r *http.Request) (any, error) {
+			v, err := f(r)
+			return v, controlError(err)
+		}))
+	}
+	long := func(pattern string, f func(*http.Request, *control.Lines) (any, error)) {
+		mux.Handle(pattern, control.Stream(c.alone(f)))
+	}
+	mux.Handle("/", control.NotFound())
+	short("GET /v1/status", c.status)
+	short("GET /v1/accounts", c.listAccounts)
+	short("POST /v1/accounts", c.addAccount)
+	short("PUT /v1/accounts/{name}/quota", c.setQuota)
+	short("PUT /v1/accounts/{name}/password", c.setPassword)
+	short("GET /v1/queue/stats", c.queueStats)
+	short("GET /v1/queue/jobs", c.listJobs)
+	short("GET /v1/queue/jobs/{id}", c.showJob)
+	short("POST /v1/queue/hold", c.holdJobs)
+	short("POST /v1/queue/release", c.releaseJobs)
+	short("POST /v1/queue/retry", c.retryJobs)
+	short("POST /v1/queue/drop", c.dropJobs)
+	long("POST /v1/verify", c.verify)
+	long("POST /v1/collect", c.collectNow)
+	long("POST /v1/backup", c.backup)
+	long("POST /v1/restore", c.restore)
+	c.server = &control.Server{Handler: mux, Logger: s.log}
+	return c
+}
+
+// errBusy refuses a second long operation.
+var errBusy = &control.Error{Status: http.StatusConflict, Code: "busy", Message: "another verify, collect, backup or restore is running"}
+
+// alone lets one long operation run at a time, since each reads the whole
+// store.
+func (c *controls) alone(f func(*http.Request, *control.Lines) (any, error)) func(*http.Request, *control.Lines) (any, error) {
+	return func(r *http.Request, l *control.Lines) (any, error) {
+		if !c.upkeep.TryLock() {
+			return nil, errBusy
+		}
+		defer c.upkeep.Unlock()
+		c.s.log.Info("control", "request", r.URL.Path)
+		v, err := f(r, l)
+		return v, controlError(err)
+	}
+}
+
+// controlName is what the control socket is called in the log.
+const controlName = "control"
+
+// controlPart makes the socket. The server runs without where there is no room
+// for one.
+func (s *server) controlPart(users login.Editor) (part, bool) {
+	l, err := control.Listen(s.o.data)
+	if err != nil {
+		s.log.Warn("no control socket: mailctl cannot talk to this server", "error", err)
+		return part{}, false
+	}
+	l.Logger = s.log
+	c := newControls(s, users)
+	serve := c.server.Serve
+	return part{name: controlName, l: l, serve: serve, shutdown: c.server.Shutdown}, true
+}
+
+// controlError gives the errors that an operator can do something about their
+// codes; all others are internal.
+func controlError(err error) error {
+	for _, e := range [...]struct {
+		is     error
+		status int
+		code   string
+	}{
+		{login.ErrUsername, http.StatusBadRequest, control.CodeBadRequest},
+		{store.ErrNoAccount, http.StatusNotFound, control.CodeNotFound},
+		{login.ErrNoUser, http.StatusNotFound, control.CodeNotFound},
+		{store.ErrExists, http.StatusConflict, "exists"},
+		{store.ErrTemporary, http.StatusServiceUnavailable, "temporary"},
+		{store.ErrClosed, http.StatusServiceUnavailable, control.CodeStopping},
+		{queue.ErrClosed, http.StatusServiceUnavailable, control.CodeStopping},
+		{store.ErrCorrupt, http.StatusInternalServerError, "damaged"},
+		{queue.ErrCorrupt, http.StatusInternalServerError, "damaged"},
+	} {
+		if errors.Is(err, e.is) {
+			return &control.Error{Status: e.status, Code: e.code, Message: err.Error()}
+		}
+	}
+	return err
+}
+
+// statusAnswer is the answer to GET /v1/status.
+type statusAnswer struct {
+	Version string      `json:"version"`
+	PID     int         `json:"pid"`
+	Uptime  int64       `json:"uptime_seconds"`
+	Started time.Time   `json:"started"`
+	Listen  []listening `json:"listeners"`
+	Bodies  bodyStats   `json:"bodies"`
+	Queue   queueStats  `json:"queue"`
+}
+
+type listening struct {
+	Name string `json:"name"`
+	Addr string `json:"address"`
+}
+
+// bodyStats counts since the start, apart from free and segments.
+type bodyStats struct {
+	Segments int    `json:"segments"`
+	Commits  int64  `json:"commits"`
+	Bytes    int64  `json:"bytes"`
+	Syncs    int64  `json:"syncs"`
+	Poisoned bool   `json:"poisoned"` // a sync failed: nothing is taken until a restart
+	Free     uint64 `json:"free_bytes"`
+}
+
+func (c *controls) status(r *http.Request) (any, error) {
+	q, err := c.stats(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	bodies := c.s.engine.Blobs()
+	free, err := bodies.Free()
+	if err != nil {
+		return nil, err
+	}
+	st := bodies.Stats()
+	a := statusAnswer{
+		Version: version(), PID: os.Getpid(), Started: c.started.UTC().Truncate(time.Second),
+		Uptime: int64(time.Since(c.started).Seconds()), Queue: q,
+		Bodies: bodyStats{Segments: st.Segments, Commits: st.Commits, Bytes: st.Bytes, Syncs: st.Syncs, Poisoned: st.Poisoned, Free: free},
+	}
+	for _, p := range c.s.parts {
+		a.Listen = append(a.Listen, listening{p.name, p.l.Addr().String()})
+	}
+	return a, nil
+}
+
+// version is what the build says about itself.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}
+
+// stats are the queue's counters.
+func (c *controls) stats(ctx context.Context) (queueStats, error) {
+	st, err := c.s.storage.Stats(ctx)
+	if err != nil {
+		return queueStats{}, err
+	}
+	return queueStats{Jobs: st.Jobs, Held: st.Held, Leased: st.Leased, Destinations: st.Destinations, Oldest: known(st.Oldest)}, nil
+}
+
+// known is t for an answer, where a time that is not known is left out.
+func known(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
