@@ -164,7 +164,7 @@ func TestDamage(t *testing.T) {
 				t.Errorf("octet %d of the key of %d octets: %v", i, n, err)
 			}
 		}
-		for i := 0; i < len(stored); i += 1 + len(stored)/4000 {
+		for i := 0; i < len(stored); i += 1 + len(stored)/400 {
 			bad := bytes.Clone(stored)
 			bad[i] ^= 1 << (i % 8)
 			if got, err := get(ctx, overBlobs(t, same{below, ref, bad}, ring, encrypt.Options{}), ref, key); !errors.Is(err, blob.ErrCorrupt) {

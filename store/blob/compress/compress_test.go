@@ -253,11 +253,15 @@ func TestDamage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i := range stored {
+		step := 1
+		if testing.Short() {
+			step += len(stored) / 200
+		}
+		for i := 0; i < len(stored); i += step {
 			bad := bytes.Clone(stored)
 			bad[i] ^= 1 << (i % 8)
 			mustFail(t, fmt.Sprintf("octet %d of %d flipped", i, len(stored)), bad)
-			if i%97 == 0 {
+			if i/step%97 == 0 {
 				mustFail(t, fmt.Sprintf("cut after %d of %d", i, len(stored)), stored[:i])
 				mustFail(t, "octets in front", append(make([]byte, i+1), stored...))
 			}
