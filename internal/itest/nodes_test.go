@@ -57,6 +57,7 @@ const seenWithin = time.Second
 // TestNodes asserts that two servers on one database are one mail system, with
 // bodies in the database and in an object store.
 func TestNodes(t *testing.T) {
+	needServer(t)
 	for name, blobs := range map[string]func(*testing.T) string{
 		"Database": func(*testing.T) string { return "database:" },
 		"S3":       bucket,
