@@ -35,7 +35,7 @@ type batch struct {
 
 func (b *batch) add(ctx context.Context, m *message) error {
 	x := *m
-	x.Keywords, x.Prefix, x.Key, x.Meta = slices.Clone(m.Keywords), slices.Clone(m.Prefix), slices.Clone(m.Key), slices.Clone(m.Meta)
+	x.Keywords, x.Prefix = slices.Clone(m.Keywords), slices.Clone(m.Prefix)
 	b.list = append(b.list, x)
 	b.size += m.Size
 	if len(b.list) < batchMessages && b.size < batchBytes {
@@ -115,18 +115,15 @@ func (b *batch) op(ctx context.Context, m *message) (store.Append, error) {
 	if err := ctx.Err(); err != nil {
 		return store.Append{}, err
 	}
-	ref, err := b.ref(ctx, m)
+	at, err := b.place(ctx, m)
 	if err != nil {
 		return store.Append{}, err
 	}
 	op := store.Append{
 		EmailID: m.EmailID, Flags: m.Flags, Keywords: m.Keywords, Received: m.Received,
-		Blob: ref, Size: m.Size - int64(len(m.Prefix)), Key: m.Key, Prefix: m.Prefix, Meta: m.Meta,
+		Blob: at.ref, Size: m.Size - int64(len(m.Prefix)), Key: at.key, Prefix: m.Prefix,
 	}
-	if len(m.Key) > 0 { // nothing can be read in it
-		return op, nil
-	}
-	body, err := b.s.Blobs().Open(ctx, ref)
+	body, err := blob.OpenKeyed(ctx, b.s.Blobs(), at.ref, at.key)
 	if err != nil {
 		return op, err
 	}
@@ -136,29 +133,37 @@ func (b *batch) op(ctx context.Context, m *message) (store.Append, error) {
 	return op, err
 }
 
-// ref returns where the store has the body.
-func (b *batch) ref(ctx context.Context, m *message) (blob.Ref, error) {
-	if ref, ok := b.refs.get(m.body); ok {
-		return ref, nil
+// place returns where the store has the body.
+func (b *batch) place(ctx context.Context, m *message) (place, error) {
+	if at, ok := b.refs.get(m.body); ok {
+		return at, nil
 	}
 	w, err := b.s.Blobs().Create(ctx, m.Size-int64(len(m.Prefix)))
 	if err != nil {
-		return "", err
+		return place{}, err
 	}
 	defer w.Abort()
 	n, err := b.bodies.copy(ctx, w, m.body)
 	if err != nil {
-		return "", err
+		return place{}, err
 	}
 	ref, err := w.Commit(ctx)
 	if errors.Is(err, blob.ErrSize) {
-		return "", damage("", "body %s has %d octets, which is not what the message says", m.body, n)
+		return place{}, damage("", "body %s has %d octets, which is not what the message says", m.body, n)
 	}
 	if err != nil {
-		return "", err
+		return place{}, err
 	}
-	b.refs.put(m.body, ref, n)
-	return ref, nil
+	at := place{ref, blob.KeyOf(w)}
+	b.refs.put(m.body, at, n)
+	return at, nil
+}
+
+// place is where a store has a body, and the key that it chose for it; nil = it
+// opens without.
+type place struct {
+	ref blob.Ref
+	key []byte
 }
 
 // maxRefs bounds what a refCache remembers.
@@ -169,25 +174,25 @@ type refCache struct {
 	bodies, bytes atomic.Int64
 
 	mu   sync.Mutex
-	refs map[Hash]blob.Ref
+	refs map[Hash]place
 }
 
-func (c *refCache) get(h Hash) (blob.Ref, bool) {
+func (c *refCache) get(h Hash) (place, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	ref, ok := c.refs[h]
-	return ref, ok
+	at, ok := c.refs[h]
+	return at, ok
 }
 
-func (c *refCache) put(h Hash, ref blob.Ref, size int64) {
+func (c *refCache) put(h Hash, at place, size int64) {
 	c.bodies.Add(1)
 	c.bytes.Add(size)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.refs == nil || len(c.refs) >= maxRefs {
-		c.refs = make(map[Hash]blob.Ref)
+		c.refs = make(map[Hash]place)
 	}
-	c.refs[h] = ref
+	c.refs[h] = at
 }
 
 func (c *refCache) forget() {

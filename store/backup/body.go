@@ -141,13 +141,23 @@ func (t *take) body(ctx context.Context, id store.MailboxID, m *store.Message) (
 
 // open opens a message as it was when the rows were taken. What was expunged
 // since can be read for 24 hours, and after that while a Holder keeps its blob.
+// A row has no Ref where the backend has none, or the body opens only with a
+// key: then the account, which knows, is asked; so it is for a Ref that does
+// not open.
 func (t *take) open(ctx context.Context, id store.MailboxID, m *store.Message) (store.Content, error) {
-	c, err := store.OpenContent(ctx, t.acct, id, m)
+	var c store.Content
+	err := blob.ErrNoBlob
+	if m.Blob != "" {
+		c, err = store.OpenContent(ctx, t.acct, id, m)
+	}
+	if errors.Is(err, blob.ErrNoBlob) || errors.Is(err, blob.ErrNoKey) {
+		c, err = t.acct.Content(ctx, id, m.UID)
+	}
 	gone := errors.Is(err, store.ErrExpunged) || errors.Is(err, store.ErrNoMailbox) || errors.Is(err, store.ErrNoMessage)
 	if !gone {
 		return c, err
 	}
-	if m.Blob != "" && len(m.Key) == 0 {
+	if m.Blob != "" {
 		if b, err := t.s.Blobs().Open(ctx, m.Blob); err == nil {
 			return store.NewContent(m.Prefix, b), nil
 		}
@@ -157,7 +167,7 @@ func (t *take) open(ctx context.Context, id store.MailboxID, m *store.Message) (
 
 // lost makes a Problem of an error that is about this message alone.
 func (t *take) lost(id store.MailboxID, m *store.Message, err error) error {
-	for _, known := range [...]error{store.ErrCorrupt, store.ErrExpunged, store.ErrNoBlob, blob.ErrCorrupt, blob.ErrNoBlob, ErrLimit} {
+	for _, known := range [...]error{store.ErrCorrupt, store.ErrExpunged, store.ErrNoBlob, blob.ErrCorrupt, blob.ErrNoBlob, blob.ErrNoKey, ErrLimit} {
 		if errors.Is(err, known) {
 			return &Problem{Account: t.info.ID, Mailbox: id.String(), UID: m.UID, Err: err}
 		}

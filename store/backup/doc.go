@@ -17,7 +17,13 @@
 // messages with all their fields, entries, and the tombstones that the account
 // still knew. Limits, state and holds stand in the Entry. Each body is kept
 // once in the whole archive, by its hash, packed with zstd. Meta is computed
-// again by a restore; it is kept where the body is encrypted (Message.Key).
+// again by a restore.
+//
+// An encrypted store is backed up above its wrapper: the archive then has the
+// content in plain and no Message.Key, and can be restored into a store that
+// does not encrypt, or has other keys. Below the wrapper lie rows that the
+// wrapper alone can read; that is no backup. Whoever needs ciphertext in the
+// archive encrypts in the Target.
 //
 // Not in an archive: Once keys, \Recent, leases of maildrops, passwords, and
 // the queue.
@@ -28,7 +34,8 @@
 // ([store.ReadAccount]), which takes seconds; then the bodies that are new.
 // What was expunged meanwhile can be read for 24 hours, since a store holds
 // blobs for so long (invariant I11 of package store), and for as long as the
-// backup runs when its [Holder] is among the Holders of the collector.
+// backup runs when its [Holder] is among the Holders of the collector;
+// in a mailbox that was deleted meanwhile, only what opens without a key.
 //
 // An account is taken in full the first time, when its chain is long
 // ([BackupOptions]), after store.ErrResync, when it is another account of the

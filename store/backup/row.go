@@ -108,18 +108,20 @@ func appendState(b []byte, kind byte, m *store.Message) []byte {
 	return b
 }
 
-// appendMessage writes a message whole. Meta is kept where the body is
-// encrypted; elsewhere a restore computes it again.
+// appendMessage writes a message whole. The archive has the content itself, so
+// it keeps no Key, nor a Ref that opens with one, which another store could not
+// use; a restore gets its own. Meta is computed again.
 func appendMessage(b []byte, m *store.Message) []byte {
 	b = appendState(b, rowMessage, m)
 	b = binary.AppendUvarint(b, uint64(m.Size))
 	b = binary.AppendVarint(appendTime(b, m.Received), m.Saved.Unix())
 	b = append(append(b, m.EmailID[:]...), m.ThreadID[:]...)
-	b = appendString(appendString(appendString(b, m.Blob), m.Key), m.Prefix)
-	if len(m.Key) == 0 {
-		return appendString(b, "")
+	ref := m.Blob
+	if len(m.Key) > 0 {
+		ref = ""
 	}
-	return appendString(b, m.Meta)
+	b = appendString(appendString(b, ref), "")
+	return appendString(appendString(b, m.Prefix), "")
 }
 
 // maxKeywords bounds the keywords of one message.
@@ -161,7 +163,9 @@ func (in *input) facts(m *store.Message) {
 	copy(m.EmailID[:], in.take(uint64(len(m.EmailID))))
 	copy(m.ThreadID[:], in.take(uint64(len(m.ThreadID))))
 	m.Blob = blob.Ref(in.bytes())
-	m.Key, m.Prefix, m.Meta = none(in.bytes()), none(in.bytes()), none(in.bytes())
+	in.bytes() // Key and Meta, which nobody writes
+	m.Prefix = none(in.bytes())
+	in.bytes()
 	if m.Size < int64(len(m.Prefix)) {
 		in.fail()
 	}

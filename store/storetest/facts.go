@@ -15,7 +15,7 @@ import (
 // Facts are what a copy of an account that was made through Import has to keep,
 // a sorted line each: mailboxes with UIDVALIDITY and counters, messages with
 // UID, ModSeq, state and a hash of their octets, tombstones of messages,
-// entries. They leave out what an import chooses itself: where bodies lie, ids
+// entries. They leave out what an import chooses itself: where bodies lie and their keys, ids
 // of INBOX and of NoSelect names, ModSeqs of mailboxes and entries, and the
 // counters that move ahead. Two engines with the same mail have the same Facts.
 func Facts(ctx context.Context, a store.Account) ([]string, error) {
@@ -69,9 +69,9 @@ func messageFacts(ctx context.Context, a store.Account, box *store.Mailbox, out 
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, fmt.Sprintf("message %q %d at %d: %05b %v size %d received %s saved %s ids %s %s key %x prefix %q octets %x",
+		out = append(out, fmt.Sprintf("message %q %d at %d: %05b %v size %d received %s saved %s ids %s %s prefix %q octets %x",
 			box.Name, m.UID, m.ModSeq, m.Flags, m.Keywords, m.Size, m.Received.Format(time.RFC3339), m.Saved.UTC().Format(time.RFC3339),
-			m.EmailID, m.ThreadID, m.Key, m.Prefix, sum.Sum(nil)))
+			m.EmailID, m.ThreadID, m.Prefix, sum.Sum(nil)))
 	}
 	for m, err := range a.Messages(ctx, box.ID, store.Query{Since: 1}) {
 		if err != nil {
