@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -34,7 +35,9 @@ type NewMessage struct {
 // PrepareAppend makes the Op that adds m: it stores the body where it is not
 // stored yet, and describes it. Every writer comes through here, so that Meta
 // and threads are the same however a message arrived. The Op must be applied
-// soon: until then only the store's grace period keeps the blob.
+// soon: until then only the store's grace period keeps the blob. ErrTemporary:
+// the body could not be stored, on a full disk for instance; nothing of it is
+// kept, and a later attempt may succeed.
 func PrepareAppend(ctx context.Context, s Store, m NewMessage) (Append, error) {
 	ref, key, err := ownBlob(ctx, s.Blobs(), m)
 	if err != nil {
@@ -82,21 +85,52 @@ func ownBlob(ctx context.Context, dst blob.Blobs, m NewMessage) (blob.Ref, []byt
 	return writeBlob(ctx, dst, io.NewSectionReader(src, 0, src.Size()), src.Size())
 }
 
+// writeBlob stores what r reads, and returns its key too. An error of r is
+// returned as it is, one of the blobs (a full disk, a failed sync) is
+// ErrTemporary too.
 func writeBlob(ctx context.Context, dst blob.Blobs, r io.Reader, size int64) (blob.Ref, []byte, error) {
 	if r == nil {
 		return "", nil, errors.New("store: message without a body")
 	}
 	w, err := dst.Create(ctx, size)
 	if err != nil {
-		return "", nil, err
+		return "", nil, unstored(ctx, err)
 	}
 	defer w.Abort()
-	if _, err := io.Copy(w, r); err != nil {
-		return "", nil, err
+	sink := &failing{w: w}
+	if _, err := io.Copy(sink, r); err != nil {
+		if sink.err == nil {
+			return "", nil, err
+		}
+		return "", nil, unstored(ctx, err)
 	}
 	ref, err := w.Commit(ctx)
 	if err != nil {
-		return "", nil, err
+		return "", nil, unstored(ctx, err)
 	}
 	return ref, blob.KeyOf(w), nil
+}
+
+// unstored is the error of a blob that could not be written.
+func unstored(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil || errors.Is(err, blob.ErrSize):
+		return err
+	case errors.Is(err, blob.ErrClosed):
+		return &Error{Op: "store body", Err: fmt.Errorf("%w: %w", ErrClosed, err)}
+	case errors.Is(err, ErrTemporary):
+		return err
+	}
+	return &Error{Op: "store body", Err: fmt.Errorf("%w: %w", ErrTemporary, err)}
+}
+
+// failing remembers that it was the writer that failed.
+type failing struct {
+	w   io.Writer
+	err error
+}
+
+func (f *failing) Write(p []byte) (n int, err error) {
+	n, f.err = f.w.Write(p)
+	return n, f.err
 }

@@ -1,5 +1,10 @@
 package store
 
+import (
+	"math"
+	"math/bits"
+)
+
 // Check holds what an account has after a Change against its limits, given
 // what it had before. Only what grew is judged, so that who is above already
 // may do all that does not grow (I10). ErrOverQuota.
@@ -10,4 +15,23 @@ func (u Usage) Check(before Usage) error {
 		return ErrOverQuota
 	}
 	return nil
+}
+
+// Percent is how full the account is: the greatest of the shares of its limits
+// that are used, rounded down. Zero without limits; it may exceed 100. Package
+// quotawatch reports when it passes thresholds.
+func (u Usage) Percent() int {
+	return max(percent(u.Bytes, u.Limits.Bytes), percent(u.Messages, u.Limits.Messages), percent(u.Mailboxes, u.Limits.Mailboxes))
+}
+
+func percent(used, limit int64) int {
+	if limit <= 0 || used <= 0 {
+		return 0
+	}
+	hi, lo := bits.Mul64(uint64(used), 100)
+	if hi >= uint64(limit) {
+		return math.MaxInt32
+	}
+	n, _ := bits.Div64(hi, lo, uint64(limit))
+	return int(min(n, math.MaxInt32))
 }

@@ -35,11 +35,20 @@ type Snapshot interface {
 // receive. What comes later replaces what came before under the same id, UID
 // or key; tombstones (Gone) remove. An error ends the reading.
 type Visitor struct {
+	// Pass is called before each pass over what changed. Within one pass every
+	// mailbox, message and entry comes at most once: messages of a mailbox
+	// follow it in ascending order of UID, entries come last, in order of
+	// (MailboxID, Key).
+	Pass func() error
+
 	Mailbox func(m Mailbox) error
 	Message func(id MailboxID, m *Message) error // m is valid during the call
 	Entry   func(e Entry) error
 
 	Fields Fields // the parts of messages that are wanted
+
+	// Wants says of which mailboxes the messages are read; nil = of all.
+	Wants func(m Mailbox) bool
 }
 
 // maxRounds bounds the deltas that ReadAccount reads before it gives up.
@@ -94,13 +103,18 @@ type reader interface {
 // read makes one pass. A mailbox that goes meanwhile is left to the next pass,
 // which has its tombstone.
 func (v Visitor) read(ctx context.Context, r reader, boxes []Mailbox, since ModSeq) error {
+	if v.Pass != nil {
+		if err := v.Pass(); err != nil {
+			return err
+		}
+	}
 	for _, m := range boxes {
 		if v.Mailbox != nil {
 			if err := v.Mailbox(m); err != nil {
 				return err
 			}
 		}
-		if m.Gone || v.Message == nil {
+		if m.Gone || v.Message == nil || v.Wants != nil && !v.Wants(m) {
 			continue
 		}
 		if err := v.messages(ctx, r, m.ID, since); err != nil && !errors.Is(err, ErrNoMailbox) {

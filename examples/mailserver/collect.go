@@ -10,11 +10,12 @@ import (
 // collectEvery is how often bodies that nobody needs are freed.
 const collectEvery = time.Hour
 
-// collector frees the bodies that neither the store nor the queue holds.
+// collector frees the bodies that neither the store nor the queue holds;
+// none while a backup runs.
 func (s *server) collector() *blob.Collector {
 	return &blob.Collector{
 		Blobs:   s.engine.Blobs(),
-		Holders: []blob.Holder{s.engine.Store(), s.storage},
+		Holders: []blob.Holder{s.engine.Store(), s.storage, &s.backups},
 		Logger:  s.log,
 	}
 }

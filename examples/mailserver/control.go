@@ -52,12 +52,14 @@ func newControls(s *server, users login.Editor) *controls {
 	short("POST /v1/queue/drop", c.dropJobs)
 	long("POST /v1/verify", c.verify)
 	long("POST /v1/collect", c.collectNow)
+	long("POST /v1/backup", c.backup)
+	long("POST /v1/restore", c.restore)
 	c.server = &control.Server{Handler: mux, Logger: s.log}
 	return c
 }
 
 // errBusy refuses a second long operation.
-var errBusy = &control.Error{Status: http.StatusConflict, Code: "busy", Message: "another long request is running"}
+var errBusy = &control.Error{Status: http.StatusConflict, Code: "busy", Message: "another verify, collect, backup or restore is running"}
 
 // alone lets one long operation run at a time, since each reads the whole
 // store.

@@ -18,6 +18,7 @@ import (
 	"github.com/mailstead/mailstead/queue/sqlqueue"
 	"github.com/mailstead/mailstead/smtp/smtpserver"
 	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/backup"
 	"github.com/mailstead/mailstead/store/sqlite"
 	"github.com/mailstead/mailstead/store/view"
 )
@@ -42,6 +43,7 @@ type server struct {
 	runner    *queue.Runner
 	views     *view.Views
 	maildrops store.Maildrops // of both POP3 listeners
+	backups   backup.Holder
 	login     *login.Service
 	directory *deliver.Accounts
 	cert      *certificate

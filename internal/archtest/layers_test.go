@@ -50,6 +50,7 @@ func layers() []layer {
 
 		// Engines and wrappers of the contracts.
 		{"store/blob/...", []string{"store/blob"}},
+		{"store/backup", []string{"store", "store/blob"}},
 		{"store/sqldb", nil}, // opens databases; knows neither mail nor queues
 		{"store/sqlstore", []string{"store", "store/blob", "store/sqldb"}},
 		{"store/sqlblob", []string{"store/blob", "store/blob/objects", "store/sqldb"}},
@@ -123,7 +124,8 @@ func rootModules() (code, tests []string) {
 	code = []string{
 		"github.com/emersion/go-message", "github.com/emersion/go-msgauth", "github.com/emersion/go-sasl",
 		"golang.org/x/net", "golang.org/x/text", "golang.org/x/crypto", "golang.org/x/time",
-		"github.com/xdg-go/scram", "github.com/klauspost/compress",
+		"github.com/xdg-go/scram",
+		"github.com/klauspost/compress", // store/backup, store/blob/compress
 		// What those need themselves.
 		"golang.org/x/sys", "github.com/xdg-go/pbkdf2", "github.com/xdg-go/stringprep",
 	}

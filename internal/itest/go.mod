@@ -10,6 +10,8 @@ require (
 	github.com/mailstead/mailstead/store/postgres v0.0.0
 	github.com/mailstead/mailstead/store/s3 v0.0.0
 	github.com/mailstead/mailstead/store/sqlite v0.0.0
+	go.etcd.io/bbolt v1.5.0
+	modernc.org/sqlite v1.56.0
 )
 
 require (
@@ -49,7 +51,6 @@ require (
 	modernc.org/libc v1.74.4 // indirect
 	modernc.org/mathutil v1.7.1 // indirect
 	modernc.org/memory v1.11.0 // indirect
-	modernc.org/sqlite v1.56.0 // indirect
 )
 
 replace github.com/mailstead/mailstead => ../..

@@ -117,19 +117,11 @@ func (c *config) cut(ctx context.Context, number int) (res result, err error) {
 
 // runUntilCut mounts vol, runs the command on it, freezes vol and unmounts it.
 func (c *config) runUntilCut(ctx context.Context, vol *volume, acks *ackLog, mnt string, after time.Duration) error {
-	srv, err := fs.Mount(mnt, vol.root(), &fs.Options{NullPermissions: true, MountOptions: fuse.MountOptions{
-		FsName: "powercut", Name: "powercut", DirectMountStrict: true, AllowOther: true,
-		MaxWrite: 1 << 20, DisableReadDirPlus: true, DisableXAttrs: true,
-		ExplicitDataCacheControl: true, // only the kernel changes files
-	}})
+	unmount, err := mount(vol, mnt)
 	if err != nil {
-		return fmt.Errorf("%w: %v", errMount, err)
+		return err
 	}
-	defer func() {
-		if srv.Unmount() != nil { // a process outside of the group still uses it
-			syscall.Unmount(mnt, syscall.MNT_DETACH)
-		}
-	}()
+	defer unmount()
 	if c.ackFile != "" {
 		if err := os.WriteFile(c.ackFile, nil, 0o666); err != nil {
 			return err
@@ -148,6 +140,23 @@ func (c *config) runUntilCut(ctx context.Context, vol *volume, acks *ackLog, mnt
 		return fmt.Errorf("the -run command failed before the cut: %w", err)
 	}
 	return acks.freeze(vol, c.ackFile)
+}
+
+// mount serves vol at the directory mnt until unmount is called.
+func mount(vol *volume, mnt string) (unmount func(), err error) {
+	srv, err := fs.Mount(mnt, vol.root(), &fs.Options{NullPermissions: true, MountOptions: fuse.MountOptions{
+		FsName: "powercut", Name: "powercut", DirectMountStrict: true, AllowOther: true,
+		MaxWrite: 1 << 20, DisableReadDirPlus: true, DisableXAttrs: true,
+		ExplicitDataCacheControl: true, // only the kernel changes files
+	}})
+	if err != nil {
+		return nil, fmt.Errorf("%w: %v", errMount, err)
+	}
+	return func() {
+		if srv.Unmount() != nil { // a process outside of the group still uses it
+			syscall.Unmount(mnt, syscall.MNT_DETACH)
+		}
+	}, nil
 }
 
 // A process is the running command, the leader of its own process group.

@@ -24,10 +24,11 @@ type volume struct {
 	frozen bool       // the power is gone: every operation fails with EIO
 	seq    uint64     // number of the latest directory operation
 	dirs   []*node    // every directory ever made, the root first
+	fault  fault      // what fails although the power is there
 }
 
 func newVolume() *volume {
-	v := &volume{}
+	v := &volume{fault: fault{room: unlimited}}
 	v.newNode(context.Background(), syscall.S_IFDIR, 0o755)
 	return v
 }
@@ -42,6 +43,16 @@ func (v *volume) do(op func() syscall.Errno) syscall.Errno {
 		return syscall.EIO
 	}
 	return op()
+}
+
+// change carries out one operation that changes something.
+func (v *volume) change(op func() syscall.Errno) syscall.Errno {
+	return v.do(func() syscall.Errno {
+		if v.fault.readOnly {
+			return syscall.EROFS
+		}
+		return op()
+	})
 }
 
 // attrs is the metadata that fsync makes durable.
@@ -60,6 +71,7 @@ type node struct {
 	data, durData []byte             // content of a file; the target of a link (never un-synced)
 	dirty         map[int64]struct{} // pages written since the last fsync
 	shrunk        int64              // smallest length since the last fsync, -1: never shortened
+	unreadable    bool               // see fault.go
 	ents, durEnts map[string]*node   // a directory's entries
 	log           []change           // a directory's un-synced operations, oldest first
 }
@@ -191,6 +203,10 @@ func (n *node) syncData() {
 // Fsync serves fsync and fdatasync, on files and on directories.
 func (n *node) Fsync(ctx context.Context, f fs.FileHandle, flags uint32) syscall.Errno {
 	return n.vol.do(func() syscall.Errno {
+		if n.vol.fault.syncs {
+			n.loseUnsynced()
+			return syscall.EIO
+		}
 		if n.kind == syscall.S_IFDIR {
 			n.syncDir()
 		} else {
@@ -208,8 +224,11 @@ func (n *node) Getattr(ctx context.Context, f fs.FileHandle, out *fuse.AttrOut) 
 }
 
 func (n *node) Setattr(ctx context.Context, f fs.FileHandle, in *fuse.SetAttrIn, out *fuse.AttrOut) syscall.Errno {
-	return n.vol.do(func() syscall.Errno {
+	return n.vol.change(func() syscall.Errno {
 		if size, ok := in.GetSize(); ok {
+			if !n.take(int64(size)) {
+				return syscall.ENOSPC
+			}
 			n.resize(int64(size))
 		}
 		if mode, ok := in.GetMode(); ok {
@@ -254,7 +273,7 @@ func (n *node) Readdir(ctx context.Context) (fs.DirStream, syscall.Errno) {
 
 // make adds a new node to a directory; target is the content of a symbolic link.
 func (n *node) make(ctx context.Context, name string, kind, mode uint32, target string, out *fuse.EntryOut) (child *fs.Inode, errno syscall.Errno) {
-	errno = n.vol.do(func() syscall.Errno {
+	errno = n.vol.change(func() syscall.Errno {
 		if n.ents[name] != nil {
 			return syscall.EEXIST
 		}
@@ -297,7 +316,7 @@ func (n *node) Readlink(ctx context.Context) ([]byte, syscall.Errno) { return n.
 
 func (n *node) Link(ctx context.Context, target fs.InodeEmbedder, name string, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
 	c := target.(*node)
-	errno := n.vol.do(func() syscall.Errno {
+	errno := n.vol.change(func() syscall.Errno {
 		if n.ents[name] != nil {
 			return syscall.EEXIST
 		}
@@ -310,7 +329,7 @@ func (n *node) Link(ctx context.Context, target fs.InodeEmbedder, name string, o
 }
 
 func (n *node) Unlink(ctx context.Context, name string) syscall.Errno {
-	return n.vol.do(func() syscall.Errno {
+	return n.vol.change(func() syscall.Errno {
 		c := n.ents[name]
 		if c == nil {
 			return syscall.ENOENT
@@ -336,7 +355,7 @@ func (n *node) dropped(c *node) {
 }
 
 func (n *node) Rename(ctx context.Context, name string, newParent fs.InodeEmbedder, newName string, flags uint32) syscall.Errno {
-	return n.vol.do(func() syscall.Errno {
+	return n.vol.change(func() syscall.Errno {
 		to := newParent.(*node)
 		switch old := to.ents[newName]; {
 		case n.ents[name] == nil:
@@ -377,6 +396,9 @@ func (n *node) rename(name string, to *node, newName string) {
 
 func (n *node) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint32, syscall.Errno) {
 	return newHandle(flags), 0, n.vol.do(func() syscall.Errno {
+		if n.vol.fault.readOnly && flags&syscall.O_ACCMODE != syscall.O_RDONLY {
+			return syscall.EROFS
+		}
 		if flags&syscall.O_TRUNC != 0 {
 			n.resize(0)
 		}
@@ -386,6 +408,9 @@ func (n *node) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint32, s
 
 func (n *node) Read(ctx context.Context, f fs.FileHandle, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
 	errno := n.vol.do(func() syscall.Errno {
+		if n.unreadable {
+			return syscall.EIO
+		}
 		dest = dest[:copy(dest, n.data[min(off, int64(len(n.data))):])]
 		return 0
 	})
@@ -393,27 +418,43 @@ func (n *node) Read(ctx context.Context, f fs.FileHandle, dest []byte, off int64
 }
 
 func (n *node) Write(ctx context.Context, f fs.FileHandle, b []byte, off int64) (uint32, syscall.Errno) {
-	return uint32(len(b)), n.vol.do(func() syscall.Errno {
+	errno := n.vol.change(func() syscall.Errno {
 		end := off + int64(len(b))
+		if !n.take(end) {
+			room := int64(len(n.data)) + n.vol.fault.room - off
+			if room <= 0 {
+				return syscall.ENOSPC
+			}
+			b, end = b[:room], off+room // the next write meets the end
+			n.take(end)
+		}
 		n.resize(max(end, int64(len(n.data))))
 		copy(n.data[off:], b)
 		for p := off / pageSize; p*pageSize < end; p++ {
 			n.dirty[p] = struct{}{}
 		}
 		if h, ok := f.(handle); ok && h.sync {
+			if n.vol.fault.syncs {
+				n.loseUnsynced()
+				return syscall.EIO
+			}
 			n.syncData()
 		}
 		return 0
 	})
+	return uint32(len(b)), errno
 }
 
 // Allocate supports preallocation with and without a change of length.
 func (n *node) Allocate(ctx context.Context, f fs.FileHandle, off, size uint64, mode uint32) syscall.Errno {
-	return n.vol.do(func() syscall.Errno {
+	return n.vol.change(func() syscall.Errno {
 		if mode&^1 != 0 { // all but FALLOC_FL_KEEP_SIZE
 			return syscall.EOPNOTSUPP
 		}
 		if end := int64(off + size); mode == 0 && end > int64(len(n.data)) {
+			if !n.take(end) {
+				return syscall.ENOSPC
+			}
 			n.resize(end)
 		}
 		return 0
@@ -421,7 +462,13 @@ func (n *node) Allocate(ctx context.Context, f fs.FileHandle, off, size uint64, 
 }
 
 func (n *node) Statfs(ctx context.Context, out *fuse.StatfsOut) syscall.Errno {
-	out.Bsize, out.Blocks, out.Bfree, out.Bavail = pageSize, 1<<24, 1<<24, 1<<24
+	free := uint64(1 << 24)
+	n.vol.mu.Lock()
+	if room := n.vol.fault.room; room != unlimited {
+		free = uint64(room) / pageSize
+	}
+	n.vol.mu.Unlock()
+	out.Bsize, out.Blocks, out.Bfree, out.Bavail = pageSize, 1<<24, free, free
 	out.Files, out.Ffree, out.NameLen = 1<<20, 1<<20, 255
 	return 0
 }

@@ -36,6 +36,7 @@ type config struct {
 	keep        string        // where failing cuts are kept, "" for nowhere
 	run, verify string        // shell commands
 	ackFile     string        // acknowledgements come from here, "" for run's output
+	serve       string        // where to mount a file system that fails on demand
 }
 
 func main() { os.Exit(mainExit(os.Args[1:])) }
@@ -54,7 +55,11 @@ func mainExit(args []string) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	switch lost, err := c.all(ctx, os.Stdout); {
+	work := c.all
+	if c.serve != "" {
+		work = c.serveFaults
+	}
+	switch lost, err := work(ctx, os.Stdout); {
 	case ctx.Err() != nil:
 		fmt.Fprintln(os.Stderr, "powercut: interrupted")
 		return exitInterrupted
@@ -82,10 +87,13 @@ func parse(args []string) (*config, error) {
 	f.StringVar(&c.run, "run", "", "shell `command` that works in $POWERCUT_DIR and acknowledges with lines on its output")
 	f.StringVar(&c.verify, "verify", "", "shell `command` that checks $POWERCUT_DIR against the acknowledgements on its input")
 	f.StringVar(&c.ackFile, "ack-file", "", "read acknowledgements from this `file` ($POWERCUT_ACKS), not from the output of -run")
+	f.StringVar(&c.serve, "serve", "", "mount on this `directory` and fail as the commands on standard input say")
 	if err := f.Parse(args); err != nil {
 		return nil, err
 	}
 	switch {
+	case c.serve != "" && f.NArg() == 0 && c.run == "" && c.verify == "":
+		return c, nil
 	case f.NArg() > 0:
 		return nil, fmt.Errorf("unexpected argument %q", f.Arg(0))
 	case c.run == "" || c.verify == "":

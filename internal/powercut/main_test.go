@@ -200,6 +200,98 @@ func TestAckFile(t *testing.T) {
 	}
 }
 
+// TestServe makes each fault, sees what a program sees, and looks at what a
+// power cut leaves in between.
+func TestServe(t *testing.T) {
+	dir, cut := t.TempDir(), t.TempDir()
+	cmd, _ := tool(t, "-serve", dir)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		in.Close()
+		if err := cmd.Wait(); err != nil {
+			t.Error(err)
+		}
+	}()
+	answers := bufio.NewScanner(out)
+	answers.Scan()
+	command := func(line, want string) {
+		t.Helper()
+		fmt.Fprintln(in, line)
+		if answers.Scan(); !strings.HasPrefix(answers.Text(), want) {
+			t.Fatalf("%s: %q, want %q", line, answers.Text(), want)
+		}
+	}
+	name := filepath.Join(dir, "f")
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	sync := func() error {
+		d, err := os.Open(dir)
+		if err != nil {
+			return err
+		}
+		defer d.Close()
+		return errors.Join(f.Sync(), d.Sync())
+	}
+	left := func(want string) {
+		t.Helper()
+		os.RemoveAll(filepath.Join(cut, "f"))
+		command("cut strict "+cut, "ok")
+		if b, _ := os.ReadFile(filepath.Join(cut, "f")); string(b) != want {
+			t.Errorf("a power cut leaves %q, want %q", b, want)
+		}
+	}
+	f.WriteString("abc")
+	if err := sync(); err != nil {
+		t.Error(err)
+	}
+	command("nospace 2", "ok")
+	if n, err := f.WriteString("defg"); n != 2 || !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("write on a full disk: %d, %v", n, err)
+	}
+	if n, err := f.WriteAt([]byte("A"), 0); n != 1 || err != nil {
+		t.Errorf("write that does not grow on a full disk: %v", err)
+	}
+	left("abc")
+	command("heal", "ok")
+	command("syncfail", "ok")
+	if err := sync(); !errors.Is(err, syscall.EIO) {
+		t.Errorf("fsync: %v", err)
+	}
+	command("heal", "ok")
+	if err := sync(); err != nil {
+		t.Error(err)
+	}
+	left("abc\x00\x00") // what the failed fsync should have saved is lost
+	command("readfail f*", "ok")
+	if _, err := os.ReadFile(name); !errors.Is(err, syscall.EIO) {
+		t.Errorf("read: %v", err)
+	}
+	command("readonly", "ok")
+	_, err = f.WriteString("x")
+	if err2 := os.Remove(name); !errors.Is(err, syscall.EROFS) || !errors.Is(err2, syscall.EROFS) {
+		t.Errorf("changes of a read-only file system: %v, %v", err, err2)
+	}
+	command("heal", "ok")
+	if b, err := os.ReadFile(name); string(b) != "Abcde" || err != nil {
+		t.Errorf("at the end: %q, %v", b, err)
+	}
+	command("flood", "error: unknown command")
+	command("nospace -1", "error")
+}
+
 func TestFailures(t *testing.T) {
 	for _, tc := range []struct {
 		want string

@@ -12,7 +12,7 @@ import (
 // With a nil rng nothing survives but what is durable. With one, every file
 // and every directory keeps some of its unsynced steps as well: the first few
 // with the next one torn, or an arbitrary selection, as a disk that reorders
-// its writes does.
+// its writes does, or of each write an arbitrary selection of its sectors.
 func (m *Mem) Crash(rng *rand.Rand) *Mem {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -55,11 +55,17 @@ func survivingData(n *node, rng *rand.Rand) []byte {
 	if rng == nil || len(n.pending) == 0 {
 		return b
 	}
-	if rng.IntN(2) == 0 { // reordered
+	switch rng.IntN(3) {
+	case 0: // reordered
 		for _, op := range n.pending {
 			if rng.IntN(2) == 0 {
 				b = replay(b, op)
 			}
+		}
+		return b
+	case 1: // torn into sectors
+		for _, op := range n.pending {
+			b = replaySectors(b, op, rng)
 		}
 		return b
 	}
@@ -71,6 +77,28 @@ func survivingData(n *node, rng *rand.Rand) []byte {
 		op := n.pending[k]
 		op.data = op.data[:rng.IntN(len(op.data)+1)]
 		b = replay(b, op)
+	}
+	return b
+}
+
+// sector is the unit in octets that a disk writes whole or not at all.
+const sector = 512
+
+// replaySectors applies about half of the sectors of a write. A truncation is
+// a step of the file system, which happens or not.
+func replaySectors(b []byte, op fileOp, rng *rand.Rand) []byte {
+	if op.data == nil {
+		if rng.IntN(2) == 0 {
+			b = replay(b, op)
+		}
+		return b
+	}
+	for len(op.data) > 0 {
+		n := min(int64(len(op.data)), sector-op.off%sector)
+		if rng.IntN(2) == 0 {
+			b = replay(b, fileOp{off: op.off, data: op.data[:n]})
+		}
+		op = fileOp{off: op.off + n, data: op.data[n:]}
 	}
 	return b
 }

@@ -265,6 +265,36 @@ func TestCrashTorn(t *testing.T) {
 	}
 }
 
+// TestCrashSectors: of one write each aligned sector of 512 octets is once
+// there and once not, without its neighbours.
+func TestCrashSectors(t *testing.T) {
+	m := vfs.NewMem()
+	file, err := m.OpenFile("/f", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.SyncDir("/")
+	file.WriteAt([]byte(strings.Repeat("x", 3*512)), 500)
+	seen := map[string]bool{}
+	for seed := range uint64(300) {
+		got := content(m.Crash(rand.New(rand.NewPCG(seed, 0))), "/f")
+		pattern := ""
+		for _, off := range []int{500, 511, 512, 1023, 1024, 1535, 1536, 2035} { // both ends of each part
+			if off < len(got) && got[off] == 'x' {
+				pattern += "x"
+			} else {
+				pattern += "."
+			}
+		}
+		seen[pattern] = true
+	}
+	for _, want := range []string{"xx....xx", "..xx....", "xxxx..xx", "....xxxx", "xx..xx.."} {
+		if !seen[want] {
+			t.Errorf("no crash left the sectors %s", want)
+		}
+	}
+}
+
 func TestFault(t *testing.T) {
 	m := vfs.NewMem()
 	var trace vfs.Trace
@@ -322,6 +352,42 @@ func TestFailedSync(t *testing.T) {
 	}
 	if got := content(m.Crash(nil), "/f"); got != "\x00\x00\x00\x00kept" {
 		t.Errorf("durable: %q", got)
+	}
+}
+
+// TestSkipped: what is left out reports success and is lost in a crash.
+func TestSkipped(t *testing.T) {
+	m := vfs.NewMem()
+	var skip vfs.Kind
+	f := vfs.NewFault(m, func(op vfs.Op) error {
+		if op.Kind == skip {
+			return vfs.ErrSkipped
+		}
+		return nil
+	})
+	file, err := f.OpenFile("/f", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	skip = vfs.OpSyncDir
+	if err := f.SyncDir("/"); err != nil {
+		t.Error(err)
+	}
+	if got := content(m.Crash(nil), "/f"); !strings.Contains(got, "not exist") {
+		t.Errorf("SyncDir was done: %q", got)
+	}
+	skip = vfs.OpSync
+	f.SyncDir("/")
+	io.WriteString(file, "x")
+	if err := file.Sync(); err != nil {
+		t.Error(err)
+	}
+	if got := content(m.Crash(nil), "/f"); got != "" {
+		t.Errorf("Sync was done: %q", got)
+	}
+	skip = vfs.OpWrite
+	if _, err := io.WriteString(file, "x"); !errors.Is(err, vfs.ErrSkipped) {
+		t.Errorf("a write that is left out: %v", err)
 	}
 }
 

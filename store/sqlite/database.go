@@ -32,6 +32,9 @@ func openDB(ctx context.Context, path string, o *Options) (*sqldb.DB, error) {
 	if err := makeFile(path); err != nil {
 		return nil, err
 	}
+	if err := rewriteLog(path); err != nil {
+		return nil, err
+	}
 	write, err := handle(path, o, o.CacheBytes, "journal_mode(WAL)")
 	if err != nil {
 		return nil, err

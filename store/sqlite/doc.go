@@ -50,6 +50,10 @@
 //	Close                 the database and its WAL          SQLite replays the WAL
 //	indexing              an index that is behind           it follows again
 //
+// After an fsync that failed nothing is acknowledged until the directory is
+// opened again. Open then writes the WAL once more, and the tail of the last
+// segment: the kernel may show what it has dropped.
+//
 // The database is not memory-mapped: a read error would end the process instead
-// of the call.
+// of the call. SQLite maps the -shm file, which Open makes anew.
 package sqlite

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/mailstead/mailstead/store"
@@ -14,6 +15,9 @@ import (
 // Content implements store.Account.
 func (h *handle) Content(ctx context.Context, id store.MailboxID, uid store.UID) (store.Content, error) {
 	c, err := h.content(ctx, id, uid)
+	if errors.Is(known(err), store.ErrCorrupt) {
+		err = fmt.Errorf("message %d cannot be read: restore it from a backup: %w", uid, err)
+	}
 	if err != nil {
 		return nil, failBox("content", h.id, id, err)
 	}
@@ -106,6 +110,9 @@ func (c *content) ReadAt(p []byte, off int64) (n int, err error) {
 	k, err := c.body.ReadAt(p[n:], off+int64(n)-border)
 	if n += k; n == len(p) && err == io.EOF {
 		err = nil
+	}
+	if err != nil && err != io.EOF {
+		err = known(err)
 	}
 	return n, err
 }

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"errors"
 	"fmt"
+	"syscall"
 
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/blob"
@@ -30,10 +31,16 @@ func known(err error) error {
 		{blob.ErrNoBlob, store.ErrNoBlob},
 		{blob.ErrCorrupt, store.ErrCorrupt},
 		{blob.ErrClosed, store.ErrClosed},
+		{blob.ErrVersion, store.ErrVersion},
+		{blob.ErrPoisoned, store.ErrTemporary},
 	} {
 		if errors.Is(err, k.below) && !errors.Is(err, k.ours) {
 			return fmt.Errorf("%w: %w", k.ours, err)
 		}
+	}
+	var errno syscall.Errno // a file of the blobs that cannot be read now
+	if errors.As(err, &errno) && !errors.Is(err, store.ErrTemporary) && !errors.Is(err, store.ErrUnknown) && !errors.Is(err, store.ErrCorrupt) {
+		return fmt.Errorf("%w: %w", store.ErrTemporary, err)
 	}
 	return err
 }

@@ -22,6 +22,7 @@ func nameClean(e *env) {
 	for _, n := range []struct{ given, want string }{
 		{"cafe\u0301", "caf\u00e9"},
 		{"\u212b", "\u00c5"},
+		{"e\u0301\u0323", "\u1eb9\u0301"},
 		{"\u1112\u1161\u11ab", "\ud55c"},
 		{"inbox/x", "INBOX/x"},
 		{"iNbOx/inbox", "INBOX/inbox"},
@@ -48,7 +49,9 @@ func nameRefused(e *env) {
 	id := h.create("x")
 	for _, name := range []string{
 		"/", "/a", "a/", "a//b", "a\x00b", "a\nb", "a\r", "\x7f", "\u0085", "\u2028", "\u2029",
-		"\xff", "a\xc3", "\xed\xa0\x80", long(store.MaxName + 1), strings.Repeat("\u00e9", 513), "a/" + long(store.MaxName),
+		"\x01", "a\tb", "\x1b[31m", "\u009f", "x/\x7f/y",
+		"\xff", "a\xc3", "\xed\xa0\x80", "\xed\xa0\xbd\xed\xb3\xa7", "\xc0\xaf", "\xf4\x90\x80\x80", "a/\x80",
+		long(store.MaxName + 1), strings.Repeat("\u00e9", 513), "a/" + long(store.MaxName),
 	} {
 		h.refused(store.ErrName, store.PutMailbox{ID: store.NewMailboxID(), Create: true, Name: name})
 		h.refused(store.ErrName, store.PutMailbox{ID: id, Name: name})
@@ -61,6 +64,10 @@ func nameHostile(e *env) {
 	names := []string{
 		".", "..", "../..", "a/../b", "%", "*", "a%", "a%b", "a_b", "axb", "'; DROP TABLE x; --", `"`, `\`, `a\b`, "&-", "#news",
 		"~", "NUL", "con", " ", " a ", "a.b", "\u202eabc", "\U0001F4E7", "INBOX.x", "$x", "{1}", "(", "]", "?", "a\u200bb",
+		"Work", "work", "WORK", "\ufb01", "fi", "\uff29nbox", "\u0131nbox", "a\u200db", "\ufeffa", "a\u00a0b", "a ", "a.", "\u2066x\u2069", "\u200fx",
+		"&AOk-", "\u00e9", "&U,BTFw-", "\u53f0\u5317", "&", "&-x", "+AGE-", "\ufffd", "\uffff", "\u0301x", "a\u2215b", "a\uff0fb", "\u2025",
+		"{5}", "\\Seen", "%20", "a%00b", "..a", "a..", "-", "--", "1:*", "*/x", "%/%", "x/../y", "x/./y",
+		strings.Repeat("d/", 200) + "d", strings.Repeat("\u00e9", 512),
 	}
 	ids := map[string]store.MailboxID{}
 	for _, name := range names {

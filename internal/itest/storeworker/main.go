@@ -5,30 +5,19 @@
 //	storeworker engines                      the names of the engines
 //	storeworker -engine NAME [-control] run  in POWERCUT_DIR, until it is killed
 //	storeworker -engine NAME verify          with the lines on its standard input
+//	storeworker -engine NAME count           what the lines on its standard input acknowledge, by kind
 //
 // What run says goes to the file that POWERCUT_ACKS names, else to its standard
-// output.
+// output. With -control a sync is left out: then verify must find a loss, which
+// shows that it would notice one.
 //
-// With -control the database does not sync its commits: then verify must find
-// a loss, which shows that it would notice one.
+// The lines of a store are those of package model.go; the queue says
 //
-// Lines of the engine sqlite, each about one mailbox of one account:
-//
-//	append ACCOUNT MAILBOX UID SEED     a message whose octets follow from SEED
-//	deleted ACCOUNT MAILBOX UID         has \Deleted; it may be expunged next
-//	flagged ACCOUNT MAILBOX UID         has \Flagged
-//	expunge ACCOUNT MAILBOX UID         is gone
-//	move ACCOUNT MAILBOX UID DEST UID   is gone here and is there
-//
-// A message is expunged or moved only after the line that it is \Deleted was
-// printed, so a change that was under way at the cut excuses no other loss.
-//
-// Lines of the engine queue:
-//
-//	queued SEED                         a message that the queue took; it comes to INBOX once
+//	queued SEED        a message that the queue took; it comes to INBOX once
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"flag"
@@ -39,17 +28,17 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"github.com/mailstead/mailstead/store/sqlite"
 )
 
-// engines are what the power can be cut of: each runs until it is killed, and
-// looks for what it has said.
-var engines = map[string]struct {
-	run    func(ctx context.Context, dir string, o sqlite.Options) error
+// engine is what the power can be cut of: it runs until it is killed, and looks
+// for what it has said.
+type engine struct {
+	run    func(ctx context.Context, dir string, control bool) error
 	verify func(ctx context.Context, dir string, lines io.Reader) error
-}{
-	"sqlite": {run, verify},           // store/sqlite with its segment files
+}
+
+var engines = map[string]engine{
+	"sqlite": storeEngine(openSQLite),
 	"queue":  {runQueue, verifyQueue}, // a message's whole way: queue, runner, local delivery
 }
 
@@ -65,16 +54,14 @@ func main() {
 	engine, known := engines[*name]
 	dir := filepath.Join(os.Getenv("POWERCUT_DIR"), "data")
 	ctx := context.Background()
-	var o sqlite.Options
-	if *control {
-		o.Synchronous = sqlite.UnsafeNormal
-	}
 	var err error
 	switch {
+	case command == "count":
+		count(os.Stdin)
 	case dir == "data" || !known:
 		err = errors.New("usage: POWERCUT_DIR=DIR storeworker [-engine NAME] [-control] run|verify, or storeworker engines")
 	case command == "run":
-		err = engine.run(ctx, dir, o)
+		err = engine.run(ctx, dir, *control)
 	case command == "verify":
 		err = engine.verify(ctx, dir, os.Stdin)
 	default:
@@ -83,5 +70,17 @@ func main() {
 	if err != nil {
 		fmt.Println(err)
 		os.Exit(1)
+	}
+}
+
+// count prints how often each kind of line is there.
+func count(lines io.Reader) {
+	kinds := map[string]int{}
+	for in := bufio.NewScanner(lines); in.Scan(); {
+		word, _, _ := strings.Cut(in.Text(), " ")
+		kinds[word]++
+	}
+	for _, word := range slices.Sorted(maps.Keys(kinds)) {
+		fmt.Println(kinds[word], word)
 	}
 }

@@ -34,8 +34,8 @@ type path struct {
 	runner *queue.Runner
 }
 
-func openPath(ctx context.Context, dir string, o sqlite.Options) (*path, error) {
-	e, err := sqlite.Open(ctx, dir, o)
+func openPath(ctx context.Context, dir string, control bool) (*path, error) {
+	e, err := sqlite.Open(ctx, dir, sqliteOptions(control))
 	if err != nil {
 		return nil, err
 	}
@@ -61,8 +61,8 @@ func openPath(ctx context.Context, dir string, o sqlite.Options) (*path, error) 
 }
 
 // runQueue sends messages and delivers them until the process is killed.
-func runQueue(ctx context.Context, dir string, o sqlite.Options) error {
-	p, err := openPath(ctx, dir, o)
+func runQueue(ctx context.Context, dir string, control bool) error {
+	p, err := openPath(ctx, dir, control)
 	if err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func (p *path) send(ctx context.Context, seed uint32) error {
 // verifyQueue delivers what is left in the queue, and looks for every message
 // in INBOX: there, whole, and once.
 func verifyQueue(ctx context.Context, dir string, lines io.Reader) (err error) {
-	p, err := openPath(ctx, dir, sqlite.Options{})
+	p, err := openPath(ctx, dir, false)
 	if err != nil {
 		return err
 	}
@@ -180,12 +180,9 @@ func (p *path) check(ctx context.Context, a store.Account, box store.MailboxID, 
 		return 0, err
 	}
 	_, b, _ = bytes.Cut(b, []byte("Return-Path: <>\r\n"))
-	var seed uint32
-	if _, err := fmt.Sscanf(string(b), "Subject: %d", &seed); err != nil {
+	seed, err := seedOf(b)
+	if err != nil {
 		return 0, fmt.Errorf("UID %d: %w", uid, err)
-	}
-	if !bytes.Equal(b, body(seed)) {
-		return 0, fmt.Errorf("UID %d: message %d is torn", uid, seed)
 	}
 	return seed, nil
 }

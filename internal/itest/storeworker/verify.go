@@ -1,172 +1,158 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"database/sql"
-	"encoding/hex"
 	"fmt"
 	"io"
-	"log/slog"
+	"slices"
+	"strconv"
 
 	"github.com/mailstead/mailstead/store"
-	"github.com/mailstead/mailstead/store/sqldb"
-	"github.com/mailstead/mailstead/store/sqlite"
-	"github.com/mailstead/mailstead/store/sqlstore"
 )
 
-// place names a message.
-type place struct {
-	account store.AccountID
-	box     store.MailboxID
-	uid     store.UID
-}
-
-// want is what was acknowledged about a message.
-type want struct {
-	seed  uint32
-	flags store.Flags
-	gone  bool
-}
-
-// verify opens the store after a cut and looks for everything acknowledged.
-func verify(ctx context.Context, dir string, acks io.Reader) error {
-	wants, err := parse(acks)
-	if err != nil {
-		return err
-	}
-	e, err := sqlite.Open(ctx, dir, sqlite.Options{Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		return err
-	}
-	defer e.Close()
-	if err := whole(ctx, e); err != nil {
-		return err
-	}
-	for p, w := range wants {
-		if err := look(ctx, e.Store(), p, w); err != nil {
-			return fmt.Errorf("account %s mailbox %s message %d: %w", p.account, p.box, p.uid, err)
-		}
-	}
-	return goOn(ctx, e.Store(), wants)
-}
-
-func parse(acks io.Reader) (map[place]*want, error) {
-	wants := make(map[place]*want)
-	in := bufio.NewScanner(acks)
-	for in.Scan() {
-		var word, account, box, dest string
-		var uid, n uint32
-		line := in.Text()
-		fmt.Sscan(line, &word)
-		if word == "move" {
-			var to uint32
-			if _, err := fmt.Sscan(line, &word, &account, &box, &uid, &dest, &to); err != nil {
-				return nil, fmt.Errorf("%q: %w", line, err)
-			}
-			from := wants[at(account, box, uid)]
-			wants[at(account, dest, to)] = &want{seed: from.seed, flags: from.flags}
-			from.gone = true
-			continue
-		}
-		if word == "append" {
-			if _, err := fmt.Sscan(line, &word, &account, &box, &uid, &n); err != nil {
-				return nil, fmt.Errorf("%q: %w", line, err)
-			}
-			wants[at(account, box, uid)] = &want{seed: n}
-			continue
-		}
-		if _, err := fmt.Sscan(line, &word, &account, &box, &uid); err != nil {
-			return nil, fmt.Errorf("%q: %w", line, err)
-		}
-		switch w := wants[at(account, box, uid)]; word {
-		case "flagged":
-			w.flags |= store.Flagged
-		case "deleted":
-			w.flags |= store.Deleted
-		case "expunge":
-			w.gone = true
-		default:
-			return nil, fmt.Errorf("unknown line %q", line)
-		}
-	}
-	return wants, in.Err()
-}
-
-func at(account, box string, uid uint32) place {
-	p := place{account: store.AccountID(account), uid: store.UID(uid)}
-	hex.Decode(p.box[:], []byte(box))
-	return p
-}
-
-// whole checks the database, and the store with itself.
-func whole(ctx context.Context, e *sqlite.Engine) error {
-	verdict, err := sqldb.Collect(ctx, e.DB(), func(r *sql.Rows) (s string, err error) {
-		err = r.Scan(&s)
-		return s, err
-	}, `PRAGMA integrity_check`)
-	if err != nil || len(verdict) != 1 || verdict[0] != "ok" {
-		return fmt.Errorf("integrity_check: %q %v", verdict, err)
-	}
-	var first error
-	err = e.Store().Verify(ctx, func(p *sqlstore.Problem) {
-		if first == nil {
-			first = p
-		}
-	})
-	if err != nil {
-		return err
-	}
-	return first
-}
-
-// look judges one message. One that has \Deleted may be gone: its expunge was
-// perhaps under way.
-func look(ctx context.Context, s *sqlstore.Store, p place, w *want) error {
-	a, err := s.Open(ctx, p.account)
-	if err != nil {
-		return err
-	}
-	var found *store.Message
-	for m, err := range a.Messages(ctx, p.box, store.Query{UIDs: store.UIDs(p.uid)}) {
+// verify looks for everything acknowledged, and for what must not be there.
+func (m *model) verify(ctx context.Context, s store.Store) error {
+	found := map[place]found{}
+	boxes := map[place]string{}
+	for info, err := range s.Accounts(ctx, "") {
 		if err != nil {
 			return err
 		}
-		copied := *m
-		found = &copied
+		a, err := s.Open(ctx, info.ID)
+		if err != nil {
+			return err
+		}
+		list, _, err := a.Mailboxes(ctx, 0)
+		if err != nil {
+			return err
+		}
+		for _, b := range list {
+			p := place{account: info.ID, box: b.ID}
+			boxes[p] = b.Name
+			if err := m.read(ctx, a, p, found); err != nil {
+				return err
+			}
+		}
 	}
+	for p, b := range m.boxes {
+		if err := b.judge(boxes[p]); err != nil {
+			return fmt.Errorf("account %s mailbox %s: %w", p.account, p.box, err)
+		}
+	}
+	for p, x := range m.messages {
+		f, there := found[p]
+		if err := m.judge(p, x, f, there); err != nil {
+			return fmt.Errorf("%v: %w", p, err)
+		}
+	}
+	if err := m.verifyEntries(ctx, s); err != nil {
+		return err
+	}
+	return m.goOn(ctx, s)
+}
+
+// found is a message that is there.
+type found struct {
+	seed  uint32
+	flags store.Flags
+}
+
+// read reads every message of a mailbox: each must be whole, and none one that
+// was refused.
+func (m *model) read(ctx context.Context, a store.Account, box place, all map[place]found) error {
+	for x, err := range a.Messages(ctx, box.box, store.Query{}) {
+		if err != nil {
+			return err
+		}
+		p := place{box.account, box.box, x.UID}
+		c, err := a.Content(ctx, p.box, p.uid)
+		if err != nil {
+			return fmt.Errorf("%v: %w", p, err)
+		}
+		b, err := io.ReadAll(io.NewSectionReader(c, 0, c.Size()))
+		c.Close()
+		if err != nil {
+			return fmt.Errorf("%v: %w", p, err)
+		}
+		seed, err := seedOf(b)
+		if err != nil {
+			return fmt.Errorf("%v: %w", p, err)
+		}
+		if m.refused[seed] {
+			return fmt.Errorf("%v: was refused, and is there", p)
+		}
+		all[p] = found{seed, x.Flags}
+	}
+	return nil
+}
+
+// judge compares a message with what was acknowledged. One that has \Deleted
+// may be gone: its expunge was perhaps under way.
+func (m *model) judge(p place, x *message, f found, there bool) error {
+	box := m.boxes[place{account: p.account, box: p.box}]
+	dying := x.gone || x.flags&store.Deleted != 0 || box != nil && box.dying
 	switch {
-	case found == nil && (w.gone || w.flags&store.Deleted != 0):
+	case !there && dying:
 		return nil
-	case found == nil:
+	case !there:
 		return fmt.Errorf("is missing")
-	case w.gone:
+	case x.gone:
 		return fmt.Errorf("is back")
-	case found.Flags&w.flags != w.flags:
-		return fmt.Errorf("flags %b, acknowledged %b", found.Flags, w.flags)
-	}
-	c, err := a.Content(ctx, p.box, p.uid)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	got, err := io.ReadAll(io.NewSectionReader(c, 0, c.Size()))
-	if err != nil {
-		return err
-	}
-	if !bytes.Equal(got, body(w.seed)) {
+	case f.flags&x.flags != x.flags:
+		return fmt.Errorf("flags %b, acknowledged %b", f.flags, x.flags)
+	case f.seed != x.seed:
 		return fmt.Errorf("has other octets")
 	}
 	return nil
 }
 
+func (b *mailbox) judge(name string) error {
+	switch {
+	case name == "" && b.dying:
+		return nil
+	case name == "":
+		return fmt.Errorf("is missing")
+	case b.deleted:
+		return fmt.Errorf("is back, as %s", name)
+	case !slices.Contains(b.names, name):
+		return fmt.Errorf("is called %s, acknowledged %q", name, b.names)
+	}
+	return nil
+}
+
+// verifyEntries allows the value acknowledged and the next one.
+func (m *model) verifyEntries(ctx context.Context, s store.Store) error {
+	for p, n := range m.entries {
+		a, err := s.Open(ctx, p.account)
+		if err != nil {
+			return err
+		}
+		got := 0
+		for e, err := range a.Entries(ctx, store.EntryQuery{Mailbox: p.box, Prefix: m.keys[p]}) {
+			if err != nil {
+				return err
+			}
+			if got, err = strconv.Atoi(string(e.Value)); err != nil {
+				return err
+			}
+		}
+		valid := func(n int) bool { return got == n || got == 0 && n%10 == 0 }
+		if !valid(n) && !valid(n+1) {
+			return fmt.Errorf("account %s mailbox %s: the entry is %d, acknowledged %d", p.account, p.box, got, n)
+		}
+	}
+	return nil
+}
+
 // goOn appends to every mailbox: no UID may come a second time.
-func goOn(ctx context.Context, s *sqlstore.Store, wants map[place]*want) error {
+func (m *model) goOn(ctx context.Context, s store.Store) error {
 	greatest := make(map[place]store.UID)
-	for p := range wants {
+	for p := range m.messages {
 		box := place{account: p.account, box: p.box}
-		greatest[box] = max(greatest[box], p.uid)
+		if b := m.boxes[box]; b == nil || !b.dying {
+			greatest[box] = max(greatest[box], p.uid)
+		}
 	}
 	for p, last := range greatest {
 		a, err := s.Open(ctx, p.account)

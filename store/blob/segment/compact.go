@@ -188,6 +188,9 @@ func (rw *rewriter) run() error {
 		if !ok {
 			return rw.finish()
 		}
+		if st.damaged && rw.g.isAside(st) {
+			continue
+		}
 		if st.damaged {
 			return fmt.Errorf("%w at %d", blob.ErrCorrupt, st.off)
 		}

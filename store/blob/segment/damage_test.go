@@ -63,11 +63,11 @@ func TestDamagedLastSegment(t *testing.T) {
 		{"magic of the second", 208, "\x00\x00", []int{1}, 1, 0},
 		{"headers of two", 64, strings.Repeat("\x00", 150), []int{0, 1}, 1, 0},
 		{"body of the last", 352 + 60, "\x00", []int{2}, 1, 144},
-		{"header of the last: a torn end", 352 + 4, "\x01", []int{2}, 0, 144},
-		{"size of the last", 352 + 8, "\xff\xff", []int{2}, 0, 144},
+		{"header of the last: looks like a torn end", 352 + 4, "\x01", []int{2}, 1, 144},
+		{"size of the last", 352 + 8, "\xff\xff", []int{2}, 1, 144},
 		{"zeros behind the end", 496, strings.Repeat("\x00", 100), nil, 0, 100},
-		{"half a record behind the end", 496, "MSR1\x00\x00\x00\x00", nil, 0, 8},
-		{"a body that poses as a record", 496, "MSR1" + strings.Repeat("\x00", 36), nil, 0, 40},
+		{"half a record behind the end", 496, "MSR1\x00\x00\x00\x00", nil, 1, 8},
+		{"a body that poses as a record", 496, "MSR1" + strings.Repeat("\x00", 36), nil, 1, 40},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -9,7 +9,7 @@
 //	NNNNNNNNNN.GGGGGGGG.one    segment of a single body that is larger than MaxShared
 //	NNNNNNNNNN.GGGGGGGG.del    tombstones of that generation of that segment
 //	spool-N.tmp                what is not part of the store yet; removed by Open
-//	quarantine/FILE@OFFSET.bad octets that made no sense, copied before they were overwritten
+//	quarantine/FILE@OFFSET.bad octets that made no sense, copied before anything else is done
 //
 // A segment is a file header and records; a record is a header with the size,
 // the origin, the time and the CRC-32C of the body, and the body itself. The
@@ -41,6 +41,8 @@
 //     durable; Open takes the highest.
 //   - S6: after a failed sync nothing is acknowledged (blob.ErrPoisoned), for
 //     the kernel may have dropped what it could not write. Reading goes on.
+//     The next Open writes the tail of the last segment again, for it may read
+//     what the disk does not have.
 //   - S7: a slow writer holds a buffer or a file of its own, never something
 //     that another one waits for.
 //
@@ -48,7 +50,7 @@
 //
 //	power cut during         on disk                            Open
 //	writing a body           spool                              removes it
-//	appending a group        a torn end                         cuts it, and syncs
+//	appending a group        a torn end                         sets it aside unless it is zeros, cuts it, and syncs
 //	                         holes between whole records        sets them aside, keeps the whole ones
 //	after the sync           whole records, not acknowledged    keeps them; the collector decides
 //	finishing a single       spool, or a whole .one             removes it, or keeps it

@@ -135,7 +135,12 @@ func (w *walk) over(g *segment, visit func(*segment, step) bool) bool {
 			return true
 		}
 		if st.damaged {
-			w.damaged = append(w.damaged, st)
+			g.mu.RLock()
+			known := g.isAside(st)
+			g.mu.RUnlock()
+			if !known {
+				w.damaged = append(w.damaged, st)
+			}
 			continue
 		}
 		if _, gone := slices.BinarySearchFunc(dead, st.rec.origin, byOrigin); gone {
@@ -186,7 +191,8 @@ type VerifyReport struct {
 
 // Verify reads every living blob and compares its checksum. It changes
 // nothing: damaged octets stay where they are, and Open returns
-// blob.ErrCorrupt for them. The error is blob.ErrCorrupt when there is any
+// blob.ErrCorrupt for them. What was set aside before is not found again: it
+// is in Recovery and the quarantine. The error is blob.ErrCorrupt when there is any
 // damage, or the failures of the file system.
 func (s *Store) Verify(ctx context.Context) (VerifyReport, error) {
 	var rep VerifyReport

@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -38,7 +39,7 @@ func (s *Store) setAside(f io.ReaderAt, name string, off, size int64) error {
 	s.mu.Lock()
 	s.report.SetAside = append(s.report.SetAside, target)
 	s.mu.Unlock()
-	s.log.Error("segment store: set damaged octets aside", "file", target, "octets", size)
+	s.log.Warn("segment store: set octets aside", "file", target, "octets", size)
 	return nil
 }
 
@@ -56,10 +57,29 @@ func (s *Store) newBad(base string) (string, vfs.File, error) {
 	}
 }
 
-// isAside reports whether an earlier Open has set these octets aside.
-func (s *Store) isAside(name string, off, size int64) bool {
-	info, err := s.fs.Stat(filepath.Join(s.path(quarantineDir), fmt.Sprintf("%s@%d.bad", name, off)))
-	return err == nil && info.Size() == size
+// isAside reports whether a damaged range of g was set aside as it is. Only a
+// segment of generation 0 can have one, so its offset is its origin. The caller
+// has mu, or nobody else writes.
+func (g *segment) isAside(st step) bool {
+	t := g.tombLocked(st.off)
+	return st.damaged && g.generation == 0 && t != nil && t.setAside && t.size == st.len
+}
+
+// isZero reports whether a range of f holds nothing but zeros.
+func isZero(f io.ReaderAt, off, size int64) (bool, error) {
+	var zeros [4096]byte
+	buf := make([]byte, len(zeros))
+	for r := io.NewSectionReader(f, off, size); ; {
+		n, err := io.ReadFull(r, buf)
+		switch {
+		case !bytes.Equal(buf[:n], zeros[:n]):
+			return false, nil
+		case err == io.EOF || err == io.ErrUnexpectedEOF:
+			return true, nil
+		case err != nil:
+			return false, err
+		}
+	}
 }
 
 func copyRange(out vfs.File, in io.ReaderAt, off, size int64) error {

@@ -3,10 +3,12 @@ package segment
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
 
+	"github.com/mailstead/mailstead/internal/vfs"
 	"github.com/mailstead/mailstead/store/blob"
 )
 
@@ -187,24 +189,45 @@ func (s *Store) checkRecords(ctx context.Context, g *segment) error {
 		return err
 	}
 	g.end.Store(good)
-	return g.file.Sync()
+	return rewriteTail(g.file, good, buf)
+}
+
+// maxTail bounds what one sync may have left unsaved: a group and the record
+// that made it full.
+const maxTail = maxGroup + fileHeaderSize + recHeaderSize + 16<<20
+
+// rewriteTail makes durable what can be read. A sync alone does not: after one
+// that failed the kernel holds octets that it will not write any more, until
+// somebody writes them again. Where the process ended then and not the machine,
+// nothing but the last group can be so.
+func rewriteTail(f vfs.File, end int64, buf []byte) error {
+	for off := max(0, end-maxTail); off < end; {
+		n, err := f.ReadAt(buf[:min(int64(len(buf)), end-off)], off)
+		if n == 0 {
+			return fmt.Errorf("read the tail: %w", err)
+		}
+		if _, err := f.WriteAt(buf[:n], off); err != nil {
+			return err
+		}
+		off += int64(n)
+	}
+	return f.Sync()
 }
 
 // keepAside handles damage in front of a good record: it is copied to the
-// quarantine, and a record whose header is whole gets a tombstone, so that it
-// is never listed.
+// quarantine and gets a tombstone, so that it is never listed and not found
+// again.
 func (s *Store) keepAside(g *segment, bad []step) error {
 	var ts []tombstone
 	for _, st := range bad {
-		if st.damaged && s.isAside(g.name(), st.off, st.len) || !st.damaged && g.tombLocked(st.rec.origin) != nil {
+		if g.isAside(st) || !st.damaged && g.tombLocked(st.off) != nil {
 			continue // by an earlier Open, or dead anyway
 		}
+		s.log.Error("segment store: damage", "file", g.name(), "offset", st.off, "octets", st.len)
 		if err := s.setAside(g.file, g.name(), st.off, st.len); err != nil {
 			return err
 		}
-		if !st.damaged {
-			ts = append(ts, tombstone{origin: st.rec.origin, size: st.len, setAside: true})
-		}
+		ts = append(ts, tombstone{origin: st.off, size: st.len, setAside: true})
 	}
 	if len(ts) == 0 {
 		return nil
@@ -215,18 +238,25 @@ func (s *Store) keepAside(g *segment, bad []step) error {
 	return s.fs.SyncDir(s.dir)
 }
 
-// cutTail cuts what stands behind the last good record. A record that is
-// there in full length and does not match its checksum may be damage and no
-// torn write, so it is set aside first.
+// cutTail cuts what stands behind the last good record. It is torn as a rule,
+// and nobody was told of it; but the last record that was acknowledged, when it
+// is damaged, looks the same, so all but zeros is set aside first.
 func (s *Store) cutTail(g *segment, good, size int64, bad []step) error {
 	if good == size {
 		return nil
 	}
 	for _, st := range bad {
-		if !st.damaged {
-			if err := s.setAside(g.file, g.name(), st.off, st.len); err != nil {
+		if st.damaged {
+			zero, err := isZero(g.file, st.off, st.len)
+			if err != nil {
 				return err
 			}
+			if zero {
+				continue
+			}
+		}
+		if err := s.setAside(g.file, g.name(), st.off, st.len); err != nil {
+			return err
 		}
 	}
 	s.report.TornBytes += size - good

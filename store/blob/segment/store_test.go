@@ -25,8 +25,8 @@ var update = flag.Bool("update", false, "rewrite testdata")
 // testdata/trace.txt: a change there is a change of what is promised.
 func TestTrace(t *testing.T) {
 	var trace vfs.Trace
-	s := open(t, "/data", tiny(vfs.NewFault(newDisk(), trace.Hook)))
-	h := newHistory()
+	h, mem := newHistory(), newDisk()
+	s := open(t, "/data", tiny(vfs.NewFault(mem, h.hook(trace.Hook))))
 	step := func(name string, f func() error) {
 		t.Helper()
 		trace.Note("# " + name)
@@ -46,8 +46,35 @@ func TestTrace(t *testing.T) {
 		_, err := s.Compact(ctx)
 		return err
 	})
+	step("one, and a group of three behind one sync", func() error { return h.group(s, 3, 100) })
+	step("a body that was buffered in a file, for want of memory", func() error { return h.crowded(s, 300) })
+	step("one more", func() error { return h.commit(s, 300, -1) })
 	step("close", s.Close)
+	const last = "/data/0000000004.00000000.seg"
+	again := func() error { return openAndClose(vfs.NewFault(mem, trace.Hook)) }
+	step("open: nothing to repair", again)
+	patch(t, mem, last, 768, "MSR1 and the half of a record")
+	step("open: a torn end", again)
+	patch(t, mem, last, 64+40, "?")
+	step("open: a damaged body", again)
+	step("open: set aside before", again)
+	write(t, mem, "/data/spool-1.tmp", "")
+	write(t, mem, "/data/0000000004.00000009.del", "")
+	step("open: leftovers", again)
 	compareGolden(t, "testdata/trace.txt", trace.String())
+}
+
+// write makes a file behind the store's back.
+func write(t *testing.T, mem *vfs.Mem, name, octets string) {
+	t.Helper()
+	f, err := mem.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteAt([]byte(octets), 0); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func compareGolden(t *testing.T, name, got string) {

@@ -1,0 +1,311 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/mailstead/mailstead/queue"
+	"github.com/mailstead/mailstead/queue/sqlqueue"
+	"github.com/mailstead/mailstead/smtp"
+	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/sqlite"
+)
+
+// ctl runs a command and returns its exit code and what it wrote.
+func ctl(t *testing.T, in string, args ...string) (code int, out, errs string) {
+	t.Helper()
+	var o, e bytes.Buffer
+	code = run(t.Context(), args, streams{strings.NewReader(in), &o, &e})
+	return code, o.String(), e.String()
+}
+
+// ok runs a command with --json that has to succeed.
+func ok[T any](t *testing.T, args ...string) (v T) {
+	t.Helper()
+	code, out, errs := ctl(t, "secret\n", append([]string{"--json"}, args...)...)
+	if code != exitOK {
+		t.Fatalf("%v: exit %d\n%s%s", args, code, out, errs)
+	}
+	if err := json.Unmarshal([]byte(out), &v); err != nil {
+		t.Fatalf("%v: %v\n%s", args, err, out)
+	}
+	return v
+}
+
+// deliver puts messages into an account of a data directory.
+func deliver(t *testing.T, dir, name string, n int) {
+	t.Helper()
+	e, err := sqlite.Open(t.Context(), dir, sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	a, err := e.Store().Open(t.Context(), store.AccountID(name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	inbox, err := store.MailboxByName(t.Context(), a, store.Inbox)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		m := store.NewMessage{Mailbox: inbox.ID, Body: strings.NewReader(fmt.Sprintf("Subject: %d\r\n\r\n%d", i, i)), BodySize: -1}
+		if _, err := store.AppendMessage(t.Context(), e.Store(), a, "", m); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestBackupRestore: accounts, backup, verify, restore into another directory,
+// and a second run of each that copies nothing.
+func TestBackupRestore(t *testing.T) {
+	data, archive, other := filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "archive"), filepath.Join(t.TempDir(), "other")
+	ok[accountAnswer](t, "--data", data, "account", "add", "alice@example.org", "--messages", "100")
+	deliver(t, data, "alice@example.org", 10)
+	if dry := ok[backupResult](t, "--data", data, "--dry-run", "backup", archive); dry.Full != 1 {
+		t.Errorf("dry run: %+v", dry)
+	}
+	if _, err := os.Stat(archive); err == nil {
+		t.Error("the dry run made the archive")
+	}
+	first := ok[backupResult](t, "--data", data, "backup", archive)
+	if first.Full != 1 || first.Messages != 10 || first.Bodies != 10 {
+		t.Errorf("%+v", first)
+	}
+	if again := ok[backupResult](t, "--data", data, "backup", archive); again.Unchanged != 1 || again.Bodies != 0 || again.Messages != 0 {
+		t.Errorf("the second backup: %+v", again)
+	}
+	if v := ok[archiveResult](t, "--data", data, "verify", archive, "--compare"); v.Backups != 2 || v.Messages != 10 || v.Compared != 10 {
+		t.Errorf("verify: %+v", v)
+	}
+	if r := ok[restoreResult](t, "--data", other, "restore", archive); r.Accounts != 1 || r.Messages != 10 {
+		t.Errorf("restore: %+v", r)
+	}
+	if r := ok[restoreResult](t, "--data", other, "restore", archive); r.Already != 1 || r.Messages != 0 {
+		t.Errorf("the second restore: %+v", r)
+	}
+	if x := ok[dataResult](t, "--data", other, "verify"); x.Bodies != 10 {
+		t.Errorf("verify the data: %+v", x)
+	}
+	one := ok[restoreResult](t, "--data", other, "restore", archive, "--account=alice@example.org", "--mailbox=INBOX", "--uid=2:3,9", "--into=Back")
+	if one.Messages != 3 || one.Mailboxes != 1 {
+		t.Errorf("three messages: %+v", one)
+	}
+	q := ok[accountAnswer](t, "--data", other, "account", "quota", "alice@example.org", "--messages", "20")
+	if q.Messages != 13 || q.Quota.Messages != 20 {
+		t.Errorf("quota: %+v", q)
+	}
+	list := ok[struct{ Accounts []accountAnswer }](t, "--data", other, "account", "list")
+	if len(list.Accounts) != 1 || list.Accounts[0].Quota.Messages != 20 || list.Accounts[0].Mailboxes != 7 {
+		t.Errorf("%+v", list)
+	}
+	pruned := ok[backupResult](t, "--data", data, "backup", archive, "--keep", "1")
+	if len(pruned.Removed) != 2 {
+		t.Errorf("%+v", pruned)
+	}
+	backups := ok[struct{ Backups []backupInfo }](t, "backup", archive, "--list")
+	if len(backups.Backups) != 1 || backups.Backups[0].Messages != 10 {
+		t.Errorf("%+v", backups)
+	}
+}
+
+// TestQueue: jobs are listed, held, released and dropped.
+func TestQueue(t *testing.T) {
+	data := t.TempDir()
+	e, err := sqlite.Open(t.Context(), data, sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q, err := sqlqueue.New(t.Context(), e.DB(), sqlqueue.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, to := range []string{"x@a.example", "y@b.example", "z@b.example"} {
+		p, err := smtp.ParseForwardPath("<"+to+">", true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, err := e.Blobs().Create(t.Context(), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write([]byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		ref, err := w.Commit(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		job := queue.Job{ID: "j-" + to[:1], Message: "m", Destination: to[2:], Blob: ref, Size: 1, Recipients: []queue.Recipient{{Recipient: smtp.Recipient{ForwardPath: p}}}}
+		if err := q.Put(t.Context(), job); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if st := ok[statsAnswer](t, "--data", data, "queue", "stats"); st.Jobs != 3 || st.Destinations != 2 {
+		t.Errorf("%+v", st)
+	}
+	if x := ok[changed](t, "--data", data, "--dry-run", "queue", "hold", "--destination", "b.example"); x.Jobs != 2 || !x.DryRun {
+		t.Errorf("%+v", x)
+	}
+	if x := ok[changed](t, "--data", data, "queue", "hold", "--destination", "b.example"); x.Jobs != 2 {
+		t.Errorf("%+v", x)
+	}
+	if l := ok[struct{ Jobs []jobAnswer }](t, "--data", data, "queue", "list", "--held"); len(l.Jobs) != 2 || l.Jobs[0].Hold == "" {
+		t.Errorf("%+v", l)
+	}
+	if j := ok[jobAnswer](t, "--data", data, "queue", "show", "j-x"); j.Destination != "a.example" || len(j.Recipients) != 1 {
+		t.Errorf("%+v", j)
+	}
+	if x := ok[changed](t, "--data", data, "queue", "release", "--all"); x.Jobs == 0 {
+		t.Errorf("%+v", x)
+	}
+	if x := ok[changed](t, "--data", data, "queue", "retry", "j-x"); x.Jobs != 1 {
+		t.Errorf("%+v", x)
+	}
+	if x := ok[changed](t, "--data", data, "queue", "drop", "j-x", "j-y"); x.Jobs != 2 {
+		t.Errorf("%+v", x)
+	}
+	if st := ok[statsAnswer](t, "--data", data, "queue", "stats"); st.Jobs != 1 {
+		t.Errorf("%+v", st)
+	}
+}
+
+// TestBadUse: exit 2, and words that help.
+func TestBadUse(t *testing.T) {
+	dir := t.TempDir()
+	for _, x := range []struct {
+		args string
+		word string
+	}{
+		{"", "expected one of"},
+		{"frobnicate", "unexpected argument"},
+		{"backup", "expected"},
+		{"--data " + dir + " backup " + dir + "/a", "no store"},
+		{"--data " + dir + " verify", "no store"},
+		{"--data " + dir + " queue list", "no store"},
+		{"--data " + dir + " queue drop", "--all"},
+		{"--data " + dir + " account passwd x@y", "no password"},
+		{"import mbox x", "not built yet"},
+		{"export eml", "not built yet"},
+		{"migrate a b", "not built yet"},
+		{"dkim genkey", "not built yet"},
+		{"send", "not built yet"},
+		{"--data " + dir + " backup a --mailbox INBOX", "--account"},
+		{"--data " + dir + " restore a --account a --mailbox b --uid 0", "UIDs"},
+		{"--data " + dir + " account add nobody", "no address"},
+		{"--data @" + dir + "/none backup x", "no such file"},
+	} {
+		code, out, errs := ctl(t, "", strings.Fields(x.args)...)
+		if code != exitUse || !strings.Contains(errs+out, x.word) {
+			t.Errorf("%s: exit %d, %s%s", x.args, code, out, errs)
+		}
+	}
+	if code, out, _ := ctl(t, "", "-h"); code != exitOK || !strings.Contains(out, "restore") {
+		t.Errorf("-h: exit %d, %s", code, out)
+	}
+}
+
+// TestDamagedArchive: exit 1, with the object in the text and in the JSON.
+func TestDamagedArchive(t *testing.T) {
+	data, archive := filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "archive")
+	ok[accountAnswer](t, "--data", data, "account", "add", "alice@example.org")
+	deliver(t, data, "alice@example.org", 3)
+	ok[backupResult](t, "--data", data, "backup", archive)
+	packs, err := filepath.Glob(filepath.Join(archive, "packs", "*", "*"))
+	if err != nil || len(packs) != 1 {
+		t.Fatal(packs, err)
+	}
+	b, err := os.ReadFile(packs[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[30] ^= 1
+	if err := os.WriteFile(packs[0], b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, out, _ := ctl(t, "", "--json", "verify", archive)
+	if code != exitFault || !strings.Contains(out, ".pack") {
+		t.Errorf("exit %d, %s", code, out)
+	}
+	if code, _, errs := ctl(t, "", "--data", filepath.Join(t.TempDir(), "x"), "restore", archive); code != exitFault || !strings.Contains(errs, "damaged") {
+		t.Errorf("restore: exit %d, %s", code, errs)
+	}
+	code, out, errs := ctl(t, "", "--data", filepath.Join(t.TempDir(), "x"), "restore", archive, "--partial")
+	if code != exitFault || !strings.Contains(out, "2 messages") || !strings.Contains(errs, "message 1") {
+		t.Errorf("partial: exit %d, %s%s", code, out, errs)
+	}
+}
+
+// TestStopped: a command whose context ends exits with 130.
+func TestStopped(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	ok[accountAnswer](t, "--data", data, "account", "add", "alice@example.org")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var out, errs bytes.Buffer
+	code := run(ctx, []string{"--data", data, "backup", filepath.Join(t.TempDir(), "a")}, streams{strings.NewReader(""), &out, &errs})
+	if code != exitStop || !strings.Contains(errs.String(), "stopped") {
+		t.Errorf("exit %d, %s", code, &errs)
+	}
+}
+
+// TestOwned: where a server owns the data, it is asked, and where it cannot
+// be, the text says who it is.
+func TestOwned(t *testing.T) {
+	data := t.TempDir()
+	e, err := sqlite.Open(t.Context(), data, sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	code, _, errs := ctl(t, "", "--data", data, "account", "list")
+	if code != exitFault || !strings.Contains(errs, fmt.Sprint(os.Getpid())) || !strings.Contains(errs, "stop it first") {
+		t.Errorf("exit %d, %s", code, errs)
+	}
+	l, err := net.Listen("unix", filepath.Join(data, "control.sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/accounts", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintln(w, `{"accounts":[{"name":"alice@example.org","state":"active","messages":3}]}`)
+	})
+	mux.HandleFunc("POST /v1/backup", func(w http.ResponseWriter, r *http.Request) {
+		var in backupRequest
+		if json.NewDecoder(r.Body).Decode(&in) != nil || !filepath.IsAbs(in.Archive) || !in.Full {
+			t.Errorf("asked for %+v", in)
+		}
+		fmt.Fprint(w, `{"progress":{"Done":0,"Total":1}}`+"\n"+`{"item":{"text":"one is missing"}}`+"\n"+`{"result":{"backup":"b","full":1,"missing":1}}`+"\n")
+	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusNotFound)
+		fmt.Fprintln(w, `{"error":{"code":"not_found","message":"there is no such request"}}`)
+	})
+	srv := &http.Server{Handler: mux}
+	go func() { _ = srv.Serve(l) }()
+	defer srv.Close()
+	if list := ok[struct{ Accounts []accountAnswer }](t, "--data", data, "account", "list"); len(list.Accounts) != 1 || list.Accounts[0].Messages != 3 {
+		t.Errorf("%+v", list)
+	}
+	code, out, errs := ctl(t, "", "--data", data, "backup", "x", "--full")
+	if code != exitFault || !strings.Contains(out, "backup b: 1 accounts in full") || !strings.Contains(errs, "one is missing") {
+		t.Errorf("exit %d, %s%s", code, out, errs)
+	}
+	if code, _, errs := ctl(t, "", "--data", data, "verify"); code != exitFault || !strings.Contains(errs, "no such request") {
+		t.Errorf("exit %d, %s", code, errs)
+	}
+	if code, _, errs := ctl(t, "", "--data", data, "verify", "x", "--compare"); code != exitFault || !strings.Contains(errs, "stop it first") {
+		t.Errorf("exit %d, %s", code, errs)
+	}
+}

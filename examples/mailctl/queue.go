@@ -1,0 +1,302 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/mailstead/mailstead/queue"
+	"github.com/mailstead/mailstead/queue/sqlqueue"
+	"github.com/mailstead/mailstead/store/sqlite"
+)
+
+type queueCmd struct {
+	List    queueListCmd    `cmd:"" help:"List jobs."`
+	Show    queueShowCmd    `cmd:"" help:"Show one job."`
+	Hold    queueHoldCmd    `cmd:"" help:"Hold jobs: they are not tried until they are released."`
+	Release queueReleaseCmd `cmd:"" help:"Release held jobs."`
+	Retry   queueRetryCmd   `cmd:"" help:"Try jobs now."`
+	Drop    queueDropCmd    `cmd:"" help:"Forget jobs. Nobody is told."`
+	Stats   queueStatsCmd   `cmd:"" help:"Count jobs."`
+}
+
+// filter selects jobs.
+type filter struct {
+	IDs         []string `arg:"" optional:"" name:"id" help:"Ids of jobs."`
+	Message     string   `help:"Id of the message." placeholder:"ID"`
+	Destination string   `help:"Next hop." placeholder:"NAME"`
+	Sender      string   `help:"Reverse-path." placeholder:"ADDRESS"`
+	Recipient   string   `help:"A recipient." placeholder:"ADDRESS"`
+	Identity    string   `help:"Who submitted it." placeholder:"NAME"`
+	Held        *bool    `help:"Only held jobs (--held=false: only others)."`
+}
+
+func (f *filter) queue() queue.Filter {
+	return queue.Filter{
+		IDs: f.IDs, Message: f.Message, Destination: f.Destination, Sender: f.Sender, Recipient: f.Recipient, Identity: f.Identity, Held: f.Held,
+	}
+}
+
+// any reports whether something in particular is selected.
+func (f *filter) any() bool {
+	return len(f.IDs) > 0 || f.Held != nil || f.Message+f.Destination+f.Sender+f.Recipient+f.Identity != ""
+}
+
+// jobAnswer is one job.
+type jobAnswer struct {
+	ID          string     `json:"id"`
+	Message     string     `json:"message"`
+	Destination string     `json:"destination"`
+	Sender      string     `json:"sender"` // "" = the null sender
+	Recipients  []string   `json:"recipients"`
+	Identity    string     `json:"identity,omitempty"`
+	Client      string     `json:"client,omitempty"`
+	Size        int64      `json:"size"`
+	Created     time.Time  `json:"created"`
+	Due         time.Time  `json:"due"`
+	Expires     *time.Time `json:"expires,omitempty"`
+	Attempts    int        `json:"attempts"`
+	Priority    int        `json:"priority"`
+	Hold        string     `json:"hold,omitempty"`
+	Last        string     `json:"last,omitempty"`
+}
+
+func (j *jobAnswer) line() string {
+	s := fmt.Sprintf("%s  %s  <%s>  to %s  %s  attempts %d", j.ID, size(j.Size), j.Sender, strings.Join(j.Recipients, ", "), j.Destination, j.Attempts)
+	if j.Hold != "" {
+		return s + "  held: " + j.Hold
+	}
+	s += "  due " + j.Due.Local().Format(time.DateTime)
+	if j.Last != "" {
+		s += "  last: " + j.Last
+	}
+	return s
+}
+
+func jobOf(j *queue.Job) jobAnswer {
+	a := jobAnswer{
+		ID: j.ID, Message: j.Message, Destination: j.Destination, Sender: j.ReversePath.String(), Identity: j.Identity, Client: j.Peer.Addr,
+		Size: j.Size + int64(len(j.Prefix)), Created: j.Created.UTC(), Due: j.Due.UTC(), Attempts: j.Attempts, Priority: j.Priority,
+		Hold: j.Hold, Last: j.Last, Recipients: []string{},
+	}
+	if !j.Expires.IsZero() {
+		t := j.Expires.UTC()
+		a.Expires = &t
+	}
+	for i := range j.Recipients {
+		a.Recipients = append(a.Recipients, j.Recipients[i].ForwardPath.String())
+	}
+	return a
+}
+
+// withQueue runs f on the queue of the data directory or, when a server owns
+// it, remote.
+func (a *app) withQueue(f func(*sqlqueue.Storage) error, remote func(*server) error) error {
+	return a.withStore(false, func(e *sqlite.Engine) error {
+		s, err := sqlqueue.New(a.ctx, e.DB(), sqlqueue.Options{Logger: a.log})
+		if err != nil {
+			return err
+		}
+		return f(s)
+	}, remote)
+}
+
+// jobs reads what f selects, page by page from a server.
+func (a *app) jobs(f *filter) (list []jobAnswer, err error) {
+	list = []jobAnswer{}
+	err = a.withQueue(func(s *sqlqueue.Storage) error {
+		for j, err := range s.List(a.ctx, f.queue()) {
+			if err != nil {
+				return err
+			}
+			list = append(list, jobOf(j))
+		}
+		return nil
+	}, func(s *server) error {
+		if len(f.IDs) == 0 {
+			return f.pages(a.ctx, s, &list)
+		}
+		for _, id := range f.IDs {
+			var j jobAnswer
+			if err := s.Do(a.ctx, http.MethodGet, "/v1/queue/jobs/"+url.PathEscape(id), nil, &j); err != nil {
+				return err
+			}
+			list = append(list, j)
+		}
+		return nil
+	})
+	return list, err
+}
+
+func (f *filter) pages(ctx context.Context, s *server, list *[]jobAnswer) error {
+	q := url.Values{}
+	for name, value := range map[string]string{
+		"message": f.Message, "destination": f.Destination, "sender": f.Sender, "recipient": f.Recipient, "identity": f.Identity,
+	} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	if f.Held != nil {
+		q.Set("held", fmt.Sprint(*f.Held))
+	}
+	for {
+		var page struct {
+			Jobs []jobAnswer
+			Next string
+		}
+		if err := s.Do(ctx, http.MethodGet, "/v1/queue/jobs?"+q.Encode(), nil, &page); err != nil {
+			return err
+		}
+		*list = append(*list, page.Jobs...)
+		if page.Next == "" {
+			return nil
+		}
+		q.Set("after", page.Next)
+	}
+}
+
+type queueListCmd struct{ filter }
+
+// Run lists jobs.
+func (c *queueListCmd) Run(a *app) error {
+	list, err := a.jobs(&c.filter)
+	if err != nil {
+		return err
+	}
+	var lines []string
+	for i := range list {
+		lines = append(lines, list[i].line())
+	}
+	return a.result(struct {
+		Jobs []jobAnswer `json:"jobs"`
+	}{list}, lines...)
+}
+
+type queueShowCmd struct {
+	ID string `arg:"" name:"id" help:"Id of the job."`
+}
+
+// Run shows a job.
+func (c *queueShowCmd) Run(a *app) error {
+	list, err := a.jobs(&filter{IDs: []string{c.ID}})
+	if err != nil {
+		return err
+	}
+	if len(list) == 0 {
+		return fmt.Errorf("there is no job %s", c.ID)
+	}
+	j := &list[0]
+	return a.result(j, j.line(), fmt.Sprintf("message %s, accepted %s from %s %s", j.Message, j.Created.Local().Format(time.DateTime), j.Client, j.Identity))
+}
+
+// changed is the answer of what changes jobs.
+type changed struct {
+	Jobs   int  `json:"jobs"`
+	DryRun bool `json:"dry_run,omitempty"`
+}
+
+// selection is a filter for what changes jobs: all of them must be said.
+type selection struct {
+	filter
+	All bool `help:"All jobs."`
+}
+
+// edit changes the jobs, here with e, or by a request to the server.
+func (a *app) edit(s *selection, path, reason string, e queue.Edit) error {
+	if s.any() == s.All {
+		return &useError{"say which jobs, or --all"}
+	}
+	var x changed
+	var err error
+	if a.dryRun {
+		var list []jobAnswer
+		list, err = a.jobs(&s.filter)
+		x = changed{len(list), true}
+	} else {
+		err = a.withQueue(func(q *sqlqueue.Storage) (err error) {
+			x.Jobs, err = q.Edit(a.ctx, s.queue(), e)
+			return err
+		}, func(srv *server) error {
+			in := map[string]any{"all": s.All, "ids": s.IDs, "message": s.Message, "destination": s.Destination, "sender": s.Sender,
+				"recipient": s.Recipient, "identity": s.Identity, "held": s.Held, "reason": reason}
+			return srv.Do(a.ctx, http.MethodPost, path, in, &x)
+		})
+	}
+	if err != nil {
+		return err
+	}
+	return a.result(x, fmt.Sprintf("%d jobs", x.Jobs))
+}
+
+type queueHoldCmd struct {
+	selection
+	Reason string `help:"Kept with the jobs." default:"held by the operator"`
+}
+
+// Run holds jobs.
+func (c *queueHoldCmd) Run(a *app) error {
+	if c.Reason == "" {
+		return errors.New("--reason is empty")
+	}
+	return a.edit(&c.selection, "/v1/queue/hold", c.Reason, queue.Edit{Hold: &c.Reason})
+}
+
+type queueReleaseCmd struct{ selection }
+
+// Run releases jobs.
+func (c *queueReleaseCmd) Run(a *app) error {
+	return a.edit(&c.selection, "/v1/queue/release", "", queue.Edit{Hold: new(string)})
+}
+
+type queueRetryCmd struct{ selection }
+
+// Run makes jobs due now.
+func (c *queueRetryCmd) Run(a *app) error {
+	now := time.Now()
+	return a.edit(&c.selection, "/v1/queue/retry", "", queue.Edit{Due: &now})
+}
+
+type queueDropCmd struct{ selection }
+
+// Run forgets jobs.
+func (c *queueDropCmd) Run(a *app) error {
+	return a.edit(&c.selection, "/v1/queue/drop", "", queue.Edit{Drop: true})
+}
+
+type queueStatsCmd struct{}
+
+// statsAnswer counts jobs.
+type statsAnswer struct {
+	Jobs         int64      `json:"jobs"`
+	Held         int64      `json:"held"`
+	Leased       int64      `json:"leased"`
+	Destinations int64      `json:"destinations"`
+	Oldest       *time.Time `json:"oldest,omitempty"`
+}
+
+// Run counts jobs.
+func (queueStatsCmd) Run(a *app) error {
+	var x statsAnswer
+	err := a.withQueue(func(s *sqlqueue.Storage) error {
+		st, err := s.Stats(a.ctx)
+		x = statsAnswer{Jobs: st.Jobs, Held: st.Held, Leased: st.Leased, Destinations: st.Destinations}
+		if !st.Oldest.IsZero() {
+			t := st.Oldest.UTC()
+			x.Oldest = &t
+		}
+		return err
+	}, func(s *server) error { return s.Do(a.ctx, http.MethodGet, "/v1/queue/stats", nil, &x) })
+	if err != nil {
+		return err
+	}
+	line := fmt.Sprintf("%d jobs to %d destinations, %d held, %d under way", x.Jobs, x.Destinations, x.Held, x.Leased)
+	if x.Oldest != nil {
+		line += ", the oldest of " + x.Oldest.Local().Format(time.DateTime)
+	}
+	return a.result(x, line)
+}
