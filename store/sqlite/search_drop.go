@@ -53,7 +53,7 @@ func (x *searchIndex) dropBox(ctx context.Context, num int64) error {
 // dropOrphans forgets the documents of an account that have no place any more.
 func (x *searchIndex) dropOrphans(ctx context.Context, account int64) error {
 	for {
-		list, err := x.numbers(ctx, `SELECT doc FROM orphan WHERE doc BETWEEN ? AND ? LIMIT ?`,
+		list, err := x.numbers(ctx, `SELECT doc FROM orphan WHERE doc BETWEEN ? AND ? LIMIT CAST(? AS INTEGER)`,
 			account<<docShift, (account+1)<<docShift-1, dropRows)
 		if err != nil || len(list) == 0 {
 			return err
