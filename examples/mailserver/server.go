@@ -17,6 +17,7 @@ import (
 	"github.com/mailstead/mailstead/smtp/smtpserver"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/backup"
+	"github.com/mailstead/mailstead/store/quotawatch"
 	"github.com/mailstead/mailstead/store/view"
 )
 
@@ -63,6 +64,7 @@ func newServer(ctx context.Context, o *options, log *slog.Logger) (_ *server, er
 	if s.engine, err = o.kind().open(ctx, o, log); err != nil {
 		return nil, err
 	}
+	s.engine.store = quotawatch.New(s.engine.store, quotawatch.Options{Logger: log})
 	if s.cert, err = newCertificate(o, log); err != nil {
 		return nil, fmt.Errorf("certificate: %w", err)
 	}

@@ -53,7 +53,7 @@ func TestStoreWithSearch(t *testing.T) {
 				t.Fatal(err)
 			}
 		},
-		Has: storetest.Everything | storetest.Metas | storetest.Retains | storetest.Snapshots | storetest.Locks | storetest.Searches,
+		Has: storetest.Everything | storetest.Metas | storetest.Retains | storetest.Snapshots | storetest.Locks | storetest.Keys | storetest.Searches,
 	})
 }
 

@@ -48,6 +48,6 @@ func TestStore(t *testing.T) {
 			}
 		},
 		Faults: func(t *testing.T, s store.Store, f storetest.Fault) { s.(*opened).disk.fault(t, f) },
-		Has:    storetest.Everything | storetest.Metas | storetest.Retains | storetest.Snapshots | storetest.Locks,
+		Has:    storetest.Everything | storetest.Metas | storetest.Retains | storetest.Snapshots | storetest.Locks | storetest.Keys,
 	})
 }

@@ -31,8 +31,9 @@ func TestWorker(t *testing.T) {
 		t.Skip("runs for seconds")
 	}
 	does := map[string]string{
-		"sqlite": "append copy compacted deleted deleting entry expunge flagged gone mailbox move refused renamed renaming",
-		"queue":  "queued",
+		"sqlite":  "append copy compacted deleted deleting entry expunge flagged gone mailbox move refused renamed renaming",
+		"maildir": "append copy deleted deleting entry expunge flagged gone mailbox move refused renamed renaming",
+		"queue":   "queued",
 	}
 	for name := range engines {
 		t.Run(name, func(t *testing.T) {

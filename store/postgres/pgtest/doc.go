@@ -16,8 +16,8 @@
 //
 // The server's programs are those of /usr/lib/postgresql/*/bin or of PATH. A
 // test without them is skipped with a line that names PostgreSQL, and fails
-// where MAILSTEAD_PEERS=required is set. PostgreSQL refuses to run as root;
-// then it runs as the user postgres, or nobody. The server listens on loopback
-// and on a socket in its directory, and trusts everyone there. It ends with the
-// test process, however that ends.
+// where MAILSTEAD_PEERS=required is set; with MAILSTEAD_PEERS=none none is used.
+// PostgreSQL refuses to run as root; then it runs as the user postgres, or
+// nobody. The server listens on loopback and on a socket in its directory, and
+// trusts everyone there. It ends with the test process, however that ends.
 package pgtest
