@@ -174,7 +174,9 @@ type PutAccount struct {
 
 	// State, nil = unchanged. Leaving AccountImporting moves the ModSeq
 	// counter and every mailbox's UIDNext 2^20 ahead, so that numbers given
-	// out after the copy was made do not come again.
+	// out after the copy was made do not come again, and sets the purge mark to
+	// the counter: what a reader saw under an earlier ModSeq may be in no log,
+	// so its next Since is ErrResync (I8).
 	State *AccountState
 }
 

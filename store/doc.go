@@ -65,7 +65,8 @@
 //
 //   - I8: the log is complete: the state at M and what is reported since M
 //     give the state now, for every M that is not below the purge mark, and
-//     below it the answer is ErrResync, never a gap.
+//     below it the answer is ErrResync, never a gap. The mark never goes back;
+//     where an import ends it is moved up to the account's ModSeq.
 //
 //   - I9: a Once key is applied at most once an account, for 30 days, across
 //     crashes; each later Change with it returns the first Result.

@@ -47,25 +47,25 @@ type entryKey struct {
 	key string
 }
 
-func (a *account) look(ctx context.Context) (*state, error) {
+func (a *account) look(ctx context.Context, since store.ModSeq) (*state, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	a.s.mu.Lock()
 	defer a.s.mu.Unlock()
-	return a.lookLocked()
+	return a.lookLocked(since)
 }
 
-func (a *account) lookLocked() (*state, error) {
+func (a *account) lookLocked(since store.ModSeq) (*state, error) {
 	st := a.s.accounts[a.id]
-	if err := a.s.openLocked(); err != nil || st != nil {
-		return st, err
+	if err := a.s.openLocked(); err != nil || st == nil {
+		return nil, cmp.Or(err, store.ErrNoAccount)
 	}
-	return nil, store.ErrNoAccount
+	return st, st.Since(since) // I8
 }
 
 func (a *account) Mailboxes(ctx context.Context, since store.ModSeq) ([]store.Mailbox, store.ModSeq, error) {
-	st, err := a.look(ctx)
+	st, err := a.look(ctx, since)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -82,7 +82,7 @@ func (st *state) there(id store.MailboxID) error {
 
 func (a *account) Messages(ctx context.Context, id store.MailboxID, q store.Query) iter.Seq2[*store.Message, error] {
 	return rows.Each(ctx, func() (list []*store.Message, err error) {
-		st, err := a.look(ctx)
+		st, err := a.look(ctx, q.Since)
 		if err == nil {
 			err = st.there(id)
 		}
@@ -101,7 +101,7 @@ func (a *account) Messages(ctx context.Context, id store.MailboxID, q store.Quer
 }
 
 func (a *account) Content(ctx context.Context, id store.MailboxID, uid store.UID) (store.Content, error) {
-	st, err := a.look(ctx)
+	st, err := a.look(ctx, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +121,7 @@ func (a *account) Content(ctx context.Context, id store.MailboxID, uid store.UID
 
 func (a *account) Entries(ctx context.Context, q store.EntryQuery) iter.Seq2[store.Entry, error] {
 	return rows.Each(ctx, func() (list []store.Entry, err error) {
-		st, err := a.look(ctx)
+		st, err := a.look(ctx, q.Since)
 		if err == nil && !q.All && !q.Mailbox.IsZero() {
 			err = st.there(q.Mailbox)
 		}
@@ -137,7 +137,7 @@ func (a *account) Entries(ctx context.Context, q store.EntryQuery) iter.Seq2[sto
 func (a *account) Wait(ctx context.Context, after store.ModSeq) (store.ModSeq, error) {
 	for {
 		a.s.mu.Lock()
-		st, err := a.lookLocked()
+		st, err := a.lookLocked(0)
 		changed := a.s.changed
 		a.s.mu.Unlock()
 		if err = cmp.Or(err, ctx.Err()); err != nil {
@@ -154,7 +154,7 @@ func (a *account) Wait(ctx context.Context, after store.ModSeq) (store.ModSeq, e
 }
 
 func (a *account) Usage(ctx context.Context) (store.Usage, error) {
-	st, err := a.look(ctx)
+	st, err := a.look(ctx, 0)
 	if err != nil {
 		return store.Usage{}, err
 	}

@@ -15,7 +15,7 @@ func (a *account) Apply(ctx context.Context, c store.Change) (store.Result, erro
 	if err := c.Check(); err != nil { // the faults that all backends refuse alike
 		return store.Result{}, err
 	}
-	st, err := a.look(ctx)
+	st, err := a.look(ctx, 0)
 	if err != nil {
 		return store.Result{}, err
 	}
@@ -26,7 +26,7 @@ func (a *account) Apply(ctx context.Context, c store.Change) (store.Result, erro
 	}
 	a.s.mu.Lock()
 	defer a.s.mu.Unlock()
-	if st, err = a.lookLocked(); err != nil {
+	if st, err = a.lookLocked(0); err != nil {
 		return store.Result{}, err
 	}
 	return a.s.commitLocked(st, c)

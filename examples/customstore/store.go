@@ -37,7 +37,7 @@ func (s *mapStore) Blobs() blob.Blobs { return s.blobs }
 
 func (s *mapStore) Open(ctx context.Context, id store.AccountID) (store.Account, error) {
 	a := &account{s, id}
-	_, err := a.look(ctx)
+	_, err := a.look(ctx, 0)
 	return a, err
 }
 

@@ -281,10 +281,10 @@ func (t *take) count() {
 	}
 }
 
-// tombstones adds to a full log those that the account still has, so that who
-// synchronizes after a restore hears of what went before.
+// tombstones adds to a full log those that the account still has: their UIDs
+// and ids are taken after a restore, too.
 func (t *take) tombstones(ctx context.Context, w *logWriter) error {
-	since, err := t.purged(ctx)
+	since, err := purgeMark(ctx, t.acct, t.meta.ModSeq)
 	if err != nil {
 		return err
 	}
@@ -323,16 +323,17 @@ func (t *take) tombstones(ctx context.Context, w *logWriter) error {
 	return err
 }
 
-// purged is the lowest ModSeq since which the account knows its changes.
-func (t *take) purged(ctx context.Context) (store.ModSeq, error) {
+// purgeMark is the lowest ModSeq since which the account knows its changes, at
+// most now, its ModSeq.
+func purgeMark(ctx context.Context, a store.Account, now store.ModSeq) (store.ModSeq, error) {
 	knows := func(since store.ModSeq) (bool, error) {
-		_, _, err := t.acct.Mailboxes(ctx, since)
+		_, _, err := a.Mailboxes(ctx, since)
 		if errors.Is(err, store.ErrResync) {
 			return false, nil
 		}
 		return true, err
 	}
-	low, high := store.ModSeq(1), t.meta.ModSeq
+	low, high := store.ModSeq(1), now
 	ok, err := knows(low)
 	if ok || err != nil {
 		return low, err

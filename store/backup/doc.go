@@ -38,7 +38,7 @@
 // in a mailbox that was deleted meanwhile, only what opens without a key.
 //
 // An account is taken in full the first time, when its chain is long
-// ([BackupOptions]), after store.ErrResync, when it is another account of the
+// ([BackupOptions]), after store.ErrResync (so after each restore), when it is another account of the
 // same id, when its counters moved 2^20 ahead (an import), while it is being
 // imported, and after a backup that missed a body or whose log is damaged.
 //

@@ -74,7 +74,8 @@ type RestoreReport struct {
 // An account that is not there, or holds no message, becomes what it was:
 // mailboxes keep their ids (INBOX alone has the new account's), UIDVALIDITY,
 // roles and subscriptions, messages their UIDs, ModSeqs, flags, dates and ids.
-// Its counters then are 2^20 ahead, see store.PutAccount. Until it is whole it
+// Its counters then are 2^20 ahead, and who knows it from before gets
+// store.ErrResync, see store.PutAccount. Until it is whole it
 // is in state AccountImporting and takes no mail. ErrNotEmpty: there are
 // messages, and neither Append nor Into was asked for.
 //

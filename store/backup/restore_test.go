@@ -79,49 +79,52 @@ func ahead(t testing.TB, a *backup.Archive, id string, acct store.Account) {
 	}
 }
 
-// TestRestoreTombstones: who synchronizes from before the backup hears of what
-// was expunged and deleted, also before a full one.
-func TestRestoreTombstones(t *testing.T) {
+// TestRestoreResync: who synchronized before the loss, whether the backup has
+// that or not, begins anew, since what was done after the backup is in no log;
+// from the restore on the log is whole.
+func TestRestoreResync(t *testing.T) {
 	s, a := newStore(t), newArchive(t)
 	u := newUser(t, s, "alice", 1)
-	work := store.NewMailboxID()
-	u.apply(store.PutMailbox{ID: work, Create: true, Name: "Work"})
-	uids := store.UIDs(u.put(u.inbox, "one"), u.put(u.inbox, "two"))
-	_, since, _ := u.a.Mailboxes(t.Context(), 0)
-	u.apply(store.Expunge{Mailbox: u.inbox, UIDs: store.UIDs(uids.Min())})
-	for i := range 50 { // ModSeqs that no message has
-		yes := i%2 == 0
-		u.apply(store.PutMailbox{ID: work, Subscribed: &yes})
-	}
+	u.put(u.inbox, "one")
+	_, early, _ := u.a.Mailboxes(t.Context(), 0)
+	u.apply(store.Expunge{Mailbox: u.inbox, UIDs: store.UIDs(1)})
+	u.put(u.inbox, "two")
+	must(a.Backup(t.Context(), s, backup.BackupOptions{}))(t)
+	u.put(u.inbox, "not in the backup")
 	_, late, _ := u.a.Mailboxes(t.Context(), 0)
-	u.apply(store.PutMailbox{ID: work, Delete: true})
-	must(a.Backup(t.Context(), s, backup.BackupOptions{Full: true}))(t)
 	to := newStore(t)
 	must(a.Restore(t.Context(), to, backup.RestoreOptions{}))(t)
 	acct := must(to.Open(t.Context(), "alice"))(t)
-	list, _, err := acct.Mailboxes(t.Context(), since)
+	for _, since := range []store.ModSeq{early, late} {
+		if _, _, err := acct.Mailboxes(t.Context(), since); !errors.Is(err, store.ErrResync) {
+			t.Errorf("mailboxes since %d: %v, want ErrResync", since, err)
+		}
+	}
+	_, now, err := acct.Mailboxes(t.Context(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	later, _, err := acct.Mailboxes(t.Context(), late)
-	if err != nil {
-		t.Fatal(err)
+	if list, _, err := acct.Mailboxes(t.Context(), now); err != nil || len(list) > 0 {
+		t.Errorf("since the restore: %v, %v", list, err)
 	}
-	deleted := slices.ContainsFunc(later, func(m store.Mailbox) bool { return m.Gone && m.ID == work })
-	var gone store.UIDSet
-	for _, m := range list {
-		if m.Name != store.Inbox {
-			continue
-		}
-		for m := range acct.Messages(t.Context(), m.ID, store.Query{Since: since}) {
-			if m.Gone {
-				gone.Add(m.UID)
-			}
-		}
+	r := must(a.Backup(t.Context(), to, backup.BackupOptions{}))(t)
+	if r.Full != 1 || r.Incremental > 0 {
+		t.Errorf("the next backup: %+v", r)
 	}
-	if gone.String() != store.UIDs(uids.Min()).String() || !deleted {
-		t.Errorf("expunged %v, mailbox deleted %v", gone, deleted)
-	}
+}
+
+// TestRestoreOverRestored: an account that was restored and emptied, so that its
+// purge mark lies high, takes another restore.
+func TestRestoreOverRestored(t *testing.T) {
+	s, a := newStore(t), newArchive(t)
+	u := newUser(t, s, "alice", 1)
+	first := must(a.Backup(t.Context(), s, backup.BackupOptions{}))(t).Manifest.ID
+	u.put(u.inbox, "one")
+	must(a.Backup(t.Context(), s, backup.BackupOptions{}))(t)
+	to := newStore(t)
+	must(a.Restore(t.Context(), to, backup.RestoreOptions{Backup: first}))(t)
+	must(a.Restore(t.Context(), to, backup.RestoreOptions{}))(t)
+	same(t, "restored", facts(t, must(to.Open(t.Context(), "alice"))(t)), facts(t, u.a))
 }
 
 // TestRestoreState: limits, state and holds come back.
@@ -215,7 +218,7 @@ func TestRestoreIntoEmptyAccount(t *testing.T) {
 	fresh := newUser(t, to, "alice", 2)
 	fresh.apply(store.PutMailbox{ID: store.NewMailboxID(), Create: true, Name: "Sent"})
 	must(a.Restore(t.Context(), to, backup.RestoreOptions{}))(t)
-	same(t, "restored", live(facts(t, fresh.a)), live(facts(t, u.a)))
+	same(t, "restored", facts(t, fresh.a), facts(t, u.a))
 }
 
 // TestPrune: what stays can be restored, what goes takes no space.

@@ -27,6 +27,7 @@ type importer struct {
 	id    store.AccountID
 	acct  store.Account
 	inbox store.MailboxID // of acct
+	since store.ModSeq    // acct knows its tombstones from here on
 	boxes []store.Mailbox
 	gone  []store.Mailbox
 	ops   []store.Op
@@ -208,8 +209,11 @@ func (i *importer) at(m *store.Mailbox) store.MailboxID {
 // the ModSeq of the backup first, so that whatever the restore itself does has
 // a greater one, and no reader misses it.
 func (i *importer) makeMailboxes(ctx context.Context) error {
-	there, _, err := i.acct.Mailboxes(ctx, 0)
+	there, now, err := i.acct.Mailboxes(ctx, 0)
 	if err != nil {
+		return err
+	}
+	if i.since, err = purgeMark(ctx, i.acct, now); err != nil {
 		return err
 	}
 	byName := make(map[string]*store.Mailbox, len(there))
@@ -285,7 +289,7 @@ func (i *importer) messages(ctx context.Context, box *store.Mailbox) error {
 
 // present are the UIDs that a mailbox has or had.
 func (i *importer) present(ctx context.Context, id store.MailboxID) (set store.UIDSet, err error) {
-	for _, q := range [...]store.Query{{}, {Since: 1}} {
+	for _, q := range [...]store.Query{{}, {Since: i.since}} {
 		for m, err := range i.acct.Messages(ctx, id, q) {
 			if err != nil {
 				return nil, err
@@ -341,7 +345,7 @@ func (i *importer) entries(ctx context.Context) error {
 // tombstones makes and deletes the mailboxes that were deleted, and those
 // whose place is a name without messages.
 func (i *importer) tombstones(ctx context.Context) error {
-	all, _, err := i.acct.Mailboxes(ctx, 1)
+	all, _, err := i.acct.Mailboxes(ctx, i.since)
 	if err != nil {
 		return err
 	}

@@ -72,7 +72,7 @@ func (a *account) freshLocked() (*state, error) {
 func (a *account) Mailboxes(ctx context.Context, since store.ModSeq) ([]store.Mailbox, store.ModSeq, error) {
 	st, err := a.look(ctx)
 	if err == nil {
-		err = st.since(since)
+		err = st.Since(since)
 	}
 	if err != nil {
 		return nil, 0, a.fail("mailboxes", err)
@@ -89,7 +89,7 @@ func (a *account) Messages(ctx context.Context, id store.MailboxID, q store.Quer
 			b, err = st.box(id)
 		}
 		if err == nil {
-			err = st.since(q.Since)
+			err = st.Since(q.Since)
 		}
 		if err != nil {
 			yield(nil, &store.Error{Op: "messages", Account: a.id, Mailbox: id.String(), Err: err})
@@ -124,7 +124,7 @@ func (a *account) Entries(ctx context.Context, q store.EntryQuery) iter.Seq2[sto
 			_, err = st.box(q.Mailbox)
 		}
 		if err == nil {
-			err = st.since(q.Since)
+			err = st.Since(q.Since)
 		}
 		if err != nil {
 			return nil, a.fail("entries", err)

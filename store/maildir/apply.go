@@ -194,7 +194,7 @@ func (t *tx) publish() {
 
 // delta lists what this change touched.
 func (t *tx) delta() *delta {
-	t.d.ModSeq, t.d.Arrived = t.ModSeq, t.arrived
+	t.d.ModSeq, t.d.Arrived, t.d.Purged = t.ModSeq, t.arrived, t.Purged
 	for _, id := range t.order {
 		e := t.edited[id]
 		t.d.Boxes = append(t.d.Boxes, recOfBox(e.box))

@@ -115,7 +115,7 @@ func (st *state) apply(d *delta) {
 	if d.Info != nil {
 		st.Info = *d.Info
 	}
-	st.ModSeq, st.arrived, st.purged = d.ModSeq, d.Arrived, max(st.purged, d.Purged)
+	st.ModSeq, st.arrived, st.Purged = d.ModSeq, d.Arrived, max(st.Purged, d.Purged)
 	for i := range d.Boxes {
 		r := &d.Boxes[i]
 		id := store.MailboxID(r.ID)
@@ -165,7 +165,7 @@ func (b *box) load(m *message) {
 
 // snapshot is the whole state as one delta.
 func (st *state) snapshot() *delta {
-	d := &delta{Info: &st.Info, ModSeq: st.ModSeq, Arrived: st.arrived, Purged: st.purged}
+	d := &delta{Info: &st.Info, ModSeq: st.ModSeq, Arrived: st.arrived, Purged: st.Purged}
 	for id, b := range st.boxes {
 		d.Boxes = append(d.Boxes, recOfBox(b))
 		for _, m := range b.msgs {

@@ -37,13 +37,13 @@ func (a *account) purge(upTo store.ModSeq) error {
 		return err
 	}
 	next := a.now.clone()
-	next.purged = max(next.purged, min(upTo, next.ModSeq))
+	next.Purged = max(next.Purged, min(upTo, next.ModSeq))
 	next.boxes = make(map[store.MailboxID]*box)
 	for id, b := range a.now.boxes {
-		if b.Gone && b.ModSeq <= next.purged && b.dir == "" {
+		if b.Gone && b.ModSeq <= next.Purged && b.dir == "" {
 			continue
 		}
-		kept, err := a.withoutTombstones(b, next.purged)
+		kept, err := a.withoutTombstones(b, next.Purged)
 		if err != nil {
 			return err
 		}
@@ -52,7 +52,7 @@ func (a *account) purge(upTo store.ModSeq) error {
 	now := time.Now()
 	next.entries = maps.Clone(next.entries)
 	maps.DeleteFunc(next.entries, func(_ entryKey, e store.Entry) bool {
-		return e.ModSeq <= next.purged && !e.Present(now)
+		return e.ModSeq <= next.Purged && !e.Present(now)
 	})
 	old := a.now
 	a.now = next

@@ -17,8 +17,7 @@ import (
 // next one. What goes leaves a tombstone.
 type state struct {
 	rows.Account
-	arrived int64        // messages that came so far
-	purged  store.ModSeq // changes up to here have lost their tombstones
+	arrived int64 // messages that came so far
 	boxes   map[store.MailboxID]*box
 	entries map[entryKey]store.Entry
 	once    map[string]onceRec
@@ -87,14 +86,6 @@ func (st *state) rows() iter.Seq[store.Mailbox] {
 			}
 		}
 	}
-}
-
-// since refuses what lies below the purge mark.
-func (st *state) since(m store.ModSeq) error {
-	if m > 0 && m < st.purged {
-		return store.ErrResync
-	}
-	return nil
 }
 
 // find returns the place of the first message with this UID or a greater one,

@@ -19,9 +19,11 @@ func (t *tx) putAccount(op store.PutAccount) (store.OpResult, error) {
 	return store.OpResult{}, nil
 }
 
-// jump moves UIDNEXT of every mailbox and the ModSeq counter ahead.
+// jump moves UIDNEXT of every mailbox and the ModSeq counter ahead, and the
+// purge mark with it: what was given out before is in no log (I8).
 func (t *tx) jump() {
 	t.at = max(t.at, t.modSeq) + importJump
+	t.purged = t.at
 	for _, m := range t.boxes {
 		if m.Gone || m.NoSelect {
 			continue

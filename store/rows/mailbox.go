@@ -137,13 +137,15 @@ func (r *run) putAccount(op store.PutAccount) error {
 	return nil
 }
 
-// jump moves UIDNEXT of every mailbox and the ModSeq counter ahead.
+// jump moves UIDNEXT of every mailbox and the ModSeq counter ahead, and the
+// purge mark with it: what was given out before is in no log (I8).
 func (r *run) jump() error {
 	live, err := r.live(store.PutMailbox{})
 	if err != nil {
 		return err
 	}
 	r.at = max(r.at, r.a.ModSeq) + importJump
+	r.a.Purged = r.at
 	for _, m := range live {
 		if !m.NoSelect {
 			b := r.rows[m.ID]

@@ -78,6 +78,16 @@ type Source struct {
 type Account struct {
 	Info   store.AccountInfo
 	ModSeq store.ModSeq
+	Purged store.ModSeq // the purge mark; a backend that purges raises it too
+}
+
+// Since refuses a query for what changed after since, when that lies below the
+// purge mark: store.ErrResync. Zero asks for all there is.
+func (a *Account) Since(since store.ModSeq) error {
+	if since > 0 && since < a.Purged {
+		return store.ErrResync
+	}
+	return nil
 }
 
 // Run carries out the Ops of c in their order. c passed Change.Check, and c.Once

@@ -28,12 +28,14 @@ func (c *change) putAccount(op *store.PutAccount) (store.OpResult, error) {
 	return store.OpResult{}, nil
 }
 
-// jump moves UIDNEXT of every mailbox and the ModSeq counter ahead.
+// jump moves UIDNEXT of every mailbox and the ModSeq counter ahead, and the
+// purge mark with it: what was given out before is in no log (I8).
 func (c *change) jump() {
 	c.a.modSeq += importJump
 	if c.modSeq != 0 { // what this Change did before keeps its value
 		c.a.modSeq++
 	}
+	c.a.purged = c.a.modSeq
 	for _, b := range c.a.boxes {
 		if b.Gone || b.NoSelect {
 			continue
@@ -62,8 +64,9 @@ func (c *change) dropAccount() (store.OpResult, error) {
 // Jump moves UIDNEXT of every mailbox and the ModSeq counter of every account
 // 2^20 ahead. It is for a database that may have lost its last commits (a
 // failover without synchronous replication, a restore of an older state): what
-// was given out by a lost commit is not given out again for something else. It
-// runs before the nodes take up work again.
+// was given out by a lost commit is not given out again for something else, and
+// who asks for changes since before gets store.ErrResync. It runs before the
+// nodes take up work again.
 func (s *Store) Jump(ctx context.Context) error {
 	for info, err := range s.Accounts(ctx, "") {
 		if err != nil {

@@ -118,11 +118,8 @@ func (s *Store) Purge(ctx context.Context, id store.AccountID, upTo store.ModSeq
 		}
 		num = a.num
 		upTo = min(upTo, a.modSeq)
-		if upTo <= a.purged {
-			return nil
-		}
 		s.touch(tx, a)
-		a.purged = upTo
+		a.purged = max(a.purged, upTo)
 		for id, b := range a.boxes {
 			if b.Gone && b.ModSeq <= upTo {
 				delete(a.boxes, id)

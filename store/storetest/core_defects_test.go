@@ -504,10 +504,28 @@ func importDefects() []defect {
 				r.ModSeq--
 			}
 		})},
+		{"keeps an incomplete log over an import", "ImportLeaves", keepsLogAtImport},
 		{"takes another UIDVALIDITY than it is given", "ImportMailbox", rows(func(m *store.Mailbox) {
 			if m.UIDValidity == 77 {
 				m.UIDValidity++
 			}
 		})},
+	}
+}
+
+// keepsLogAtImport shows what changed since before an import ended, as though
+// nothing could be missing in that. What was purged it knows.
+func keepsLogAtImport() hooks {
+	var purged atomic.Bool
+	return hooks{
+		purge: func(*broken, store.AccountID, store.ModSeq) bool { purged.Store(true); return false },
+		boxes: func(b *brokenAccount, ctx context.Context, since store.ModSeq) ([]store.Mailbox, store.ModSeq, error) {
+			list, now, err := b.Account.Mailboxes(ctx, since)
+			if errors.Is(err, store.ErrResync) && !purged.Load() {
+				list, now, err = b.Account.Mailboxes(ctx, 0)
+				list = slices.DeleteFunc(list, func(m store.Mailbox) bool { return max(m.ModSeq, m.HighestModSeq) <= since })
+			}
+			return list, now, err
+		},
 	}
 }

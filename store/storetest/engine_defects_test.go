@@ -36,15 +36,19 @@ func engineDefects() []defect {
 		{"loses flags at Copy", "CopyKeeps +", func() hooks { return hooks{apply: copyBare} }},
 		{"deletes nothing with a mailbox but its name", "MailboxDelete +", func() hooks { return hooks{entries: keepEntries()} }},
 		{"reports changes below the purge mark", "PurgeResync", func() hooks {
-			return hooks{messages: func(b *brokenAccount, ctx context.Context, id store.MailboxID, q store.Query) iter.Seq2[*store.Message, error] {
-				return func(yield func(*store.Message, error) bool) {
-					for m, err := range b.Account.Messages(ctx, id, q) {
-						if errors.Is(err, store.ErrResync) || !yield(m, err) {
-							return
+			var purged atomic.Bool
+			return hooks{
+				purge: func(*broken, store.AccountID, store.ModSeq) bool { purged.Store(true); return false },
+				messages: func(b *brokenAccount, ctx context.Context, id store.MailboxID, q store.Query) iter.Seq2[*store.Message, error] {
+					return func(yield func(*store.Message, error) bool) {
+						for m, err := range b.Account.Messages(ctx, id, q) {
+							if purged.Load() && errors.Is(err, store.ErrResync) || !yield(m, err) {
+								return
+							}
 						}
 					}
-				}
-			}}
+				},
+			}
 		}},
 		{"closes what is open with the blob", "ContentOpenSurvives", func() hooks {
 			return hooks{open: func(b *brokenAccount, ctx context.Context, id store.MailboxID, uid store.UID) (store.Content, error) {

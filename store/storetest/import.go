@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/mailstead/mailstead/store"
@@ -13,7 +14,7 @@ func importChecks() []check {
 		{name: "ImportMailbox", rule: "an importing account takes UIDVALIDITY, UIDNEXT and HIGHESTMODSEQ of a mailbox", needs: Imports, run: importMailbox},
 		{name: "ImportRefused", rule: "Import outside an importing account is refused (ErrNotImporting), a delivery inside one too (ErrImporting)", run: importRefused},
 		{name: "ImportTwice", rule: "I3: a UID that was imported, also as a tombstone, is taken (ErrExists)", needs: Imports, run: importTwice},
-		{name: "ImportLeaves", rule: "leaving the importing state moves UIDNEXT and the ModSeq counter 2^20 ahead", needs: Imports, run: importLeaves},
+		{name: "ImportLeaves", rule: "I8: leaving the importing state moves UIDNEXT and the ModSeq counter 2^20 ahead, and the purge mark to that: earlier ModSeqs are ErrResync", needs: Imports, run: importLeaves},
 		{name: "ImportQuota", rule: "I10: Import obeys quota unless IgnoreQuota", needs: Imports, run: importQuota},
 	}
 }
@@ -157,18 +158,50 @@ func importLeaves(e *env) {
 	if now := h.state(work); now.UIDNext < jump {
 		e.errorf("UIDNEXT of an empty mailbox is %d", now.UIDNext)
 	}
-	list, _, err := h.Mailboxes(e.ctx, before)
+	list, _, err := h.Mailboxes(e.ctx, 0)
 	e.ok("Mailboxes", err)
 	changed := []string{}
 	for _, m := range list {
-		changed = append(changed, m.Name)
+		if m.HighestModSeq > before {
+			changed = append(changed, m.Name)
+		}
 	}
 	e.same("mailboxes that say they changed (UIDNEXT did)", changed, []string{store.Inbox, "Work", "top/below"})
+	for _, since := range []store.ModSeq{1, before, before + 1, r.ModSeq - 1} {
+		h.resyncs(since)
+	}
+	e.same("messages since the import", len(h.query(h.inbox, store.Query{Since: r.ModSeq})), 0)
 	if uid := h.put(h.inbox, 1).Min(); uid < 41+jump {
 		e.errorf("the next UID is %d", uid)
 	}
 	again := h.modSeq()
 	e.same("ModSeq after setting the same state", h.setState(store.AccountActive).ModSeq, again)
+	if e.c.Reopen != nil {
+		e.reopen()
+		h = e.open("alice")
+		h.resyncs(before)
+	}
+}
+
+// resyncs: whoever knows the account as of since has to begin anew.
+func (h *handle) resyncs(since store.ModSeq) {
+	h.e.r.Helper()
+	_, _, err := h.Mailboxes(h.e.ctx, since)
+	h.e.is(fmt.Sprintf("Mailboxes since %d", since), err, store.ErrResync)
+	err = nil
+	for _, err = range h.Messages(h.e.ctx, h.inbox, store.Query{Since: since}) {
+		if err != nil {
+			break
+		}
+	}
+	h.e.is(fmt.Sprintf("Messages since %d", since), err, store.ErrResync)
+	err = nil
+	for _, err = range h.Entries(h.e.ctx, store.EntryQuery{All: true, Since: since}) {
+		if err != nil {
+			break
+		}
+	}
+	h.e.is(fmt.Sprintf("Entries since %d", since), err, store.ErrResync)
 }
 
 func importQuota(e *env) {
