@@ -1,8 +1,11 @@
 package maildir
 
 import (
+	"bytes"
+	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/mailstead/mailstead/store"
@@ -94,8 +97,13 @@ func (t *tx) Mailbox(id store.MailboxID) (store.Mailbox, error) {
 	return store.Mailbox{}, nil
 }
 
-// Mailboxes implements rows.Tx.
-func (t *tx) Mailboxes() ([]store.Mailbox, error) { return slices.Collect(t.rows()), nil }
+// Mailboxes implements rows.Tx, in order of name, so that a Change does the same
+// in the same order each time.
+func (t *tx) Mailboxes() ([]store.Mailbox, error) {
+	return slices.SortedFunc(t.rows(), func(x, y store.Mailbox) int {
+		return cmp.Or(strings.Compare(x.Name, y.Name), bytes.Compare(x.ID[:], y.ID[:]))
+	}), nil
+}
 
 // PutMailbox implements rows.Tx.
 func (t *tx) PutMailbox(m store.Mailbox) error {
