@@ -99,6 +99,9 @@ func onCatalogue(t testing.TB, c *catalogue) *clustered {
 // TestStoreOnCatalogue: a store whose bodies are objects from 1 KiB on passes
 // its suite.
 func TestStoreOnCatalogue(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the suite runs once with -short: TestStore")
+	}
 	storetest.Run(t, storetest.Config{
 		New: func(t *testing.T) store.Store {
 			return onCatalogue(t, newCatalogue(t, sqlblob.Options{Threshold: 1024}))

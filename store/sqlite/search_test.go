@@ -39,6 +39,9 @@ func openSearching(t testing.TB, dir string) *opened {
 
 // TestStoreWithSearch is the suite on a store that is indexed meanwhile.
 func TestStoreWithSearch(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the suite runs once with -short: TestStore")
+	}
 	storetest.Run(t, storetest.Config{
 		New: func(t *testing.T) store.Store { return openSearching(t, t.TempDir()) },
 		Reopen: func(t *testing.T, s store.Store) store.Store {
