@@ -102,8 +102,9 @@ func deliver(ctx context.Context, a store.Account, c store.Change) (tries int, e
 // they are stopped.
 type load struct {
 	stop    chan struct{}
-	halt    func()        // ends the writers
-	more    chan struct{} // signalled after each acknowledgement
+	halt    func()          // ends the writers
+	ctx     context.Context // of the writers; cancelled when the test has failed
+	more    chan struct{}   // signalled after each acknowledgement
 	wg      sync.WaitGroup
 	retries atomic.Int64
 
@@ -123,7 +124,15 @@ func startLoad(t *testing.T, nodes []*opened, accounts int) *load {
 		l.acked[id] = map[store.EmailID]string{}
 	}
 	l.halt = sync.OnceFunc(func() { close(l.stop); l.wg.Wait() })
-	t.Cleanup(l.halt)
+	ctx, cancel := context.WithCancel(context.Background())
+	l.ctx = ctx
+	t.Cleanup(func() {
+		if t.Failed() { // the server may be away for good
+			cancel()
+		}
+		l.halt()
+		cancel()
+	})
 	for id := range l.acked {
 		_, inbox := inboxOf(t, nodes[0], id)
 		for i, node := range nodes {
@@ -146,7 +155,7 @@ func (l *load) write(t *testing.T, node *opened, a store.Account, id store.Accou
 		}
 		body := fmt.Sprintf("%s %d %d", id, n, i)
 		op := appendTo(t, node.blobs, inbox, body)
-		tries, err := deliver(context.Background(), a, store.Change{Once: body, Ops: []store.Op{op}})
+		tries, err := deliver(l.ctx, a, store.Change{Once: body, Ops: []store.Op{op}})
 		if err != nil {
 			t.Errorf("deliver: %v", err)
 			return

@@ -64,13 +64,26 @@ func (s *Server) TCP(database string) string {
 // Addr is where the server listens on loopback.
 func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
 
-// Start starts the server after Stop or Kill, at the same address.
+// Start starts the server after Stop or Kill, at the same address. Backends of a
+// server that was killed may take a moment to go, and keep a new one from
+// starting as long.
 func (s *Server) Start(t testing.TB) {
 	t.Helper()
-	if err := s.start(); err != nil {
-		t.Fatal(err)
+	deadline := time.Now().Add(patience)
+	for {
+		err := s.start()
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, errEnded) || time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+		time.Sleep(100 * time.Millisecond)
 	}
 }
+
+// errEnded: the server ended instead of answering.
+var errEnded = errors.New("it has ended")
 
 // Restart stops the server as with Fast and starts it again.
 func (s *Server) Restart(t testing.TB) {
@@ -219,7 +232,7 @@ func (s *Server) ready(run *process) error {
 		}
 		select {
 		case <-run.ended:
-			return errors.New("it has ended")
+			return errEnded
 		case <-ctx.Done():
 			return err
 		case <-tick.C:
