@@ -76,3 +76,14 @@ broken line
 		t.Errorf("without a table: %q", got)
 	}
 }
+
+// FuzzMountType: any table gives the type of a line of it, or nothing.
+func FuzzMountType(f *testing.F) {
+	f.Add("98 1 254:0 / / rw - ext4 /dev/vda rw\n", "/var")
+	f.Add("1 2 3:4 / /a\\040b - nfs x\n - \n", "/a b/c")
+	f.Fuzz(func(t *testing.T, table, path string) {
+		if name := mountType(strings.NewReader(table), path); name != "" && !strings.Contains(table, " - "+name) {
+			t.Errorf("%q is in no line", name)
+		}
+	})
+}
