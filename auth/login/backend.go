@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"time"
 )
 
 // Backend knows users. It never judges a password by itself, so that cost,
@@ -30,8 +31,58 @@ type Record struct {
 	// any other error is a temporary failure. Its successes are not
 	// remembered.
 	Check func(ctx context.Context, a Attempt) error
+	// Secrets are further stored forms of the same password, each with its
+	// scheme as in Hash: SCRAM's verifiers, or what CRAM-MD5 needs. Hash may
+	// be one of those too; then no Secrets are needed.
+	Secrets []string
+	// AppPasswords are passwords of single programs, beside the user's own.
+	AppPasswords []AppPassword
+	// AppPasswordsOnly refuses the user's own password (Hash, Secrets and
+	// Check), so that a second factor that is asked for elsewhere cannot be
+	// walked around by mail protocols.
+	AppPasswordsOnly bool
 	// Disabled refuses the user whatever the password.
 	Disabled bool
+}
+
+// AppPassword is one password that a user gave to one program. It is made by a
+// machine, so that its hash may be a fast one.
+type AppPassword struct {
+	// Name is the user's word for it, unique among the user's.
+	Name string
+	// Hash is the stored hash with its scheme (see Verify).
+	Hash string
+	// Protocols are where it may be used. Empty means everywhere.
+	Protocols []Protocol
+	// Created and LastUsed are times; zero: unknown, or never used.
+	Created, LastUsed time.Time
+}
+
+// Token is what a TokenVerifier found in a bearer token (RFC 6750).
+type Token struct {
+	// Username is the user whom the token speaks for, as its issuer writes it.
+	Username string
+	// Expires is when it ends; zero: the issuer does not say.
+	Expires time.Time
+	// Scopes are what the issuer allows, in the order of the token.
+	Scopes []string
+}
+
+// TokenVerifier judges bearer tokens for OAUTHBEARER (RFC 7628) and XOAUTH2.
+// Its methods may be called from any number of goroutines.
+type TokenVerifier interface {
+	// VerifyToken returns what a token says. ErrRejected: it is not valid here
+	// (not signed by a trusted issuer, expired, for another audience). Any
+	// other error means that it could not be judged now.
+	VerifyToken(ctx context.Context, token string) (Token, error)
+}
+
+// TokenSource gives out access tokens to clients that log in with OAUTHBEARER
+// or XOAUTH2. Its methods may be called from any number of goroutines.
+type TokenSource interface {
+	// Token returns an access token that is valid for a while. refused is one
+	// that a server did not accept, which is not returned again; "" at first.
+	Token(ctx context.Context, refused string) (string, error)
 }
 
 // Editor is a backend whose users can be changed. Changes are on stable

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math/rand/v2"
 	"strconv"
 	"strings"
 	"sync"
@@ -72,7 +71,7 @@ func runQueue(ctx context.Context, dir string, control bool) error {
 	for range senders {
 		wg.Go(func() {
 			for {
-				if err := p.send(ctx, rand.Uint32()); err != nil {
+				if err := p.send(ctx, newSeed()); err != nil {
 					errs <- err
 					return
 				}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"github.com/mailstead/mailstead/store"
 )
@@ -83,6 +84,17 @@ func work(ctx context.Context, s system) error {
 	wg.Go(func() { errs <- s.Background(ctx) })
 	return <-errs
 }
+
+// seeds counts from somewhere: two drawn at random would be equal once in a
+// hundred runs, which looks like a message delivered twice.
+var seeds = func() *atomic.Uint32 {
+	n := new(atomic.Uint32)
+	n.Store(rand.Uint32())
+	return n
+}()
+
+// newSeed returns a seed that no message of this process has.
+func newSeed() uint32 { return seeds.Add(1) }
 
 // body is the message that follows from seed: a few octets to 64 KiB, and now
 // and then some hundred KiB.

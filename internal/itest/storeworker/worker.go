@@ -86,7 +86,7 @@ func (w *worker) unmark() store.UID {
 }
 
 func (w *worker) append(ctx context.Context, box store.MailboxID) (store.UID, error) {
-	seed := rand.Uint32()
+	seed := newSeed()
 	r, err := store.AppendMessage(ctx, w.s, w.a, strconv.FormatUint(uint64(seed), 10),
 		store.NewMessage{Mailbox: box, Body: bytes.NewReader(body(seed)), BodySize: -1})
 	if err != nil {
@@ -128,7 +128,7 @@ func (w *worker) entry(ctx context.Context) error {
 // refused makes a Change of which the last Op cannot be: none of the others may
 // ever be seen.
 func (w *worker) refused(ctx context.Context) error {
-	seed := rand.Uint32()
+	seed := newSeed()
 	op, err := store.PrepareAppend(ctx, w.s, store.NewMessage{Mailbox: w.box, Body: bytes.NewReader(body(seed)), BodySize: -1})
 	if err != nil {
 		return err
