@@ -20,6 +20,11 @@ type Accounts struct {
 	// Domains are the local domains; names in any case, A- or U-labels.
 	Domains []string
 
+	// Find says who has a canonical address, for those whose accounts are
+	// named in another way: an Entry of kind Local, Alias or Unknown. nil: the
+	// account of an address has its name, and Exists and Aliases are asked.
+	Find func(ctx context.Context, address string) (Entry, error)
+
 	// Exists reports whether an account with this canonical name takes mail.
 	Exists func(ctx context.Context, id store.AccountID) (bool, error)
 
@@ -91,6 +96,11 @@ func (a *Accounts) candidates(local string) []candidate {
 
 // exact finds an alias or an account of exactly this canonical address.
 func (a *Accounts) exact(ctx context.Context, address string) (Entry, bool) {
+	if a.Find != nil {
+		e, err := a.Find(ctx, address)
+		e.Err = err
+		return e, err != nil || e.Kind != Unknown
+	}
 	if a.Aliases != nil {
 		to, err := a.Aliases(ctx, address)
 		if err != nil {

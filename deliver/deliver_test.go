@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -372,5 +373,34 @@ func TestLocalDeliveryPanic(t *testing.T) {
 	bob, _ := inbox(t, s, "bob@example.org")
 	if len(alice) != 1 || len(bob) != 1 {
 		t.Errorf("alice has %d, bob %d messages, want one each", len(alice), len(bob))
+	}
+}
+
+// TestAccountsFind: Find answers in place of Exists and Aliases, under the same
+// rules.
+func TestAccountsFind(t *testing.T) {
+	down := errors.New("down")
+	a := &deliver.Accounts{
+		Domains: []string{"example.org"},
+		Find: func(_ context.Context, address string) (deliver.Entry, error) {
+			switch address {
+			case "alice@example.org", "a.lice@example.org":
+				return deliver.Entry{Kind: deliver.Local, Account: "u1"}, nil
+			case "staff@example.org":
+				return deliver.Entry{Kind: deliver.Alias, Expand: []smtp.ForwardPath{{Path: smtp.Path{Local: "alice", Domain: "example.org"}}}}, nil
+			case "broken@example.org":
+				return deliver.Entry{}, down
+			}
+			return deliver.Entry{}, nil
+		},
+	}
+	for name, want := range map[string]deliver.Entry{
+		"A.Lice@Example.ORG": {Kind: deliver.Local, Account: "u1"}, "alice+tag@example.org": {Kind: deliver.Local, Account: "u1", Detail: "tag"},
+		"nobody@example.org": {}, "x@example.net": {Kind: deliver.Remote}, "broken@example.org": {Err: down}, "broken+x@example.org": {Err: down, Detail: "x"},
+	} {
+		es, err := a.Lookup(t.Context(), []smtp.ForwardPath{address(name)})
+		if err != nil || !reflect.DeepEqual(es[0], want) {
+			t.Errorf("%s: %+v %v, want %+v", name, es, err, want)
+		}
 	}
 }

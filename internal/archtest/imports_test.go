@@ -187,3 +187,24 @@ func TestNestedModulesUseNoInternals(t *testing.T) {
 		}
 	}
 }
+
+// TestNestedModulesPointDown: the directions of the root module hold for them
+// too.
+func TestNestedModulesPointDown(t *testing.T) {
+	for _, f := range sources(t, withoutTests) {
+		if f.module == "." {
+			continue
+		}
+		i := slices.IndexFunc(nestedLayers(), func(l layer) bool { return matches(l.pkg, f.module) })
+		if i < 0 {
+			t.Errorf("%s has no place in the architecture: add it to layers_test.go", f.module)
+			continue
+		}
+		for _, imp := range f.ast.Imports {
+			r, ours := rel(strings.Trim(imp.Path.Value, `"`))
+			if ours && !matches(f.module+"/...", r) && !matchesAny(nestedLayers()[i].allow, r) {
+				t.Errorf("%s imports %s; allowed are %v", f.path, r, nestedLayers()[i].allow)
+			}
+		}
+	}
+}

@@ -79,6 +79,19 @@ func layers() []layer {
 	}
 }
 
+// nestedLayers says which packages of the root module a nested module may
+// import; examples and internal modules compose all.
+func nestedLayers() []layer {
+	return []layer{
+		{"examples/...", []string{"./..."}},
+		{"internal/...", []string{"./..."}},
+		{"compat/...", []string{"./..."}},
+		{"auth/ldap", []string{"auth/login", "deliver", "smtp", "store"}},
+		{"auth/...", []string{"auth/login"}},
+		{"store/...", []string{"store/...", "queue/...", "smtp"}},
+	}
+}
+
 // A light package links little: apart from the standard library only the
 // modules named, and nothing of the standard library that is in heavy.
 type light struct {
@@ -135,8 +148,11 @@ func rootModules() (code, tests []string) {
 	return code, tests
 }
 
-// matches reports whether pattern names the package path.
+// matches reports whether pattern names the package path; "./..." names all.
 func matches(pattern, path string) bool {
+	if pattern == "./..." {
+		return true
+	}
 	if base, ok := strings.CutSuffix(pattern, "/..."); ok {
 		return path == base || strings.HasPrefix(path, base+"/")
 	}

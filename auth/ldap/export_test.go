@@ -1,0 +1,4 @@
+package ldap
+
+// Hostile is for tests outside of the package.
+var Hostile = hostile
