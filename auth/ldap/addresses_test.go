@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	goldap "github.com/go-ldap/ldap/v3"
+
 	"github.com/mailstead/mailstead/auth/ldap"
 	"github.com/mailstead/mailstead/auth/login"
 	"github.com/mailstead/mailstead/deliver"
@@ -183,7 +185,7 @@ func TestAddressFaults(t *testing.T) {
 	// A member that cannot be read is not left out of its group.
 	f.becomes(func(r *request) {
 		if anySearch(r) && r.base == "uid=bob,"+base {
-			r.Close()
+			r.result(goldap.LDAPResultInsufficientAccessRights, "")
 			return
 		}
 		d.answer(r)

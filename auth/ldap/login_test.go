@@ -349,6 +349,15 @@ func TestSecrets(t *testing.T) {
 			t.Errorf("%q: %s %v, want %s", attribute, got, err, want)
 		}
 	}
+	// Those of a disabled user are never without Disabled.
+	d.entries[0].attrs["nsAccountLock"] = []string{"true"}
+	for _, decoy := range []string{"", "cn=nobody"} {
+		c := f.client(t, func(c *ldap.Config) { c.Users.SecretAttribute, c.Users.Decoy = "scram", decoy })
+		rec, err := c.Users().Lookup(t.Context(), "alice")
+		if err != nil || rec.Disabled != (len(rec.Secrets) > 0) || rec.Disabled != (decoy == "") {
+			t.Errorf("disabled: %+v, %v", rec, err)
+		}
+	}
 }
 
 // TestService: through login.Service, as servers use it.
@@ -374,5 +383,30 @@ func TestService(t *testing.T) {
 	}
 	if s := log.String(); strings.Contains(s, "for alice") || strings.Contains(s, "hunter2") || strings.Contains(s, servicePW) {
 		t.Errorf("a password is in the log:\n%s", s)
+	}
+}
+
+// TestNoBase: a base that does not exist is a fault of the configuration, or
+// of a directory that is only half there, but no unknown user; unless the user
+// names it.
+func TestNoBase(t *testing.T) {
+	var asked []string
+	f := &fake{answer: func(r *request) {
+		if anySearch(r) {
+			asked = append(asked, r.base)
+			r.result(goldap.LDAPResultNoSuchObject, "")
+			return
+		}
+		aliceAndBob().answer(r)
+	}}
+	temporary(t, try(t.Context(), f.client(t), "alice", "for alice"))
+	c := f.client(t, func(c *ldap.Config) { c.Base, c.Users.DefaultDomain = "o={domain},dc=example", "example.org" })
+	for _, user := range []string{"alice", "alice@b,dc=c", "alice@"} {
+		if err := try(t.Context(), c, user, "for alice"); !errors.Is(err, login.ErrNoUser) {
+			t.Error(user, err)
+		}
+	}
+	if got, want := strings.Join(asked, "; "), base+"; o=example.org,dc=example; o=b\\,dc=c,dc=example"; got != want {
+		t.Errorf("asked %s, want %s", got, want)
 	}
 }

@@ -143,6 +143,7 @@ TLSCertificateKeyFile $DIR/key.pem
 security simple_bind=128
 localSSF 256
 threads 4
+authz-regexp gidNumber=[0-9]+.uidNumber=[0-9]+,cn=peercred,cn=external,cn=auth cn=service,dc=example,dc=org
 
 database mdb
 suffix "dc=example,dc=org"

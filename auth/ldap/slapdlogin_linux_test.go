@@ -71,6 +71,22 @@ func TestSlapdLogin(t *testing.T) {
 	}
 }
 
+// TestSlapdExternal: the service account is who this process is, on a socket of
+// this machine.
+func TestSlapdExternal(t *testing.T) {
+	s := sharedSlapd(t)
+	conf := s.config()
+	conf.URLs, conf.BindDN, conf.Password, conf.External = []string{s.socket()}, "", login.Password{}, true
+	if err := try(t.Context(), open(t, conf, nil), "alice", "for alice"); err != nil {
+		t.Error(err)
+	}
+	conf.External = false // nobody, who may read nothing
+	err := try(t.Context(), open(t, conf, nil), "alice", "for alice")
+	if err == nil || errors.Is(err, login.ErrRejected) {
+		t.Error(err)
+	}
+}
+
 // TestSlapdPolicy: what slapd's password policy says to a bind.
 func TestSlapdPolicy(t *testing.T) {
 	s := ownSlapd(t) // it counts failures

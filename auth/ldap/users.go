@@ -32,7 +32,7 @@ func (u *Users) Lookup(ctx context.Context, username string) (login.Record, erro
 		return u.unknown()
 	case errors.Is(err, ErrAmbiguous):
 		u.refused(ctx, slog.LevelError, username, &Refusal{Reason: ReasonAmbiguous}, slog.Any("error", err))
-		return u.disabled(""), nil
+		return u.disabled("", nil), nil
 	case err != nil:
 		return login.Record{}, err
 	}
@@ -43,17 +43,16 @@ func (u *Users) Lookup(ctx context.Context, username string) (login.Record, erro
 	if err != nil {
 		return login.Record{}, err
 	}
+	secrets := secretsOf(e.values(conf.Users.SecretAttribute))
 	reason, err := conf.Users.status(e, time.Now())
 	if err != nil {
 		return login.Record{}, temporary("status", err)
 	}
 	if reason != "" {
 		u.refused(ctx, slog.LevelInfo, username, &Refusal{Reason: reason})
-		return u.disabled(string(account)), nil
+		return u.disabled(string(account), secrets), nil
 	}
-	return login.Record{
-		Account: string(account), Secrets: secretsOf(e.values(conf.Users.SecretAttribute)), Check: u.check(e.dn),
-	}, nil
+	return login.Record{Account: string(account), Secrets: secrets, Check: u.check(e.dn)}, nil
 }
 
 // check returns the Record's Check for an entry.
@@ -72,13 +71,14 @@ func (u *Users) unknown() (login.Record, error) {
 	if u.c.conf.Users.Decoy == "" {
 		return login.Record{}, login.ErrNoUser
 	}
-	return u.disabled(""), nil
+	return u.disabled("", nil), nil
 }
 
-// disabled is the Record of a user whom no password lets in.
-func (u *Users) disabled(account string) login.Record {
+// disabled is the Record of a user whom no password lets in. It has his
+// secrets where Disabled refuses them, so that SCRAM shows nothing of it.
+func (u *Users) disabled(account string, secrets []string) login.Record {
 	if u.c.conf.Users.Decoy == "" {
-		return login.Record{Account: account, Disabled: true}
+		return login.Record{Account: account, Secrets: secrets, Disabled: true}
 	}
 	return login.Record{Account: account, Check: func(ctx context.Context, a login.Attempt) error {
 		err := u.c.checkPassword(ctx, u.c.conf.Users.Decoy, a.Password)
