@@ -129,9 +129,9 @@ type UserConfig struct {
 
 	// Decoy is the DN of an entry with a password that nobody has. Users who
 	// are unknown or turned off then cost one bind to it, as a wrong password
-	// costs one to the user's, so that time does not tell them apart. With it
-	// login.ErrNoUser is never returned: no backend of a login.Chain behind
-	// this one is asked.
+	// costs one to the user's, and all refusals take a multiple of 20 ms, so
+	// that time does not tell them apart. With it login.ErrNoUser is never
+	// returned: no backend of a login.Chain behind this one is asked.
 	Decoy string
 }
 

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	goldap "github.com/go-ldap/ldap/v3"
 
@@ -330,6 +332,39 @@ func TestDecoy(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestEvenRefusals: with a decoy refusals take multiples of 20 ms, however long
+// the server takes; a success waits for nothing.
+func TestEvenRefusals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := aliceAndBob()
+		slow := time.Millisecond
+		f := &fake{answer: func(r *request) {
+			time.Sleep(slow) // in synctest's time
+			d.answer(r)
+		}}
+		c := f.client(t, func(c *ldap.Config) { c.Users.Decoy = "cn=nobody" })
+		if err := c.Ping(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for _, test := range []struct {
+			user, password string
+			slow, want     time.Duration
+		}{
+			{"alice", "wrong", 3 * time.Millisecond, 20 * time.Millisecond},
+			{"carol", "wrong", 7 * time.Millisecond, 20 * time.Millisecond},
+			{"carol", "wrong", 15 * time.Millisecond, 40 * time.Millisecond},
+			{"alice", "for alice", 3 * time.Millisecond, 6 * time.Millisecond},
+		} {
+			slow = test.slow
+			start := time.Now()
+			_ = try(t.Context(), c, test.user, test.password)
+			if took := time.Since(start); took != test.want {
+				t.Errorf("%s took %v, want %v", test.user, took, test.want)
+			}
+		}
+	})
 }
 
 func TestSecrets(t *testing.T) {

@@ -19,7 +19,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -391,9 +390,4 @@ func certificates(t *testing.T, s *slapd) [][]byte {
 		t.Fatal(err)
 	}
 	return [][]byte{b}
-}
-
-func median(list []time.Duration) time.Duration {
-	slices.Sort(list)
-	return list[len(list)/2]
 }

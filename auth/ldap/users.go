@@ -25,6 +25,33 @@ func (c *Config) userAttributes(f *filter) []string {
 // Lookup implements login.Backend. Every error but login.ErrNoUser is an
 // *Error. A user with several entries is a disabled one.
 func (u *Users) Lookup(ctx context.Context, username string) (login.Record, error) {
+	start := time.Now()
+	rec, err := u.lookup(ctx, username)
+	if check := rec.Check; check != nil && u.c.conf.Users.Decoy != "" {
+		rec.Check = func(ctx context.Context, a login.Attempt) error { return evenly(ctx, start, check(ctx, a)) }
+	}
+	return rec, err
+}
+
+// evenStep is what the time of a refusal is a multiple of.
+const evenStep = 20 * time.Millisecond
+
+// evenly delays a refusal to the next multiple of evenStep since start: a
+// search that finds an entry takes longer than one that does not.
+func evenly(ctx context.Context, start time.Time, err error) error {
+	if !errors.Is(err, login.ErrRejected) {
+		return err
+	}
+	wait := time.NewTimer(evenStep - time.Since(start)%evenStep)
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+	case <-ctx.Done():
+	}
+	return err
+}
+
+func (u *Users) lookup(ctx context.Context, username string) (login.Record, error) {
 	conf := u.c.conf
 	e, err := u.c.find(ctx, &conf.users, username, conf.Users.DefaultDomain)
 	switch {
