@@ -41,10 +41,15 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// Ping reports whether a server answers to the service account.
+// Ping reports whether a server answers to the service account, and has the
+// Base, unless that has placeholders.
 func (c *Client) Ping(ctx context.Context) error {
+	base := ""
+	if c.conf.users.base.static() {
+		base = c.conf.Base
+	}
 	return c.searches.run(ctx, "ping", func(ctx context.Context, cn *conn) error {
-		_, err := cn.search(ctx, c.conf.Timeout, c.request("", goldap.ScopeBaseObject, "(objectClass=*)", []string{noAttributes}))
+		_, err := cn.search(ctx, c.conf.Timeout, c.request(base, goldap.ScopeBaseObject, "(objectClass=*)", []string{noAttributes}))
 		return err
 	})
 }

@@ -55,8 +55,6 @@ type conn struct {
 
 // connect makes a connection with its TLS layer; nobody is bound yet.
 func connect(ctx context.Context, s *server, c *compiled) (*conn, error) {
-	ctx, cancel := withTimeout(ctx, c.DialTimeout)
-	defer cancel()
 	socket, err := c.Dial(ctx, s.network, s.address)
 	if err != nil {
 		return nil, ended(ctx, err)

@@ -289,6 +289,43 @@ func TestFailover(t *testing.T) {
 	})
 }
 
+// TestImpatient: callers who wait less long than an operation may take reach
+// the next server too, if not at the first attempt.
+func TestImpatient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := aliceAndBob()
+		f := &fake{answer: hangAt(d, func(r *request) bool { return r.address == "one:389" })}
+		c := f.client(t, func(c *ldap.Config) { c.URLs = []string{"ldap://one", "ldap://two"} })
+		for i := range 2 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			err := try(ctx, c, "alice", "for alice")
+			cancel()
+			if (err == nil) != (i == 1) {
+				t.Error(i, err)
+			}
+		}
+	})
+}
+
+// TestSlowSetup: dialling, TLS and the bind of the service account have one
+// timeout together.
+func TestSlowSetup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{answer: hangAt(aliceAndBob(), serviceBind)}
+		c := f.client(t, func(c *ldap.Config) {
+			c.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+				time.Sleep(3 * time.Second) // in synctest's time
+				return f.dial(ctx, network, address)
+			}
+		})
+		start := time.Now()
+		temporary(t, c.Ping(t.Context()))
+		if took := time.Since(start); took != 5*time.Second {
+			t.Error("took", took)
+		}
+	})
+}
+
 // TestServiceRefused: a wrong password of the service account is nobody else's.
 func TestServiceRefused(t *testing.T) {
 	for _, code := range []int{goldap.LDAPResultInvalidCredentials, goldap.LDAPResultNoSuchObject, goldap.LDAPResultUnwillingToPerform} {

@@ -51,10 +51,13 @@ func (p *pool) run(ctx context.Context, name string, op func(context.Context, *c
 			return nil
 		}
 		failure := &Error{Op: name, Server: s.url, Err: err}
+		overdue := errors.Is(err, context.DeadlineExceeded) // whoever asks is less patient than we are
+		if overdue || elsewhere(err) {
+			p.health(ctx, s, err)
+		}
 		if ctx.Err() != nil || !elsewhere(err) {
 			return failure
 		}
-		p.health(ctx, s, err)
 		failures = append(failures, failure)
 	}
 	return errors.Join(failures...)
@@ -122,6 +125,8 @@ func (p *pool) on(ctx context.Context, s *server, op func(context.Context, *conn
 
 // connect makes a connection and prepares it.
 func (p *pool) connect(ctx context.Context, s *server) (*conn, error) {
+	ctx, cancel := withTimeout(ctx, p.conf.DialTimeout)
+	defer cancel()
 	cn, err := connect(ctx, s, p.conf)
 	if err != nil || p.prepare == nil {
 		return cn, err

@@ -40,6 +40,9 @@ func TestSlapdLogin(t *testing.T) {
 			var log lines
 			conf.URLs, conf.Logger = []string{url}, logTo(&log)
 			c := open(t, conf, nil)
+			if err := c.Ping(t.Context()); err != nil {
+				t.Error(err)
+			}
 			for _, test := range []struct {
 				user, password string
 				want           error
