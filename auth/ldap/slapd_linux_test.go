@@ -316,6 +316,27 @@ func (s *slapd) signal(t *testing.T, sig syscall.Signal) {
 	}
 }
 
+// stop stops all threads of the server.
+func (s *slapd) stop(t *testing.T) {
+	t.Helper()
+	s.signal(t, syscall.SIGSTOP)
+	stopped := func() bool {
+		stats, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", s.process.Pid))
+		for _, name := range stats {
+			b, _ := os.ReadFile(name)
+			if _, rest, _ := strings.Cut(string(b), ") "); !strings.HasPrefix(rest, "T") {
+				return false
+			}
+		}
+		return len(stats) > 0
+	}
+	for deadline := time.Now().Add(time.Minute); !stopped(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("slapd does not stop")
+		}
+	}
+}
+
 func (s *slapd) kill() {
 	if s.process != nil {
 		_ = s.process.Kill()

@@ -204,7 +204,6 @@ func TestSlapdTLS(t *testing.T) {
 		"without, forced": func(c *ldap.Config) { c.URLs, c.AllowPlaintext = []string{"ldap://" + s.ldap}, true },
 	} {
 		conf := s.config()
-		conf.DialTimeout = time.Second
 		change(&conf)
 		err := open(t, conf, nil).Ping(t.Context())
 		temporary(t, err)
@@ -219,24 +218,30 @@ func TestSlapdTLS(t *testing.T) {
 func TestSlapdStopped(t *testing.T) {
 	s := ownSlapd(t)
 	conf := s.config()
-	conf.Timeout, conf.DialTimeout = 300*time.Millisecond, 300*time.Millisecond
+	conf.Timeout, conf.DialTimeout = 2*time.Second, 2*time.Second
 	c := open(t, conf, nil)
-	users := c.Users()
-	rec, err := users.Lookup(t.Context(), "alice")
+	if err := try(t.Context(), c, "alice", "for alice"); err != nil { // there are connections
+		t.Fatal(err)
+	}
+	rec, err := c.Users().Lookup(t.Context(), "alice")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.signal(t, syscall.SIGSTOP)
-	bind := rec.Check(t.Context(), login.Attempt{Username: "alice", Password: login.NewPassword("for alice")})
-	_, search := users.Lookup(t.Context(), "alice")
+	var bind, search error
+	s.stop(t)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		bind = rec.Check(t.Context(), login.Attempt{Username: "alice", Password: login.NewPassword("for alice")})
+	})
+	wg.Go(func() { _, search = c.Users().Lookup(t.Context(), "alice") })
+	wg.Wait()
 	s.signal(t, syscall.SIGCONT)
 	temporary(t, bind)
 	temporary(t, search)
 	if !errors.Is(bind, ldap.ErrTimeout) || !errors.Is(search, ldap.ErrTimeout) {
 		t.Error(bind, search)
 	}
-	conf.Timeout, conf.DialTimeout = 0, 0
-	if err := try(t.Context(), open(t, conf, nil), "alice", "for alice"); err != nil {
+	if err := try(t.Context(), c, "alice", "for alice"); err != nil {
 		t.Error(err)
 	}
 }
