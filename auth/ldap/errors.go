@@ -1,7 +1,6 @@
 package ldap
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
@@ -84,16 +83,16 @@ var errSetup = errors.New("no connection")
 
 // elsewhere reports whether another server may do better.
 func elsewhere(err error) bool {
-	for _, final := range [...]error{
-		ErrAmbiguous, ErrTooLarge, ErrReferral, ErrClosed, login.ErrRejected,
-		context.Canceled, context.DeadlineExceeded,
-	} {
-		if errors.Is(err, final) && !errors.Is(err, errSetup) {
+	if errors.Is(err, errSetup) {
+		return true
+	}
+	for _, final := range [...]error{ErrAmbiguous, ErrTooLarge, ErrReferral, login.ErrRejected} {
+		if errors.Is(err, final) {
 			return false
 		}
 	}
 	code, answered := resultCode(err)
-	if !answered || errors.Is(err, errSetup) {
+	if !answered {
 		return true
 	}
 	switch code {

@@ -290,21 +290,31 @@ func TestFailover(t *testing.T) {
 }
 
 // TestImpatient: callers who wait less long than an operation may take reach
-// the next server too, if not at the first attempt.
+// the next server too, if not at the first attempt. One who goes away says
+// nothing of a server.
 func TestImpatient(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d := aliceAndBob()
-		f := &fake{answer: hangAt(d, func(r *request) bool { return r.address == "one:389" })}
-		c := f.client(t, func(c *ldap.Config) { c.URLs = []string{"ldap://one", "ldap://two"} })
-		for i := range 2 {
-			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-			err := try(ctx, c, "alice", "for alice")
-			cancel()
-			if (err == nil) != (i == 1) {
-				t.Error(i, err)
-			}
+	for name, at := range stages {
+		if name == "user bind" {
+			continue // asks where the search has found somebody
 		}
-	})
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := &fake{answer: hangAt(aliceAndBob(), func(r *request) bool { return r.address == "one:389" && at(r) })}
+				c := f.client(t, func(c *ldap.Config) { c.URLs = []string{"ldap://one", "ldap://two"} })
+				gone, cancel := context.WithCancel(t.Context())
+				time.AfterFunc(time.Second, cancel)
+				temporary(t, try(gone, c, "alice", "for alice"))
+				for i := range 2 {
+					ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+					err := try(ctx, c, "alice", "for alice")
+					cancel()
+					if (err == nil) != (i == 1) {
+						t.Error(i, err)
+					}
+				}
+			})
+		})
+	}
 }
 
 // TestSlowSetup: dialling, TLS and the bind of the service account have one

@@ -51,13 +51,16 @@ func (p *pool) run(ctx context.Context, name string, op func(context.Context, *c
 			return nil
 		}
 		failure := &Error{Op: name, Server: s.url, Err: err}
-		overdue := errors.Is(err, context.DeadlineExceeded) // whoever asks is less patient than we are
-		if overdue || elsewhere(err) {
-			p.health(ctx, s, err)
-		}
-		if ctx.Err() != nil || !elsewhere(err) {
+		if ctx.Err() != nil {
+			if errors.Is(err, context.DeadlineExceeded) { // whoever asks is less patient than we are
+				p.health(ctx, s, err)
+			}
 			return failure
 		}
+		if !elsewhere(err) {
+			return failure
+		}
+		p.health(ctx, s, err)
 		failures = append(failures, failure)
 	}
 	return errors.Join(failures...)
