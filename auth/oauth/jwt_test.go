@@ -335,3 +335,24 @@ func TestJWTValidate(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// BenchmarkVerifyToken is the cost of a login with keys at hand, and of one
+// that is refused before a signature is looked at.
+func BenchmarkVerifyToken(b *testing.B) {
+	for _, alg := range []jose.SignatureAlgorithm{jose.RS256, jose.ES256, jose.EdDSA} {
+		s := newSigner(b, alg, "k1")
+		p := newIDP(b, s)
+		v := p.verifier()
+		for name, changes := range map[string]map[string]any{"good": nil, "expired": {"exp": 1}} {
+			token := s.sign(b, nil, p.claims(changes))
+			b.Run(string(alg)+"/"+name, func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if _, err := v.VerifyToken(b.Context(), token); (err == nil) != (name == "good") {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}

@@ -137,6 +137,9 @@ func (r *Registration) post(ctx context.Context, address string, form url.Values
 	if err != nil {
 		return nil, temporary(ErrServer, err)
 	}
+	if _, failed := object["error"]; failed { // an error that calls itself 200
+		return nil, readError(resp, secrets).wrap()
+	}
 	return object, nil
 }
 
