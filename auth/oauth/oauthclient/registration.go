@@ -53,14 +53,14 @@ const maxResponse = 256 << 10
 func (r *Registration) Validate() error {
 	var faults []error
 	if err := endpoint.CheckURL(r.TokenURL, r.AllowHTTP); err != nil {
-		faults = append(faults, fmt.Errorf("oauth: Registration.TokenURL: %.80q: %w", r.TokenURL, err))
+		faults = append(faults, fmt.Errorf("oauth: Registration.TokenURL: %.80q: %w", endpoint.Show(r.TokenURL), err))
 	}
 	for name, address := range map[string]string{"DeviceURL": r.DeviceURL, "AuthURL": r.AuthURL} {
 		if address == "" {
 			continue
 		}
 		if err := endpoint.CheckURL(address, r.AllowHTTP); err != nil {
-			faults = append(faults, fmt.Errorf("oauth: Registration.%s: %.80q: %w", name, address, err))
+			faults = append(faults, fmt.Errorf("oauth: Registration.%s: %.80q: %w", name, endpoint.Show(address), err))
 		}
 	}
 	if r.ClientID == "" && (r.ClientSecret.Reveal() != "" || r.Key != nil) {

@@ -145,6 +145,15 @@ func checkURL(u *url.URL, plain bool) error {
 	return ErrURL
 }
 
+// Show returns an address for a log, without a password in it.
+func Show(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "(not a URL)"
+	}
+	return u.Redacted()
+}
+
 // loopback reports whether host names this machine.
 func loopback(host string) bool {
 	addr, err := netip.ParseAddr(host)
