@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
-	"net/netip"
 	"strings"
 	"time"
 
@@ -114,7 +113,7 @@ func (s *server) mxConfig() smtpserver.Config {
 func (s *server) submissionConfig(implicit bool) smtpserver.Config {
 	cfg := s.smtpConfig()
 	cfg.ImplicitTLS = implicit
-	cfg.Auth, cfg.RequireAuth = smtpAuth{s.login}, true
+	cfg.Auth, cfg.RequireAuth = s.login.Authenticator(), true
 	cfg.RequireTLS = !s.o.plaintextAuth
 	cfg.AllowPlaintextAuth = s.o.plaintextAuth
 	cfg.Newlines = smtpserver.NormaliseNewlines
@@ -153,6 +152,3 @@ func (s *server) admit(_ context.Context, size int64) error {
 	}
 	return nil // also where nobody knows how much is free
 }
-
-// peerAddr is the address of a peer without its port.
-func peerAddr(p *smtp.Peer) netip.Addr { return p.Addr.Addr() }

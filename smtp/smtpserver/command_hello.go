@@ -102,8 +102,8 @@ func (s *session) offers() []string {
 	add(ext&DSN != 0, "DSN")
 	add(s.offersTLS(), "STARTTLS")
 	add(ext&REQUIRETLS != 0 && s.peer.TLS != nil, "REQUIRETLS")
-	if s.offersAuth() {
-		lines = append(lines, "AUTH "+strings.Join(s.cfg.Auth.Mechanisms(s.peer), " "))
+	if mechanisms := s.mechanisms(); len(mechanisms) > 0 {
+		lines = append(lines, "AUTH "+strings.Join(mechanisms, " "))
 	}
 	return lines
 }
@@ -117,11 +117,3 @@ func (s *session) sizeParam() string {
 
 // offersTLS: STARTTLS is hidden once TLS is on (RFC 3207 §4.2).
 func (s *session) offersTLS() bool { return s.cfg.TLSConfig != nil && s.peer.TLS == nil }
-
-// offersAuth: AUTH is hidden where a password would travel in the clear, and
-// after success (RFC 4954 §4).
-func (s *session) offersAuth() bool {
-	return s.cfg.Auth != nil && s.peer.Identity == "" && s.authProtected() && len(s.cfg.Auth.Mechanisms(s.peer)) > 0
-}
-
-func (s *session) authProtected() bool { return s.peer.TLS != nil || s.cfg.AllowPlaintextAuth }

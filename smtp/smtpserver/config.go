@@ -10,8 +10,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/emersion/go-sasl"
-
+	"github.com/mailstead/mailstead/auth/authn"
 	"github.com/mailstead/mailstead/smtp"
 )
 
@@ -58,14 +57,15 @@ type Config struct {
 	// RequireTLS refuses mail and AUTH without TLS (530, RFC 3207 §4).
 	RequireTLS bool
 
-	// Auth switches AUTH on (RFC 4954); nil = off.
-	Auth Authenticator
+	// Auth switches AUTH on (RFC 4954); nil = off. An error of its exchanges
+	// that is a *smtp.Error chooses the reply.
+	Auth authn.Authenticator
 
 	// RequireAuth refuses MAIL without AUTH (530).
 	RequireAuth bool
 
-	// AllowPlaintextAuth offers AUTH also without TLS. For tests and for
-	// connections that are protected otherwise.
+	// AllowPlaintextAuth offers mechanisms that show a password also without
+	// TLS. For tests and for connections that are protected otherwise.
 	AllowPlaintextAuth bool
 
 	// LMTP speaks LMTP (RFC 2033) instead of SMTP.
@@ -93,24 +93,6 @@ type Config struct {
 	// replies, without secrets; nil = off. It must not block or keep text.
 	Trace func(p *smtp.Peer, client bool, text []byte)
 }
-
-// Authenticator offers SASL mechanisms. Any number of goroutines call it.
-type Authenticator interface {
-	// Mechanisms are the names offered to this peer now.
-	Mechanisms(p *smtp.Peer) []string
-
-	// Start begins one exchange. mechanism is one of Mechanisms. The exchange
-	// calls done with the authorized account before its last Next returns
-	// without error; without it the exchange has failed. A *smtp.Error from
-	// Start or Next chooses the reply, ErrBadCredentials leaves as 535 5.7.8,
-	// and any other error as 454 4.7.0: a backend in trouble is never told as
-	// a wrong password.
-	Start(ctx context.Context, p *smtp.Peer, mechanism string, done func(account string)) (sasl.Server, error)
-}
-
-// ErrBadCredentials: the password, the user or the authorization identity was
-// refused. It leaves as 535 5.7.8 (RFC 4954 §6).
-var ErrBadCredentials = errors.New("smtpserver: bad credentials")
 
 // NewlinePolicy says what becomes of a body that holds a CR or LF alone
 // (RFC 5321 §2.3.8). Whatever it is, only CRLF "." CRLF ends DATA.

@@ -2,7 +2,7 @@ package smtpserver
 
 import (
 	"context"
-	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"log/slog"
@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mailstead/mailstead/internal/tlspeer"
 	"github.com/mailstead/mailstead/smtp"
 )
 
@@ -27,6 +28,8 @@ type conn struct {
 	peer   *smtp.Peer
 	in     input
 	out    []byte // replies that are held back
+
+	certificate *x509.Certificate // what the peer was shown; nil = none
 
 	body    progress
 	closing bool // the loop ends once the replies are written
@@ -121,7 +124,7 @@ func busyReply() smtp.Reply {
 
 // handshake puts TLS on the connection.
 func (c *conn) handshake() error {
-	tc := tls.Server(c.raw, c.cfg.TLSConfig)
+	tc, shown := tlspeer.Server(c.raw, c.cfg.TLSConfig)
 	ctx, cancel := context.WithTimeout(c.ctx, c.cfg.Limits.TLSHandshake)
 	defer cancel()
 	if err := c.wait(time.Time{}, false); err != nil {
@@ -138,6 +141,7 @@ func (c *conn) handshake() error {
 	state := tc.ConnectionState()
 	c.peer = c.peer.Clone()
 	c.peer.TLS = &state
+	c.certificate = shown.Certificate()
 	c.nc = tc
 	return nil
 }

@@ -19,6 +19,8 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/mailstead/mailstead/auth/authn"
+	"github.com/mailstead/mailstead/internal/authtest"
 	"github.com/mailstead/mailstead/internal/script"
 	"github.com/mailstead/mailstead/smtp"
 )
@@ -107,13 +109,17 @@ func scriptConfig(options string, tlsConfig *tls.Config) Config {
 			cfg.StrictPipelining = true
 		case "small":
 			cfg.Limits.Message = 100
+		case "sasl":
+			cfg.Auth = authtest.Authenticator{}
+		case "many":
+			cfg.Limits.AuthFailures = -1
 		case "auth":
-			cfg.Auth = PlainAuth(func(_ context.Context, _ *smtp.Peer, _, user, password string) (string, error) {
+			cfg.Auth = authn.PasswordFunc(func(_ context.Context, _ *authn.Peer, user, password string) (string, error) {
 				if user == "temp" {
 					return "", errors.New("backend down")
 				}
 				if password != "s" {
-					return "", ErrBadCredentials
+					return "", authn.ErrRejected
 				}
 				return user, nil
 			})

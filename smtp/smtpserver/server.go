@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/mailstead/mailstead/internal/listen"
+	"github.com/mailstead/mailstead/internal/tlspeer"
 )
 
 // ErrServerClosed is returned by Serve and ServeConn after Shutdown or Close.
@@ -27,6 +28,7 @@ type Server struct {
 // Config.Validate.
 func New(cfg Config) *Server {
 	s := &Server{cfg: cfg.withDefaults(), faults: cfg.Validate(), verbs: verbTable()}
+	s.cfg.TLSConfig = tlspeer.Config(s.cfg.TLSConfig)
 	s.buffers.New = func() any { return new([bufferSize]byte) }
 	s.group.Limits = listen.Limits{
 		Total: s.cfg.Limits.Connections, PerPrefix: s.cfg.Limits.PerAddress, Trusted: s.cfg.TrustedPrefixes,
