@@ -20,11 +20,14 @@ type seam struct{ service *Service }
 
 // attemptBy is what the server knows before the client has said a word.
 func attemptBy(p *authn.Peer) Attempt {
-	return Attempt{Protocol: Protocol(p.Protocol), Peer: p.Addr, TLS: p.Secure}
+	return Attempt{
+		Protocol: Protocol(p.Protocol), Peer: p.Addr, TLS: p.Secure,
+		TLSState: p.TLS, ServerCertificate: p.Certificate,
+	}
 }
 
 // Mechanisms implements authn.Authenticator.
-func (a seam) Mechanisms(p *authn.Peer) []string { return a.service.Mechanisms(p.Secure) }
+func (a seam) Mechanisms(p *authn.Peer) []string { return a.service.Mechanisms(attemptBy(p)) }
 
 // Start implements authn.Authenticator.
 func (a seam) Start(ctx context.Context, p *authn.Peer, mechanism string, done func(string)) (sasl.Server, error) {

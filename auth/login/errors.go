@@ -9,8 +9,9 @@ import (
 // What an attempt or an exchange can end with: the errors of package authn,
 // whose comment says what each protocol answers.
 var (
-	// ErrRejected: the user is unknown or disabled, the password is wrong, or
-	// the user may not act for the authorization identity. It never says which.
+	// ErrRejected: the user is unknown or disabled, the password, proof or token
+	// is wrong, or the user may not act for the authorization identity. It never
+	// says which.
 	ErrRejected = authn.ErrRejected
 	// ErrTemporary: nobody could judge the password now. The client should
 	// keep it and try again.

@@ -33,6 +33,9 @@ func parseHash(stored string) (parsedHash, error) {
 	if len(stored) > maxHash {
 		return nil, ErrHash
 	}
+	if h, err := parseSecret(stored); h != nil || err != nil {
+		return h, err
+	}
 	name, text := "", stored
 	if rest, ok := strings.CutPrefix(stored, "{"); ok {
 		if name, text, ok = strings.Cut(rest, "}"); !ok {

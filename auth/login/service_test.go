@@ -158,8 +158,8 @@ func TestSameCost(t *testing.T) {
 	if s.dummy.params != s.Params || len(s.dummy.salt) != saltLength || len(s.dummy.key) != keyLength {
 		t.Errorf("the dummy costs %+v", s.dummy.params)
 	}
-	if h, err := s.hashOf(Record{Disabled: true}); err != nil || h.(argon2id).params != s.Params {
-		t.Errorf("unknown user: %v, %v", h, err)
+	if f, err := s.formOf(Record{Disabled: true}); err != nil || f.parsed.(argon2id).params != s.Params {
+		t.Errorf("unknown user: %v, %v", f, err)
 	}
 }
 

@@ -115,7 +115,7 @@ func (t *Throttle) settle(o Outcome, a Attempt, tallies []*tally, pair uint64) {
 			y.next = next
 		}
 	}
-	if o != Succeeded {
+	if o != Succeeded || a.Username == "" {
 		return
 	}
 	// The prefix keeps its failures: a guesser may have an account too.
@@ -136,7 +136,10 @@ func (t *Throttle) talliesLocked(a Attempt, now time.Time) ([]*tally, uint64) {
 	if y, ok := t.entries[pair]; ok && y.known && now.Sub(y.last) < knownFor {
 		return []*tally{t.tallyLocked(pair, now)}, pair
 	}
-	tallies := []*tally{t.tallyLocked(t.keyLocked('u', netip.Prefix{}, a.Username), now)}
+	var tallies []*tally
+	if a.Username != "" {
+		tallies = append(tallies, t.tallyLocked(t.keyLocked('u', netip.Prefix{}, a.Username), now))
+	}
 	if prefix.IsValid() && !t.trusts(a.Peer) {
 		tallies = append(tallies, t.tallyLocked(t.keyLocked('a', prefix, ""), now))
 	}

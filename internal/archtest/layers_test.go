@@ -65,7 +65,8 @@ func layers() []layer {
 
 		// Authentication of messages; the methods never import auth.
 		{"auth", []string{"smtp", "auth/..."}},
-		{"auth/login", []string{"auth/authn"}},
+		{"auth/login/saslmech", nil}, // mechanisms; they know no users
+		{"auth/login", []string{"auth/authn", "auth/login/saslmech"}},
 		{"auth/login/...", []string{"auth/login", "auth/authn", "store/sqldb"}},
 		{"auth/authres", nil},
 		{"auth/dnsx", nil},
