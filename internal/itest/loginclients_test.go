@@ -2,12 +2,17 @@ package itest
 
 import (
 	"bufio"
+	"crypto/hmac"
+	"crypto/sha256"
 	"crypto/tls"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -153,19 +158,49 @@ func (c *lineClient) login(client sasl.Client) error {
 	return saslmech.Outcome(client)
 }
 
-// ourClients are the client mechanisms, with the right secret or a wrong one.
-func ourClients(mechanism, user string, right bool) sasl.Client {
-	pass, tok := password, token
-	if !right {
-		pass, tok = "wrong", "d3Jvbmc"
+// ourClient is a client of the mechanism for alice, with her password or, where
+// the mechanism takes one, this token. An empty token makes both wrong.
+func ourClient(mechanism, token string) sasl.Client {
+	c := saslmech.Credentials{Username: alice, Password: password}
+	if token == "" {
+		c.Password, token = "wrong", "d3Jvbmc.d3Jvbmc.d3Jvbmc"
 	}
-	c := saslmech.Credentials{Username: user, Password: pass}
 	if bearer(mechanism) {
-		c = saslmech.Credentials{Username: user, Token: tok}
+		c.Password, c.Token = "", token
 	}
 	client, err := saslmech.Choose([]string{mechanism}, c, saslmech.Policy{AllowPlaintext: true})
 	if err != nil {
 		panic(err)
 	}
 	return client
+}
+
+// jwt is a token of alice's with a key that is shared with its judge: HS256,
+// for Dovecot's local validation.
+func jwt(key []byte) string {
+	encode := func(v map[string]any) string {
+		b, _ := json.Marshal(v)
+		return base64.RawURLEncoding.EncodeToString(b)
+	}
+	now := time.Now().Unix()
+	text := encode(map[string]any{"alg": "HS256", "typ": "JWT"}) + "." +
+		encode(map[string]any{"email": alice, "active": "true", "sub": alice, "iat": now, "exp": now + 600})
+	mac := hmac.New(sha256.New, key)
+	io.WriteString(mac, text)
+	return text + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// dovecotToken puts a key where Dovecot looks for it (azp/alg/kid) and returns a
+// token.
+func dovecotToken(t *testing.T, keys string) string {
+	t.Helper()
+	dir := filepath.Join(keys, "default", "HS256")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	key := []byte("a key of the test and of nobody else")
+	if err := os.WriteFile(filepath.Join(dir, "default"), []byte(base64.StdEncoding.EncodeToString(key)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return jwt(key)
 }
