@@ -38,6 +38,8 @@ type Service struct {
 	// own. ErrRejected: he may not; any other error is a temporary failure.
 	// Nil means that everybody acts for himself only. May block.
 	Authorize func(ctx context.Context, id Identity, account string) error
+	// Rehash says what becomes of stored hashes that are weaker than Params.
+	Rehash Rehash
 	// Logger receives one record per attempt, without the password. Nil means
 	// slog.Default.
 	Logger *slog.Logger
@@ -45,7 +47,7 @@ type Service struct {
 	once    sync.Once
 	guard   Guard
 	queue   hashQueue
-	dummy   argon2id
+	dummy   parsedHash
 	success *successCache // nil: off
 }
 
@@ -73,7 +75,7 @@ func (s *Service) start() {
 	if !p.valid() {
 		p = Params{}.withDefaults()
 	}
-	s.dummy = dummyArgon2id(p)
+	s.dummy = dummyHash(p)
 	s.queue = newHashQueue(s.MaxConcurrentHashes, s.QueueTimeout)
 	s.success = newSuccessCache(s.CacheTTL)
 }
