@@ -64,6 +64,30 @@ func (s *Service) check(ctx context.Context, f stored, text string) (bool, error
 	return true, nil
 }
 
+// checkOwn is check for a user's own password. A wrong one costs no less where
+// the stored form is a fast one (invariant I1).
+func (s *Service) checkOwn(ctx context.Context, f stored, text string) (bool, error) {
+	ok, err := s.check(ctx, f, text)
+	if ok || err != nil || !isFast(f.parsed) {
+		return ok, err
+	}
+	return false, s.burn(ctx, f.parsed, text)
+}
+
+// burn costs what a comparison with h costs, and no less than one with a hash of
+// the service's parameters.
+func (s *Service) burn(ctx context.Context, h parsedHash, text string) error {
+	if err := s.queue.enter(ctx); err != nil {
+		return err
+	}
+	defer s.queue.leave()
+	if isFast(h) {
+		h = s.dummy
+	}
+	h.matches([]byte(text))
+	return nil
+}
+
 // noteUse records that an app password was used, at most once a minute for each
 // and never at the cost of the login.
 func (s *Service) noteUse(ctx context.Context, rec Record, user, name string) {

@@ -23,6 +23,22 @@
 //		Protocol: login.SMTP, Peer: addr, TLS: true,
 //	}, func(id login.Identity) { session.identity = id })
 //
+// # Mechanisms
+//
+// By itself a Service offers what its fields make possible, and nothing that a
+// user could be locked out or undermined by:
+//
+//	PLAIN                          over TLS
+//	SCRAM-SHA-256, SCRAM-SHA-512   where the backend is a Keeper of their secrets
+//	their -PLUS variants           where there is a TLSState, too
+//	OAUTHBEARER, XOAUTH2           where Tokens is set, over TLS
+//	EXTERNAL                       where Certificate is set, for a verified certificate
+//	ANONYMOUS                      where Anonymous is set
+//	LOGIN, CRAM-MD5, SCRAM-SHA-1   where Enable names them
+//
+// SCRAM does not work with app passwords: its first answer holds the salt of one
+// password, before anybody can know which one the client has.
+//
 // # Errors
 //
 // Servers look at errors with [errors.Is] and never send their text:
@@ -39,8 +55,9 @@
 //
 // # RFCs
 //
-//	RFC 4422  SASL                       server side, through go-sasl
-//	RFC 4616  PLAIN                      full
+//	RFC 4422  SASL                       authorization identities; mechanisms: package saslmech
+//	RFC 5280  certificates               §4.2.1.6, CertificateEmail
+//	RFC 7628  OAUTHBEARER                users, hosts and failures; the rest: package saslmech
 //	RFC 8264  PRECIS framework           §7 repeated application
 //	RFC 8265  user names and passwords   §3.3 UsernameCaseMapped, §4.2 OpaqueString
 //	RFC 5891  IDNA                       domain of a user name, as U-labels
@@ -58,6 +75,15 @@
 //     (256 MiB, bcrypt cost 15), whatever it says.
 //   - I6: A remembered success ends at once when the stored hash changes or the
 //     user is disabled or deleted.
+//
+//   - I7: Whatever the mechanism, an exchange ends with an identity only after
+//     the guard let it through, the backend knew an enabled user, and the
+//     authorization identity was judged; the log has one record of it. (ANONYMOUS
+//     has neither user nor guess, and only the record.)
+//   - I8: The password of a user with AppPasswordsOnly is refused as a wrong one
+//     in every mechanism that has one.
+//   - I9: SCRAM's first answer shows nothing of whether a user exists: without a
+//     verifier of his it shows a decoy, the same for the same name.
 //
 // # Concurrency
 //

@@ -5,8 +5,9 @@ import "errors"
 // What an attempt or an exchange can end with. The package comment says what
 // each protocol answers.
 var (
-	// ErrRejected: the user is unknown or disabled, the password is wrong, or
-	// the user may not act for the authorization identity. It never says which.
+	// ErrRejected: the user is unknown or disabled, the password, proof or token
+	// is wrong, or the user may not act for the authorization identity. It never
+	// says which.
 	ErrRejected = errors.New("login: rejected")
 	// ErrTemporary: nobody could judge the password now. The client should
 	// keep it and try again.

@@ -45,8 +45,10 @@ func isFast(h parsedHash) bool {
 // parseHash reads "{SCHEME}text", or the text alone. The error wraps ErrHash
 // and says more, without a part of the hash.
 func parseHash(stored string) (parsedHash, error) {
-	if h, err := parseSecret(stored); h != nil || err != nil {
-		return h, err
+	if len(stored) <= passhash.MaxStored {
+		if h, err := parseSecret(stored); h != nil || err != nil {
+			return h, err
+		}
 	}
 	h, err := passhash.Parse(stored)
 	if err != nil {

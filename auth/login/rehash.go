@@ -11,46 +11,58 @@ import (
 // writeTimeout bounds what a login writes beside judging the password.
 const writeTimeout = 5 * time.Second
 
-// Rehash says what a Service does with a stored hash when the right password
-// came and the hash is weaker than Service.Params, or of another scheme. The
-// zero value replaces it, where the backend is a CredentialEditor. The new hash
-// is {ARGON2ID}, which other programs that read the same users may not know.
+// Rehash says what a Service stores anew when the right password came. The zero
+// value replaces a Hash of another scheme than {ARGON2ID}, or that is weaker than
+// Service.Params, where the backend is a CredentialEditor. Other programs that
+// read the same users have to know the new form.
 type Rehash struct {
-	// Off leaves stored hashes as they are.
+	// Off leaves what is stored as it is.
 	Off bool
-	// Secrets makes the further forms that are to be kept of a prepared
-	// password (see Record.Secrets). Nil makes none; what is there stays.
-	Secrets func(password Password) ([]string, error)
-	// Wanted reports whether what is stored lacks something that Secrets
-	// makes. Nil: it lacks nothing.
-	Wanted func(stored Credentials) bool
+	// SCRAM names mechanisms, such as "SCRAM-SHA-256", whose verifiers are made
+	// where a user has none, so that he can use them from then on.
+	SCRAM []string
+	// Iterations are those of the verifiers. Zero means the default of
+	// HashSCRAM.
+	Iterations int
 }
 
-// due reports whether a record's password is to be stored anew.
-func (r Rehash) due(rec Record, p Params) bool {
-	return !r.Off && rec.Hash != "" && rec.Check == nil &&
-		(NeedsRehash(rec.Hash, p) || r.Wanted != nil && r.Wanted(Credentials{rec.Hash, rec.Secrets}))
-}
-
-// credentials returns the new forms of a password whose old ones are in rec.
-func (r Rehash) credentials(rec Record, password Password, p Params) (c Credentials, err error) {
+// credentials returns what is to be stored of a password, and whether it differs
+// from what rec has.
+func (r Rehash) credentials(rec Record, password Password, p Params) (c Credentials, changed bool, err error) {
 	c = Credentials{Hash: rec.Hash, Secrets: slices.Clone(rec.Secrets)}
 	if NeedsRehash(rec.Hash, p) {
 		if c.Hash, err = HashPassword(password, p); err != nil {
-			return c, err
+			return c, false, err
+		}
+		changed = true
+	}
+	for _, mechanism := range r.lacking(rec) {
+		switch secret, err := HashSCRAM(mechanism, password, r.Iterations); {
+		case err == nil:
+			c.Secrets, changed = append(c.Secrets, secret), true
+		case !errors.Is(err, ErrPassword): // the password cannot be one of SCRAM
+			return c, false, err
 		}
 	}
-	if r.Secrets != nil {
-		c.Secrets, err = r.Secrets(password)
+	return c, changed, nil
+}
+
+// lacking returns the mechanisms that rec has no verifier for.
+func (r Rehash) lacking(rec Record) (list []string) {
+	for _, mechanism := range r.SCRAM {
+		if rec.secret(mechanism) == "" {
+			list = append(list, mechanism)
+		}
 	}
-	return c, err
+	return list
 }
 
 // rehash stores a password anew after it was found right. It never fails the
-// login: the old hash still works.
+// login: the old form still works.
 func (s *Service) rehash(ctx context.Context, rec Record, a Attempt) {
 	p := s.Params.withDefaults()
-	if !p.valid() || !s.Rehash.due(rec, p) {
+	if s.Rehash.Off || rec.Hash == "" || rec.Check != nil || !p.valid() ||
+		!NeedsRehash(rec.Hash, p) && len(s.Rehash.lacking(rec)) == 0 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
@@ -71,9 +83,9 @@ func (s *Service) store(ctx context.Context, rec Record, a Attempt, p Params) er
 	if err := s.queue.enter(ctx); err != nil {
 		return err
 	}
-	c, err := s.Rehash.credentials(rec, a.Password, p)
+	c, changed, err := s.Rehash.credentials(rec, a.Password, p)
 	s.queue.leave()
-	if err != nil {
+	if err != nil || !changed {
 		return err
 	}
 	return editor.Rehash(ctx, a.Username, rec.Hash, c)

@@ -159,8 +159,8 @@ func TestSameCost(t *testing.T) {
 	if s.dummy.outdated(s.Params) || !s.dummy.outdated(Params{MemoryKiB: 65, Time: 3, Threads: 2}) || !s.dummy.outdated(Params{MemoryKiB: 64, Time: 4, Threads: 2}) {
 		t.Error("the dummy does not cost what the parameters say")
 	}
-	if h, err := s.hashOf(Record{Disabled: true}); err != nil || !reflect.DeepEqual(h, s.dummy) {
-		t.Errorf("unknown user: %v, %v", h, err)
+	if f, err := s.formOf(Record{Disabled: true}); err != nil || !reflect.DeepEqual(f.parsed, s.dummy) {
+		t.Errorf("unknown user: %v, %v", f, err)
 	}
 }
 

@@ -26,11 +26,15 @@ func guardOf(o *options) login.Guard {
 // smtpAuth offers the login service's mechanisms to smtpserver.
 type smtpAuth struct{ *login.Service }
 
-func (a smtpAuth) Mechanisms(p *smtp.Peer) []string { return a.Service.Mechanisms(p.TLS != nil) }
+// smtpAttempt is what is known of an SMTP client before it says who it is.
+func smtpAttempt(p *smtp.Peer) login.Attempt {
+	return login.Attempt{Protocol: login.SMTP, Peer: peerAddr(p), TLS: p.TLS != nil, TLSState: p.TLS}
+}
+
+func (a smtpAuth) Mechanisms(p *smtp.Peer) []string { return a.Service.Mechanisms(smtpAttempt(p)) }
 
 func (a smtpAuth) Start(ctx context.Context, p *smtp.Peer, mech string, done func(string)) (sasl.Server, error) {
-	peer := login.Attempt{Protocol: login.SMTP, Peer: peerAddr(p), TLS: p.TLS != nil}
-	srv, err := a.Service.Server(ctx, mech, peer, func(id login.Identity) { done(id.Account) })
+	srv, err := a.Service.Server(ctx, mech, smtpAttempt(p), func(id login.Identity) { done(id.Account) })
 	return mapped{srv, smtpLoginError}, smtpLoginError(err)
 }
 
@@ -69,7 +73,7 @@ func (s *server) imapConfig(implicit bool) imapserver.Config {
 	cfg.Limits.MaxMessageBytes = maxMessage
 	cfg.Limits.MaxConnections = s.o.maxConnections
 	attempt := func(p imapserver.Peer) login.Attempt {
-		return login.Attempt{Protocol: login.IMAP, Peer: p.Addr, TLS: p.TLS != nil}
+		return login.Attempt{Protocol: login.IMAP, Peer: p.Addr, TLS: p.TLS != nil, TLSState: p.TLS}
 	}
 	cfg.Auth = imapserver.Auth{
 		Login: func(ctx context.Context, p imapserver.Peer, username, password string) (store.AccountID, error) {
@@ -78,7 +82,7 @@ func (s *server) imapConfig(implicit bool) imapserver.Config {
 			id, err := s.login.Authenticate(ctx, a)
 			return store.AccountID(id.Account), err
 		},
-		Mechanisms: func(p imapserver.Peer) []string { return s.login.Mechanisms(p.TLS != nil) },
+		Mechanisms: func(p imapserver.Peer) []string { return s.login.Mechanisms(attempt(p)) },
 		Start: func(ctx context.Context, p imapserver.Peer, mech string, done func(store.AccountID)) (sasl.Server, error) {
 			return s.login.Server(ctx, mech, attempt(p), func(id login.Identity) { done(store.AccountID(id.Account)) })
 		},
@@ -111,7 +115,7 @@ func (s *server) pop3Config(implicit bool) pop3server.Config {
 	cfg.Login = func(ctx context.Context, p pop3server.Peer, username, password string) (store.AccountID, error) {
 		id, err := s.login.Authenticate(ctx, login.Attempt{
 			Username: username, Password: login.NewPassword(password), Mechanism: "USER",
-			Protocol: login.POP3, Peer: p.Addr, TLS: p.TLS != nil,
+			Protocol: login.POP3, Peer: p.Addr, TLS: p.TLS != nil, TLSState: p.TLS,
 		})
 		return store.AccountID(id.Account), pop3LoginError(err)
 	}

@@ -62,7 +62,8 @@ func layers() []layer {
 
 		// Authentication of messages; the methods never import auth.
 		{"auth", []string{"smtp", "auth/..."}},
-		{"auth/login", nil},
+		{"auth/login/saslmech", nil}, // mechanisms; they know no users
+		{"auth/login", []string{"auth/login/saslmech"}},
 		{"auth/login/...", []string{"auth/login", "store/sqldb"}},
 		{"auth/authres", nil},
 		{"auth/dnsx", nil},
