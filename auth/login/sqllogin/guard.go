@@ -41,13 +41,16 @@ func (g *Guard) Tallies(ctx context.Context, subjects []login.Subject, since tim
 	if err := g.Backend.check(); err != nil {
 		return nil, err
 	}
+	if len(subjects) == 0 {
+		return nil, nil
+	}
 	var args []any
 	for _, s := range subjects {
 		args = append(args, s.User, prefixText(s.Prefix))
 	}
 	where := strings.TrimSuffix(strings.Repeat(`username = ? AND prefix = ? OR `, len(subjects)), " OR ")
 	found, err := g.read(ctx, `WHERE `+where, since, args)
-	if err != nil || len(subjects) == 0 {
+	if err != nil {
 		return nil, err
 	}
 	list := make([]login.Tally, len(subjects))
