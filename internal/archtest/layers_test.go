@@ -64,6 +64,7 @@ func layers() []layer {
 		{"auth", []string{"smtp", "auth/..."}},
 		{"auth/login/saslmech", nil}, // mechanisms; they know no users
 		{"auth/login", []string{"auth/login/saslmech"}},
+		{"auth/login/sqllogin/sqllogintest", []string{"auth/login", "auth/login/sqllogin", "auth/login/logintest"}},
 		{"auth/login/...", []string{"auth/login", "store/sqldb"}},
 		{"auth/authres", nil},
 		{"auth/dnsx", nil},
@@ -103,7 +104,7 @@ func lightPackages() []light {
 func suites() []string {
 	return []string{
 		"smtp/smtptest", "imap/imaptest", "pop3/pop3test", "store/storetest", "store/blob/blobtest",
-		"store/blob/objects/objecttest", "queue/queuetest",
+		"store/blob/objects/objecttest", "queue/queuetest", "auth/login/logintest",
 	}
 }
 
@@ -129,6 +130,7 @@ func rootModules() (code, tests []string) {
 		"golang.org/x/net", "golang.org/x/text", "golang.org/x/crypto", "golang.org/x/time",
 		"github.com/xdg-go/scram",
 		"github.com/klauspost/compress", // store/backup, store/blob/compress
+		"github.com/go-crypt/x",         // internal/passhash: md5-crypt and sha-crypt
 		// What those need themselves.
 		"golang.org/x/sys", "github.com/xdg-go/pbkdf2", "github.com/xdg-go/stringprep",
 	}
