@@ -59,6 +59,7 @@ type File struct {
 var (
 	_ CredentialEditor  = (*File)(nil)
 	_ AppPasswordEditor = (*File)(nil)
+	_ Keeper            = (*File)(nil)
 )
 
 // Lookup implements Backend.
@@ -78,6 +79,16 @@ func (f *File) Lookup(_ context.Context, username string) (Record, error) {
 	rec := u.record()
 	rec.AppPasswords = f.used.over(username, apps.users[username])
 	return rec, nil
+}
+
+// Keeps implements Keeper. Where there are app passwords it is false.
+func (f *File) Keeps(scheme string) bool {
+	t, err := f.load()
+	if err != nil {
+		return false
+	}
+	apps, err := f.loadApps()
+	return err == nil && len(apps.users) == 0 && t.census.keeps(scheme)
 }
 
 // Broken returns the lines of the password file that are skipped.

@@ -75,6 +75,7 @@ type passwdTable struct {
 	lines  []string // all of them, also comments and broken ones
 	users  map[string]passwdUser
 	broken []LineError
+	census census
 }
 
 type passwdUser struct {
@@ -116,7 +117,9 @@ func parsePasswd(data string) *passwdTable {
 			t.broken = append(t.broken, LineError{Line: len(t.lines), Err: err})
 			continue
 		}
-		t.users[p.user] = passwdUser{p, extra, len(t.lines) - 1}
+		u := passwdUser{p, extra, len(t.lines) - 1}
+		t.users[p.user] = u
+		t.census.add(u.record())
 	}
 	return t
 }
