@@ -70,7 +70,6 @@
 //
 //   - I6: A remembered success ends at once when the stored hash changes or the
 //     user is disabled or deleted.
-//
 //   - I7: Whatever the mechanism, an exchange ends with an identity only after
 //     the guard let it through, the backend knew an enabled user, and the
 //     authorization identity was judged; the log has one record of it. (ANONYMOUS

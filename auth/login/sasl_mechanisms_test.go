@@ -451,8 +451,8 @@ func TestThrottleWithoutName(t *testing.T) {
 		}
 		end(Failed)
 	}
-	if len(g.entries) != 1 {
-		t.Errorf("%d entries; want that of the address", len(g.entries))
+	if m := g.store.(*MemoryGuard); len(m.users) != 0 || len(m.pairs) != 0 || len(m.prefixes) != 3 {
+		t.Errorf("%d users, %d pairs, %d prefixes; want the address and its networks", len(m.users), len(m.pairs), len(m.prefixes))
 	}
 }
 

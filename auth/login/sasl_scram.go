@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"net/netip"
 
 	"github.com/emersion/go-sasl"
 
@@ -34,7 +35,7 @@ type known struct {
 
 // know asks the backend about a user. Whoever is unknown, disabled or may only
 // use app passwords has a reason and no error.
-func (s *Service) know(ctx context.Context, username string) (k known, err error) {
+func (s *Service) know(ctx context.Context, username string, peer netip.Addr) (k known, err error) {
 	if k.user, err = Canonical(username); err != nil {
 		return k, ErrRejected
 	}
@@ -49,6 +50,8 @@ func (s *Service) know(ctx context.Context, username string) (k known, err error
 		return k, temporary(err)
 	case k.rec.Disabled:
 		k.reason = "disabled"
+	case !k.rec.admits(peer):
+		k.reason = "address not allowed"
 	}
 	return k, err
 }
@@ -79,7 +82,7 @@ func (x *exchange) scram(hash saslmech.SCRAMHash, plus bool) sasl.Server {
 	server := saslmech.SCRAMServer{
 		Hash: hash, Plus: plus,
 		Lookup: func(username string) (v saslmech.Verifier, err error) {
-			if k, err = x.service.know(x.ctx, username); err == nil {
+			if k, err = x.service.know(x.ctx, username, x.peer.Peer); err == nil {
 				v, err = x.service.verifier(&k, hash)
 			}
 			if err != nil {
@@ -99,8 +102,13 @@ func (x *exchange) scram(hash saslmech.SCRAMHash, plus bool) sasl.Server {
 
 // verifier returns what the user's record keeps for SCRAM, or a decoy with the
 // reason noted. The real one of a disabled user is shown, so that what is shown
-// stays the same.
+// stays the same. A decoy is made for everybody, so that it takes no time of its
+// own.
 func (s *Service) verifier(k *known, hash saslmech.SCRAMHash) (saslmech.Verifier, error) {
+	decoy, err := s.decoy.Verifier(hash, k.user)
+	if err != nil {
+		return decoy, temporary(err)
+	}
 	if k.rec.AppPasswordsOnly && k.reason == "" {
 		k.reason = "app passwords only"
 	}
@@ -109,12 +117,12 @@ func (s *Service) verifier(k *known, hash saslmech.SCRAMHash) (saslmech.Verifier
 		if k.reason == "" {
 			k.reason = "no secret for the mechanism"
 		}
-		return s.decoy.Verifier(hash, k.user)
+		return decoy, nil
 	}
 	v, err := saslmech.ParseVerifier(hash, text)
 	switch {
 	case err != nil && k.reason != "":
-		return s.decoy.Verifier(hash, k.user)
+		return decoy, nil
 	case err != nil:
 		return v, temporary(ErrHash)
 	}
@@ -126,7 +134,7 @@ func (x *exchange) cramMD5() sasl.Server {
 	server := saslmech.CRAMMD5Server{Judge: func(username string, proved func(saslmech.CRAMSecret) bool) error {
 		a := x.peer
 		a.Username = username
-		k, err := x.service.know(x.ctx, username)
+		k, err := x.service.know(x.ctx, username, x.peer.Peer)
 		secret := saslmech.NewCRAMSecret("")
 		if err == nil {
 			secret, err = cramSecret(&k)

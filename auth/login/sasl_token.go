@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"net/netip"
 	"strings"
 
 	"github.com/mailstead/mailstead/auth/login/saslmech"
@@ -29,7 +30,7 @@ func (x *exchange) bearer(r saslmech.BearerRequest) error {
 		x.service.log(x.ctx, a, "token for another host", ErrRejected)
 		return x.refusal("invalid_request")
 	}
-	id, err := x.service.guarded(x.ctx, a, func() (Identity, string, error) { return x.service.judgeToken(x.ctx, r.Token) })
+	id, err := x.service.guarded(x.ctx, a, func() (Identity, string, error) { return x.service.judgeToken(x.ctx, r.Token, a.Peer) })
 	if err = x.become(a, id, r.Authzid, err); errors.Is(err, ErrRejected) {
 		return x.refusal("invalid_token")
 	}
@@ -53,7 +54,7 @@ func sameHost(host string, peer Attempt) bool {
 }
 
 // judgeToken verifies a token and finds its user.
-func (s *Service) judgeToken(ctx context.Context, token string) (_ Identity, reason string, _ error) {
+func (s *Service) judgeToken(ctx context.Context, token string, peer netip.Addr) (_ Identity, reason string, _ error) {
 	t, err := s.Tokens.VerifyToken(ctx, token)
 	username := t.Username
 	if err == nil && s.TokenUser != nil {
@@ -65,13 +66,13 @@ func (s *Service) judgeToken(ctx context.Context, token string) (_ Identity, rea
 	case err != nil:
 		return Identity{}, "token", temporary(err)
 	}
-	return s.vouched(ctx, username)
+	return s.vouched(ctx, username, peer)
 }
 
 // vouched returns the identity of a user whom somebody else vouches for: the
 // issuer of a token or of a certificate. The backend has to know him.
-func (s *Service) vouched(ctx context.Context, username string) (_ Identity, reason string, _ error) {
-	k, err := s.know(ctx, username)
+func (s *Service) vouched(ctx context.Context, username string, peer netip.Addr) (_ Identity, reason string, _ error) {
+	k, err := s.know(ctx, username, peer)
 	switch {
 	case err != nil:
 		return Identity{}, "lookup", err
@@ -98,7 +99,7 @@ func (x *exchange) external(authzid string) error {
 		x.service.log(x.ctx, a, "certificate of no user name", ErrRejected)
 		return ErrRejected
 	}
-	id, err := x.service.guarded(x.ctx, a, func() (Identity, string, error) { return x.service.vouched(x.ctx, a.Username) })
+	id, err := x.service.guarded(x.ctx, a, func() (Identity, string, error) { return x.service.vouched(x.ctx, a.Username, a.Peer) })
 	return x.become(a, id, authzid, err)
 }
 

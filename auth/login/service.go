@@ -72,6 +72,8 @@ type Service struct {
 	// Authorize says whether a user may act for another account. Nil means that
 	// everybody acts for himself only.
 	Authorize Authorizer
+	// Rehash says what becomes of stored hashes that are weaker than Params.
+	Rehash Rehash
 	// Logger receives one record per attempt, without the password. Nil means
 	// slog.Default.
 	Logger *slog.Logger
@@ -82,7 +84,7 @@ type Service struct {
 	once    sync.Once
 	guard   Guard
 	queue   hashQueue
-	dummy   argon2id
+	dummy   parsedHash
 	decoy   saslmech.Decoy
 	success *successCache // nil: off
 }
@@ -124,7 +126,7 @@ func (s *Service) start() {
 	if !p.valid() {
 		p = Params{}.withDefaults()
 	}
-	s.dummy = dummyArgon2id(p)
+	s.dummy = dummyHash(p)
 	s.queue = newHashQueue(s.MaxConcurrentHashes, s.QueueTimeout)
 	s.success = newSuccessCache(s.CacheTTL)
 	s.decoy = saslmech.Decoy{Key: s.DecoyKey, Iterations: s.SCRAMIterations}
@@ -162,7 +164,7 @@ func (s *Service) guarded(ctx context.Context, a Attempt, judge func() (_ Identi
 	defer func() { end(outcome) }() // also when a backend panics
 	id, reason, err := judge()
 	switch {
-	case err == nil:
+	case err == nil && (a.Username == "" || a.Username == id.User): // not a token of somebody else
 		outcome = Succeeded
 	case errors.Is(err, ErrRejected):
 		outcome = Failed
@@ -195,7 +197,7 @@ func (s *Service) screen(a Attempt) (Attempt, error) {
 
 // judge asks the backend and checks the password. The reason is for the log.
 func (s *Service) judge(ctx context.Context, a Attempt) (_ Identity, reason string, _ error) {
-	k, err := s.know(ctx, a.Username)
+	k, err := s.know(ctx, a.Username, a.Peer)
 	if err != nil {
 		return Identity{}, "lookup", err
 	}
@@ -207,6 +209,7 @@ func (s *Service) judge(ctx context.Context, a Attempt) (_ Identity, reason stri
 		return Identity{}, "check", temporary(err)
 	}
 	if id.AppPassword != "" {
+		s.noteUse(ctx, k.rec, a.Username, id.AppPassword)
 		return id, "", nil
 	}
 	ok, err := s.matches(ctx, k.rec, a)
@@ -220,6 +223,7 @@ func (s *Service) judge(ctx context.Context, a Attempt) (_ Identity, reason stri
 	case !ok:
 		return Identity{}, "wrong password", ErrRejected
 	}
+	s.rehash(ctx, k.rec, a)
 	return id, "", nil
 }
 
@@ -241,14 +245,9 @@ func (s *Service) matches(ctx context.Context, rec Record, a Attempt) (bool, err
 	}
 	if usable && f.hash != "" {
 		f.user = a.Username
-		return s.check(ctx, f, a.Password.Reveal())
+		return s.checkOwn(ctx, f, a.Password.Reveal())
 	}
-	if err := s.queue.enter(ctx); err != nil {
-		return false, err
-	}
-	defer s.queue.leave()
-	f.parsed.matches([]byte(a.Password.Reveal()))
-	return false, nil
+	return false, s.burn(ctx, f.parsed, a.Password.Reveal())
 }
 
 // formOf returns the stored form to check a shown password against: the

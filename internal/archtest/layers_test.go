@@ -67,6 +67,7 @@ func layers() []layer {
 		{"auth", []string{"smtp", "auth/..."}},
 		{"auth/login/saslmech", nil}, // mechanisms; they know no users
 		{"auth/login", []string{"auth/authn", "auth/login/saslmech"}},
+		{"auth/login/sqllogin/sqllogintest", []string{"auth/login", "auth/login/sqllogin", "auth/login/logintest"}},
 		{"auth/login/...", []string{"auth/login", "auth/authn", "store/sqldb"}},
 		{"auth/authres", nil},
 		{"auth/dnsx", nil},
@@ -107,7 +108,7 @@ func lightPackages() []light {
 func suites() []string {
 	return []string{
 		"smtp/smtptest", "imap/imaptest", "pop3/pop3test", "store/storetest", "store/blob/blobtest",
-		"store/blob/objects/objecttest", "queue/queuetest",
+		"store/blob/objects/objecttest", "queue/queuetest", "auth/login/logintest",
 	}
 }
 
@@ -133,6 +134,7 @@ func rootModules() (code, tests []string) {
 		"golang.org/x/net", "golang.org/x/text", "golang.org/x/crypto", "golang.org/x/time",
 		"github.com/xdg-go/scram",
 		"github.com/klauspost/compress", // store/backup, store/blob/compress
+		"github.com/go-crypt/x",         // internal/passhash: md5-crypt and sha-crypt
 		// What those need themselves.
 		"golang.org/x/sys", "github.com/xdg-go/pbkdf2", "github.com/xdg-go/stringprep",
 	}

@@ -1,9 +1,9 @@
-package login
+package passhash
 
 import "golang.org/x/crypto/bcrypt"
 
 // maxBcryptCost bounds the work of a stored bcrypt hash: 2^15 rounds take
-// about two seconds (invariant I5).
+// about two seconds.
 const maxBcryptCost = 15
 
 // bcryptLength is the length of every bcrypt hash in octets.
@@ -14,32 +14,29 @@ const bcryptLength = 60
 type bcryptHash string
 
 // parseBcrypt reads $2a$, $2b$ or $2y$, two digits of cost, '$', 53 characters.
-func parseBcrypt(text string) (parsedHash, error) {
+func parseBcrypt(text string) (Hash, error) {
 	if len(text) != bcryptLength || text[:2] != "$2" || text[3] != '$' || text[6] != '$' {
-		return nil, ErrHash
+		return nil, ErrDamaged
 	}
 	if v := text[2]; v != 'a' && v != 'b' && v != 'y' {
-		return nil, ErrHash
+		return nil, ErrScheme
 	}
-	for i := 7; i < len(text); i++ {
-		if !isBcryptDigit(text[i]) {
-			return nil, ErrHash
-		}
+	if !allIn(text[7:], cryptDigits) {
+		return nil, ErrDamaged
 	}
 	cost, err := bcrypt.Cost([]byte(text))
-	if err != nil || cost > maxBcryptCost {
-		return nil, ErrHash
+	if err != nil {
+		return nil, ErrDamaged
+	}
+	if cost > maxBcryptCost {
+		return nil, ErrCost
 	}
 	return bcryptHash(text), nil
 }
 
-// isBcryptDigit reports whether c is of bcrypt's own base64 alphabet.
-func isBcryptDigit(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '/'
-}
-
-func (h bcryptHash) matches(password []byte) bool {
+func (h bcryptHash) Matches(password []byte) bool {
 	return bcrypt.CompareHashAndPassword([]byte(h), password) == nil
 }
 
-func (h bcryptHash) outdated(Params) bool { return true }
+func (bcryptHash) Weaker(Params) bool { return true }
+func (bcryptHash) Fast() bool         { return false }

@@ -1,4 +1,4 @@
-package login
+package passhash
 
 import (
 	"crypto/rand"
@@ -12,7 +12,7 @@ import (
 	"golang.org/x/crypto/argon2"
 )
 
-// Bounds on what a stored hash may ask for (invariant I5).
+// Bounds on what a stored hash may ask for.
 const (
 	maxMemoryKiB = 256 << 10 // 256 MiB
 	maxTime      = 64
@@ -23,14 +23,13 @@ const (
 	maxSaltKey   = 64
 )
 
-// What HashPassword writes.
+// What New writes.
 const (
 	saltLength = 16 // octets, RFC 9106 §4
 	keyLength  = 32
 )
 
-// Params are the cost of an argon2id hash (RFC 9106 §3.1). A zero field means
-// its default: 19 MiB, two passes, one lane.
+// Params are the cost of an argon2id hash (RFC 9106 §3.1).
 type Params struct {
 	// MemoryKiB is the memory in KiB: 8 for each thread up to 262144.
 	MemoryKiB uint32
@@ -40,7 +39,8 @@ type Params struct {
 	Threads uint8
 }
 
-func (p Params) withDefaults() Params {
+// WithDefaults returns p with its zero fields set: 19 MiB, two passes, one lane.
+func (p Params) WithDefaults() Params {
 	if p.MemoryKiB == 0 {
 		p.MemoryKiB = 19456
 	}
@@ -53,88 +53,90 @@ func (p Params) withDefaults() Params {
 	return p
 }
 
-// valid reports whether p is within the bounds.
-func (p Params) valid() bool {
+// Valid reports whether p is within the bounds.
+func (p Params) Valid() bool {
 	return p.Time >= 1 && p.Time <= maxTime &&
 		p.Threads >= 1 && p.Threads <= maxThreads &&
 		p.MemoryKiB >= 8*uint32(p.Threads) && p.MemoryKiB <= maxMemoryKiB &&
 		uint64(p.MemoryKiB)*uint64(p.Time) <= maxWork
 }
 
-// HashPassword returns a hash to store, with a fresh salt:
-// {ARGON2ID}$argon2id$v=19$m=19456,t=2,p=1$salt$hash. ErrPassword: the text
-// cannot be a password. ErrHash: p is out of bounds.
-func HashPassword(password Password, p Params) (string, error) {
-	p = p.withDefaults()
-	if !p.valid() {
-		return "", fmt.Errorf("%w: parameters out of bounds", ErrHash)
-	}
-	prepared, err := preparePassword(password)
-	if err != nil {
-		return "", err
-	}
-	h := argon2id{params: p, salt: make([]byte, saltLength)}
-	_, _ = rand.Read(h.salt) // never fails
-	h.key = h.derive([]byte(prepared), keyLength)
-	return h.String(), nil
-}
-
-// argon2id is a parsed hash.
-type argon2id struct {
+// argon2Hash is $argon2id$ or $argon2i$.
+type argon2Hash struct {
+	variant   string // as it is written
 	params    Params
 	salt, key []byte
 }
 
-// dummyArgon2id returns a hash that costs what p says and that nothing fits:
-// its key is random, not derived.
-func dummyArgon2id(p Params) argon2id {
-	h := argon2id{params: p, salt: make([]byte, saltLength), key: make([]byte, keyLength)}
+const argon2id, argon2i = "argon2id", "argon2i"
+
+// New returns the stored form of a prepared password with a fresh salt:
+// {ARGON2ID}$argon2id$v=19$m=19456,t=2,p=1$salt$hash. p is valid.
+func New(password []byte, p Params) string {
+	h := argon2Hash{variant: argon2id, params: p, salt: make([]byte, saltLength)}
+	_, _ = rand.Read(h.salt) // never fails
+	h.key = h.derive(password, keyLength)
+	return "{ARGON2ID}" + h.text()
+}
+
+// Dummy returns a hash that costs what p says and that nothing fits: its key is
+// random, not derived.
+func Dummy(p Params) Hash {
+	h := argon2Hash{variant: argon2id, params: p, salt: make([]byte, saltLength), key: make([]byte, keyLength)}
 	_, _ = rand.Read(h.salt)
 	_, _ = rand.Read(h.key)
 	return h
 }
 
-func (h argon2id) derive(password []byte, length uint32) []byte {
-	return argon2.IDKey(password, h.salt, h.params.Time, h.params.MemoryKiB, h.params.Threads, length)
+func (h argon2Hash) derive(password []byte, length uint32) []byte {
+	f := argon2.IDKey
+	if h.variant == argon2i {
+		f = argon2.Key
+	}
+	return f(password, h.salt, h.params.Time, h.params.MemoryKiB, h.params.Threads, length)
 }
 
-func (h argon2id) matches(password []byte) bool {
+func (h argon2Hash) Matches(password []byte) bool {
 	key := h.derive(password, uint32(len(h.key)))
 	runtime.KeepAlive(key) // the work is the point, also for a dummy
 	return subtle.ConstantTimeCompare(key, h.key) == 1
 }
 
-func (h argon2id) outdated(p Params) bool {
-	p = p.withDefaults()
-	return h.params.MemoryKiB < p.MemoryKiB || h.params.Time < p.Time ||
+func (h argon2Hash) Weaker(p Params) bool {
+	p = p.WithDefaults()
+	return h.variant != argon2id || h.params.MemoryKiB < p.MemoryKiB || h.params.Time < p.Time ||
 		len(h.salt) < saltLength || len(h.key) < keyLength
 }
 
-// String returns the stored form.
-func (h argon2id) String() string {
-	return fmt.Sprintf("{ARGON2ID}$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version,
+func (argon2Hash) Fast() bool { return false }
+
+// text returns the stored form without the name of the scheme.
+func (h argon2Hash) text() string {
+	return fmt.Sprintf("$%s$v=%d$m=%d,t=%d,p=%d$%s$%s", h.variant, argon2.Version,
 		h.params.MemoryKiB, h.params.Time, h.params.Threads,
 		base64.RawStdEncoding.EncodeToString(h.salt), base64.RawStdEncoding.EncodeToString(h.key))
 }
 
-// parseArgon2id reads $argon2id$v=19$m=…,t=…,p=…$salt$key, the parameters in
-// this order and the octets in base64 without padding.
-func parseArgon2id(text string) (parsedHash, error) {
+// parseArgon2 reads $argon2id$v=19$m=…,t=…,p=…$salt$key, the parameters in this
+// order and the octets in base64 without padding.
+func parseArgon2(text string) (Hash, error) {
 	fields := strings.Split(text, "$")
-	if len(fields) != 6 || fields[0] != "" || fields[1] != "argon2id" ||
-		fields[2] != "v="+strconv.Itoa(argon2.Version) {
-		return nil, ErrHash
+	if len(fields) != 6 || fields[2] != "v="+strconv.Itoa(argon2.Version) {
+		return nil, ErrDamaged
 	}
 	p, ok := parseParams(fields[3])
-	if !ok || !p.valid() {
-		return nil, ErrHash
+	if !ok {
+		return nil, ErrDamaged
+	}
+	if !p.Valid() {
+		return nil, ErrCost
 	}
 	salt, ok1 := decodeOctets(fields[4], minSalt)
 	key, ok2 := decodeOctets(fields[5], minKey)
 	if !ok1 || !ok2 {
-		return nil, ErrHash
+		return nil, ErrDamaged
 	}
-	return argon2id{params: p, salt: salt, key: key}, nil
+	return argon2Hash{fields[1], p, salt, key}, nil
 }
 
 // parseParams reads "m=19456,t=2,p=1".
