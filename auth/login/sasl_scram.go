@@ -102,8 +102,13 @@ func (x *exchange) scram(hash saslmech.SCRAMHash, plus bool) sasl.Server {
 
 // verifier returns what the user's record keeps for SCRAM, or a decoy with the
 // reason noted. The real one of a disabled user is shown, so that what is shown
-// stays the same.
+// stays the same. A decoy is made for everybody, so that it takes no time of its
+// own.
 func (s *Service) verifier(k *known, hash saslmech.SCRAMHash) (saslmech.Verifier, error) {
+	decoy, err := s.decoy.Verifier(hash, k.user)
+	if err != nil {
+		return decoy, temporary(err)
+	}
 	if k.rec.AppPasswordsOnly && k.reason == "" {
 		k.reason = "app passwords only"
 	}
@@ -112,12 +117,12 @@ func (s *Service) verifier(k *known, hash saslmech.SCRAMHash) (saslmech.Verifier
 		if k.reason == "" {
 			k.reason = "no secret for the mechanism"
 		}
-		return s.decoy.Verifier(hash, k.user)
+		return decoy, nil
 	}
 	v, err := saslmech.ParseVerifier(hash, text)
 	switch {
 	case err != nil && k.reason != "":
-		return s.decoy.Verifier(hash, k.user)
+		return decoy, nil
 	case err != nil:
 		return v, temporary(ErrHash)
 	}

@@ -15,6 +15,10 @@ import (
 // *smtp.Error with the server's reply. ErrNoAuth: the mechanism is not offered.
 // Whether a password may travel without TLS is decided by the caller, who
 // knows TLS.
+//
+// A client with a method Outcome() error is asked after the server's success:
+// SCRAM finds out whether the server knows the password, too (RFC 5802 §5). Its
+// error is returned, and the connection must not be used.
 func (c *Client) Auth(ctx context.Context, client sasl.Client) error {
 	mech, ir, err := client.Start()
 	if err != nil {
@@ -45,6 +49,11 @@ func (c *Client) Auth(ctx context.Context, client sasl.Client) error {
 	}
 	if !r.Positive() {
 		return &smtp.Error{Reply: r}
+	}
+	if judge, ok := client.(interface{ Outcome() error }); ok {
+		if err := judge.Outcome(); err != nil {
+			return err
+		}
 	}
 	c.authed = true
 	return nil

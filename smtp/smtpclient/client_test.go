@@ -279,6 +279,22 @@ func TestAuth(t *testing.T) {
 	}
 }
 
+// doubtful is a client that does not believe the server.
+type doubtful struct{ sasl.Client }
+
+var errDoubt = errors.New("the server did not prove itself")
+
+func (doubtful) Outcome() error { return errDoubt }
+
+func TestAuthOutcome(t *testing.T) {
+	script := "S: 220\nC: EHLO\nR: \"250-x\\r\\n250 AUTH PLAIN\\r\\n\"\nC: AUTH PLAIN AHUAcA==\nS: 235 ok"
+	c := dial(t, &smtpclient.Dialer{}, smtptest.NewPeer(t, script))
+	defer c.Close()
+	if err := c.Auth(t.Context(), doubtful{sasl.NewPlainClient("", "u", "p")}); !errors.Is(err, errDoubt) {
+		t.Errorf("a server that did not prove itself is believed: %v", err)
+	}
+}
+
 // pipeDialer gives one end of a pipe to the client.
 type pipeDialer struct{ net.Conn }
 
