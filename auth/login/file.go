@@ -68,13 +68,13 @@ func (f *File) Lookup(_ context.Context, username string) (Record, error) {
 	if err != nil {
 		return Record{}, err
 	}
+	apps, err := f.loadApps() // also for an unknown user: it takes time
+	if err != nil {
+		return Record{}, err
+	}
 	u, ok := t.users[username]
 	if !ok {
 		return Record{}, ErrNoUser
-	}
-	apps, err := f.loadApps()
-	if err != nil {
-		return Record{}, err
 	}
 	rec := u.record()
 	rec.AppPasswords = f.used.over(username, apps.users[username])

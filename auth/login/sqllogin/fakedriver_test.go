@@ -8,8 +8,7 @@ import (
 )
 
 // brokenDB is a database that fails every statement and notes it. What the
-// statements do is judged where the drivers are, in store/sqlite and
-// store/postgres.
+// statements do is judged where the drivers are, in internal/itest.
 type brokenDB struct {
 	fail error
 

@@ -1,4 +1,4 @@
-package postgres_test
+package sqllogin
 
 import (
 	"database/sql"
@@ -11,7 +11,7 @@ import (
 	"github.com/mailstead/mailstead/store/postgres/pgtest"
 )
 
-func TestLogin(t *testing.T) {
+func TestPostgreSQL(t *testing.T) {
 	sqllogintest.Run(t, func(t testing.TB) *sqllogin.Backend {
 		db, err := sql.Open("pgx", pgtest.Database(t, pg.Server(t)))
 		if err != nil {
