@@ -8,6 +8,9 @@ GOFUMPT=mvdan.cc/gofumpt@v0.12.0
 STATICCHECK=honnef.co/go/tools/cmd/staticcheck@v0.8.1
 VERSITYGW=github.com/versity/versitygw/cmd/versitygw@v1.8.0
 
+# The OpenID provider of the interop tests, from npm.
+OIDC_PROVIDER=oidc-provider@9.13.3
+
 # Debian packages that the interop tests drive.
 PEERS_RUN="swaks libnet-ssleay-perl libauthen-sasl-perl isync mutt msmtp mpop fetchmail curl python3 ca-certificates fuse3 postgresql"
 
@@ -116,6 +119,16 @@ unpack_dovecot() {
 		done
 	fi
 	echo "$dir/root"
+}
+
+# unpack_oidc prints a directory in which npm has installed oidc-provider, once.
+unpack_oidc() {
+	local dir=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/mailstead-tools/$OIDC_PROVIDER
+	if [ ! -d "$dir/node_modules/oidc-provider" ]; then
+		mkdir -p "$dir"
+		npm install --prefix "$dir" --ignore-scripts --no-audit --no-fund --silent "$OIDC_PROVIDER" >&2 || return
+	fi
+	echo "$dir"
 }
 
 # fuse_device makes /dev/fuse where the kernel has FUSE and the node is missing.
