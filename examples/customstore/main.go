@@ -29,8 +29,7 @@ func main() {
 		log.Fatal(err)
 	}
 	srv, err := imapserver.New(imapserver.Config{
-		Store:              s,
-		AllowPlaintextAuth: true, // it listens on loopback only
+		Store: s, AllowPlaintextAuth: true, // it listens on loopback only
 		Auth: authn.PasswordFunc(func(_ context.Context, _ *authn.Peer, user, _ string) (string, error) {
 			if user != "alice" {
 				return "", authn.ErrRejected

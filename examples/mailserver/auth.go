@@ -1,7 +1,16 @@
 package main
 
 import (
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
 	"github.com/mailstead/mailstead/auth/login"
+	"github.com/mailstead/mailstead/auth/login/activity"
 	"github.com/mailstead/mailstead/imap/imapserver"
 	"github.com/mailstead/mailstead/pop3/pop3server"
 )
@@ -15,11 +24,63 @@ func guardOf(o *options) login.Guard {
 	return &login.Throttle{}
 }
 
+// openLogin makes the one service that all listeners ask. What it offers beside
+// PLAIN and SCRAM is said by login.toml in the data directory.
+func (s *server) openLogin() error {
+	f, err := readLoginFile(filepath.Join(s.o.data, loginFileName))
+	if err != nil {
+		return err
+	}
+	decoy, err := secretFile(filepath.Join(s.o.data, "decoy.key"))
+	if err != nil {
+		return err
+	}
+	s.activity = &activity.Log{Store: loginEntries{s.engine.store}}
+	s.login = &login.Service{
+		Backend: s.engine.users, Guard: guardOf(s.o), Logger: s.log, Observe: s.activity.Observe,
+		Enable: f.Enable, Disable: f.Disable, DecoyKey: decoy, Rehash: login.Rehash{SCRAM: []string{scramMechanism}},
+	}
+	if err := f.oauth(s.login); err != nil {
+		return err
+	}
+	if s.clientTLS, err = f.clients(s.o.data); err != nil {
+		return err
+	}
+	if s.clientTLS != nil {
+		s.login.Certificate = login.CertificateEmail
+	}
+	return s.login.Validate()
+}
+
+// secretFile reads 32 random octets, and makes them when the file is missing.
+func secretFile(path string) ([]byte, error) {
+	b, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		b = make([]byte, 32)
+		_, _ = rand.Read(b) // never fails
+		return b, writeFile(path, b)
+	case err == nil && len(b) < 32:
+		err = fmt.Errorf("%s: shorter than 32 octets", path)
+	}
+	return b, err
+}
+
+// loginTLS is the TLS configuration of the listeners that users log in on: where
+// login.toml names an authority, clients may show a certificate of it.
+func (s *server) loginTLS(tickets bool) *tls.Config {
+	cfg := s.cert.config(tickets)
+	if s.clientTLS != nil {
+		cfg.ClientAuth, cfg.ClientCAs = tls.VerifyClientCertIfGiven, s.clientTLS
+	}
+	return cfg
+}
+
 // imapConfig is one of the two IMAP listeners.
 func (s *server) imapConfig(implicit bool) imapserver.Config {
 	cfg := imapserver.Config{
 		Store: s.engine.store, Views: s.views, Auth: s.login.Authenticator(), Hostname: s.o.hostname,
-		TLSConfig: s.cert.config(true), ImplicitTLS: implicit, AllowPlaintextAuth: s.o.plaintextAuth, Logger: s.log,
+		TLSConfig: s.loginTLS(true), ImplicitTLS: implicit, AllowPlaintextAuth: s.o.plaintextAuth, Logger: s.log,
 	}
 	cfg.Limits.MaxMessageBytes = maxMessage
 	cfg.Limits.MaxConnections = s.o.maxConnections
@@ -30,7 +91,7 @@ func (s *server) imapConfig(implicit bool) imapserver.Config {
 func (s *server) pop3Config(implicit bool) pop3server.Config {
 	cfg := pop3server.Config{
 		Store: s.engine.store, Views: s.views, Locks: &s.maildrops, Auth: s.login.Authenticator(),
-		TLSConfig: s.cert.config(true), ImplicitTLS: implicit, AllowPlaintextAuth: s.o.plaintextAuth, Logger: s.log,
+		TLSConfig: s.loginTLS(true), ImplicitTLS: implicit, AllowPlaintextAuth: s.o.plaintextAuth, Logger: s.log,
 	}
 	cfg.Limits.MaxConnections = s.o.maxConnections
 	return cfg

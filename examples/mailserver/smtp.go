@@ -112,7 +112,7 @@ func (s *server) mxConfig() smtpserver.Config {
 // submissionConfig takes mail from authenticated users to anybody.
 func (s *server) submissionConfig(implicit bool) smtpserver.Config {
 	cfg := s.smtpConfig()
-	cfg.ImplicitTLS = implicit
+	cfg.TLSConfig, cfg.ImplicitTLS = s.loginTLS(false), implicit
 	cfg.Auth, cfg.RequireAuth = s.login.Authenticator(), true
 	cfg.RequireTLS = !s.o.plaintextAuth
 	cfg.AllowPlaintextAuth = s.o.plaintextAuth

@@ -55,7 +55,7 @@ func (s *state) empty() bool { return s.pending.Last == nil && len(s.pending.Fai
 
 // Observe is for login.Service.Observe.
 func (l *Log) Observe(_ context.Context, e login.Event) {
-	entry := Entry{Time: e.Time.UTC(), Addr: e.Peer, Protocol: e.Protocol, Mechanism: e.Mechanism}
+	entry := Entry{Time: e.Time.UTC(), Addr: e.Peer, Protocol: e.Protocol, Mechanism: e.Mechanism, AppPassword: e.Identity.AppPassword}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {

@@ -14,13 +14,15 @@ type Entry struct {
 	Addr      netip.Addr     `json:"address,omitzero"` // of the client; zero: it has none
 	Protocol  login.Protocol `json:"protocol"`
 	Mechanism string         `json:"mechanism"`
+	// AppPassword is the name of the app password that was used; "" = none.
+	AppPassword string `json:"app_password,omitempty"`
 	// Reason is why it was refused, for operators only; "" for a success.
 	Reason string `json:"reason,omitempty"`
 }
 
 // samePlace reports whether two logins differ in nothing but their time.
 func (e Entry) samePlace(o Entry) bool {
-	return e.Addr == o.Addr && e.Protocol == o.Protocol && e.Mechanism == o.Mechanism
+	return e.Addr == o.Addr && e.Protocol == o.Protocol && e.Mechanism == o.Mechanism && e.AppPassword == o.AppPassword
 }
 
 // maxFailures is how many failures an Account lists.
