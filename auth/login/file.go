@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mailstead/mailstead/internal/vfs"
@@ -51,14 +52,18 @@ type File struct {
 	fsys vfs.FS // nil: the machine's
 
 	change sync.Mutex // serialises changes; taken before the locks of the others
+	tidied bool       // what a crash left is removed
+
 	users  watched[passwdTable]
 	apps   watched[appTable]
 	used   uses
+	last   atomic.Pointer[passwdTable] // what Keeps looks at
 }
 
 var (
 	_ CredentialEditor  = (*File)(nil)
 	_ AppPasswordEditor = (*File)(nil)
+	_ Keeper            = (*File)(nil)
 )
 
 // Lookup implements Backend.
@@ -78,6 +83,12 @@ func (f *File) Lookup(_ context.Context, username string) (Record, error) {
 	rec := u.record()
 	rec.AppPasswords = f.used.over(username, apps.users[username])
 	return rec, nil
+}
+
+// Keeps implements Keeper for the file as it was read last.
+func (f *File) Keeps(scheme string) bool {
+	t := f.last.Load()
+	return t != nil && t.able > 0 && t.kept[scheme] == t.able
 }
 
 // Broken returns the lines of the password file that are skipped.
@@ -244,6 +255,7 @@ func (f *File) load() (*passwdTable, error) {
 	return f.users.load(f.files(), f.Path, func(data string) *passwdTable {
 		t := parsePasswd(data)
 		f.report(f.Path, t.broken)
+		f.last.Store(t)
 		return t
 	}, nil)
 }

@@ -127,6 +127,30 @@ func TestFileBrokenApps(t *testing.T) {
 	}
 }
 
+// SCRAM is offered where each who can use a password has a verifier.
+func TestFileKeeps(t *testing.T) {
+	h := mustHash(t, "x")
+	scram := "{SCRAM-SHA-256}" + scram256
+	path := filepath.Join(t.TempDir(), "passwd")
+	for text, want := range map[string]bool{
+		"": false, "a:" + scram: true, "a:" + h: false, "a:" + h + "::::::secret=" + scram: true,
+		"a:" + scram + "\nb:" + h: false, "a:" + scram + "\nb:!" + h: true, "a:" + scram + "\nb:" + h + "::::::app_passwords_only": true,
+		"a:" + scram + "\nb:" + h + "::::::secret=" + scram + " secret=" + scram: true, "a:!" + scram: false,
+	} {
+		write(t, path, text)
+		f := &File{Path: path, Logger: quiet}
+		if f.Keeps("SCRAM-SHA-256") {
+			t.Error("keeps before it was read")
+		}
+		if _, err := f.Broken(); err != nil {
+			t.Fatal(err)
+		}
+		if f.Keeps("SCRAM-SHA-256") != want || f.Keeps("SCRAM-SHA-512") {
+			t.Errorf("%q: %t", text, !want)
+		}
+	}
+}
+
 // A use is written at most once a minute, and no earlier time comes back.
 func TestFileUses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -242,7 +266,9 @@ func TestFileCrash(t *testing.T) {
 	steps := []func(f *File) error{
 		func(f *File) error { return f.Set(t.Context(), "alice", h1) },
 		func(f *File) error { return f.Set(t.Context(), "bob", h1) },
-		func(f *File) error { return f.AddAppPassword(t.Context(), "alice", AppPassword{Name: "phone", Hash: h1}) },
+		func(f *File) error {
+			return f.AddAppPassword(t.Context(), "alice", AppPassword{Name: "phone", Hash: h1})
+		},
 		func(f *File) error { return f.Rehash(t.Context(), "alice", h1, Credentials{Hash: h2}) },
 		func(f *File) error { return f.Delete(t.Context(), "alice") },
 		func(f *File) error { return f.Set(t.Context(), "alice", h1) },
@@ -291,6 +317,9 @@ func TestFileCrash(t *testing.T) {
 			}
 			if err := after.Set(t.Context(), "carol", h1); err != nil {
 				t.Errorf("cut at operation %d: %v", k, err)
+			}
+			if left, _ := after.fsys.ReadDir("/d"); len(left) > 3 { // passwd, passwd.app, passwd.lock
+				t.Errorf("cut at operation %d: left behind %v", k, left)
 			}
 		}
 	}
