@@ -54,10 +54,10 @@ type File struct {
 	change sync.Mutex // serialises changes; taken before the locks of the others
 	tidied bool       // what a crash left is removed
 
-	users  watched[passwdTable]
-	apps   watched[appTable]
-	used   uses
-	last   atomic.Pointer[passwdTable] // what Keeps looks at
+	users watched[passwdTable]
+	apps  watched[appTable]
+	used  uses
+	last  atomic.Pointer[passwdTable] // what Keeps looks at
 }
 
 var (
