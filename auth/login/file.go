@@ -85,10 +85,14 @@ func (f *File) Lookup(_ context.Context, username string) (Record, error) {
 	return rec, nil
 }
 
-// Keeps implements Keeper for the file as it was read last.
+// Keeps implements Keeper. Where there are app passwords it is false.
 func (f *File) Keeps(scheme string) bool {
-	t := f.last.Load()
-	return t != nil && t.able > 0 && t.kept[scheme] == t.able
+	t, err := f.load()
+	if err != nil {
+		return false
+	}
+	apps, err := f.loadApps()
+	return err == nil && len(apps.users) == 0 && t.census.keeps(scheme)
 }
 
 // Broken returns the lines of the password file that are skipped.

@@ -16,11 +16,13 @@ import (
 type Memory struct {
 	mu    sync.RWMutex
 	users map[string]Record // by canonical name; slices in it are never changed
+	count *census           // nil: to be made
 }
 
 var (
 	_ CredentialEditor  = (*Memory)(nil)
 	_ AppPasswordEditor = (*Memory)(nil)
+	_ Keeper            = (*Memory)(nil)
 )
 
 // Lookup implements Backend.
@@ -32,6 +34,19 @@ func (m *Memory) Lookup(_ context.Context, username string) (Record, error) {
 		return Record{}, ErrNoUser
 	}
 	return rec, nil
+}
+
+// Keeps implements Keeper.
+func (m *Memory) Keeps(scheme string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.count == nil {
+		m.count = &census{}
+		for _, rec := range m.users {
+			m.count.add(rec)
+		}
+	}
+	return m.count.keeps(scheme)
 }
 
 // Set implements Editor.
@@ -55,7 +70,7 @@ func (m *Memory) SetCredentials(_ context.Context, username string, c Credential
 	}
 	rec := m.users[user]
 	rec.Account, rec.Hash, rec.Secrets = user, c.Hash, slices.Clone(c.Secrets)
-	m.users[user] = rec
+	m.users[user], m.count = rec, nil
 	return nil
 }
 
@@ -93,6 +108,7 @@ func (m *Memory) Delete(_ context.Context, username string) error {
 		return ErrNoUser
 	}
 	delete(m.users, user)
+	m.count = nil
 	return nil
 }
 
@@ -166,7 +182,7 @@ func (m *Memory) change(username string, f func(rec *Record) error) error {
 	if err := f(&rec); err != nil {
 		return err
 	}
-	m.users[user] = rec
+	m.users[user], m.count = rec, nil
 	return nil
 }
 

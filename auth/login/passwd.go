@@ -75,9 +75,7 @@ type passwdTable struct {
 	lines  []string // all of them, also comments and broken ones
 	users  map[string]passwdUser
 	broken []LineError
-
-	able int            // users who can log in with their own password
-	kept map[string]int // how many of those have a form of a scheme
+	census census
 }
 
 type passwdUser struct {
@@ -100,7 +98,7 @@ func (u passwdUser) record() Record {
 // parsePasswd reads a file. Broken lines are reported and skipped; of two
 // lines for one user the first counts.
 func parsePasswd(data string) *passwdTable {
-	t := &passwdTable{users: make(map[string]passwdUser), kept: make(map[string]int)}
+	t := &passwdTable{users: make(map[string]passwdUser)}
 	for line := range strings.Lines(data) {
 		line = strings.TrimRight(line, "\r\n")
 		t.lines = append(t.lines, line)
@@ -119,27 +117,11 @@ func parsePasswd(data string) *passwdTable {
 			t.broken = append(t.broken, LineError{Line: len(t.lines), Err: err})
 			continue
 		}
-		t.users[p.user] = passwdUser{p, extra, len(t.lines) - 1}
-		t.count(t.users[p.user].record())
+		u := passwdUser{p, extra, len(t.lines) - 1}
+		t.users[p.user] = u
+		t.census.add(u.record())
 	}
 	return t
-}
-
-// count notes which forms of a user's password are kept.
-func (t *passwdTable) count(rec Record) {
-	if rec.Disabled || rec.AppPasswordsOnly {
-		return
-	}
-	t.able++
-	schemes := make(map[string]bool)
-	for _, stored := range append([]string{rec.Hash}, rec.Secrets...) {
-		if name, _, ok := cutScheme(stored); ok {
-			schemes[name] = true
-		}
-	}
-	for name := range schemes {
-		t.kept[name]++
-	}
 }
 
 // text returns the file with the user's line replaced by p, appended where it
