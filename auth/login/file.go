@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/mailstead/mailstead/internal/vfs"
@@ -57,7 +56,6 @@ type File struct {
 	users watched[passwdTable]
 	apps  watched[appTable]
 	used  uses
-	last  atomic.Pointer[passwdTable] // what Keeps looks at
 }
 
 var (
@@ -259,7 +257,6 @@ func (f *File) load() (*passwdTable, error) {
 	return f.users.load(f.files(), f.Path, func(data string) *passwdTable {
 		t := parsePasswd(data)
 		f.report(f.Path, t.broken)
-		f.last.Store(t)
 		return t
 	}, nil)
 }

@@ -127,30 +127,6 @@ func TestFileBrokenApps(t *testing.T) {
 	}
 }
 
-// SCRAM is offered where each who can use a password has a verifier.
-func TestFileKeeps(t *testing.T) {
-	h := mustHash(t, "x")
-	scram := "{SCRAM-SHA-256}" + scram256
-	path := filepath.Join(t.TempDir(), "passwd")
-	for text, want := range map[string]bool{
-		"": false, "a:" + scram: true, "a:" + h: false, "a:" + h + "::::::secret=" + scram: true,
-		"a:" + scram + "\nb:" + h: false, "a:" + scram + "\nb:!" + h: true, "a:" + scram + "\nb:" + h + "::::::app_passwords_only": true,
-		"a:" + scram + "\nb:" + h + "::::::secret=" + scram + " secret=" + scram: true, "a:!" + scram: false,
-	} {
-		write(t, path, text)
-		f := &File{Path: path, Logger: quiet}
-		if f.Keeps("SCRAM-SHA-256") {
-			t.Error("keeps before it was read")
-		}
-		if _, err := f.Broken(); err != nil {
-			t.Fatal(err)
-		}
-		if f.Keeps("SCRAM-SHA-256") != want || f.Keeps("SCRAM-SHA-512") {
-			t.Errorf("%q: %t", text, !want)
-		}
-	}
-}
-
 // A use is written at most once a minute, and no earlier time comes back.
 func TestFileUses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
