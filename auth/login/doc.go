@@ -58,33 +58,42 @@
 //   - I1: A wrong password, an unknown user and a disabled one give the same
 //     error value and cost one password hash of the service's parameters
 //     (users whose stored hash has other parameters cost what their hash says).
-//
 //   - I2: A failure of a backend is never reported as a wrong password.
-//
 //   - I3: An empty password reaches neither backend nor hash.
-//
 //   - I4: No password reaches a log, a formatted string or an error.
-//
 //   - I5: A stored hash asks for no more memory or time than the fixed bounds
-//     (256 MiB, bcrypt cost 15), whatever it says.
-//
+//     (256 MiB, bcrypt cost 15, and those of package internal/passhash),
+//     whatever it says.
 //   - I6: A remembered success ends at once when the stored hash changes or the
 //     user is disabled or deleted.
 //   - I7: Whatever the mechanism, an exchange ends with an identity only after
 //     the guard let it through, the backend knew an enabled user, and the
 //     authorization identity was judged; the log has one record of it. (ANONYMOUS
 //     has neither user nor guess, and only the record.)
-//
 //   - I8: The password of a user with AppPasswordsOnly is refused as a wrong one
 //     in every mechanism that has one.
-//
 //   - I9: SCRAM's first answer shows nothing of whether a user exists: without a
 //     verifier of his it shows a decoy, the same for the same name.
+//   - I10: A renewed hash never replaces a password that was changed meanwhile,
+//     and a changed password leaves no other form of the old one.
+//   - I11: No app password of a deleted user is that of a later user of the name.
+//   - I12: No number of failures elsewhere makes a user wait at an address where he
+//     is known.
+//
+// # What a power cut leaves of a File
+//
+//	cut in                    it leaves
+//	Set, Rehash, Disable, …   the old file, or the new one; a temporary file beside it,
+//	                          which the next change removes
+//	AddAppPassword, …         the old file of app passwords, or the new one
+//	Delete                    the user with or without his app passwords, or neither
+//	UseAppPassword            the time of an earlier use, up to a minute before
 //
 // # Concurrency
 //
 // Everything here may be used from any number of goroutines, apart from the
-// SASL server of one exchange. No goroutine is started. Locks are leaves: no
-// lock of this package is held while another is taken, while a password is
-// hashed or while a backend is asked.
+// SASL server of one exchange. No goroutine is started. Locks are leaves, but for
+// those of File (its change lock, then the lock file, then the others): no lock of
+// this package is held while another is taken, while a password is hashed or while
+// a backend is asked.
 package login

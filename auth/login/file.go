@@ -51,9 +51,11 @@ type File struct {
 	fsys vfs.FS // nil: the machine's
 
 	change sync.Mutex // serialises changes; taken before the locks of the others
-	users  watched[passwdTable]
-	apps   watched[appTable]
-	used   uses
+	tidied bool       // what a crash left is removed
+
+	users watched[passwdTable]
+	apps  watched[appTable]
+	used  uses
 }
 
 var (

@@ -242,7 +242,9 @@ func TestFileCrash(t *testing.T) {
 	steps := []func(f *File) error{
 		func(f *File) error { return f.Set(t.Context(), "alice", h1) },
 		func(f *File) error { return f.Set(t.Context(), "bob", h1) },
-		func(f *File) error { return f.AddAppPassword(t.Context(), "alice", AppPassword{Name: "phone", Hash: h1}) },
+		func(f *File) error {
+			return f.AddAppPassword(t.Context(), "alice", AppPassword{Name: "phone", Hash: h1})
+		},
 		func(f *File) error { return f.Rehash(t.Context(), "alice", h1, Credentials{Hash: h2}) },
 		func(f *File) error { return f.Delete(t.Context(), "alice") },
 		func(f *File) error { return f.Set(t.Context(), "alice", h1) },
@@ -291,6 +293,9 @@ func TestFileCrash(t *testing.T) {
 			}
 			if err := after.Set(t.Context(), "carol", h1); err != nil {
 				t.Errorf("cut at operation %d: %v", k, err)
+			}
+			if left, _ := after.fsys.ReadDir("/d"); len(left) > 3 { // passwd, passwd.app, passwd.lock
+				t.Errorf("cut at operation %d: left behind %v", k, left)
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -18,6 +19,12 @@ func (f *File) changing(ctx context.Context, do func() error) error {
 		return err
 	}
 	defer unlock()
+	if !f.tidied {
+		if err := errors.Join(removeTemps(f.files(), f.Path), removeTemps(f.files(), f.appPath())); err != nil {
+			return err
+		}
+		f.tidied = true
+	}
 	return do()
 }
 

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -78,11 +79,8 @@ func replaceFile(fsys vfs.FS, path string, data []byte) error {
 	if len(data) > maxFile {
 		return errFileSize
 	}
-	dir, base := filepath.Split(path)
-	if dir == "" {
-		dir = "."
-	}
-	name := filepath.Join(dir, "."+base+"."+rand.Text())
+	dir := filepath.Dir(path)
+	name := tempPrefix(path) + rand.Text()
 	tmp, err := fsys.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
@@ -97,6 +95,27 @@ func replaceFile(fsys vfs.FS, path string, data []byte) error {
 		return errors.Join(err, fsys.Remove(name))
 	}
 	return fsys.SyncDir(dir)
+}
+
+// tempPrefix is what the names of new contents of a file begin with.
+func tempPrefix(path string) string {
+	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new-")
+}
+
+// removeTemps removes the new contents that a crash left beside a file. The
+// caller holds the lock of the file.
+func removeTemps(fsys vfs.FS, path string) error {
+	prefix := tempPrefix(path)
+	entries, err := fsys.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if name := filepath.Join(filepath.Dir(path), e.Name()); strings.HasPrefix(name, prefix) {
+			err = errors.Join(err, fsys.Remove(name))
+		}
+	}
+	return err
 }
 
 // lockPath takes the lock beside a file, which keeps changes of several

@@ -85,15 +85,7 @@ func allMechanisms(t testing.TB) *Service {
 			}
 			return CertificateEmail(ctx, c)
 		},
-		Authorize: func(_ context.Context, id Identity, account string) error {
-			switch {
-			case account == "down@example.org":
-				return errDown
-			case id.User == "alice@example.org" && account == "shared@example.org":
-				return nil
-			}
-			return ErrRejected
-		},
+		Authorize: authorizeShared,
 	}
 }
 

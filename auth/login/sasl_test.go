@@ -14,16 +14,20 @@ import (
 func plainService(t testing.TB) *Service {
 	return &Service{
 		Backend: users(t), Params: cheap, Guard: Unguarded{}, Logger: slog.New(slog.DiscardHandler),
-		Authorize: func(_ context.Context, id Identity, account string) error {
-			switch {
-			case account == "down@example.org":
-				return errDown
-			case id.User == "alice@example.org" && account == "shared@example.org":
-				return nil
-			}
-			return ErrRejected
-		},
+		Authorize: authorizeShared,
 	}
+}
+
+// authorizeShared is an Authorizer: alice may act for shared, and of down nobody
+// can tell.
+func authorizeShared(_ context.Context, id Identity, account string) error {
+	switch {
+	case account == "down@example.org":
+		return errDown
+	case id.User == "alice@example.org" && account == "shared@example.org":
+		return nil
+	}
+	return ErrRejected
 }
 
 func TestPlain(t *testing.T) {

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// MaxIterations bounds what PBKDF2 and the mechanisms made of it (SCRAM) may
-// ask for: about half a second of one core.
+// MaxIterations bounds what PBKDF2 may ask for: about half a second of one
+// core.
 const MaxIterations = 2_000_000
 
 // pbkdf2Hash is $1$salt$rounds$key: HMAC-SHA-1, the salt as it is written.
