@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -136,13 +137,21 @@ func TestIntrospectionBadServers(t *testing.T) {
 			_, _ = io.WriteString(w, body)
 		}
 	}
+	says := func(status int, active bool) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(status)
+			_ = json.NewEncoder(w).Encode(introspected(map[string]any{"active": active}))
+		}
+	}
 	tests := []struct {
 		name string
 		f    http.HandlerFunc
 	}{
-		{"500", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "x", 500) }},
-		{"401: our secret is wrong", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "x", 401) }},
-		{"400", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, `{"active":false}`, 400) }},
+		{"500", says(500, false)},
+		{"503, active", says(503, true)},
+		{"401: our secret is wrong", says(401, false)},
+		{"400", says(400, false)},
 		{"204", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }},
 		{"307 elsewhere", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, 307) }},
 		{"302 elsewhere", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, 302) }},
@@ -205,6 +214,19 @@ func TestIntrospectionNeedsTLS(t *testing.T) {
 	v.Endpoint, v.AllowHTTP = "http://issuer.example.org/x", true
 	if _, err := v.VerifyToken(t.Context(), "opaque"); err != nil {
 		t.Error(err)
+	}
+}
+
+// What is not the text of a token is refused unasked.
+func TestIntrospectionAsksOnlyForTokens(t *testing.T) {
+	v := introspector(func(http.ResponseWriter, *http.Request) { t.Error("the endpoint was asked") })
+	for _, token := range []string{
+		"", "=", "a=b", "a b", "a\x01auth=Bearer b", "a\r\n", "a\x00", "\"a\"", "a&active=true", "t\u00f6ken", strings.Repeat("a", 16<<10+1), strings.Repeat("a", 1<<20),
+	} {
+		_, err := v.VerifyToken(t.Context(), token)
+		if !errors.Is(err, login.ErrRejected) || !errors.Is(err, ErrMalformed) && !errors.Is(err, ErrTooLarge) {
+			t.Errorf("%.20q: %v", token, err)
+		}
 	}
 }
 

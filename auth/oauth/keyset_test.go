@@ -374,6 +374,8 @@ func TestDiscovery(t *testing.T) {
 	mux.HandleFunc("/keys", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{k1.jwk()}})
 	})
+	plain := httptest.NewServer(mux)
+	t.Cleanup(plain.Close)
 	issuer := server.URL + "/realms/mail"
 	at := func(path string, object map[string]any) func(http.ResponseWriter, *http.Request) {
 		return func(w http.ResponseWriter, r *http.Request) {
@@ -397,7 +399,7 @@ func TestDiscovery(t *testing.T) {
 		{"about another issuer", at(openid, map[string]any{"issuer": server.URL, "jwks_uri": server.URL + "/keys"}), false},
 		{"no issuer", at(openid, map[string]any{"jwks_uri": server.URL + "/keys"}), false},
 		{"no keys", at(openid, map[string]any{"issuer": issuer}), false},
-		{"keys without TLS", at(openid, map[string]any{"issuer": issuer, "jwks_uri": "http://127.0.0.1/keys"}), false},
+		{"keys without TLS", at(openid, map[string]any{"issuer": issuer, "jwks_uri": plain.URL + "/keys"}), false},
 		{"keys in a file", at(openid, map[string]any{"issuer": issuer, "jwks_uri": "file:///etc/passwd"}), false},
 		{"500", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "x", 500) }, false},
 		{"HTML called JSON", func(w http.ResponseWriter, _ *http.Request) {

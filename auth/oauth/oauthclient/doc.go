@@ -70,6 +70,6 @@
 // # Concurrency
 //
 // A Source and the grants may be used from any number of goroutines. Only
-// BrowserLogin.Wait starts a goroutine, and it waits for it. Locks are leaves,
-// except that Refresh holds its lock while it asks the server and the store.
+// BrowserLogin.Wait starts a goroutine, and it waits for it. Locks are leaves and
+// not held while a server or a store is asked; a Refresh takes turns.
 package oauthclient

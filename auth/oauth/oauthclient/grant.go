@@ -33,8 +33,9 @@ type Refresh struct {
 	// Store keeps the refresh token. Required.
 	Store RefreshStore
 
-	mu     sync.Mutex
-	unkept Tokens // from the server; its refresh token, if any, is not stored yet
+	once   sync.Once
+	turn   chan struct{} // holds an element while a Fetch goes on
+	unkept Tokens        // from the server; its refresh token, if any, is not stored yet
 }
 
 // Fetch implements Grant. A server may give a new refresh token each time and
@@ -47,8 +48,13 @@ func (r *Refresh) Fetch(ctx context.Context) (Tokens, error) {
 	if r.Store == nil {
 		return Tokens{}, ErrConfig
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.once.Do(func() { r.turn = make(chan struct{}, 1) })
+	select {
+	case r.turn <- struct{}{}:
+		defer func() { <-r.turn }()
+	case <-ctx.Done():
+		return Tokens{}, temporary(ErrServer, context.Cause(ctx))
+	}
 	for range 2 { // the second time where what waited in memory has expired
 		if r.unkept.Access.Reveal() == "" {
 			if err := r.ask(ctx); err != nil {

@@ -281,6 +281,19 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 	}
 }
 
+func TestPrintable(t *testing.T) {
+	secrets := []login.Password{login.NewPassword("a/b+c"), {}}
+	for text, want := range map[string]string{
+		"": "", "AADSTS70043: expired": "AADSTS70043: expired", "two\r\nlines\x1b[2J": "two  lines [2J", "für alle": "f r alle",
+		strings.Repeat("x", 400): strings.Repeat("x", 300),
+		"token a/b+c is spent":   "", "token=a%2Fb%2Bc": "",
+	} {
+		if got := printable(text, 300, secrets); got != want {
+			t.Errorf("%q: %q", text, got)
+		}
+	}
+}
+
 // testKey is made once: that takes a while.
 var testKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
 
