@@ -13,12 +13,21 @@ func TestUpstream(t *testing.T) {
 		want          Upstream
 		err           error
 	}{
-		{" NAME=spike.example ADDR=192.0.2.7 PORT=2525 PROTO=ESMTP HELO=spike", XForwardAttributes,
-			Upstream{Name: "spike.example", Addr: netip.MustParseAddrPort("192.0.2.7:2525"), Protocol: "ESMTP", Hello: "spike"}, nil},
-		{" addr=ipv6:2001:db8::1 login=a+40b", XClientAttributes,
-			Upstream{Addr: netip.AddrPortFrom(netip.MustParseAddr("2001:db8::1"), 0), Login: "a@b"}, nil},
-		{"ADDR=IPV6:::ffff:192.0.2.1 DESTADDR=192.0.2.2 DESTPORT=25", XClientAttributes,
-			Upstream{Addr: netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), 0), Dest: netip.MustParseAddrPort("192.0.2.2:25")}, nil},
+		{
+			" NAME=spike.example ADDR=192.0.2.7 PORT=2525 PROTO=ESMTP HELO=spike", XForwardAttributes,
+			Upstream{Name: "spike.example", Addr: netip.MustParseAddrPort("192.0.2.7:2525"), Protocol: "ESMTP", Hello: "spike"},
+			nil,
+		},
+		{
+			" addr=ipv6:2001:db8::1 login=a+40b", XClientAttributes,
+			Upstream{Addr: netip.AddrPortFrom(netip.MustParseAddr("2001:db8::1"), 0), Login: "a@b"},
+			nil,
+		},
+		{
+			"ADDR=IPV6:::ffff:192.0.2.1 DESTADDR=192.0.2.2 DESTPORT=25", XClientAttributes,
+			Upstream{Addr: netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), 0), Dest: netip.MustParseAddrPort("192.0.2.2:25")},
+			nil,
+		},
 		{" NAME=[UNAVAILABLE] HELO=[tempunavail]", XClientAttributes, Upstream{}, nil},
 		{" IDENT=3CF6B2AAE8 SOURCE=REMOTE", XForwardAttributes, Upstream{Ident: "3CF6B2AAE8", Source: "REMOTE"}, nil},
 		{" LOGIN=a", XForwardAttributes, Upstream{}, ErrSyntax},
