@@ -200,7 +200,7 @@ func (m *chunkModel) step(op byte, n int) (in, code string) {
 		return in, "250"
 	case 5:
 		in = fmt.Sprintf("BDAT %d FAST\r\n%s", n, payload)
-		if !m.rcpt {
+		if !m.mail {
 			return in, "503"
 		}
 		if m.chunks { // the body is lost with its chunk
@@ -223,6 +223,7 @@ func FuzzBDATSequence(f *testing.F) {
 	f.Add([]byte{0, 1, 2, 3, 4}, []byte{0, 0, 5, 0, 7})
 	f.Add([]byte{2, 0, 4, 1, 5, 2, 7, 6, 4}, []byte{6, 6, 6, 6, 6, 6, 6, 6, 6})
 	f.Add([]byte{0, 1, 2, 5, 4, 0, 1, 7, 0, 1, 2, 6, 7}, []byte{1})
+	f.Add([]byte{0, 5, 1, 5, 4}, []byte{48})
 	f.Fuzz(func(t *testing.T, ops, sizes []byte) {
 		if len(ops) > 200 || len(sizes) == 0 {
 			return
