@@ -55,7 +55,10 @@ func ParseRcptParams(b []byte) (RcptParams, error) {
 }
 
 var (
-	mailKeywords = [...]string{"SIZE", "BODY", "SMTPUTF8", "RET", "ENVID", "AUTH", "REQUIRETLS"}
+	mailKeywords = [...]string{
+		"SIZE", "BODY", "SMTPUTF8", "RET", "ENVID", "AUTH", "REQUIRETLS",
+		"MT-PRIORITY", "BY", "HOLDFOR", "HOLDUNTIL", "PRDR",
+	}
 	rcptKeywords = [...]string{"NOTIFY", "ORCPT"}
 )
 
@@ -172,6 +175,31 @@ func (p *MailParams) set(keyword string, value []byte) (err error) {
 		p.Auth, err = parseAuthParam(value)
 	case "REQUIRETLS":
 		p.RequireTLS, err = true, noValue(value)
+	case "PRDR":
+		p.PRDR, err = true, noValue(value)
+	default:
+		return p.setTiming(keyword, value)
+	}
+	return err
+}
+
+// setTiming takes the parameters that say how urgent a message is, and when it
+// may and may no longer be delivered.
+func (p *MailParams) setTiming(keyword string, value []byte) (err error) {
+	switch keyword {
+	case "MT-PRIORITY":
+		p.Priority, err = ParsePriority(string(value))
+	case "BY":
+		p.DeliverBy, err = ParseDeliverBy(string(value))
+	case "HOLDFOR", "HOLDUNTIL":
+		if !p.FutureRelease.IsZero() {
+			return repeated([]byte(keyword))
+		}
+		if keyword == "HOLDFOR" {
+			p.FutureRelease.For, err = parseHoldFor(value)
+		} else {
+			p.FutureRelease.Until, err = parseHoldUntil(value)
+		}
 	}
 	return err
 }
@@ -354,6 +382,16 @@ func (p MailParams) AppendParams(dst []byte) []byte {
 	}
 	if p.RequireTLS {
 		dst = append(dst, " REQUIRETLS"...)
+	}
+	if p.Priority.Given {
+		dst = strconv.AppendInt(append(dst, " MT-PRIORITY="...), int64(p.Priority.Level), 10)
+	}
+	if !p.DeliverBy.IsZero() {
+		dst = append(append(dst, " BY="...), p.DeliverBy.String()...)
+	}
+	dst = p.FutureRelease.appendParam(dst)
+	if p.PRDR {
+		dst = append(dst, " PRDR"...)
 	}
 	return appendUnknownParams(dst, p.Unknown)
 }

@@ -21,6 +21,7 @@ func layers() []layer {
 		{"internal/imapseq", []string{"imap", "store"}},
 		{"internal/imapsearch", []string{"imap", "store", "store/view", "store/searchtext"}},
 		{"internal/...", nil},
+		{"daemon", nil}, // certificates and sockets of the host, for any server
 
 		// Vocabulary and contracts.
 		{"smtp", nil},
@@ -41,6 +42,7 @@ func layers() []layer {
 
 		// Servers and clients.
 		{"smtp/smtpserver", []string{"smtp"}},
+		{"smtp/smtpserver/testdata/naive", nil},
 		{"smtp/smtpclient", []string{"smtp"}},
 		{"smtp/smtppolicy", []string{"smtp"}},
 		{"imap/imapserver", []string{"imap", "store", "store/blob", "store/view"}},
@@ -95,6 +97,7 @@ func lightPackages() []light {
 		{"store", []string{"github.com/emersion/go-message", "golang.org/x/net", "golang.org/x/text"}}, // Describe
 		{"store/blob", nil},
 		{"pop3", nil},
+		{"daemon", nil},
 	}
 }
 

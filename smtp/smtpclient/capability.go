@@ -20,6 +20,9 @@ type Capabilities struct {
 	EnhancedCodes bool // ENHANCEDSTATUSCODES, RFC 2034
 	StartTLS      bool // RFC 3207
 	RequireTLS    bool // RFC 8689
+	Priority      bool // MT-PRIORITY, RFC 6710
+	DeliverBy     bool // RFC 2852
+	FutureRelease bool // RFC 4865
 	PRDR          bool // one reply for each recipient, where MAIL asks for it
 
 	// SizeOffered reports SIZE (RFC 1870). MaxSize is its parameter in
@@ -56,29 +59,11 @@ func parseCapabilities(r smtp.Reply) Capabilities {
 }
 
 func (c *Capabilities) set(keyword string, params []string) {
+	if flag := c.flag(keyword); flag != nil {
+		*flag = true
+	}
 	switch keyword {
-	case "PIPELINING":
-		c.Pipelining = true
-	case "8BITMIME":
-		c.EightBitMIME = true
-	case "BINARYMIME":
-		c.BinaryMIME = true
-	case "CHUNKING":
-		c.Chunking = true
-	case "SMTPUTF8":
-		c.SMTPUTF8 = true
-	case "DSN":
-		c.DSN = true
-	case "ENHANCEDSTATUSCODES":
-		c.EnhancedCodes = true
-	case "STARTTLS":
-		c.StartTLS = true
-	case "REQUIRETLS":
-		c.RequireTLS = true
-	case "PRDR":
-		c.PRDR = true
 	case "SIZE":
-		c.SizeOffered = true
 		if len(params) > 0 {
 			c.MaxSize = parseSize(params[0])
 		}
@@ -91,6 +76,17 @@ func (c *Capabilities) set(keyword string, params []string) {
 	case "LIMITS":
 		c.Limits.set(params)
 	}
+}
+
+// flag is the field of a keyword that has one; nil = none.
+func (c *Capabilities) flag(keyword string) *bool {
+	return map[string]*bool{
+		"PIPELINING": &c.Pipelining, "8BITMIME": &c.EightBitMIME, "BINARYMIME": &c.BinaryMIME,
+		"CHUNKING": &c.Chunking, "SMTPUTF8": &c.SMTPUTF8, "DSN": &c.DSN, "SIZE": &c.SizeOffered,
+		"ENHANCEDSTATUSCODES": &c.EnhancedCodes, "STARTTLS": &c.StartTLS, "REQUIRETLS": &c.RequireTLS,
+		"MT-PRIORITY": &c.Priority, "DELIVERBY": &c.DeliverBy, "FUTURERELEASE": &c.FutureRelease,
+		"PRDR": &c.PRDR,
+	}[keyword]
 }
 
 func parseSize(s string) int64 {

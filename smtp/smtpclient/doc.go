@@ -35,17 +35,20 @@
 //	RFC 1870  SIZE                      §5, §6
 //	RFC 2033  LMTP                      §4
 //	RFC 2034  ENHANCEDSTATUSCODES       §4
+//	RFC 2852  DELIVERBY
 //	RFC 2920  PIPELINING                §3.1
 //	RFC 3030  CHUNKING, BINARYMIME      §2, §3
 //	RFC 3207  STARTTLS                  §4
 //	RFC 3461  DSN parameters            §4
+//	RFC 4865  FUTURERELEASE
 //	RFC 4954  AUTH                      §4
 //	RFC 5321  client side               §3, §4.1, §4.5.2, §4.5.3.2
 //	RFC 5890  domains in A-labels       §2.3.2.1
 //	RFC 6152  8BITMIME                  §3
 //	RFC 6531  SMTPUTF8                  §3.2, §3.4, §3.6
+//	RFC 6710  MT-PRIORITY               §4.1
 //	RFC 8689  REQUIRETLS                §2
 //	RFC 9422  LIMITS                    §4
 //
-// PRDR (one reply for each recipient behind the body) follows what Exim does.
+// Without an RFC: PRDR (draft-hall-prdr-00), XCLIENT and XFORWARD (Postfix).
 package smtpclient

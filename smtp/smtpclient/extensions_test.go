@@ -1,17 +1,23 @@
 package smtpclient_test
 
 import (
+	"context"
 	"crypto/tls"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
+	"net/netip"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/emersion/go-sasl"
 
 	"github.com/mailstead/mailstead/smtp"
 	"github.com/mailstead/mailstead/smtp/smtpclient"
+	"github.com/mailstead/mailstead/smtp/smtpserver"
 	"github.com/mailstead/mailstead/smtp/smtptest"
 )
 
@@ -275,6 +281,95 @@ func TestCommand(t *testing.T) {
 		t.Error(r, err)
 	}
 	if _, err := c.Command(t.Context(), "NOOP\r\nRSET"); !errors.Is(err, smtpclient.ErrCommand) {
+		t.Error(err)
+	}
+}
+
+// BY, HOLDFOR and HOLDUNTIL go with the time that is left, or not at all.
+func TestTiming(t *testing.T) {
+	full := []string{"DELIVERBY", "FUTURERELEASE 9999 2100-01-01T00:00:00Z", "MT-PRIORITY"}
+	until := time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)
+	tests := []struct {
+		ext  []string
+		in   smtp.MailParams
+		ago  time.Duration
+		want string // of the parameters, or the enhanced code of a refusal
+	}{
+		{full, smtp.MailParams{DeliverBy: smtp.DeliverBy{Seconds: 100, Mode: smtp.ByReturn, Trace: true}}, 0, " BY=100;RT"},
+		{full, smtp.MailParams{DeliverBy: smtp.DeliverBy{Seconds: 100, Mode: smtp.ByReturn}}, 40 * time.Second, " BY=60;R"},
+		{full, smtp.MailParams{DeliverBy: smtp.DeliverBy{Seconds: 100, Mode: smtp.ByReturn}}, time.Hour, "5.4.7"},
+		{full, smtp.MailParams{DeliverBy: smtp.DeliverBy{Seconds: 100, Mode: smtp.ByNotify}}, 200 * time.Second, " BY=-100;N"},
+		{nil, smtp.MailParams{DeliverBy: smtp.DeliverBy{Seconds: 100, Mode: smtp.ByReturn}}, 0, "5.3.3"},
+		{nil, smtp.MailParams{DeliverBy: smtp.DeliverBy{Seconds: 100, Mode: smtp.ByNotify}}, 0, ""},
+		{full, smtp.MailParams{FutureRelease: smtp.FutureRelease{For: 100}}, 40 * time.Second, " HOLDFOR=60"},
+		{full, smtp.MailParams{FutureRelease: smtp.FutureRelease{For: 100}}, time.Hour, ""},
+		{full, smtp.MailParams{FutureRelease: smtp.FutureRelease{Until: until}}, 0, " HOLDUNTIL=2100-01-01T00:00:00Z"},
+		{nil, smtp.MailParams{FutureRelease: smtp.FutureRelease{Until: until}}, 0, "5.3.3"},
+		{nil, smtp.MailParams{FutureRelease: smtp.FutureRelease{Until: until.AddDate(-100, 0, 0)}}, 0, ""},
+		{full, smtp.MailParams{Priority: smtp.Priority{Level: -3, Given: true}}, 0, " MT-PRIORITY=-3"},
+		{nil, smtp.MailParams{Priority: smtp.Priority{Level: -3, Given: true}, PRDR: true}, 0, ""},
+	}
+	for _, tt := range tests {
+		synctest.Test(t, func(t *testing.T) {
+			mail := ""
+			conn, _ := unbuffered(t, "250-X\r\n250-"+strings.Join(append(tt.ext, "X"), "\r\n250-")+"\r\n250 X", func(line string) string {
+				if strings.HasPrefix(line, "MAIL") {
+					mail = strings.TrimSpace(line)
+				}
+				return "250 ok"
+			})
+			c, err := (&smtpclient.Dialer{Hello: "x"}).NewClient(t.Context(), conn, "x")
+			if err != nil {
+				t.Fatal(err)
+			}
+			env := envelope(t, "a@x", "b@x")
+			env.Mail.Params = tt.in
+			env.Mail.Received = time.Now().Add(-tt.ago)
+			res, err := c.Send(t.Context(), env, body("x\r\n"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := strings.TrimPrefix(mail, "MAIL FROM:<a@x>")
+			if e, ok := errors.AsType[*smtp.Error](res.Recipients[0].Err); ok {
+				got = e.Reply.Enhanced.String()
+			}
+			if got != tt.want {
+				t.Errorf("%+v: %q, want %q", tt.in, got, tt.want)
+			}
+			c.Close()
+		})
+	}
+}
+
+// What XCLIENT and XFORWARD say arrives at the server.
+func TestUpstream(t *testing.T) {
+	var peer *smtp.Peer
+	var upstream *smtp.Upstream
+	addr := serve(t, smtpserver.Config{
+		Receiver: smtp.ReceiveFunc(func(_ context.Context, env *smtp.Envelope, _ io.Reader) error {
+			peer, upstream = env.Mail.Peer, env.Mail.Upstream
+			return nil
+		}),
+		Extensions: smtpserver.XCLIENT | smtpserver.XFORWARD | smtpserver.PIPELINING,
+		Proxies:    []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+	})
+	c := dial(t, &smtpclient.Dialer{}, addr)
+	client := &smtp.Upstream{Name: "host.example", Addr: netip.MustParseAddrPort("192.0.2.7:1025"), Protocol: "ESMTP", Hello: "helo.example"}
+	if err := c.XClient(t.Context(), client); err != nil {
+		t.Fatal(err)
+	}
+	if res, err := c.Send(t.Context(), envelope(t, "a@x", "b@x"), body("x\r\n")); err != nil || peer.Addr != client.Addr {
+		t.Errorf("%s, %v: %+v", outcomes(res), err, peer)
+	}
+	c = dial(t, &smtpclient.Dialer{}, addr)
+	if err := c.XForward(t.Context(), client); err != nil {
+		t.Fatal(err)
+	}
+	if res, err := c.Send(t.Context(), envelope(t, "a@x", "b@x"), body("x\r\n")); err != nil || upstream == nil || upstream.Addr != client.Addr || upstream.Name != "host.example" {
+		t.Errorf("%s, %v: %+v", outcomes(res), err, upstream)
+	}
+	c = dial(t, &smtpclient.Dialer{}, smtptest.NewServer(t).Addr)
+	if err := c.XClient(t.Context(), client); !errors.Is(err, smtpclient.ErrUnsupported) {
 		t.Error(err)
 	}
 }

@@ -3,8 +3,10 @@ package smtpclient
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/mailstead/mailstead/internal/downgrade"
 	"github.com/mailstead/mailstead/smtp"
@@ -36,6 +38,9 @@ func (c *Client) plan(env *smtp.Envelope, b *smtp.Body) (*plan, error) {
 		return nil, lacks(550, smtp.EnhancedCode{Class: 5, Subject: 7, Detail: 30}, "REQUIRETLS")
 	}
 	if err := c.planSize(p, b); err != nil {
+		return nil, err
+	}
+	if err := c.planTime(p, env.Mail.Received, time.Now()); err != nil {
 		return nil, err
 	}
 	var opts downgrade.Options
@@ -157,6 +162,10 @@ func (c *Client) planParams(p *plan) {
 	if !c.authed {
 		p.mail.Auth = "" // RFC 4954 §5
 	}
+	if !c.caps.Priority {
+		p.mail.Priority = smtp.Priority{}
+	}
+	p.mail.PRDR = false // this side's own choice
 	p.mail.Unknown = c.known(p.mail.Unknown)
 	for i := range p.rcpts {
 		params := &p.rcpts[i].Params
@@ -165,6 +174,37 @@ func (c *Client) planParams(p *plan) {
 		}
 		params.Unknown = c.known(params.Unknown)
 	}
+}
+
+// planTime writes BY, HOLDFOR and HOLDUNTIL as they are now. What says when a
+// message may, or may not, be delivered is never dropped; a wish to hear of a
+// delay is.
+func (c *Client) planTime(p *plan, received, now time.Time) error {
+	if received.IsZero() {
+		received = now
+	}
+	by, inTime := p.mail.DeliverBy.At(received, now)
+	switch p.mail.DeliverBy = by; {
+	case !inTime:
+		return smtp.Errorf(554, smtp.EnhancedCode{Class: 5, Subject: 4, Detail: 7}, "delivery time expired")
+	case c.caps.DeliverBy:
+	case by.Mode == smtp.ByReturn:
+		return lacks(554, smtp.EnhancedCode{Class: 5, Subject: 3, Detail: 3}, "DELIVERBY")
+	default:
+		p.mail.DeliverBy = smtp.DeliverBy{}
+	}
+	hold := &p.mail.FutureRelease
+	left := hold.Release(received).Sub(now)
+	switch {
+	case hold.IsZero():
+	case left <= 0: // it was held until now
+		*hold = smtp.FutureRelease{}
+	case !c.caps.FutureRelease:
+		return lacks(554, smtp.EnhancedCode{Class: 5, Subject: 3, Detail: 3}, "FUTURERELEASE")
+	case hold.For > 0:
+		hold.For = int32(math.Ceil(left.Seconds()))
+	}
+	return nil
 }
 
 // known are the parameters whose keyword is one that the server announced.

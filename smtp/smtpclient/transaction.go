@@ -55,7 +55,9 @@ func (t *transaction) block(p []byte, last bool) error {
 	if t.begun {
 		return t.more(p, last)
 	}
-	if t.mail = t.p.mail; last && t.bdat && t.c.caps.SizeOffered {
+	t.mail = t.p.mail
+	t.mail.PRDR = t.prdr
+	if last && t.bdat && t.c.caps.SizeOffered {
 		t.mail.Size = int64(len(p)) // known by now, whatever it was before
 		if limit := t.c.caps.MaxSize; limit > 0 && t.mail.Size > limit {
 			t.settle(RcptResult{Outcome: Failed, Err: tooBig()})
@@ -259,11 +261,7 @@ func (t *transaction) settle(res RcptResult) {
 
 func (t *transaction) appendMail(dst []byte) []byte {
 	dst = append(append(dst, "MAIL FROM:<"...), t.p.reverse.String()...)
-	dst = t.mail.AppendParams(append(dst, '>'))
-	if t.prdr {
-		dst = append(dst, " PRDR"...)
-	}
-	return append(dst, '\r', '\n')
+	return append(t.mail.AppendParams(append(dst, '>')), '\r', '\n')
 }
 
 func (t *transaction) appendRcpt(dst []byte, i int) []byte {

@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -244,7 +243,7 @@ const queued = "250 2.0.0 OK queued as smtptest"
 func (se *serverSession) endOfBody() bool {
 	m := se.m
 	se.reset()
-	prdr := len(m.Recipients) > 1 && slices.ContainsFunc(m.Params.Unknown, func(p smtp.Param) bool { return strings.EqualFold(p.Keyword, "PRDR") })
+	prdr := m.Params.PRDR && len(m.Recipients) > 1
 	if !se.s.opts.LMTP && !prdr {
 		text := se.decide(".", queued)
 		if accepts(text) {
