@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // ErrRepeated: a parameter was given twice; the command is refused (501).
@@ -312,7 +313,9 @@ func ParseNotify(s string) (Notify, error) {
 }
 
 // ParseOriginalRecipient parses the value of ORCPT= (RFC 3461 §4.2):
-// addr-type ";" xtext, or "utf-8;" with the encodings of RFC 6533 §3.
+// addr-type ";" xtext, or "utf-8;" with the encodings of RFC 6533 §3. UTF-8 in
+// the xtext of an rfc822 address, which Postfix 3.7 sends, is read as the type
+// "utf-8".
 func ParseOriginalRecipient(s string) (OriginalRecipient, error) {
 	if len(s) > MaxOriginalRecipient {
 		return OriginalRecipient{}, fmt.Errorf("%w: ORCPT", ErrTooLong)
@@ -325,14 +328,11 @@ func ParseOriginalRecipient(s string) (OriginalRecipient, error) {
 	var err error
 	if equalFoldASCII(typ, "utf-8") {
 		addr, err = ParseUnitext(enc)
-		if err == nil {
-			err = noControls(addr)
-		}
-	} else {
-		addr, err = parsePrintableXtext([]byte(enc))
+	} else if addr, err = ParseXtext(enc); err == nil && !isASCII(addr) && equalFoldASCII(typ, "rfc822") {
+		typ = "utf-8"
 	}
-	if err == nil && addr == "" {
-		err = syntaxError("ORCPT")
+	if err == nil {
+		err = checkAddress(addr, equalFoldASCII(typ, "utf-8"))
 	}
 	if err != nil {
 		return OriginalRecipient{}, err
@@ -340,10 +340,15 @@ func ParseOriginalRecipient(s string) (OriginalRecipient, error) {
 	return OriginalRecipient{Type: typ, Address: addr}, nil
 }
 
-func noControls(s string) error {
+// checkAddress refuses what cannot stand in a field of a DSN: controls, and
+// with !utf8Allowed everything beyond ASCII.
+func checkAddress(s string, utf8Allowed bool) error {
+	if s == "" {
+		return syntaxError("ORCPT")
+	}
 	for _, r := range s {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
-			return syntaxError("control character")
+		if r < ' ' || r >= 0x7f && (r < 0xa0 || !utf8Allowed) || r == utf8.RuneError {
+			return syntaxError("character in an address")
 		}
 	}
 	return nil

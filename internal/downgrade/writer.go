@@ -75,11 +75,11 @@ func NewWriter(w io.Writer, opts Options) *Writer {
 func (w *Writer) Write(p []byte) (int, error) {
 	total := len(p)
 	for len(p) > 0 && w.err == nil {
-		n := bytes.IndexByte(p, '\n') + 1
+		room := p[:min(len(p), maxFragment-len(w.frag))] // not all of p: that would be quadratic
+		n := bytes.IndexByte(room, '\n') + 1
 		if n == 0 {
-			n = len(p)
+			n = len(room)
 		}
-		n = min(n, maxFragment-len(w.frag))
 		w.frag = append(w.frag, p[:n]...)
 		p = p[n:]
 		if len(w.frag) == maxFragment || w.frag[len(w.frag)-1] == '\n' {

@@ -111,6 +111,17 @@ func TestDepth(t *testing.T) {
 	}
 }
 
+// TestLinear: a line without an end costs no more than its octets, in whatever
+// form. Quadratic work would take minutes.
+func TestLinear(t *testing.T) {
+	for _, head := range []string{"", "\r\n", "Content-Transfer-Encoding: 8bit\r\n\r\n\xff", "Content-Transfer-Encoding: binary\r\n\r\n", "Content-Type: multipart/mixed; boundary=b\r\n\r\n"} {
+		in := head + strings.Repeat("x", 16<<20)
+		if _, err := convert(t, in, Options{No8Bit: true, NoBinary: true}, len(in)); err != nil {
+			t.Errorf("%q: %v", head, err)
+		}
+	}
+}
+
 // leaves are the decoded bodies of a message, with lines that end in LF where
 // they are text, and how many octets beyond ASCII its bodies hold.
 func leaves(t *testing.T, in string) (texts []string) {
