@@ -151,7 +151,8 @@ unpack_package() {
 	local wanted f
 	mapfile -t wanted < <(apt-get install --simulate --no-install-recommends "$2" | sed -n 's/^Inst \([^ ]*\) .*/\1/p')
 	mkdir -p "$1/debs"
-	(cd "$1/debs" && apt-get download -q "${wanted[@]:-$2}" >&2) || return
+	(cd "$1/debs" && { apt-get download -qq "${wanted[@]:-$2}" >&2 ||
+		{ apt-get update -qq && apt-get download -qq "${wanted[@]:-$2}" >&2; }; }) || return
 	for f in "$1"/debs/*.deb; do
 		dpkg -x "$f" "$1" || return
 	done

@@ -38,8 +38,16 @@ type identity struct {
 
 func newIdentity(t *testing.T, dir string) *identity {
 	t.Helper()
-	id := &identity{cert: filepath.Join(dir, "cert.pem"), key: filepath.Join(dir, "key.pem")}
+	id := &identity{}
 	id.server, id.client = smtptest.Certificate(t)
+	id.save(t, dir)
+	return id
+}
+
+// save writes the files.
+func (id *identity) save(t *testing.T, dir string) {
+	t.Helper()
+	id.cert, id.key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	c := id.server.Certificates[0]
 	der, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
 	if err != nil {
@@ -53,7 +61,6 @@ func newIdentity(t *testing.T, dir string) *identity {
 	if err := os.Chmod(id.key, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return id
 }
 
 // received is what our server took.
@@ -100,7 +107,7 @@ func newSink(t *testing.T, cfg smtpserver.Config) *sink {
 		srv.Close()
 		<-done
 		if t.Failed() {
-			t.Logf("what our server heard and said:\n%s", s.dialogue.String())
+			t.Logf("what our server heard and said:\n%s", tail(s.dialogue.String()))
 		}
 	})
 	return s

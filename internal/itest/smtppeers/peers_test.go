@@ -2,7 +2,6 @@ package smtppeers
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"net"
 	"os"
@@ -80,14 +79,26 @@ dovenull:x:2007:
 vmail:x:2008:
 `
 
-// namespace starts a program where these users exist, /run, /var/spool and
-// /var/lib are empty, and nothing of that is seen outside.
+// namespace starts a program where the unpacked packages seem to be installed,
+// these users exist, /run, /var/spool and /var/lib are empty, and nothing of
+// that is seen outside.
 const namespace = `set -e
+mount -t overlay overlay -o "lowerdir=$1:/usr" /usr
 mount --bind "$0/passwd" /etc/passwd
 mount --bind "$0/group" /etc/group
 for d in /run /var/spool /var/lib; do mount -t tmpfs none $d; done
 mkdir -p /var/lib/opensmtpd/empty
+shift
 exec "$@"`
+
+// inside is a command line that runs args in the namespace of dir.
+func inside(dir string, roots []string, args ...string) *exec.Cmd {
+	var lower []string
+	for _, r := range roots {
+		lower = append(lower, filepath.Join(r, "usr"))
+	}
+	return exec.Command("unshare", append([]string{"-m", "sh", "-c", namespace, dir, strings.Join(lower, ":")}, args...)...)
+}
 
 // workDir is a directory that all users of a server may enter. Its path is
 // short: sockets lie in it.
@@ -135,14 +146,12 @@ func (o *output) String() string {
 }
 
 // daemon starts a server in its namespace and waits until addr accepts. It
-// ends, with all its processes, at the end of the test. libs are directories
-// with its libraries.
-func daemon(t *testing.T, dir, addr string, libs []string, args ...string) *output {
+// ends, with all its processes, at the end of the test.
+func daemon(t *testing.T, dir, addr string, roots []string, args ...string) {
 	t.Helper()
-	cmd := exec.Command("unshare", append([]string{"-m", "sh", "-c", namespace, dir}, args...)...)
-	cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+strings.Join(libs, ":"))
+	cmd := inside(dir, roots, args...)
 	start(t, cmd, filepath.Join(dir, "log"))
-	return waitFor(t, cmd, addr)
+	waitFor(t, cmd, addr)
 }
 
 func start(t *testing.T, cmd *exec.Cmd, logs string) {
@@ -161,15 +170,18 @@ func start(t *testing.T, cmd *exec.Cmd, logs string) {
 		kill.Stop()
 		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // whoever stayed behind
 		if t.Failed() {
-			t.Logf("%s:\n%s", cmd.Args, out)
+			t.Logf("%s:\n%s", cmd.Args, tail(out.String()))
 			files, _ := filepath.Glob(logs + "*")
 			for _, f := range files {
 				text, _ := os.ReadFile(f)
-				t.Logf("%s:\n%s", f, text[max(0, len(text)-8000):])
+				t.Logf("%s:\n%s", f, tail(string(text)))
 			}
 		}
 	})
 }
+
+// tail is the end of an output, enough to see what went wrong.
+func tail(s string) string { return s[max(0, len(s)-8000):] }
 
 // waitFor waits until the daemon accepts.
 func waitFor(t *testing.T, cmd *exec.Cmd, addr string) *output {
@@ -204,18 +216,27 @@ func portOf(addr string) string {
 // run runs a foreign program to its end and returns its output.
 func run(t *testing.T, stdin, name string, args ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, name, args...)
+	cmd := exec.Command(name, args...)
 	cmd.Stdin = strings.NewReader(stdin)
-	cmd.WaitDelay = 5 * time.Second
+	return finish(t, cmd)
+}
+
+func finish(t *testing.T, cmd *exec.Cmd) string {
+	t.Helper()
 	cmd.Dir = t.TempDir()
 	cmd.Env = append(os.Environ(), "HOME="+cmd.Dir, "LC_ALL=C.UTF-8", "NODE_PATH="+filepath.Join(os.Getenv("MAILSTEAD_SMTP_PEERS"), "node_modules"))
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.WaitDelay = 5 * time.Second
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
 	}
-	return string(out)
+	kill := time.AfterFunc(time.Minute, func() { cmd.Process.Kill() })
+	defer kill.Stop()
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("%s: %v\n%s", cmd.Args, err, tail(out.String()))
+	}
+	return out.String()
 }
 
 // eventually asks again until done says yes, for at most limit. It is for

@@ -18,11 +18,6 @@ import (
 const postfixMain = `compatibility_level = 3.6
 queue_directory = %[1]s/queue
 data_directory = %[1]s/data
-command_directory = %[2]s/usr/sbin
-daemon_directory = %[2]s/usr/lib/postfix/sbin
-shlib_directory = %[2]s/usr/lib/postfix
-meta_directory = %[2]s/etc/postfix
-import_environment = MAIL_CONFIG LD_LIBRARY_PATH SASL_PATH
 maillog_file = %[1]s/log
 maillog_file_prefixes = %[1]s
 myhostname = postfix.example
@@ -40,10 +35,10 @@ smtpd_sasl_auth_enable = yes
 smtpd_sasl_type = dovecot
 smtpd_sasl_path = %[1]s/auth
 smtpd_tls_auth_only = yes
-relayhost = [127.0.0.1]:%[3]s
+relayhost = [127.0.0.1]:%[2]s
 smtp_tls_security_level = encrypt
 smtp_sasl_auth_enable = yes
-smtp_sasl_password_maps = inline:{ { [127.0.0.1]:%[3]s = relay:secret } }
+smtp_sasl_password_maps = inline:{ { [127.0.0.1]:%[2]s = relay:secret } }
 smtp_sasl_security_options = noanonymous
 smtp_sasl_mechanism_filter = plain
 `
@@ -75,7 +70,7 @@ func startPostfix(t *testing.T, root, dir, relay string) (addr string) {
 	t.Helper()
 	const postfix, postdrop = 2001, 2002
 	addr = freePort(t)
-	write(t, filepath.Join(dir, "etc/main.cf"), fmt.Sprintf(postfixMain, dir, root, portOf(relay)))
+	write(t, filepath.Join(dir, "etc/main.cf"), fmt.Sprintf(postfixMain, dir, portOf(relay)))
 	write(t, filepath.Join(dir, "etc/master.cf"), fmt.Sprintf(postfixMaster, addr))
 	for name, gid := range map[string]int{
 		"queue": 0, "queue/pid": 0, "data": postfix, "queue/maildrop": postdrop, "queue/public": postdrop, "queue/active": postfix, "queue/bounce": postfix,
@@ -93,16 +88,15 @@ func startPostfix(t *testing.T, root, dir, relay string) (addr string) {
 			t.Fatal(err)
 		}
 	}
-	authenticate(t, filepath.Join(dir, "auth"))
-	t.Setenv("SASL_PATH", filepath.Join(root, "../libsasl2-modules/usr/lib/x86_64-linux-gnu/sasl2")+":/usr/lib/x86_64-linux-gnu/sasl2")
-	daemon(t, dir, addr, []string{filepath.Join(root, "usr/lib/postfix"), filepath.Join(root, "usr/lib/x86_64-linux-gnu")},
-		filepath.Join(root, "usr/lib/postfix/sbin/master"), "-d", "-c", filepath.Join(dir, "etc"))
+	answerLogins(t, filepath.Join(dir, "auth"))
+	roots := []string{root, filepath.Join(root, "../libsasl2-modules")}
+	daemon(t, dir, addr, roots, "/usr/lib/postfix/sbin/master", "-d", "-c", filepath.Join(dir, "etc"))
 	return addr
 }
 
-// authenticate answers Postfix's questions in Dovecot's authentication
+// answerLogins answers Postfix's questions in Dovecot's authentication
 // protocol: PLAIN, one account.
-func authenticate(t *testing.T, socket string) {
+func answerLogins(t *testing.T, socket string) {
 	t.Helper()
 	l, err := net.Listen("unix", socket)
 	if err != nil {
@@ -162,13 +156,10 @@ func TestSMTPSource(t *testing.T) {
 		if lmtp {
 			flags = append(flags, "-L")
 		}
-		t.Setenv("LD_LIBRARY_PATH", filepath.Join(root, "usr/lib/postfix")+":"+filepath.Join(root, "usr/lib/x86_64-linux-gnu"))
-		t.Setenv("MAIL_CONFIG", filepath.Join(root, "etc/postfix"))
-		write(t, filepath.Join(t.TempDir(), "main.cf"), "")
-		conf := t.TempDir()
-		write(t, filepath.Join(conf, "main.cf"), "compatibility_level = 3.6\n")
-		t.Setenv("MAIL_CONFIG", conf)
-		run(t, "", filepath.Join(root, "usr/sbin/smtp-source"), append(flags, "127.0.0.1:"+portOf(s.addr))...)
+		dir := workDir(t)
+		write(t, filepath.Join(dir, "main.cf"), "compatibility_level = 3.6\n")
+		t.Setenv("MAIL_CONFIG", dir)
+		finish(t, inside(dir, []string{root}, append(append([]string{"smtp-source"}, flags...), "127.0.0.1:"+portOf(s.addr))...))
 		for _, m := range s.wait(t, 50) {
 			if len(m.rcpts) != 3 || len(m.data) < 20000 || m.mail.ReversePath != (smtp.ReversePath{Path: smtp.Path{Local: "from", Domain: "example.org"}}) {
 				t.Fatalf("%d octets for %d recipients from %v", len(m.data), len(m.rcpts), m.mail.ReversePath)
