@@ -1,7 +1,10 @@
 package smtpclient
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"os"
 	"sync"
 	"time"
 )
@@ -34,8 +37,9 @@ type Pool struct {
 	// negative = no bound.
 	MaxMessages int
 
-	// Fresh is for how long an unused connection is taken to be alive. After
-	// that RSET asks before it is used. Zero = 1 s, negative = always ask.
+	// Fresh is for how long an unused connection that the server has not
+	// closed is taken to be alive. After that RSET asks before it is used. Zero
+	// = 1 s, negative = always ask.
 	Fresh time.Duration
 
 	mu     sync.Mutex
@@ -62,7 +66,7 @@ func (p *Pool) Get(ctx context.Context, key Key, dial func(context.Context) (*Cl
 		if fresh == 0 {
 			fresh = time.Second
 		}
-		if time.Since(ic.since) < fresh || ic.c.Reset(ctx) == nil {
+		if ic.c.wake() && (time.Since(ic.since) < fresh || ic.c.Reset(ctx) == nil) {
 			return ic.c, nil
 		}
 		ic.c.Close()
@@ -121,6 +125,7 @@ func (p *Pool) keep(key Key, c *Client) bool {
 	if timeout <= 0 {
 		timeout = 10 * time.Second
 	}
+	c.rest()
 	ic := &idleConn{c: c, since: time.Now()}
 	p.work.Add(1)
 	ic.timer = time.AfterFunc(timeout, func() { p.expire(key, ic) })
@@ -142,7 +147,23 @@ func (p *Pool) expire(key Key, ic *idleConn) {
 		}
 	}
 	p.mu.Unlock()
+	ic.c.wake()
 	goodbye(ic.c)
+}
+
+// rest watches a connection that is not used: what the server says now, or
+// that it closes, ends its use. So a message is not sent to a server that has
+// gone, which would leave it in doubt.
+func (c *Client) rest() { c.expect(1) }
+
+// wake ends rest and reports whether the connection can be used.
+func (c *Client) wake() bool {
+	c.conn.SetReadDeadline(time.Unix(1, 0))
+	if a := c.next(); a.err == nil || !errors.Is(a.err, os.ErrDeadlineExceeded) {
+		c.broken = errors.Join(ErrClosed, cmp.Or(a.err, ErrUnsolicited))
+		c.ahead.end()
+	}
+	return c.broken == nil
 }
 
 // goodbyeTime bounds a QUIT that nobody waits for.
@@ -169,7 +190,10 @@ func (p *Pool) Close() error {
 	for _, list := range idle {
 		for _, ic := range list {
 			if ic.timer.Stop() {
-				p.work.Go(func() { goodbye(ic.c) })
+				p.work.Go(func() {
+					ic.c.wake()
+					goodbye(ic.c)
+				})
 				p.work.Done()
 			}
 		}

@@ -1,7 +1,10 @@
 package smtpclient_test
 
 import (
+	"bufio"
 	"context"
+	"io"
+	"net"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -65,6 +68,43 @@ func TestPool(t *testing.T) {
 	pooled(t, p, key, &dials)
 	if quits.Load() != 4 {
 		t.Error("a closed pool keeps connections")
+	}
+}
+
+// A server that closes, or says something, while a connection is unused: it is
+// not used again, and no message is in doubt.
+func TestPoolClosed(t *testing.T) {
+	for _, last := range []string{"", "421 idle\r\n", "250 what\r\n"} {
+		synctest.Test(t, func(t *testing.T) {
+			dials := 0
+			dial := func(ctx context.Context) (*smtpclient.Client, error) {
+				dials++
+				client, server := net.Pipe()
+				go func() {
+					defer server.Close()
+					r := bufio.NewReader(server)
+					io.WriteString(server, "220 x\r\n")
+					r.ReadString('\n')
+					io.WriteString(server, "250 x\r\n")
+					time.Sleep(time.Millisecond)
+					io.WriteString(server, last)
+				}()
+				return (&smtpclient.Dialer{Hello: "x"}).NewClient(ctx, client, "x")
+			}
+			p := &smtpclient.Pool{}
+			for range 2 {
+				c, err := p.Get(t.Context(), smtpclient.Key{}, dial)
+				if err != nil {
+					t.Fatal(err)
+				}
+				p.Put(smtpclient.Key{}, c)
+				time.Sleep(2 * time.Millisecond)
+			}
+			if dials != 2 {
+				t.Errorf("%q: %d dials", last, dials)
+			}
+			p.Close()
+		})
 	}
 }
 
