@@ -23,6 +23,7 @@ func layers() []layer {
 		{"internal/saslwire", []string{"auth/authn"}},
 		{"internal/authtest", []string{"auth/authn"}},
 		{"internal/...", nil},
+		{"daemon", nil}, // certificates and sockets of the host, for any server
 
 		// Vocabulary and contracts.
 		{"smtp", nil},
@@ -44,6 +45,7 @@ func layers() []layer {
 
 		// Servers and clients.
 		{"smtp/smtpserver", []string{"smtp", "auth/authn"}},
+		{"smtp/smtpserver/testdata/naive", nil},
 		{"smtp/smtpclient", []string{"smtp"}},
 		{"smtp/smtppolicy", []string{"smtp"}},
 		{"imap/imapserver", []string{"imap", "store", "store/blob", "store/view", "auth/authn"}},
@@ -102,6 +104,7 @@ func lightPackages() []light {
 		{"store/blob", nil},
 		{"pop3", nil},
 		{"auth/authn", []string{"github.com/emersion/go-sasl"}},
+		{"daemon", nil},
 	}
 }
 

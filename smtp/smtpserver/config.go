@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/mailstead/mailstead/auth/authn"
@@ -31,6 +33,24 @@ type Config struct {
 	// Parameters are keywords of further MAIL and RCPT parameters that
 	// Receiver understands; they arrive in Unknown. Others are refused with 555.
 	Parameters []string
+
+	// Keywords are further lines of the reply to EHLO and LHLO, for extensions
+	// that are done by Parameters, Commands or the Receiver; nil = none. One
+	// that is no ehlo-line (RFC 5321 §4.1.1.1) is left out. It must not block.
+	Keywords func(*smtp.Peer) []string
+
+	// Commands are further verbs. Names that this package knows are refused.
+	Commands []Command
+
+	// Priority decides the priority of a message under MTPRIORITY: level is
+	// what MAIL asked for, 0 where it did not. An error refuses MAIL; RFC 6710
+	// §4.1 asks for 450 or 550 with X.7.15. nil = only who has authenticated
+	// may have a positive one. It may block.
+	Priority func(ctx context.Context, p *smtp.Peer, level int) (int, error)
+
+	// PriorityProfile is the name behind MT-PRIORITY in the reply to EHLO
+	// (RFC 6710 §9.2); "" = not told.
+	PriorityProfile string
 
 	// Connect may refuse a connection before the greeting; nil = none is
 	// refused. It may block for Limits.Greeting.
@@ -86,6 +106,12 @@ type Config struct {
 	// TrustedPrefixes are exempt from Limits.PerAddress, as loopback is.
 	TrustedPrefixes []netip.Prefix
 
+	// Proxies are the peers that may speak for others, where Extensions names
+	// how: from them every connection has to start with a header of the PROXY
+	// protocol, and they may use XCLIENT and XFORWARD. It is the address that
+	// a PROXY header gave that counts for XCLIENT and XFORWARD.
+	Proxies []netip.Prefix
+
 	// Logger gets the reasons that peers are not told; nil = slog.Default().
 	Logger *slog.Logger
 
@@ -117,6 +143,8 @@ type Limits struct {
 	AuthLine   int   // octets of a line of AUTH; 12288 (RFC 4954 §4)
 	Recipients int   // accepted in a transaction; 1000
 	Message    int64 // octets of a body; 35 MiB
+	Mails      int   // MAIL commands of a connection, the refused ones too; none
+	Domains    int   // domains of the recipients of a connection; none
 
 	SoftErrors   int           // refused commands before each further one waits; 10
 	ErrorDelay   time.Duration // that wait; 1 s
@@ -132,6 +160,9 @@ type Limits struct {
 	Progress     time.Duration // in which a body has to make DataRate on average; 3 min
 	DataRate     int64         // octets per second; 500
 	Transaction  time.Duration // from MAIL to the end of the body; 30 min
+
+	Hold      time.Duration // how far ahead HOLDFOR and HOLDUNTIL may reach; 7 days
+	DeliverBy time.Duration // the least BY= that asks for a return; none
 }
 
 // unlimited stands for "none".
@@ -162,6 +193,9 @@ func (l Limits) withDefaults() Limits {
 	limit(&l.Command, 5*time.Minute)
 	limit(&l.Progress, 3*time.Minute)
 	limit(&l.Transaction, 30*time.Minute)
+	limit(&l.Hold, 7*24*time.Hour)
+	limit(&l.Mails, unlimited)
+	limit(&l.Domains, unlimited)
 	switch {
 	case l.DataRate == 0:
 		l.DataRate = 500
@@ -188,6 +222,11 @@ func (c *Config) Validate() error {
 	fault(c.Newlines > PreserveNewlines, "unknown NewlinePolicy %d", c.Newlines)
 	fault(c.Extensions&BINARYMIME != 0 && c.Extensions&CHUNKING == 0, "BINARYMIME needs CHUNKING (RFC 3030 §3)")
 	fault(c.Extensions&SMTPUTF8 != 0 && c.Extensions&EightBitMIME == 0, "SMTPUTF8 needs 8BITMIME (RFC 6531 §3.1)")
+	fault(c.Extensions&(PROXY|XCLIENT|XFORWARD) != 0 && len(c.Proxies) == 0, "PROXY, XCLIENT and XFORWARD need Proxies")
+	fault(len(c.PriorityProfile) > 20 || strings.Trim(c.PriorityProfile, profileChars) != "", "PriorityProfile %q (RFC 6710 §7)", c.PriorityProfile)
+	for _, cmd := range c.Commands {
+		fault(!cmd.valid(), "Command %q", cmd.Verb)
+	}
 	for _, r := range c.Hostname {
 		fault(r <= ' ' || r >= 0x7f, "Hostname %q is no host name", c.Hostname)
 	}
@@ -207,25 +246,10 @@ func (c Config) withDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
+	c.Parameters = slices.Clone(c.Parameters)
+	for i, k := range c.Parameters {
+		c.Parameters[i] = strings.ToUpper(k)
+	}
 	c.Limits = c.Limits.withDefaults()
 	return c
 }
-
-// Extensions is a set of SMTP extensions.
-type Extensions uint16
-
-// The extensions that a Config may name.
-const (
-	PIPELINING          Extensions = 1 << iota // RFC 2920
-	EightBitMIME                               // 8BITMIME, RFC 6152
-	ENHANCEDSTATUSCODES                        // RFC 2034
-	SIZE                                       // RFC 1870
-	CHUNKING                                   // RFC 3030 §2
-	BINARYMIME                                 // RFC 3030 §3; needs CHUNKING
-	SMTPUTF8                                   // RFC 6531; needs 8BITMIME
-	DSN                                        // RFC 3461
-	REQUIRETLS                                 // RFC 8689; announced under TLS
-
-	// DefaultExtensions ask nothing of a Receiver but to keep octets.
-	DefaultExtensions = PIPELINING | EightBitMIME | ENHANCEDSTATUSCODES | SIZE | CHUNKING
-)
