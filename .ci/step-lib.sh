@@ -9,7 +9,7 @@ STATICCHECK=honnef.co/go/tools/cmd/staticcheck@v0.8.1
 VERSITYGW=github.com/versity/versitygw/cmd/versitygw@v1.8.0
 
 # Debian packages that the interop tests drive.
-PEERS_RUN="swaks libnet-ssleay-perl libauthen-sasl-perl isync mutt msmtp mpop fetchmail curl python3 ca-certificates fuse3 postgresql"
+PEERS_RUN="swaks libnet-ssleay-perl libauthen-sasl-perl isync mutt msmtp mpop fetchmail curl gsasl python3 ca-certificates fuse3 postgresql"
 
 export GOTOOLCHAIN=local # the build never fetches another Go
 
