@@ -84,7 +84,7 @@ func ExampleService_client() {
 		return
 	}
 	defer c.Close()
-	client, err := saslmech.Choose(c.Capabilities().Mechanisms(), saslmech.Credentials{
+	client, err := saslmech.Choose(c.Capabilities().Mechanisms, saslmech.Credentials{
 		Username: "alice@example.org", Password: text,
 	}, saslmech.Policy{TLS: c.TLS()})
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
-	"net/netip"
 	"strings"
 	"time"
 
@@ -69,7 +68,7 @@ func (s *server) nextHops() deliver.NextHops {
 			Policy:      saslmech.Policy{AllowPlaintext: isLoopback(s.o.relay)},
 		}
 		relay.Login = func(ctx context.Context, c *smtpclient.Client) error {
-			return client.Login(ctx, c.Capabilities().Mechanisms(), c.TLS(), c.Auth)
+			return client.Login(ctx, c.Capabilities().Mechanisms, c.TLS(), c.Auth)
 		}
 		if !isLoopback(s.o.relay) {
 			dialer.TLS, dialer.TLSConfig = smtpclient.TLSRequired, nil
@@ -118,8 +117,8 @@ func (s *server) mxConfig() smtpserver.Config {
 // submissionConfig takes mail from authenticated users to anybody.
 func (s *server) submissionConfig(implicit bool) smtpserver.Config {
 	cfg := s.smtpConfig()
-	cfg.ImplicitTLS = implicit
-	cfg.Auth, cfg.RequireAuth = smtpAuth{s.login}, true
+	cfg.TLSConfig, cfg.ImplicitTLS = s.loginTLS(false), implicit
+	cfg.Auth, cfg.RequireAuth = s.login.Authenticator(), true
 	cfg.RequireTLS = !s.o.plaintextAuth
 	cfg.AllowPlaintextAuth = s.o.plaintextAuth
 	cfg.Newlines = smtpserver.NormaliseNewlines
@@ -158,6 +157,3 @@ func (s *server) admit(_ context.Context, size int64) error {
 	}
 	return nil // also where nobody knows how much is free
 }
-
-// peerAddr is the address of a peer without its port.
-func peerAddr(p *smtp.Peer) netip.Addr { return p.Addr.Addr() }
