@@ -8,8 +8,11 @@ GOFUMPT=mvdan.cc/gofumpt@v0.12.0
 STATICCHECK=honnef.co/go/tools/cmd/staticcheck@v0.8.1
 VERSITYGW=github.com/versity/versitygw/cmd/versitygw@v1.8.0
 
+# The OpenID provider of the interop tests, from npm.
+OIDC_PROVIDER=oidc-provider@9.13.3
+
 # Debian packages that the interop tests drive.
-PEERS_RUN="swaks libnet-ssleay-perl libauthen-sasl-perl isync mutt msmtp mpop fetchmail curl python3 ca-certificates fuse3 postgresql"
+PEERS_RUN="swaks libnet-ssleay-perl libauthen-sasl-perl isync mutt msmtp mpop fetchmail curl gsasl python3 ca-certificates fuse3 postgresql"
 
 export GOTOOLCHAIN=local # the build never fetches another Go
 
@@ -116,6 +119,58 @@ unpack_dovecot() {
 		done
 	fi
 	echo "$dir/root"
+}
+
+# unpack_oidc prints a directory in which npm has installed oidc-provider, once.
+unpack_oidc() {
+	local dir=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/mailstead-tools/$OIDC_PROVIDER
+	if [ ! -d "$dir/node_modules/oidc-provider" ]; then
+		mkdir -p "$dir"
+		npm install --prefix "$dir" --ignore-scripts --no-audit --no-fund --silent "$OIDC_PROVIDER" >&2 || return
+	fi
+	echo "$dir"
+}
+
+# Mail servers and client libraries that the SMTP interop tests drive.
+SMTP_SERVERS="postfix libsasl2-modules exim4-daemon-light opensmtpd dovecot-lmtpd"
+SMTP_NODE="nodemailer@10.6.1 smtp-server@3.21.6"
+
+# unpack_smtp_peers prints a directory with one directory for each package of
+# SMTP_SERVERS, each with the packages and libraries that it needs and that are
+# not installed, and with node_modules. Nothing is installed: the servers
+# exclude each other, and none of them shall run as a service.
+unpack_smtp_peers() {
+	local base dir p f
+	base=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/mailstead-tools
+	dir=$base/smtp-peers-$(echo "$SMTP_SERVERS $SMTP_NODE" | cksum | cut -d' ' -f1)
+	if [ ! -e "$dir/complete" ]; then
+		rm -rf "$dir"
+		mkdir -p "$dir"
+		for p in $SMTP_SERVERS; do
+			unpack_package "$dir/$p" "$p" || return
+		done
+		if command -v npm >/dev/null; then
+			# shellcheck disable=SC2086 # a list of packages
+			npm install --silent --no-audit --no-fund --prefix "$dir" $SMTP_NODE >&2 || return
+		fi
+		touch "$dir/complete"
+	fi
+	echo "$dir"
+}
+
+# unpack_package DIR PACKAGE unpacks a package and those that it depends on, as
+# far as they are not installed. No file keeps a set-user-id bit.
+unpack_package() {
+	local wanted f
+	mapfile -t wanted < <(apt-get install --simulate --no-install-recommends "$2" | sed -n 's/^Inst \([^ ]*\) .*/\1/p')
+	mkdir -p "$1/debs"
+	(cd "$1/debs" && { apt-get download -qq "${wanted[@]:-$2}" >&2 ||
+		{ apt-get update -qq && apt-get download -qq "${wanted[@]:-$2}" >&2; }; }) || return
+	for f in "$1"/debs/*.deb; do
+		dpkg -x "$f" "$1" || return
+	done
+	rm -r "$1/debs"
+	find "$1" -type f -perm /6000 -exec chmod a-s {} +
 }
 
 # fuse_device makes /dev/fuse where the kernel has FUSE and the node is missing.

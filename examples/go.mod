@@ -4,9 +4,9 @@ go 1.26.0
 
 require (
 	github.com/alecthomas/kong v1.17.0
-	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/mailstead/mailstead v0.0.0
+	github.com/mailstead/mailstead/auth/oauth v0.0.0
 	github.com/mailstead/mailstead/store/postgres v0.0.0
 	github.com/mailstead/mailstead/store/s3 v0.0.0
 	github.com/mailstead/mailstead/store/sqlite v0.0.0
@@ -23,7 +23,9 @@ require (
 require (
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/clipperhouse/uax29/v2 v2.7.0 // indirect
+	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6 // indirect
 	github.com/go-crypt/x v0.4.16 // indirect
+	github.com/go-jose/go-jose/v4 v4.1.9 // indirect
 	github.com/jackc/pgpassfile v1.0.0 // indirect
 	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
 	github.com/jackc/puddle/v2 v2.2.3 // indirect
@@ -63,6 +65,7 @@ require (
 
 replace (
 	github.com/mailstead/mailstead => ..
+	github.com/mailstead/mailstead/auth/oauth => ../auth/oauth
 	github.com/mailstead/mailstead/store/postgres => ../store/postgres
 	github.com/mailstead/mailstead/store/s3 => ../store/s3
 	github.com/mailstead/mailstead/store/sqlite => ../store/sqlite

@@ -21,6 +21,24 @@ type Credentials struct {
 	Secrets []string
 }
 
+// NewCredentials returns the forms of a password that are stored for a new one: a
+// hash, and a verifier for each of the SCRAM mechanisms that the password can be
+// used with (see HashSCRAM). ErrPassword, ErrHash (an unknown mechanism).
+func NewCredentials(password Password, params Params, scram ...string) (c Credentials, err error) {
+	if c.Hash, err = HashPassword(password, params); err != nil {
+		return c, err
+	}
+	for _, mechanism := range scram {
+		switch secret, err := HashSCRAM(mechanism, password, 0); {
+		case err == nil:
+			c.Secrets = append(c.Secrets, secret)
+		case !errors.Is(err, ErrPassword):
+			return Credentials{}, err
+		}
+	}
+	return c, nil
+}
+
 // Check reports with ErrHash whether one of the forms is not usable, or a
 // secret has a space in it.
 func (c Credentials) Check() error {

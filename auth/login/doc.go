@@ -12,16 +12,14 @@
 //	users := &login.File{Path: "passwd"}
 //	svc := &login.Service{Backend: users, Logger: log}
 //
-//	// a LOGIN command
-//	id, err := svc.Authenticate(ctx, login.Attempt{
-//		Username: user, Password: login.NewPassword(pass),
-//		Protocol: login.IMAP, Peer: addr, TLS: true,
-//	})
+// Servers take it as one value, whatever they speak:
 //
-//	// a SASL exchange
-//	mech, err := svc.Server(ctx, "PLAIN", login.Attempt{
-//		Protocol: login.SMTP, Peer: addr, TLS: true,
-//	}, func(id login.Identity) { session.identity = id })
+//	smtpserver.Config{Auth: svc.Authenticator(), ...}
+//	imapserver.Config{Auth: svc.Authenticator(), ...}
+//	pop3server.Config{Auth: svc.Authenticator(), ...}
+//
+// Programs of other protocols use Authenticate for a user name and a password,
+// and Server for a SASL exchange.
 //
 // # Mechanisms
 //
@@ -41,17 +39,9 @@
 //
 // # Errors
 //
-// Servers look at errors with [errors.Is] and never send their text:
-//
-//	                 SMTP (RFC 4954)  IMAP (RFC 9051)              POP3 (RFC 3206)
-//	ErrRejected      535 5.7.8        NO [AUTHENTICATIONFAILED]    -ERR [AUTH]
-//	ErrTooMany       454 4.7.0        NO [LIMIT] or [UNAVAILABLE]  -ERR [SYS/TEMP]
-//	ErrTemporary     454 4.7.0        NO [UNAVAILABLE]             -ERR [SYS/TEMP]
-//	ErrTLSRequired   538 5.7.11       NO [PRIVACYREQUIRED]         -ERR [AUTH]
-//	ErrMechanism     504 5.5.4        NO                           -ERR
-//	ErrMalformed     501 5.5.2        BAD                          -ERR
-//
-// Any other error is answered like ErrTemporary.
+// Those of package authn, told apart with [errors.Is]; its comment has the
+// table of what each protocol answers. Servers never send their text, and
+// answer any other error like ErrTemporary.
 //
 // # RFCs
 //

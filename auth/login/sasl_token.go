@@ -119,6 +119,6 @@ func (x *exchange) anonymous(trace string) error {
 	a := x.peer
 	a.Username = x.service.Anonymous
 	x.identity = Identity{Account: a.Username, User: a.Username}
-	x.service.log(x.ctx, a, "trace: "+trace, nil)
+	x.service.logAs(x.ctx, a, x.identity, "trace: "+trace, nil)
 	return nil
 }

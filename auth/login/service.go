@@ -77,6 +77,9 @@ type Service struct {
 	// Logger receives one record per attempt, without the password. Nil means
 	// slog.Default.
 	Logger *slog.Logger
+	// Observe is told the end of every attempt, from the goroutine that made
+	// it. It must not block. Nil: nobody is. Package activity has one.
+	Observe func(ctx context.Context, e Event)
 
 	once    sync.Once
 	guard   Guard
@@ -169,7 +172,7 @@ func (s *Service) guarded(ctx context.Context, a Attempt, judge func() (_ Identi
 	if a.Username == "" {
 		a.Username = id.User
 	}
-	s.log(ctx, a, reason, err)
+	s.logAs(ctx, a, id, reason, err)
 	return id, err
 }
 
@@ -275,8 +278,14 @@ func temporary(err error) error {
 	return fmt.Errorf("%w: %w", ErrTemporary, err)
 }
 
-// log writes the record of one attempt.
+// log writes the record of an attempt by which nobody logged in.
 func (s *Service) log(ctx context.Context, a Attempt, reason string, err error) {
+	s.logAs(ctx, a, Identity{}, reason, err)
+}
+
+// logAs writes the record of one attempt, and tells Observe.
+func (s *Service) logAs(ctx context.Context, a Attempt, id Identity, reason string, err error) {
+	s.observe(ctx, Event{Attempt: a, Identity: id, Reason: reason, Err: err})
 	logger := s.Logger
 	if logger == nil {
 		logger = slog.Default()
@@ -288,7 +297,7 @@ func (s *Service) log(ctx context.Context, a Attempt, reason string, err error) 
 	if len(a.Username) > MaxUsername {
 		attrs[0] = slog.Int("userOctets", len(a.Username))
 	}
-	level, msg := slog.LevelDebug, "login accepted"
+	level, msg := slog.LevelInfo, "login accepted"
 	switch {
 	case errors.Is(err, ErrTemporary):
 		level, msg = slog.LevelError, "login failed"

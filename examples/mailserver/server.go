@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/mailstead/mailstead/auth/login"
+	"github.com/mailstead/mailstead/auth/login/activity"
 	"github.com/mailstead/mailstead/deliver"
 	"github.com/mailstead/mailstead/imap/imapserver"
 	"github.com/mailstead/mailstead/pop3/pop3server"
@@ -42,6 +44,8 @@ type server struct {
 	maildrops store.Maildrops // of both POP3 listeners
 	backups   backup.Holder
 	login     *login.Service
+	activity  *activity.Log
+	clientTLS *x509.CertPool // who signs the certificates of clients; nil = none are asked for
 	directory *deliver.Accounts
 	cert      *certificate
 	web       *web
@@ -71,7 +75,9 @@ func newServer(ctx context.Context, o *options, log *slog.Logger) (_ *server, er
 	if err = s.openAccounts(ctx); err != nil {
 		return nil, err
 	}
-	s.login = &login.Service{Backend: s.engine.users, Guard: guardOf(o), AllowPlaintext: o.plaintextAuth, Logger: log}
+	if err = s.openLogin(); err != nil {
+		return nil, err
+	}
 	if s.directory, err = newDirectory(o, s.engine.store, s.accounts); err != nil {
 		return nil, err
 	}
@@ -173,6 +179,7 @@ func (s *server) start() {
 		}
 	})
 	s.wg.Go(func() { s.collect(ctx) })
+	s.wg.Go(func() { s.rememberLogins(ctx) })
 	for _, p := range s.parts {
 		s.wg.Go(func() {
 			if err := p.serve(p.l); err != nil && !closed(err) {

@@ -4,12 +4,11 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
-	"net/netip"
 	"strings"
 	"time"
 
-	"github.com/emersion/go-sasl"
-
+	"github.com/mailstead/mailstead/auth/login"
+	"github.com/mailstead/mailstead/auth/login/saslmech"
 	"github.com/mailstead/mailstead/deliver"
 	"github.com/mailstead/mailstead/deliver/dsn"
 	"github.com/mailstead/mailstead/queue"
@@ -64,11 +63,16 @@ func (s *server) nextHops() deliver.NextHops {
 	}
 	relay := deliver.Relay{Dialer: dialer}
 	if name, password, ok := strings.Cut(s.o.relayUser, ":"); ok {
-		relay.Auth = func() sasl.Client { return sasl.NewPlainClient("", name, password) }
+		client := login.Client{
+			Credentials: saslmech.Credentials{Username: name, Password: password},
+			Policy:      saslmech.Policy{AllowPlaintext: isLoopback(s.o.relay)},
+		}
+		relay.Login = func(ctx context.Context, c *smtpclient.Client) error {
+			return client.Login(ctx, c.Capabilities().Mechanisms, c.TLS(), c.Auth)
+		}
 		if !isLoopback(s.o.relay) {
 			dialer.TLS, dialer.TLSConfig = smtpclient.TLSRequired, nil
 		}
-		relay.PlaintextAuth = isLoopback(s.o.relay)
 	}
 	if _, port, _ := net.SplitHostPort(s.o.relay); port == "465" {
 		dialer.TLS = smtpclient.TLSImplicit
@@ -113,8 +117,8 @@ func (s *server) mxConfig() smtpserver.Config {
 // submissionConfig takes mail from authenticated users to anybody.
 func (s *server) submissionConfig(implicit bool) smtpserver.Config {
 	cfg := s.smtpConfig()
-	cfg.ImplicitTLS = implicit
-	cfg.Auth, cfg.RequireAuth = smtpAuth{s.login}, true
+	cfg.TLSConfig, cfg.ImplicitTLS = s.loginTLS(false), implicit
+	cfg.Auth, cfg.RequireAuth = s.login.Authenticator(), true
 	cfg.RequireTLS = !s.o.plaintextAuth
 	cfg.AllowPlaintextAuth = s.o.plaintextAuth
 	cfg.Newlines = smtpserver.NormaliseNewlines
@@ -153,6 +157,3 @@ func (s *server) admit(_ context.Context, size int64) error {
 	}
 	return nil // also where nobody knows how much is free
 }
-
-// peerAddr is the address of a peer without its port.
-func peerAddr(p *smtp.Peer) netip.Addr { return p.Addr.Addr() }

@@ -20,7 +20,10 @@ func layers() []layer {
 		{"internal/imaplist", []string{"imap", "store"}},
 		{"internal/imapseq", []string{"imap", "store"}},
 		{"internal/imapsearch", []string{"imap", "store", "store/view", "store/searchtext"}},
+		{"internal/saslwire", []string{"auth/authn"}},
+		{"internal/authtest", []string{"auth/authn"}},
 		{"internal/...", nil},
+		{"daemon", nil}, // certificates and sockets of the host, for any server
 
 		// Vocabulary and contracts.
 		{"smtp", nil},
@@ -29,6 +32,7 @@ func layers() []layer {
 		{"store", []string{"store/blob"}},
 		{"imap", []string{"store"}}, // UID, ModSeq and Flag are store's, by alias
 		{"queue", []string{"smtp", "store/blob"}},
+		{"auth/authn", nil}, // between the servers and auth/login
 
 		// Suites judge one interface and know what it is made of.
 		{"smtp/smtptest", []string{"smtp"}},
@@ -40,12 +44,13 @@ func layers() []layer {
 		{"queue/queuetest", []string{"queue", "smtp", "store/blob"}},
 
 		// Servers and clients.
-		{"smtp/smtpserver", []string{"smtp"}},
+		{"smtp/smtpserver", []string{"smtp", "auth/authn"}},
+		{"smtp/smtpserver/testdata/naive", nil},
 		{"smtp/smtpclient", []string{"smtp"}},
 		{"smtp/smtppolicy", []string{"smtp"}},
-		{"imap/imapserver", []string{"imap", "store", "store/blob", "store/view"}},
+		{"imap/imapserver", []string{"imap", "store", "store/blob", "store/view", "auth/authn"}},
 		{"imap/imapclient", []string{"imap"}},
-		{"pop3/pop3server", []string{"pop3", "store", "store/blob", "store/view"}},
+		{"pop3/pop3server", []string{"pop3", "store", "store/blob", "store/view", "auth/authn"}},
 		{"pop3/pop3client", []string{"pop3"}},
 
 		// Engines and wrappers of the contracts.
@@ -64,9 +69,9 @@ func layers() []layer {
 		// Authentication of messages; the methods never import auth.
 		{"auth", []string{"smtp", "auth/..."}},
 		{"auth/login/saslmech", nil}, // mechanisms; they know no users
-		{"auth/login", []string{"auth/login/saslmech"}},
+		{"auth/login", []string{"auth/authn", "auth/login/saslmech"}},
 		{"auth/login/sqllogin/sqllogintest", []string{"auth/login", "auth/login/sqllogin", "auth/login/logintest"}},
-		{"auth/login/...", []string{"auth/login", "store/sqldb"}},
+		{"auth/login/...", []string{"auth/login", "auth/authn", "store/sqldb"}},
 		{"auth/authres", nil},
 		{"auth/dnsx", nil},
 		{"auth/...", []string{"smtp", "auth/authres", "auth/dnsx"}},
@@ -98,6 +103,8 @@ func lightPackages() []light {
 		{"store", []string{"github.com/emersion/go-message", "golang.org/x/net", "golang.org/x/text"}}, // Describe
 		{"store/blob", nil},
 		{"pop3", nil},
+		{"auth/authn", []string{"github.com/emersion/go-sasl"}},
+		{"daemon", nil},
 	}
 }
 

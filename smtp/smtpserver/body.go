@@ -168,14 +168,22 @@ func (r *bodyReader) withInsert(run []byte, insert string) []byte {
 	return append(append(make([]byte, 0, len(run)+len(insert)), run...), insert...)
 }
 
+// minDrain is the least bound of what is read behind a refused body, so that a
+// small limit does not cost the connection.
+const minDrain = 1 << 20
+
 // drain reads what the Receiver left, to the true end: of the body, or of the
-// current chunk. It is bounded by the size limit once more. A Receiver that
-// kept the body gets nothing more: the octets behind are commands.
+// current chunk. It is bounded by the size limit once more; a chunk that is
+// announced to be longer is not read at all. A Receiver that kept the body
+// gets nothing more: the octets behind are commands.
 func (r *bodyReader) drain() {
 	r.rest = nil
-	r.left = r.s.cfg.Limits.Message
+	r.left = max(r.s.cfg.Limits.Message, minDrain)
 	if r.refused == nil && !r.ended {
 		r.refused = errNotRead
+	}
+	if r.chunked && r.chunk > r.left && r.lost == nil {
+		r.lost = errTooMuch
 	}
 	for !r.ended && r.lost == nil && !(r.chunked && r.chunk == 0) {
 		if r.advance(); r.left < 0 {

@@ -117,7 +117,7 @@ func (s *session) discardPayload(arg []byte) bool {
 
 // discard skips size octets, bounded by the size limit.
 func (s *session) discard(size int64) bool {
-	if size > s.cfg.Limits.Message {
+	if size > max(s.cfg.Limits.Message, minDrain) {
 		s.sayReply(tooBig())
 		s.closing = true
 		return false

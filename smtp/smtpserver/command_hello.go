@@ -1,9 +1,6 @@
 package smtpserver
 
 import (
-	"strconv"
-	"strings"
-
 	"github.com/mailstead/mailstead/smtp"
 )
 
@@ -82,46 +79,3 @@ func validHello(b []byte) bool {
 	}
 	return true
 }
-
-// offers are the keyword lines of the reply to EHLO.
-func (s *session) offers() []string {
-	ext := s.cfg.Extensions
-	var lines []string
-	add := func(on bool, line string) {
-		if on {
-			lines = append(lines, line)
-		}
-	}
-	add(ext&PIPELINING != 0, "PIPELINING")
-	add(ext&SIZE != 0, "SIZE"+s.sizeParam())
-	add(ext&EightBitMIME != 0, "8BITMIME")
-	add(ext&SMTPUTF8 != 0, "SMTPUTF8")
-	add(ext&ENHANCEDSTATUSCODES != 0, "ENHANCEDSTATUSCODES")
-	add(ext&CHUNKING != 0, "CHUNKING")
-	add(ext&BINARYMIME != 0, "BINARYMIME")
-	add(ext&DSN != 0, "DSN")
-	add(s.offersTLS(), "STARTTLS")
-	add(ext&REQUIRETLS != 0 && s.peer.TLS != nil, "REQUIRETLS")
-	if s.offersAuth() {
-		lines = append(lines, "AUTH "+strings.Join(s.cfg.Auth.Mechanisms(s.peer), " "))
-	}
-	return lines
-}
-
-func (s *session) sizeParam() string {
-	if s.cfg.Limits.Message >= unlimited {
-		return ""
-	}
-	return " " + strconv.FormatInt(s.cfg.Limits.Message, 10)
-}
-
-// offersTLS: STARTTLS is hidden once TLS is on (RFC 3207 §4.2).
-func (s *session) offersTLS() bool { return s.cfg.TLSConfig != nil && s.peer.TLS == nil }
-
-// offersAuth: AUTH is hidden where a password would travel in the clear, and
-// after success (RFC 4954 §4).
-func (s *session) offersAuth() bool {
-	return s.cfg.Auth != nil && s.peer.Identity == "" && s.authProtected() && len(s.cfg.Auth.Mechanisms(s.peer)) > 0
-}
-
-func (s *session) authProtected() bool { return s.peer.TLS != nil || s.cfg.AllowPlaintextAuth }

@@ -1,6 +1,9 @@
 package smtpserver
 
 import (
+	"bytes"
+	"unicode/utf8"
+
 	"github.com/mailstead/mailstead/smtp"
 )
 
@@ -19,10 +22,21 @@ func (s *session) quit([]byte) {
 	s.closing, s.polite = true, true
 }
 
-// vrfy: VRFY SP String CRLF (RFC 5321 §3.5.3, §4.1.1.6).
+// vrfy: VRFY SP String [SP "SMTPUTF8"] CRLF (RFC 5321 §3.5.3, §4.1.1.6;
+// RFC 6531 §3.7.4.2).
 func (s *session) vrfy(arg []byte) {
-	if len(arg) == 0 {
+	utf8Asked := false
+	if s.offered()&SMTPUTF8 != 0 {
+		if i := len(arg) - len(" SMTPUTF8"); i > 0 && equalFold(" SMTPUTF8", arg[i:]) {
+			arg, utf8Asked = bytes.TrimRight(arg[:i], " "), true
+		}
+	}
+	switch {
+	case len(arg) == 0 || !cleanText(arg):
 		s.refuse(501, smtp.EnhancedCode{Class: 5, Subject: 5, Detail: 4}, "Syntax: VRFY address")
+		return
+	case !utf8Asked && !isASCII(arg):
+		s.refuseReply(needsUTF8())
 		return
 	}
 	if s.cfg.Verify != nil {
@@ -32,6 +46,18 @@ func (s *session) vrfy(arg []byte) {
 		}
 	}
 	s.say(252, smtp.EnhancedCode{Class: 2}, "Cannot VRFY user, but will accept message and attempt delivery")
+}
+
+// cleanText reports valid UTF-8 without control characters.
+func cleanText(b []byte) bool {
+	for len(b) > 0 {
+		r, n := utf8.DecodeRune(b)
+		if r < ' ' || r >= 0x7f && r < 0xa0 || r == utf8.RuneError && n == 1 {
+			return false
+		}
+		b = b[n:]
+	}
+	return true
 }
 
 // expn: EXPN tells who is on a list, which is nobody's business.

@@ -44,9 +44,9 @@ func scanAll(wire string, dots bool, policy NewlinePolicy, cuts []byte) (content
 	return out.String(), false, string(have), s.fault
 }
 
-// naive is DATA by the book, octet by octet, for PreserveNewlines
+// naiveData is DATA by the book, octet by octet, for PreserveNewlines
 // (RFC 5321 §4.5.2).
-func naive(wire string) (content string, end bool, rest string) {
+func naiveData(wire string) (content string, end bool, rest string) {
 	var out []byte
 	for i := 0; i < len(wire); i++ {
 		if i == 0 || i >= 2 && wire[i-2:i] == "\r\n" {
@@ -109,7 +109,7 @@ func FuzzScan(f *testing.F) {
 	f.Add(".\r\nx", []byte{})
 	f.Add("..\r\n.\r", []byte{0})
 	f.Fuzz(func(t *testing.T, wire string, cuts []byte) {
-		want, wantEnd, wantRest := naive(wire)
+		want, wantEnd, wantRest := naiveData(wire)
 		got, end, rest, _ := scanAll(wire, true, PreserveNewlines, cuts)
 		if got != want || end != wantEnd || rest != wantRest {
 			t.Fatalf("%q cut %v:\ngot  %q %v %q\nwant %q %v %q", wire, cuts, got, end, rest, want, wantEnd, wantRest)

@@ -1,4 +1,4 @@
-package mime
+package mimetext
 
 import (
 	"bytes"
@@ -10,6 +10,8 @@ import (
 	"github.com/emersion/go-message"
 	_ "github.com/emersion/go-message/charset" // decodes what message.New is given
 	"golang.org/x/net/html"
+
+	"github.com/mailstead/mailstead/internal/mime"
 )
 
 const (
@@ -24,15 +26,15 @@ const (
 	previewParts = 4
 )
 
-// Preview returns the text of RFC 8970 for a message that Walk gave root for:
+// Preview returns the text of RFC 8970 for a message that mime.Walk gave root for:
 // the start of the first text part that has any, decoded, without markup, each
 // run of white space as one space. It is UTF-8 of at most 200 characters, and
 // empty when there is no text. The error is one of r.
-func Preview(r io.ReaderAt, root *Part) (string, error) {
+func Preview(r io.ReaderAt, root *mime.Part) (string, error) {
 	text, tried := "", 0
 	var err error
-	root.All(func(p *Part) bool {
-		if !p.IsText() || p.Body.Len() == 0 || equalFold(p.Disposition, "attachment") {
+	root.All(func(p *mime.Part) bool {
+		if !p.IsText() || p.Body.Len() == 0 || is(p.Disposition, "attachment") {
 			return true
 		}
 		text, err = previewOf(r, p)
@@ -43,7 +45,7 @@ func Preview(r io.ReaderAt, root *Part) (string, error) {
 }
 
 // previewOf reads a little of p and, where that was not enough, more.
-func previewOf(r io.ReaderAt, p *Part) (string, error) {
+func previewOf(r io.ReaderAt, p *mime.Part) (string, error) {
 	for size := int64(previewStep); ; size = previewOctets {
 		raw := make([]byte, min(p.Body.Len(), size))
 		if n, err := r.ReadAt(raw, p.Body.Start); err != nil && (err != io.EOF || n < len(raw)) {
@@ -57,9 +59,9 @@ func previewOf(r io.ReaderAt, p *Part) (string, error) {
 }
 
 // previewText decodes raw, the start of the body of p.
-func previewText(p *Part, raw []byte) *previewBuilder {
+func previewText(p *mime.Part, raw []byte) *previewBuilder {
 	b := &previewBuilder{}
-	plain := !equalFold(p.Subtype, "html")
+	plain := !is(p.Subtype, "html")
 	if isUTF8(p) {
 		if plain {
 			b.add(raw)
@@ -85,13 +87,13 @@ func previewText(p *Part, raw []byte) *previewBuilder {
 
 // isUTF8 reports whether the octets of p stand for themselves: nothing has to
 // be decoded.
-func isUTF8(p *Part) bool {
-	if len(p.Encoding) > 0 && !equalFold(p.Encoding, "7bit") && !equalFold(p.Encoding, "8bit") &&
-		!equalFold(p.Encoding, "binary") {
+func isUTF8(p *mime.Part) bool {
+	if len(p.Encoding) > 0 && !is(p.Encoding, "7bit") && !is(p.Encoding, "8bit") &&
+		!is(p.Encoding, "binary") {
 		return false
 	}
 	c := p.Param("charset")
-	return c == nil || equalFold(c, "utf-8") || equalFold(c, "us-ascii")
+	return c == nil || is(c, "utf-8") || is(c, "us-ascii")
 }
 
 // previewBuilder gathers characters until it has enough.
@@ -174,3 +176,6 @@ func (b *previewBuilder) tag(name []byte) {
 		b.space = b.chars > 0
 	}
 }
+
+// is compares without regard to case; word is ASCII.
+func is(b []byte, word string) bool { return len(b) == len(word) && strings.EqualFold(string(b), word) }

@@ -1,4 +1,4 @@
-package mime
+package mimetext
 
 import (
 	"io"
@@ -66,7 +66,7 @@ func (s *subject) cutTrailers() {
 	for {
 		s.s = strings.TrimRight(s.s, " ")
 		n := len(s.s) - len("(fwd)")
-		if n < 0 || !equalFold(s.s[n:], "(fwd)") {
+		if n < 0 || !fold(s.s[n:], "(fwd)") {
 			return
 		}
 		s.s = s.s[:n]
@@ -116,11 +116,11 @@ func blobLen(s string) int {
 func refwdLen(s string) int {
 	n := 0
 	switch {
-	case len(s) >= 2 && equalFold(s[:2], "re"):
+	case len(s) >= 2 && fold(s[:2], "re"):
 		n = 2
-	case len(s) >= 3 && equalFold(s[:3], "fwd"):
+	case len(s) >= 3 && fold(s[:3], "fwd"):
 		n = 3
-	case len(s) >= 2 && equalFold(s[:2], "fw"):
+	case len(s) >= 2 && fold(s[:2], "fw"):
 		n = 2
 	default:
 		return 0
@@ -136,9 +136,14 @@ func refwdLen(s string) int {
 // cutForwarded removes "[fwd:" and "]" around the rest.
 func (s *subject) cutForwarded() bool {
 	const head = "[fwd:"
-	if len(s.s) <= len(head) || !equalFold(s.s[:len(head)], head) || s.s[len(s.s)-1] != ']' {
+	if len(s.s) <= len(head) || !fold(s.s[:len(head)], head) || s.s[len(s.s)-1] != ']' {
 		return false
 	}
 	s.s = s.s[len(head) : len(s.s)-1]
 	return true
 }
+
+// fold compares without regard to case; word is ASCII.
+func fold(s, word string) bool { return len(s) == len(word) && strings.EqualFold(s, word) }
+
+func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
