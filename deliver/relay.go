@@ -31,6 +31,11 @@ type Relay struct {
 	Auth          func() sasl.Client
 	PlaintextAuth bool
 
+	// Login logs in on a new connection in place of Auth, where what is done
+	// depends on what the server offers, such as with a login.Client. It decides
+	// by itself what may travel without TLS. nil = Auth.
+	Login func(ctx context.Context, c *smtpclient.Client) error
+
 	// PlaintextRetry dials once more without TLS where a handshake failed:
 	// opportunistic TLS (RFC 7435).
 	PlaintextRetry bool
@@ -176,18 +181,27 @@ func (r *Relay) dial(ctx context.Context, addr string) (*smtpclient.Client, erro
 		d.TLS = smtpclient.TLSNever
 		c, err = d.Dial(ctx, "tcp", addr)
 	}
-	if err != nil || r.Auth == nil {
-		return c, err
+	if err != nil {
+		return nil, err
 	}
-	if c.TLS() == nil && !r.PlaintextAuth {
-		c.Close()
-		return nil, smtpclient.ErrTLSRequired
-	}
-	if err := c.Auth(ctx, r.Auth()); err != nil {
+	if err := r.login(ctx, c); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("authentication: %w", err)
 	}
 	return c, nil
+}
+
+// login says who we are, where we have anything to say.
+func (r *Relay) login(ctx context.Context, c *smtpclient.Client) error {
+	switch {
+	case r.Login != nil:
+		return r.Login(ctx, c)
+	case r.Auth == nil:
+		return nil
+	case c.TLS() == nil && !r.PlaintextAuth:
+		return smtpclient.ErrTLSRequired
+	}
+	return c.Auth(ctx, r.Auth())
 }
 
 // handshakeFailed tells a TLS failure from a connection that was never made.

@@ -154,6 +154,28 @@ func TestRelaySendsNoPasswordInPlainText(t *testing.T) {
 	}
 }
 
+// Login is in the place of Auth, and without it there is no mail.
+func TestRelayLogin(t *testing.T) {
+	offers := with("EHLO", "250-hi\r\n250 AUTH PLAIN LOGIN")
+	offers["AUTH"] = "235 2.7.0 ok"
+	var seen []string
+	r := &deliver.Relay{
+		Auth: func() sasl.Client { t.Error("Auth beside Login"); return nil },
+		Login: func(ctx context.Context, c *smtpclient.Client) error {
+			seen = c.Capabilities().Mechanisms
+			return c.Auth(ctx, sasl.NewPlainClient("", "u", "secret"))
+		},
+	}
+	if statuses, err := sendTo(t, r, scripted(t, "220 hi", offers)); err != nil || statuses[0].Err != nil || len(seen) != 2 {
+		t.Errorf("%v, %v, offered %v", statuses, err, seen)
+	}
+	refused := errors.New("refused")
+	r.Login = func(context.Context, *smtpclient.Client) error { return refused }
+	if _, err := sendTo(t, r, scripted(t, "220 hi", offers)); !errors.Is(err, refused) {
+		t.Errorf("%v, want the error of Login", err)
+	}
+}
+
 type zone map[string][]*net.MX
 
 func (z zone) LookupMX(_ context.Context, name string) ([]*net.MX, error) {

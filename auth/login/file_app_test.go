@@ -181,6 +181,35 @@ func TestFileUses(t *testing.T) {
 	})
 }
 
+// The app passwords of a user go with him, and what is left of an earlier user
+// is nobody's.
+func TestFileAppsEnd(t *testing.T) {
+	h := mustHash(t, "x")
+	path := filepath.Join(t.TempDir(), "passwd")
+	f := &File{Path: path, Logger: quiet}
+	apps := func() string {
+		b, _ := os.ReadFile(path + ".app")
+		return string(b)
+	}
+	for _, err := range []error{
+		f.Set(t.Context(), "alice", h), f.AddAppPassword(t.Context(), "alice", AppPassword{Name: "a", Hash: h}), f.Delete(t.Context(), "alice"),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if strings.Contains(apps(), "alice") {
+		t.Errorf("after Delete: %s", apps())
+	}
+	write(t, path+".app", "alice:a:"+h+":::\nbob:a:"+h+":::\n")
+	if err := f.Set(t.Context(), "alice", h); err != nil || strings.Contains(apps(), "alice") || !strings.Contains(apps(), "bob") {
+		t.Errorf("a new alice has those of an earlier one: %v, %s", err, apps())
+	}
+	if err := f.Set(t.Context(), "alice", h); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Two Files, as of two processes, that change one path lose nothing.
 func TestFileTwoProcesses(t *testing.T) {
 	h := mustHash(t, "x")

@@ -2,6 +2,7 @@ package login
 
 import (
 	"errors"
+	"os"
 	"strings"
 	"testing"
 
@@ -118,5 +119,39 @@ func BenchmarkVerify(b *testing.B) {
 		if ok, _ := Verify(h, NewPassword("secret")); !ok {
 			b.Fatal("refused")
 		}
+	}
+}
+
+// What Dovecot wrote is read, apart from schemes that are refused by name.
+func TestVerifyDovecot(t *testing.T) {
+	data, err := os.ReadFile("testdata/dovecot.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := map[string]bool{"DES-CRYPT": true, "PLAIN-MD4": true, "PLAIN-TRUNC": true, "DIGEST-MD5": true, "HMAC-MD5": true}
+	read := 0
+	for line := range strings.Lines(string(data)) {
+		password, stored, ok := strings.Cut(strings.TrimSpace(line), " ")
+		if !ok || line[0] == '#' {
+			continue
+		}
+		name, _, _ := strings.Cut(stored[1:], "}")
+		fits, err := Verify(stored, NewPassword(password))
+		if refused[name] {
+			if !errors.Is(err, ErrHash) {
+				t.Errorf("%s: %v", stored, err)
+			}
+			continue
+		}
+		read++
+		if !fits || err != nil {
+			t.Errorf("%s does not fit %s: %v", stored, password, err)
+		}
+		if fits, err := Verify(stored, NewPassword(password+"x")); fits || err != nil {
+			t.Errorf("%s fits another password: %v", stored, err)
+		}
+	}
+	if read < 50 {
+		t.Errorf("only %d stored forms", read)
 	}
 }

@@ -48,6 +48,11 @@ func mechanismBackend(t testing.TB) backendFunc {
 	}
 	secrets = append(secrets, "{CRAM-MD5}"+saslmech.NewCRAMSecret("secret").Reveal())
 	own := Record{Hash: mustHash(t, "secret"), Secrets: secrets}
+	apps := []AppPassword{
+		{Name: "phone", Hash: mustHash(t, "app"), Protocols: []Protocol{IMAP, SMTP}},
+		{Name: "old", Hash: "{broken}"},
+		{Name: "pop", Hash: mustHash(t, "pop"), Protocols: []Protocol{POP3}},
+	}
 	return func(_ context.Context, u string) (Record, error) {
 		rec := own
 		switch u {
@@ -55,12 +60,7 @@ func mechanismBackend(t testing.TB) backendFunc {
 		case "dora@example.org":
 			rec.Disabled = true
 		case "only@example.org":
-			rec.AppPasswordsOnly = true
-			rec.AppPasswords = []AppPassword{
-				{Name: "phone", Hash: mustHash(t, "app"), Protocols: []Protocol{IMAP, SMTP}},
-				{Name: "old", Hash: "{broken}"},
-				{Name: "pop", Hash: mustHash(t, "pop"), Protocols: []Protocol{POP3}},
-			}
+			rec.AppPasswordsOnly, rec.AppPasswords = true, apps
 		case "down@example.org":
 			return Record{}, errDown
 		case "broken@example.org":

@@ -102,8 +102,8 @@ func (x *exchange) scram(hash saslmech.SCRAMHash, plus bool) sasl.Server {
 
 // verifier returns what the user's record keeps for SCRAM, or a decoy with the
 // reason noted. The real one of a disabled user is shown, so that what is shown
-// stays the same. A decoy is made for everybody, so that it takes no time of its
-// own.
+// stays the same. A decoy is made for everybody and read like a real one, so
+// that it takes no time of its own.
 func (s *Service) verifier(k *known, hash saslmech.SCRAMHash) (saslmech.Verifier, error) {
 	decoy, err := s.decoy.Verifier(hash, k.user)
 	if err != nil {
@@ -112,12 +112,11 @@ func (s *Service) verifier(k *known, hash saslmech.SCRAMHash) (saslmech.Verifier
 	if k.rec.AppPasswordsOnly && k.reason == "" {
 		k.reason = "app passwords only"
 	}
-	text := k.rec.secret(hash.Mechanism())
-	if text == "" {
-		if k.reason == "" {
-			k.reason = "no secret for the mechanism"
-		}
-		return decoy, nil
+	text, own := decoy.String(), k.rec.secret(hash.Mechanism())
+	if own != "" {
+		text = own
+	} else if k.reason == "" {
+		k.reason = "no secret for the mechanism"
 	}
 	v, err := saslmech.ParseVerifier(hash, text)
 	switch {

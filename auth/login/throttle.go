@@ -211,10 +211,8 @@ func (t *Throttle) succeed(ctx context.Context, x attemptLevels) error {
 		return nil
 	}
 	s := Success{At: now, Since: now.Add(-t.forget()), Peer: x.attempt.Peer.Unmap().WithZone(""), Pair: x.pair.subject, User: x.user}
-	if !x.known {
-		for _, l := range x.levels[:len(x.levels)-1] {
-			s.Others = append(s.Others, l.subject)
-		}
+	for _, l := range x.levels[:len(x.levels)-1] { // none, where the pair is known
+		s.Others = append(s.Others, l.subject)
 	}
 	if err := t.store.Succeed(ctx, s); err != nil {
 		return err

@@ -370,6 +370,13 @@ func TestMemoryGuardBounded(t *testing.T) {
 		if d, _ := try(t, g, guess("carol", "192.0.2.1", 7), Failed); d != 0 {
 			t.Error("a flood made carol's address unknown")
 		}
+		for i := range 300 {
+			_, _ = try(t, g, from(fmt.Sprint("good", i), "203.0.113.1"), Succeeded)
+			time.Sleep(time.Second)
+		}
+		if len(m.known) > 100 || m.known[keyOf(Subject{"good299", netip.MustParsePrefix("203.0.113.1/32")})].succ == 0 {
+			t.Errorf("%d known pairs, the last one not among them", len(m.known))
+		}
 	})
 }
 
@@ -378,7 +385,7 @@ func TestMemoryGuardBounded(t *testing.T) {
 func TestThrottleMemory(t *testing.T) {
 	attempts, addresses := 1_000_000, 100_000
 	if testing.Short() {
-		attempts = 100_000
+		attempts = 20_000
 	}
 	heap := func() uint64 {
 		runtime.GC()

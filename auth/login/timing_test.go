@@ -1,11 +1,13 @@
 package login
 
 import (
+	"encoding/base64"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -39,15 +41,51 @@ func TestTiming(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := &Service{Backend: f, Params: p, Guard: Unguarded{}, Logger: quiet}
-	kinds := []struct{ name, user string }{{"wrong", "user50"}, {"unknown", "nobody"}, {"disabled", "dora"}, {"fast hash", "legacy"}}
+	kinds := []timed{{"wrong", "user50"}, {"unknown", "nobody"}, {"disabled", "dora"}, {"fast hash", "legacy"}}
+	reportTimes(t, kinds, func(user string) {
+		if _, err := s.Authenticate(t.Context(), attempt(user, "not it")); err != ErrRejected {
+			t.Fatalf("%s: %v", user, err)
+		}
+	})
+}
+
+// TestTimingSCRAM is TestTiming for SCRAM: both answers of the server, the last
+// of which refuses a proof.
+func TestTimingSCRAM(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a report, of 8000 logins")
+	}
+	s := allMechanisms(t)
+	final := ",p=" + base64.StdEncoding.EncodeToString(make([]byte, 32))
+	reportTimes(t, []timed{
+		{"wrong", "alice@example.org"}, {"unknown", "eve@example.org"}, {"disabled", "dora@example.org"}, {"app only", "only@example.org"},
+	}, func(user string) {
+		server, err := s.Server(t.Context(), "SCRAM-SHA-256", attempt("", ""), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		challenge, _, err := server.Next([]byte("n,,n=" + user + ",r=abc"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		nonce, _, _ := strings.Cut(string(challenge), ",")
+		if _, _, err := server.Next([]byte("c=biws," + nonce + final)); err != ErrRejected {
+			t.Fatalf("%s: %v", user, err)
+		}
+	})
+}
+
+// timed is one kind of refusal.
+type timed struct{ name, user string }
+
+// reportTimes runs the kinds by turns, so that all meet the same load, and
+// compares each with the first.
+func reportTimes(t *testing.T, kinds []timed, refuse func(user string)) {
 	times := make([][]time.Duration, len(kinds))
 	for range 2000 {
-		for _, i := range rand.Perm(len(kinds)) { // by turns, so that all meet the same load
-			kind := kinds[i]
+		for _, i := range rand.Perm(len(kinds)) {
 			start := time.Now()
-			if _, err := s.Authenticate(t.Context(), attempt(kind.user, "not it")); err != ErrRejected {
-				t.Fatalf("%s: %v", kind.name, err)
-			}
+			refuse(kinds[i].user)
 			times[i] = append(times[i], time.Since(start))
 		}
 	}

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/emersion/go-sasl"
-
+	"github.com/mailstead/mailstead/auth/login"
+	"github.com/mailstead/mailstead/auth/login/saslmech"
 	"github.com/mailstead/mailstead/deliver"
 	"github.com/mailstead/mailstead/deliver/dsn"
 	"github.com/mailstead/mailstead/queue"
@@ -63,11 +63,16 @@ func (s *server) nextHops() deliver.NextHops {
 	}
 	relay := deliver.Relay{Dialer: dialer}
 	if name, password, ok := strings.Cut(s.o.relayUser, ":"); ok {
-		relay.Auth = func() sasl.Client { return sasl.NewPlainClient("", name, password) }
+		client := login.Client{
+			Credentials: saslmech.Credentials{Username: name, Password: password},
+			Policy:      saslmech.Policy{AllowPlaintext: isLoopback(s.o.relay)},
+		}
+		relay.Login = func(ctx context.Context, c *smtpclient.Client) error {
+			return client.Login(ctx, c.Capabilities().Mechanisms, c.TLS(), c.Auth)
+		}
 		if !isLoopback(s.o.relay) {
 			dialer.TLS, dialer.TLSConfig = smtpclient.TLSRequired, nil
 		}
-		relay.PlaintextAuth = isLoopback(s.o.relay)
 	}
 	if _, port, _ := net.SplitHostPort(s.o.relay); port == "465" {
 		dialer.TLS = smtpclient.TLSImplicit
