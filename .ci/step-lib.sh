@@ -133,6 +133,7 @@ unpack_cyrus() {
 unpack_oidc() {
 	local dir=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/mailstead-tools/$OIDC_PROVIDER
 	if [ ! -d "$dir/node_modules/oidc-provider" ]; then
+		command -v node >/dev/null && command -v npm >/dev/null || { echo "node and npm are not installed" >&2; return 1; }
 		mkdir -p "$dir"
 		npm install --prefix "$dir" --ignore-scripts --no-audit --no-fund --silent "$OIDC_PROVIDER" >&2 || return
 	fi
