@@ -42,8 +42,11 @@ func TestSocketActivation(t *testing.T) {
 		t.Fatalf("%v\n%s", err, log.tail())
 	}
 	for _, s := range []step{
-		{"EHLO client.example", "250"}, {"MAIL FROM:<a@remote.example>", "250"}, {"RCPT TO:<" + alice + ">", "250"},
-		{"DATA", "354"}, {"x\r\n.", "250"},
+		{"EHLO client.example", "250"},
+		{"MAIL FROM:<a@remote.example>", "250"},
+		{"RCPT TO:<" + alice + ">", "250"},
+		{"DATA", "354"},
+		{"x\r\n.", "250"},
 	} {
 		sc.mustCmd(t, s.want, s.send)
 	}
