@@ -125,6 +125,7 @@ func (s *server) mxConfig() smtpserver.Config {
 func (s *server) submissionConfig(implicit bool) smtpserver.Config {
 	cfg := s.smtpConfig()
 	cfg.ImplicitTLS = implicit
+	cfg.Extensions |= smtpserver.FUTURERELEASE // RFC 4865: for submission only
 	cfg.Auth, cfg.RequireAuth = smtpAuth{s.login}, true
 	cfg.RequireTLS = !s.o.plaintextAuth
 	cfg.AllowPlaintextAuth = s.o.plaintextAuth

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestDSN asserts that what the submission port announces as DSN is kept: a
@@ -42,6 +43,31 @@ func TestDSN(t *testing.T) {
 	}
 	if t.Failed() {
 		t.Log(report)
+	}
+}
+
+// TestHoldFor asserts that a message is held as long as its sender asked for
+// (FUTURERELEASE), also over a restart.
+func TestHoldFor(t *testing.T) {
+	needServer(t)
+	s := newServer(t)
+	plain := base64.StdEncoding.EncodeToString([]byte("\x00" + alice + "\x00" + password))
+	sc := dialogue(t, s, "submissions", []step{
+		{"EHLO client.example", "250"},
+		{"AUTH PLAIN " + plain, "235"},
+		{"MAIL FROM:<" + alice + "> HOLDFOR=604801", "501"},
+		{"MAIL FROM:<" + alice + "> HOLDFOR=4", "250"},
+		{"RCPT TO:<" + bob + ">", "250"},
+		{"DATA", "354"},
+		{"Subject: later\r\n\r\nx\r\n.", "250"},
+	})
+	sent := time.Now()
+	sc.c.Close()
+	s.kill()
+	s.start()
+	s.login(t, bob, "INBOX").waitFor(1)
+	if held := time.Since(sent); held < 3*time.Second {
+		t.Errorf("delivered after %v", held)
 	}
 }
 
