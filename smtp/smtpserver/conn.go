@@ -60,9 +60,12 @@ func newConn(ctx context.Context, srv *Server, nc net.Conn) *conn {
 	return c
 }
 
+// addrPort is the end of a TCP connection. A listener on both families has
+// IPv4 peers as IPv4-mapped addresses, which no list and no policy means.
 func addrPort(a net.Addr) netip.AddrPort {
 	if t, ok := a.(interface{ AddrPort() netip.AddrPort }); ok && t != nil {
-		return t.AddrPort()
+		ap := t.AddrPort()
+		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 	}
 	return netip.AddrPort{}
 }
