@@ -54,6 +54,11 @@ type Peer struct {
 	// PROXY header or XCLIENT. Invalid for other than TCP.
 	Addr, LocalAddr netip.AddrPort
 
+	// Name is the host name that belongs to Addr, confirmed by whoever set it:
+	// a hook at the start of the connection, or a trusted peer's XCLIENT.
+	// "" = not known.
+	Name string
+
 	// Hello is the argument of HELO, EHLO or LHLO.
 	Hello string
 
@@ -101,7 +106,7 @@ func (p *Peer) Clone() *Peer {
 	defer p.mu.Unlock()
 	return &Peer{
 		Addr: p.Addr, LocalAddr: p.LocalAddr,
-		Hello: p.Hello, Protocol: p.Protocol, TLS: p.TLS,
+		Name: p.Name, Hello: p.Hello, Protocol: p.Protocol, TLS: p.TLS,
 		Identity: p.Identity, Mechanism: p.Mechanism,
 		values: maps.Clone(p.values),
 	}

@@ -101,6 +101,7 @@ func (s *session) run() {
 
 // greet sends the 220, or refuses the connection.
 func (s *session) greet() bool {
+	s.asked = true
 	if s.cfg.Connect != nil {
 		ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Limits.Greeting)
 		defer cancel()
@@ -108,6 +109,9 @@ func (s *session) greet() bool {
 			s.replyError(err)
 			return false
 		}
+	}
+	if !s.greetPause() {
+		return false
 	}
 	what := " ESMTP"
 	if s.cfg.LMTP {
@@ -265,6 +269,9 @@ func (s *session) dispatch(line []byte) {
 	}
 	name, arg := splitVerb(line)
 	v := s.lookup(name)
+	if s.cfg.Pause != nil && !s.pause(verbName(v)) {
+		return
+	}
 	switch {
 	case v == nil:
 		s.unknown(name)
