@@ -105,8 +105,22 @@ func (brokenStore) Lookup(context.Context, smtppolicy.GreyKey, time.Time) (smtpp
 	return smtppolicy.GreyEntry{}, errors.New("no database")
 }
 
+type passFails struct{ smtppolicy.GreyStore }
+
+func (passFails) Pass(context.Context, []smtppolicy.GreyKey, time.Time, time.Time) error {
+	return errors.New("no database")
+}
+
 // A store that fails lets mail pass.
 func TestGreylistFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		half := &smtppolicy.Greylist{Store: passFails{&smtppolicy.MemoryGreyStore{}}}
+		offer(t, half.Defer(), peerAt("192.0.2.1"), "a@b.example", "u@x.example")
+		time.Sleep(5 * time.Minute)
+		if _, got := offer(t, half.Defer(), peerAt("192.0.2.1"), "a@b.example", "u@x.example", "new@x.example"); !slices.Equal(got, []int{250, 250}) {
+			t.Error(got)
+		}
+	})
 	g := &smtppolicy.Greylist{Store: brokenStore{}}
 	if _, got := offer(t, g.Defer(), peerAt("192.0.2.1"), "a@b.example", "u@x.example"); got[0] != 250 {
 		t.Error(got)

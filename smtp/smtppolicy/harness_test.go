@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/mailstead/mailstead/smtp"
 	"github.com/mailstead/mailstead/smtp/smtpserver"
@@ -145,7 +146,10 @@ type fakeDNS struct {
 	ptr   map[string][]string
 	fail  map[string]bool // these do not answer
 	block bool            // nothing answers before the context ends
+	delay time.Duration   // before each answer
 	asked map[string]int
+
+	busy, most int // lookups under way, and the most of them at once
 }
 
 func (d *fakeDNS) ask(ctx context.Context, name string) error {
@@ -154,7 +158,15 @@ func (d *fakeDNS) ask(ctx context.Context, name string) error {
 		d.asked = make(map[string]int)
 	}
 	d.asked[name]++
+	d.busy++
+	d.most = max(d.most, d.busy)
 	d.mu.Unlock()
+	defer func() {
+		d.mu.Lock()
+		d.busy--
+		d.mu.Unlock()
+	}()
+	time.Sleep(d.delay)
 	switch {
 	case d.block:
 		<-ctx.Done()

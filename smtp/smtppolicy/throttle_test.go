@@ -111,6 +111,40 @@ func TestThrottleServer(t *testing.T) {
 	})
 }
 
+// A network with open connections is never forgotten, however many others come;
+// where all are in use, who comes new is refused.
+func TestThrottleHeld(t *testing.T) {
+	th := &smtppolicy.Throttle{Levels: []smtppolicy.Level{{IPv4: 32, IPv6: 64, Connections: 1}}, MaxNetworks: 2}
+	one, two := peerAt("192.0.2.1"), peerAt("192.0.2.2")
+	if got := connectCode(t, th, one); got != 0 {
+		t.Fatal(got)
+	}
+	for range 3 {
+		p := peerAt("198.51.100.1")
+		if got := connectCode(t, th, p); got != 0 {
+			t.Fatal(got)
+		}
+		th.Closed(p)
+		if got := connectCode(t, th, two); got != 0 {
+			t.Fatal(got)
+		}
+		th.Closed(two)
+	}
+	if got := connectCode(t, th, peerAt("192.0.2.1")); got != 421 {
+		t.Errorf("forgotten: %d", got)
+	}
+	if got := connectCode(t, th, two); got != 0 {
+		t.Fatal(got)
+	}
+	if got := connectCode(t, th, peerAt("192.0.2.3")); got != 421 {
+		t.Errorf("more networks than fit: %d", got)
+	}
+	th.Closed(one)
+	if got := connectCode(t, th, peerAt("192.0.2.3")); got != 0 {
+		t.Errorf("there is room again: %d", got)
+	}
+}
+
 // A million addresses take no more memory than the limit says.
 func TestThrottleMemory(t *testing.T) {
 	if testing.Short() {
