@@ -131,6 +131,24 @@ func TestMaildir(t *testing.T) {
 	stop()
 }
 
+// Where one recipient's message cannot be stored, the others have theirs.
+func TestOneFails(t *testing.T) {
+	dir := t.TempDir()
+	addr, stop := start(t, "-lmtp", "127.0.0.1:0", "-dir", dir)
+	if err := os.WriteFile(filepath.Join(dir, "bad@example.org"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if codes := send(t, "tcp", addr, message, "bob@example.org", "bad@example.org", "ann@example.org"); codes[0] != 250 || codes[1] != 451 || codes[2] != 250 {
+		t.Errorf("codes %v", codes)
+	}
+	for _, name := range []string{"bob", "ann"} {
+		if got := stored(t, filepath.Join(dir, name+"@example.org/new/*")); len(got) != 1 {
+			t.Errorf("%s has %d messages", name, len(got))
+		}
+	}
+	stop()
+}
+
 func TestFilesOverUnixSocket(t *testing.T) {
 	dir := t.TempDir()
 	socket := filepath.Join(dir, "s")

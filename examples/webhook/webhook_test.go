@@ -134,6 +134,10 @@ func receiver(t *testing.T, statuses ...int) (url string, got chan request) {
 			statuses = statuses[1:]
 		}
 		mu.Unlock()
+		if r.URL.Path != "/mail" {
+			t.Errorf("%s was asked: a redirection was followed", r.URL.Path)
+		}
+		w.Header().Set("Location", "/elsewhere")
 		w.WriteHeader(status)
 		got <- request{r.Header, string(payload)}
 	}))
