@@ -101,16 +101,18 @@ install_peers() {
 	return $status
 }
 
-# unpack_dovecot prints a directory with Dovecot's packages and the libraries
-# they name, unpacked once. Nothing is installed, so that no service of that name
-# and no package that excludes it is in the way.
-unpack_dovecot() {
-	local dir=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/mailstead-tools/dovecot p libs=()
-	if [ ! -x "$dir/root/usr/lib/dovecot/imap" ]; then
-		mapfile -t libs < <(apt-cache depends dovecot-core dovecot-imapd | sed -n 's/^  Depends: \(lib[^<>]*\)$/\1/p' | grep -vx libc6 | sort -u)
+# unpack NAME PROBE PACKAGE... prints a directory with Debian packages and the
+# libraries they name, unpacked once (PROBE is a file in them). Nothing is
+# installed, so that no service of that name and no package that excludes it is in
+# the way.
+unpack() {
+	local dir=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/mailstead-tools/$1 probe=$2 p libs=()
+	shift 2
+	if [ ! -e "$dir/root/$probe" ]; then
+		mapfile -t libs < <(apt-cache depends "$@" | sed -n 's/^  Depends: \(lib[^<>]*\)$/\1/p' | grep -vx libc6 | sort -u)
 		rm -rf "$dir"
 		mkdir -p "$dir"
-		(cd "$dir" && apt-get download -q dovecot-core dovecot-imapd "${libs[@]}" >&2) || return
+		(cd "$dir" && apt-get download -q "$@" "${libs[@]}" >&2) || return
 		for p in "$dir"/*.deb; do
 			dpkg -x "$p" "$dir/root"
 		done
@@ -118,35 +120,5 @@ unpack_dovecot() {
 	echo "$dir/root"
 }
 
-# fuse_device makes /dev/fuse where the kernel has FUSE and the node is missing.
-fuse_device() {
-	[ -e /dev/fuse ] && return
-	[ "$(id -u)" = 0 ] || return 0
-	modprobe fuse 2>/dev/null || true
-	mknod -m 600 /dev/fuse c 10 229 || true
-}
-
-# fuzz_targets prints "DIRECTORY TARGET" for every fuzz target of all modules.
-fuzz_targets() {
-	git ls-files -co --exclude-standard '*_test.go' | while read -r file; do
-		[ -e "$file" ] || continue
-		sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$file" | while read -r target; do
-			echo "./$(dirname "$file") $target"
-		done
-	done | sort -u
-}
-
-# fuzz DIRECTORY TARGET TIME runs one fuzz target; a finding is kept by the go
-# command under testdata/fuzz of the package. A run that fails with nothing but
-# "context deadline exceeded" has found nothing: the go command says so at times
-# when the last input was cut off by the end of TIME.
-fuzz() {
-	local log status=0
-	log=$(mktemp)
-	go test -run '^$' -fuzz "^$2\$" -fuzztime "$3" -parallel "${FUZZ_PARALLEL:-2}" "$1" 2>&1 | tee "$log" || status=$?
-	if [ "$status" != 0 ] && grep -q 'context deadline exceeded' "$log" && ! grep -q 'Failing input written' "$log"; then
-		status=0
-	fi
-	rm -f "$log"
-	return "$status"
-}
+unpack_dovecot() { unpack dovecot usr/lib/dovecot/imap dovecot-core dovecot-imapd; }
+unpack_postfix() { unpack postfix usr/lib/postfix/sbin/master postfix; }

@@ -28,6 +28,7 @@ func (s *session) xclient(arg []byte) {
 		return
 	}
 	s.reset()
+	s.callClosed()
 	peer := &smtp.Peer{
 		Addr: u.Addr, LocalAddr: u.Dest, Name: u.Name, Hello: u.Hello, Protocol: u.Protocol,
 		TLS: before.TLS, Identity: u.Login, Mechanism: before.Mechanism,
@@ -39,8 +40,8 @@ func (s *session) xclient(arg []byte) {
 		peer.Mechanism = ""
 	}
 	s.peer, s.state, s.extended = peer, fresh, false
-	if !s.greet() {
-		s.closing = true
+	if s.closing = !s.connect(); !s.closing {
+		s.welcome()
 	}
 }
 
