@@ -2,6 +2,7 @@ package queue_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,15 +25,20 @@ func (w *world) sendWith(params smtp.MailParams, to string) {
 	}
 }
 
-// later refuses all but reports for now, and keeps the parameters that the hop
-// was given.
-func (w *world) later(seen *[]smtp.MailParams) {
+// later refuses all but reports for now; what it returns are the parameters
+// that the hop was given so far.
+func (w *world) later() (seen func() []smtp.MailParams) {
+	var all []smtp.MailParams
 	w.take = func(_ context.Context, env *smtp.Envelope, _ *smtp.Body) ([]smtp.RcptStatus, error) {
 		if env.Mail.ReversePath.IsNull() {
 			return smtp.Accepted(len(env.Recipients)), nil
 		}
-		*seen = append(*seen, env.Mail.Params)
+		w.set(func() { all = append(all, env.Mail.Params) })
 		return nil, smtp.Errorf(451, smtp.EnhancedCode{Class: 4}, "later")
+	}
+	return func() (seen []smtp.MailParams) {
+		w.set(func() { seen = slices.Clone(all) })
+		return seen
 	}
 }
 
@@ -40,17 +46,16 @@ func (w *world) later(seen *[]smtp.MailParams) {
 // expire. The next hop is not told.
 func TestFutureRelease(t *testing.T) {
 	inWorld(t, func(w *world) {
-		var seen []smtp.MailParams
-		w.later(&seen)
+		given := w.later()
 		w.r.Schedule.Expire, w.r.Schedule.Delayed = time.Hour, -1
 		w.sendWith(smtp.MailParams{FutureRelease: smtp.FutureRelease{For: 7200}, PRDR: true}, "bob@example.net")
 		defer w.run()()
 		pass(2*time.Hour - time.Minute)
-		if n := len(seen); n != 0 {
+		if n := len(given()); n != 0 {
 			t.Errorf("%d attempts before the release", n)
 		}
 		pass(2 * time.Minute)
-		if len(seen) != 1 || seen[0].PRDR || !seen[0].FutureRelease.IsZero() {
+		if seen := given(); len(seen) != 1 || seen[0].PRDR || !seen[0].FutureRelease.IsZero() {
 			t.Errorf("at the release: %+v", seen)
 		}
 		w.wantJobs(1)
@@ -65,11 +70,11 @@ func TestFutureRelease(t *testing.T) {
 // later (RFC 2852).
 func TestDeliverByReturn(t *testing.T) {
 	inWorld(t, func(w *world) {
-		var seen []smtp.MailParams
-		w.later(&seen)
+		given := w.later()
 		w.sendWith(smtp.MailParams{DeliverBy: smtp.DeliverBy{Seconds: 420, Mode: smtp.ByReturn}}, "bob@example.net")
 		defer w.run()()
 		pass(421 * time.Second)
+		seen := given()
 		if len(seen) != 2 { // at once and after 5 min; at 7 min it is too late
 			t.Errorf("%d attempts", len(seen))
 		}
@@ -92,18 +97,19 @@ func TestDeliverByReturn(t *testing.T) {
 // BY= with "notify": a delay is reported when its time is up, once.
 func TestDeliverByNotify(t *testing.T) {
 	inWorld(t, func(w *world) {
-		var seen []smtp.MailParams
-		w.later(&seen)
+		w.later()
 		var delays []time.Duration
 		w.r.Reporter = reporter(func(_ *queue.Job, rs []queue.Result) ([]queue.Report, error) {
 			if rs[0].Delay {
-				delays = append(delays, time.Since(w.start).Round(time.Second))
+				w.set(func() { delays = append(delays, time.Since(w.start).Round(time.Second)) })
 			}
 			return nil, nil
 		})
 		w.sendWith(smtp.MailParams{DeliverBy: smtp.DeliverBy{Seconds: 420, Mode: smtp.ByNotify}}, "bob@example.net")
 		defer w.run()()
 		pass(5 * time.Hour)
+		w.mu.Lock()
+		defer w.mu.Unlock()
 		if len(delays) != 1 || delays[0] != 420*time.Second {
 			t.Errorf("delays were reported at %v", delays)
 		}
