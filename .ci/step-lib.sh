@@ -104,14 +104,14 @@ install_peers() {
 	return $status
 }
 
-# unpack_libs NAME FILE PACKAGE... prints a directory with the packages and the
-# libraries they name, unpacked once; FILE says that it is whole. Nothing is
-# installed, so that no service of that name and no package that excludes it is
-# in the way.
-unpack_libs() {
-	local dir=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/mailstead-tools/$1 file=$2 p libs=()
+# unpack NAME PROBE PACKAGE... prints a directory with Debian packages and the
+# libraries they name, unpacked once (PROBE is a file in them). Nothing is
+# installed, so that no service of that name and no package that excludes it is in
+# the way.
+unpack() {
+	local dir=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/mailstead-tools/$1 probe=$2 p libs=()
 	shift 2
-	if [ ! -e "$dir/root/$file" ]; then
+	if [ ! -e "$dir/root/$probe" ]; then
 		mapfile -t libs < <(apt-cache depends "$@" | sed -n 's/^  Depends: \(lib[^<>]*\)$/\1/p' | grep -vx libc6 | sort -u)
 		rm -rf "$dir"
 		mkdir -p "$dir"
@@ -123,11 +123,13 @@ unpack_libs() {
 	echo "$dir/root"
 }
 
-unpack_dovecot() { unpack_libs dovecot usr/lib/dovecot/pop3 dovecot-core dovecot-imapd dovecot-pop3d; }
+unpack_dovecot() { unpack dovecot usr/lib/dovecot/pop3 dovecot-core dovecot-imapd dovecot-pop3d; }
 
 unpack_cyrus() {
-	unpack_libs cyrus usr/lib/cyrus/bin/imapd cyrus-common cyrus-imapd cyrus-clients sasl2-bin libsasl2-modules libsasl2-modules-db
+	unpack cyrus usr/lib/cyrus/bin/imapd cyrus-common cyrus-imapd cyrus-clients sasl2-bin libsasl2-modules libsasl2-modules-db
 }
+
+unpack_postfix() { unpack postfix usr/lib/postfix/sbin/master postfix; }
 
 # unpack_oidc prints a directory in which npm has installed oidc-provider, once.
 unpack_oidc() {

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mailstead/mailstead/internal/proxyproto"
 	"github.com/mailstead/mailstead/internal/tlspeer"
 	"github.com/mailstead/mailstead/smtp"
 )
@@ -36,11 +37,15 @@ type conn struct {
 	body    progress
 	closing bool // the loop ends once the replies are written
 	polite  bool // the peer ends the session, or is gone
+	asked   bool // the hooks of Config know of the connection
 
-	mu       sync.Mutex // guards what follows
-	waiting  bool       // the goroutine waits for the peer and owes nothing
-	draining bool       // Shutdown was called
-	expired  bool       // and its time is up
+	triedAuth bool // what follows may be a secret
+
+	mu       sync.Mutex    // guards what follows
+	waiting  bool          // the goroutine waits for the peer and owes nothing
+	draining bool          // Shutdown was called
+	expired  bool          // and its time is up
+	sleeper  chan struct{} // closed by Wake; nil = rest is not running
 }
 
 // Why a session ends.
@@ -55,16 +60,19 @@ func newConn(ctx context.Context, srv *Server, nc net.Conn) *conn {
 	c.peer = &smtp.Peer{Addr: addrPort(nc.RemoteAddr()), LocalAddr: addrPort(nc.LocalAddr())}
 	c.trusted = c.cfg.isProxy(c.peer.Addr.Addr())
 	if c.trusted && c.cfg.Extensions&PROXY != 0 {
-		nc = &proxiedConn{Conn: nc}
+		nc = &proxyproto.Conn{Conn: nc}
 	}
 	c.raw, c.nc = nc, nc
 	c.in.init(&srv.buffers)
 	return c
 }
 
+// addrPort is the end of a TCP connection. A listener on both families has
+// IPv4 peers as IPv4-mapped addresses, which no list and no policy means.
 func addrPort(a net.Addr) netip.AddrPort {
 	if t, ok := a.(interface{ AddrPort() netip.AddrPort }); ok && t != nil {
-		return t.AddrPort()
+		ap := t.AddrPort()
+		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 	}
 	return netip.AddrPort{}
 }
@@ -85,8 +93,9 @@ func (c *conn) serve() {
 	}()
 	s := &session{conn: c, state: fresh}
 	defer s.contain(new(error))
+	defer s.callClosed()
 	defer s.reset()
-	if p, ok := c.raw.(*proxiedConn); ok && c.readProxy(p) != nil {
+	if p, ok := c.raw.(*proxyproto.Conn); ok && c.readProxy(p) != nil {
 		return
 	}
 	if c.cfg.ImplicitTLS && c.handshake() != nil {
@@ -170,6 +179,7 @@ func (c *conn) Wake(now bool) {
 	c.draining, c.expired = true, now
 	if c.waiting || now {
 		c.raw.SetReadDeadline(time.Unix(1, 0))
+		c.wakeLocked()
 	}
 }
 
@@ -221,7 +231,7 @@ func (c *conn) flush() error {
 		return nil
 	}
 	if c.cfg.Trace != nil {
-		c.cfg.Trace(c.peer, false, c.out)
+		c.traceReplies(c.out)
 	}
 	c.raw.SetWriteDeadline(time.Now().Add(c.cfg.Limits.Command))
 	_, err := c.nc.Write(c.out)
