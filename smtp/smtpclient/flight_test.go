@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/mailstead/mailstead/smtp"
 	"github.com/mailstead/mailstead/smtp/smtpclient"
@@ -91,6 +93,7 @@ func unbuffered(t *testing.T, ext string, reply func(line string) string) (clien
 				var n int64
 				fmt.Sscan(arg, &n)
 				io.CopyN(body, r, n)
+				text = reply("end of " + line)
 			case strings.HasPrefix(verb, "DATA"):
 				io.WriteString(server, "354 go\r\n")
 				for err == nil && line != ".\r\n" {
@@ -159,6 +162,32 @@ func TestRefusedChunk(t *testing.T) {
 			t.Error("half a message was delivered")
 		}
 	}
+}
+
+// The last chunk is not sent before the others are accepted, so that no body
+// with a hole is.
+func TestLastChunkWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		conn, got := unbuffered(t, "250-CHUNKING\r\n250 PIPELINING", func(line string) string {
+			if strings.HasPrefix(line, "end of BDAT 65536") {
+				time.Sleep(time.Second)
+				return "452 4.3.1 full"
+			}
+			return "250 ok"
+		})
+		c, err := (&smtpclient.Dialer{Hello: "x"}).NewClient(t.Context(), conn, "x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := c.Send(t.Context(), envelope(t, "a@x", "b@x"), body(strings.Repeat("x", 100_000)))
+		if err != nil || outcomes(res) != "deferred(BDAT)" || !c.Usable() {
+			t.Error(outcomes(res), err)
+		}
+		c.Close()
+		if got.Len() != 65536 {
+			t.Errorf("%d octets were sent", got.Len())
+		}
+	})
 }
 
 // Large bodies arrive whole, by DATA and by BDAT.
