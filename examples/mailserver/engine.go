@@ -40,6 +40,10 @@ type engine struct {
 	// the store has no such check.
 	verify func(ctx context.Context, report func(*sqlstore.Problem)) error
 
+	// lines: a body is kept as lines of text, and comes back changed where it
+	// is none (BINARYMIME).
+	lines bool
+
 	// free is how much the disk of incoming bodies still takes; nil = nobody
 	// knows.
 	free func() (uint64, error)

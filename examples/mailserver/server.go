@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/mailstead/mailstead/auth/login"
+	"github.com/mailstead/mailstead/daemon"
 	"github.com/mailstead/mailstead/deliver"
 	"github.com/mailstead/mailstead/imap/imapserver"
 	"github.com/mailstead/mailstead/pop3/pop3server"
@@ -43,7 +44,8 @@ type server struct {
 	backups   backup.Holder
 	login     *login.Service
 	directory *deliver.Accounts
-	cert      *certificate
+	cert      certificate
+	given     map[string]net.Listener // by systemd, under the name of the flag
 	web       *web
 	parts     []part
 
@@ -61,6 +63,9 @@ func newServer(ctx context.Context, o *options, log *slog.Logger) (_ *server, er
 			s.closeAll()
 		}
 	}()
+	if err = s.takeSockets(); err != nil {
+		return nil, err
+	}
 	if s.engine, err = o.kind().open(ctx, o, log); err != nil {
 		return nil, err
 	}
@@ -92,12 +97,45 @@ func (s *server) closeAll() {
 	for _, p := range s.parts {
 		p.l.Close()
 	}
+	for _, l := range s.given {
+		l.Close()
+	}
 	if s.views != nil {
 		s.views.Close()
 	}
 	if s.engine != nil {
 		s.engine.close()
 	}
+}
+
+// takeSockets takes over the sockets of systemd, each in place of the flag
+// whose name its unit gives it (FileDescriptorName=). From then on the flag is
+// where the socket listens, for whoever asks.
+func (s *server) takeSockets() error {
+	sockets, err := daemon.Sockets()
+	if err != nil {
+		return err
+	}
+	s.given = make(map[string]net.Listener)
+	for _, socket := range sockets {
+		addr, known := s.o.listen[socket.Name]
+		if !known || s.given[socket.Name] != nil {
+			socket.Close()
+			s.log.Warn("a socket of systemd has no listener of its name", "name", socket.Name, "addr", socket.Addr().String())
+			continue
+		}
+		s.given[socket.Name], *addr = socket, socket.Addr().String()
+	}
+	return nil
+}
+
+// listener is the one of systemd, or a new one at addr.
+func (s *server) listener(name, addr string) (net.Listener, error) {
+	if l := s.given[name]; l != nil {
+		delete(s.given, name)
+		return l, nil
+	}
+	return net.Listen("tcp", addr)
 }
 
 // listen opens all listeners, so that a bad port is known before anything is
@@ -108,7 +146,7 @@ func (s *server) listen() error {
 		if addr == "off" {
 			continue
 		}
-		nl, err := net.Listen("tcp", addr)
+		nl, err := s.listener(l.name, addr)
 		if err != nil {
 			return fmt.Errorf("-%s: %w", l.name, err)
 		}

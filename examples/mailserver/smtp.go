@@ -22,8 +22,19 @@ import (
 // maxMessage is the greatest message of SMTP and IMAP APPEND alike, in octets.
 const maxMessage = 35_000_000
 
-// mxExtensions is what the queue and local delivery support.
-const mxExtensions = smtpserver.DefaultExtensions | smtpserver.SMTPUTF8
+// storeExtensions is what local delivery supports.
+const storeExtensions = smtpserver.DefaultExtensions | smtpserver.SMTPUTF8 | smtpserver.LIMITS
+
+// queueExtensions is what the queue supports: it reports as DSN asks for.
+const queueExtensions = storeExtensions | smtpserver.DSN
+
+// extensions adds what depends on how bodies are kept.
+func (s *server) extensions(ext smtpserver.Extensions) smtpserver.Extensions {
+	if !s.engine.lines {
+		ext |= smtpserver.BINARYMIME
+	}
+	return ext
+}
 
 // compose wires queue, router and local delivery. The queue keeps its bodies
 // where the store has its own, so a delivered message is written once.
@@ -90,7 +101,7 @@ func (s *server) resolver() *net.Resolver {
 // smtpConfig is what all SMTP listeners have in common.
 func (s *server) smtpConfig() smtpserver.Config {
 	cfg := smtpserver.Config{
-		Hostname: s.o.hostname, Extensions: mxExtensions, TLSConfig: s.cert.config(false),
+		Hostname: s.o.hostname, Extensions: s.extensions(queueExtensions), TLSConfig: s.cert.config(false),
 		Logger: s.log, Admit: s.admit,
 	}
 	cfg.Limits.Message = maxMessage
@@ -114,6 +125,7 @@ func (s *server) mxConfig() smtpserver.Config {
 func (s *server) submissionConfig(implicit bool) smtpserver.Config {
 	cfg := s.smtpConfig()
 	cfg.ImplicitTLS = implicit
+	cfg.Extensions |= smtpserver.FUTURERELEASE // RFC 4865: for submission only
 	cfg.Auth, cfg.RequireAuth = smtpAuth{s.login}, true
 	cfg.RequireTLS = !s.o.plaintextAuth
 	cfg.AllowPlaintextAuth = s.o.plaintextAuth
@@ -130,7 +142,7 @@ func (s *server) submissionConfig(implicit bool) smtpserver.Config {
 // are our own front ends: what they put into the header stays.
 func (s *server) lmtpConfig() smtpserver.Config {
 	cfg := s.smtpConfig()
-	cfg.LMTP = true
+	cfg.LMTP, cfg.Extensions = true, s.extensions(storeExtensions)
 	cfg.Receiver = smtp.Chain(&deliver.LocalDelivery{Store: s.engine.store, Directory: s.directory},
 		deliver.Gate(s.directory, nil),
 		smtppolicy.Received(s.o.hostname),

@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6
+	github.com/emersion/go-smtp v0.25.1
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/johannesboyne/gofakes3 v1.2.0
 	github.com/mailstead/mailstead v0.0.0
@@ -11,6 +12,7 @@ require (
 	github.com/mailstead/mailstead/store/postgres v0.0.0
 	github.com/mailstead/mailstead/store/s3 v0.0.0
 	github.com/mailstead/mailstead/store/sqlite v0.0.0
+	github.com/pires/go-proxyproto v0.15.0
 	go.etcd.io/bbolt v1.5.0
 	modernc.org/sqlite v1.56.0
 )

@@ -1,6 +1,7 @@
 package smtpserver
 
 import (
+	"github.com/mailstead/mailstead/internal/smtpscan"
 	"github.com/mailstead/mailstead/smtp"
 )
 
@@ -30,7 +31,7 @@ func (s *session) ehlo(arg []byte) {
 
 // hello takes the name and starts anew.
 func (s *session) hello(arg []byte, protocol string) bool {
-	if !validHello(arg) {
+	if !smtpscan.Hello(arg) {
 		s.refuse(501, smtp.EnhancedCode{Class: 5, Subject: 5, Detail: 4}, "A domain or an address literal is needed")
 		return false
 	}
@@ -64,20 +65,6 @@ func withWord(protocol string, p *smtp.Peer) string {
 		protocol += "A"
 	}
 	return protocol
-}
-
-// validHello takes any single word of printable ASCII: what stands there is a
-// claim that no rule may rest on, and wrong names are common.
-func validHello(b []byte) bool {
-	if len(b) == 0 || len(b) > smtp.MaxDomain {
-		return false
-	}
-	for _, c := range b {
-		if c <= ' ' || c >= 0x7f {
-			return false
-		}
-	}
-	return true
 }
 
 // offersAuth: AUTH is hidden where a password would travel in the clear, and

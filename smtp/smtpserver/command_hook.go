@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"github.com/mailstead/mailstead/internal/smtpscan"
 	"github.com/mailstead/mailstead/smtp"
 )
 
@@ -32,39 +33,11 @@ const (
 
 // valid reports a verb that is written well and not taken.
 func (c *Command) valid() bool {
-	if c.Run == nil || c.Verb == "" || strings.Trim(c.Verb, verbChars) != "" || c.Keyword != "" && !validKeyword(c.Keyword) {
+	if c.Run == nil || c.Verb == "" || strings.Trim(c.Verb, verbChars) != "" || c.Keyword != "" && !smtpscan.EHLOLine(c.Keyword) {
 		return false
 	}
 	for _, v := range verbTable(nil) {
 		if v.name == c.Verb {
-			return false
-		}
-	}
-	return true
-}
-
-// validKeyword: ehlo-line of RFC 5321 §4.1.1.1, loosely: printable ASCII that
-// starts with a letter or digit.
-func validKeyword(line string) bool {
-	if line == "" || len(line) > 400 || strings.Trim(line[:1], profileChars) != "" || strings.Contains("-_.", line[:1]) {
-		return false
-	}
-	return printable([]byte(line))
-}
-
-// printable reports octets that are all printable ASCII or space.
-func printable(b []byte) bool {
-	for _, c := range b {
-		if c < ' ' || c > '~' {
-			return false
-		}
-	}
-	return true
-}
-
-func isASCII(b []byte) bool {
-	for _, c := range b {
-		if c >= 0x80 {
 			return false
 		}
 	}
@@ -78,7 +51,7 @@ func (c *Command) row() verb {
 		flags |= clearOK
 	}
 	return verb{name: c.Verb, in: noChunks, flags: flags, run: func(s *session, arg []byte) {
-		if !printable(arg) {
+		if !smtpscan.Printable(arg) {
 			s.refuse(501, smtp.EnhancedCode{Class: 5, Subject: 5, Detail: 4}, "Syntax error in the argument")
 			return
 		}

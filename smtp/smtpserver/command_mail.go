@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/mailstead/mailstead/internal/smtpscan"
 	"github.com/mailstead/mailstead/smtp"
 )
 
@@ -62,7 +63,7 @@ func (s *session) mail(arg []byte) {
 		return
 	}
 	r := s.judgeMail(path, &params)
-	if r.IsZero() && !params.UTF8 && !isASCII(rest[n:]) {
+	if r.IsZero() && !params.UTF8 && !smtpscan.ASCII(rest[n:]) {
 		r = needsUTF8()
 	}
 	if !r.IsZero() {

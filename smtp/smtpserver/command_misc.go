@@ -2,8 +2,8 @@ package smtpserver
 
 import (
 	"bytes"
-	"unicode/utf8"
 
+	"github.com/mailstead/mailstead/internal/smtpscan"
 	"github.com/mailstead/mailstead/smtp"
 )
 
@@ -32,10 +32,10 @@ func (s *session) vrfy(arg []byte) {
 		}
 	}
 	switch {
-	case len(arg) == 0 || !cleanText(arg):
+	case len(arg) == 0 || !smtpscan.CleanText(arg):
 		s.refuse(501, smtp.EnhancedCode{Class: 5, Subject: 5, Detail: 4}, "Syntax: VRFY address")
 		return
-	case !utf8Asked && !isASCII(arg):
+	case !utf8Asked && !smtpscan.ASCII(arg):
 		s.refuseReply(needsUTF8())
 		return
 	}
@@ -46,18 +46,6 @@ func (s *session) vrfy(arg []byte) {
 		}
 	}
 	s.say(252, smtp.EnhancedCode{Class: 2}, "Cannot VRFY user, but will accept message and attempt delivery")
-}
-
-// cleanText reports valid UTF-8 without control characters.
-func cleanText(b []byte) bool {
-	for len(b) > 0 {
-		r, n := utf8.DecodeRune(b)
-		if r < ' ' || r >= 0x7f && r < 0xa0 || r == utf8.RuneError && n == 1 {
-			return false
-		}
-		b = b[n:]
-	}
-	return true
 }
 
 // expn: EXPN tells who is on a list, which is nobody's business.

@@ -3,6 +3,7 @@ package smtpserver
 import (
 	"strings"
 
+	"github.com/mailstead/mailstead/internal/smtpscan"
 	"github.com/mailstead/mailstead/smtp"
 )
 
@@ -107,7 +108,7 @@ func (s *session) parseRcpt(arg []byte) (*smtp.Recipient, smtp.Reply) {
 		return nil, smtp.NewReply(501, smtp.EnhancedCode{Class: 5, Subject: 5, Detail: 4}, "Syntax error in the parameters")
 	case s.offered()&DSN == 0 && (params.Notify != 0 || !params.Original.IsZero()), !s.known(params.Unknown):
 		return nil, unknownParam()
-	case !s.tx.mail.Params.UTF8 && (path.NeedsUTF8() || !isASCII(rest[n:])):
+	case !s.tx.mail.Params.UTF8 && (path.NeedsUTF8() || !smtpscan.ASCII(rest[n:])):
 		return nil, needsUTF8()
 	case s.tx.accepted+len(s.batch) >= s.cfg.Limits.Recipients: // RFC 5321 §4.5.3.1.10
 		return nil, smtp.NewReply(452, smtp.EnhancedCode{Class: 4, Subject: 5, Detail: 3}, "Too many recipients")

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mailstead/mailstead/internal/proxyproto"
 	"github.com/mailstead/mailstead/smtp"
 )
 
@@ -52,16 +53,19 @@ func newConn(ctx context.Context, srv *Server, nc net.Conn) *conn {
 	c.peer = &smtp.Peer{Addr: addrPort(nc.RemoteAddr()), LocalAddr: addrPort(nc.LocalAddr())}
 	c.trusted = c.cfg.isProxy(c.peer.Addr.Addr())
 	if c.trusted && c.cfg.Extensions&PROXY != 0 {
-		nc = &proxiedConn{Conn: nc}
+		nc = &proxyproto.Conn{Conn: nc}
 	}
 	c.raw, c.nc = nc, nc
 	c.in.init(&srv.buffers)
 	return c
 }
 
+// addrPort is the end of a TCP connection. A listener on both families has
+// IPv4 peers as IPv4-mapped addresses, which no list and no policy means.
 func addrPort(a net.Addr) netip.AddrPort {
 	if t, ok := a.(interface{ AddrPort() netip.AddrPort }); ok && t != nil {
-		return t.AddrPort()
+		ap := t.AddrPort()
+		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 	}
 	return netip.AddrPort{}
 }
@@ -83,7 +87,7 @@ func (c *conn) serve() {
 	s := &session{conn: c, state: fresh}
 	defer s.contain(new(error))
 	defer s.reset()
-	if p, ok := c.raw.(*proxiedConn); ok && c.readProxy(p) != nil {
+	if p, ok := c.raw.(*proxyproto.Conn); ok && c.readProxy(p) != nil {
 		return
 	}
 	if c.cfg.ImplicitTLS && c.handshake() != nil {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mailstead/mailstead/internal/smtpscan"
 	"github.com/mailstead/mailstead/smtp"
 )
 
@@ -72,7 +73,7 @@ func (s *session) offers() []string {
 		add(s.cfg.Commands[i].Keyword != "", s.cfg.Commands[i].Keyword)
 	}
 	for _, line := range s.callKeywords() {
-		add(validKeyword(line), line)
+		add(smtpscan.EHLOLine(line), line)
 	}
 	return lines
 }

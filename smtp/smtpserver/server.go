@@ -8,6 +8,7 @@ import (
 	"net/netip"
 
 	"github.com/mailstead/mailstead/internal/listen"
+	"github.com/mailstead/mailstead/internal/proxyproto"
 )
 
 // ErrServerClosed is returned by Serve and ServeConn after Shutdown or Close.
@@ -91,7 +92,7 @@ func (s *Server) ServeConn(ctx context.Context, nc net.Conn) error {
 func (s *Server) admit(ctx context.Context, nc net.Conn) (*conn, error) {
 	c := newConn(ctx, s, nc)
 	addr := c.peer.Addr.Addr()
-	if _, ok := c.raw.(*proxiedConn); ok {
+	if _, ok := c.raw.(*proxyproto.Conn); ok {
 		addr = netip.Addr{} // readProxy counts the client
 	}
 	err := s.group.Add(c, addr)

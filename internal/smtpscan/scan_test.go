@@ -1,4 +1,4 @@
-package smtpserver
+package smtpscan
 
 import (
 	"strings"
@@ -8,17 +8,17 @@ import (
 // scanAll feeds wire in pieces whose lengths cuts gives, over and over, and
 // returns the content, whether the end mark was met, what stood behind it, and
 // whether the content had a fault.
-func scanAll(wire string, dots bool, policy NewlinePolicy, cuts []byte) (content string, end bool, rest string, fault bool) {
-	s := newScanner(dots, policy)
+func scanAll(wire string, dots bool, policy Policy, cuts []byte) (content string, end bool, rest string, fault bool) {
+	s := New(dots, policy)
 	var out strings.Builder
 	var have []byte
 	next := 0
 	for i := 0; ; {
-		p := piece{}
+		p := Piece{}
 		if len(have) > 0 {
-			p = s.next(have)
+			p = s.Next(have)
 		}
-		if p.run+p.drop == 0 && p.insert == "" {
+		if p.Run+p.Drop == 0 && p.Insert == "" {
 			if next == len(wire) {
 				break
 			}
@@ -31,20 +31,20 @@ func scanAll(wire string, dots bool, policy NewlinePolicy, cuts []byte) (content
 			next += n
 			continue
 		}
-		out.Write(have[:p.run])
-		out.WriteString(p.insert)
-		have = have[p.run+p.drop:]
-		if p.end {
-			return out.String(), true, string(have) + wire[next:], s.fault
+		out.Write(have[:p.Run])
+		out.WriteString(p.Insert)
+		have = have[p.Run+p.Drop:]
+		if p.End {
+			return out.String(), true, string(have) + wire[next:], s.Fault
 		}
 	}
 	if !dots {
-		out.WriteString(s.finish())
+		out.WriteString(s.Finish())
 	}
-	return out.String(), false, string(have), s.fault
+	return out.String(), false, string(have), s.Fault
 }
 
-// naiveData is DATA by the book, octet by octet, for PreserveNewlines
+// naiveData is DATA by the book, octet by octet, for Preserve
 // (RFC 5321 §4.5.2).
 func naiveData(wire string) (content string, end bool, rest string) {
 	var out []byte
@@ -80,7 +80,7 @@ func TestHostileEnds(t *testing.T) {
 	for _, mark := range hostileEnds {
 		inner := "a" + mark + "MAIL FROM:<x@y>\r\nDATA\r\nb"
 		wire := inner + "\r\n.\r\nQUIT\r\n"
-		for _, policy := range []NewlinePolicy{RejectNewlines, NormaliseNewlines, PreserveNewlines} {
+		for _, policy := range []Policy{Reject, Normalise, Preserve} {
 			for _, cuts := range [][]byte{nil, {0}, {1}, {2, 0}} {
 				content, end, rest, fault := scanAll(wire, true, policy, cuts)
 				if !end || rest != "QUIT\r\n" {
@@ -90,10 +90,10 @@ func TestHostileEnds(t *testing.T) {
 					t.Errorf("%q, policy %d: content %q", mark, policy, content)
 				}
 				bare := strings.ContainsAny(strings.ReplaceAll(inner, "\r\n", ""), "\r\n\x00")
-				if policy == RejectNewlines && fault != bare {
+				if policy == Reject && fault != bare {
 					t.Errorf("%q: fault %v, want %v", mark, fault, bare)
 				}
-				if stripped := strings.ReplaceAll(content, "\r\n", ""); policy == NormaliseNewlines && strings.ContainsAny(stripped, "\r\n") {
+				if stripped := strings.ReplaceAll(content, "\r\n", ""); policy == Normalise && strings.ContainsAny(stripped, "\r\n") {
 					t.Errorf("%q normalised to %q", mark, content)
 				}
 			}
@@ -110,12 +110,12 @@ func FuzzScan(f *testing.F) {
 	f.Add("..\r\n.\r", []byte{0})
 	f.Fuzz(func(t *testing.T, wire string, cuts []byte) {
 		want, wantEnd, wantRest := naiveData(wire)
-		got, end, rest, _ := scanAll(wire, true, PreserveNewlines, cuts)
+		got, end, rest, _ := scanAll(wire, true, Preserve, cuts)
 		if got != want || end != wantEnd || rest != wantRest {
 			t.Fatalf("%q cut %v:\ngot  %q %v %q\nwant %q %v %q", wire, cuts, got, end, rest, want, wantEnd, wantRest)
 		}
-		whole, _, _, wholeFault := scanAll(wire, true, RejectNewlines, nil)
-		pieces, end, rest, fault := scanAll(wire, true, RejectNewlines, cuts)
+		whole, _, _, wholeFault := scanAll(wire, true, Reject, nil)
+		pieces, end, rest, fault := scanAll(wire, true, Reject, cuts)
 		if end != wantEnd || rest != wantRest {
 			t.Fatalf("%q: the policy changed the end", wire)
 		}
@@ -123,14 +123,14 @@ func FuzzScan(f *testing.F) {
 		if end && (fault != bare || wholeFault != bare || whole != pieces) {
 			t.Fatalf("%q cut %v: fault %v and %v, want %v", wire, cuts, fault, wholeFault, bare)
 		}
-		norm, end, rest, _ := scanAll(wire, true, NormaliseNewlines, cuts)
+		norm, end, rest, _ := scanAll(wire, true, Normalise, cuts)
 		if end != wantEnd || rest != wantRest {
 			t.Fatalf("%q: normalising changed the end: %v %q", wire, end, rest)
 		}
 		if end && strings.ContainsAny(strings.ReplaceAll(norm, "\r\n", ""), "\r\n") {
 			t.Fatalf("%q normalised to %q", wire, norm)
 		}
-		chunk, _, _, _ := scanAll(wire, false, NormaliseNewlines, cuts)
+		chunk, _, _, _ := scanAll(wire, false, Normalise, cuts)
 		if strings.ContainsAny(strings.ReplaceAll(chunk, "\r\n", ""), "\r\n") {
 			t.Fatalf("chunk %q normalised to %q", wire, chunk)
 		}
@@ -139,16 +139,16 @@ func FuzzScan(f *testing.F) {
 
 func BenchmarkScan(b *testing.B) {
 	line := strings.Repeat("x", 76) + "\r\n"
-	wire := []byte(strings.Repeat(line, bufferSize/len(line)))
-	for name, policy := range map[string]NewlinePolicy{"reject": RejectNewlines, "normalise": NormaliseNewlines, "preserve": PreserveNewlines} {
+	wire := []byte(strings.Repeat(line, (32<<10)/len(line)))
+	for name, policy := range map[string]Policy{"reject": Reject, "normalise": Normalise, "preserve": Preserve} {
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(int64(len(wire)))
 			b.ReportAllocs()
 			for b.Loop() {
-				s := newScanner(true, policy)
+				s := New(true, policy)
 				for rest := wire; len(rest) > 0; {
-					p := s.next(rest)
-					rest = rest[p.run+p.drop:]
+					p := s.Next(rest)
+					rest = rest[p.Run+p.Drop:]
 				}
 			}
 		})

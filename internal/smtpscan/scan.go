@@ -1,35 +1,52 @@
-package smtpserver
+// Package smtpscan tells the content of a body in DATA or BDAT from what
+// surrounds it on the wire, and judges the words of commands. It is pure: octets
+// in, pieces and verdicts out.
+package smtpscan
 
 import "bytes"
 
-// scanner tells the content of a body from what surrounds it on the wire. It
+// Policy says what becomes of a CR or LF that stands alone. The values are
+// those of smtpserver.NewlinePolicy.
+type Policy uint8
+
+// The policies.
+const (
+	Reject    Policy = iota // sets Fault, also for NUL
+	Normalise               // makes a CRLF of each
+	Preserve                // passes the octets on
+)
+
+// Scanner tells the content of a body from what surrounds it on the wire. It
 // keeps its place in two facts about the octet before, so a body may arrive
 // in pieces of any size.
-type scanner struct {
+type Scanner struct {
 	dots   bool // DATA: a dot at the start of a line is special (RFC 5321 §4.5.2)
-	policy NewlinePolicy
+	policy Policy
 
 	lineStart bool // at the start, or right behind a CRLF
 	afterCR   bool // right behind a CR
-	fault     bool // a bare CR or LF, or NUL, was met under RejectNewlines
+
+	// Fault: a bare CR or LF, or NUL, was met under Reject.
+	Fault bool
 }
 
-func newScanner(dots bool, policy NewlinePolicy) scanner {
-	return scanner{dots: dots, policy: policy, lineStart: true}
+// New makes a Scanner for a body from its first octet on. dots: DATA.
+func New(dots bool, policy Policy) Scanner {
+	return Scanner{dots: dots, policy: policy, lineStart: true}
 }
 
-// A piece is what scanner.next found: b[:run] is content, then insert, and
-// b[run:run+drop] is none.
-type piece struct {
-	run, drop int
-	insert    string
-	end       bool // the end mark was dropped
+// A Piece is what Scanner.Next found: b[:Run] is content, then Insert, and
+// b[Run:Run+Drop] is none.
+type Piece struct {
+	Run, Drop int
+	Insert    string
+	End       bool // the end mark was dropped
 }
 
-// next looks at b, which is not empty, and returns the first piece of it. A
+// Next looks at b, which is not empty, and returns the first piece of it. A
 // piece of no length asks for more input: b is a part of an end mark, of at
 // most two octets.
-func (s *scanner) next(b []byte) piece {
+func (s *Scanner) Next(b []byte) Piece {
 	if s.lineStart && s.dots && b[0] == '.' {
 		return s.dot(b)
 	}
@@ -39,39 +56,39 @@ func (s *scanner) next(b []byte) piece {
 			return p
 		}
 	}
-	if s.policy == NormaliseNewlines {
+	if s.policy == Normalise {
 		return s.normalise(b)
 	}
 	return s.run(b)
 }
 
 // dot judges a dot at the start of a line: the end mark, or one to remove.
-func (s *scanner) dot(b []byte) piece {
+func (s *Scanner) dot(b []byte) Piece {
 	switch {
 	case len(b) == 1, len(b) == 2 && b[1] == '\r':
-		return piece{}
+		return Piece{}
 	case b[1] == '\r' && b[2] == '\n':
-		return piece{drop: 3, end: true}
+		return Piece{Drop: 3, End: true}
 	}
 	s.lineStart = false
-	return piece{drop: 1}
+	return Piece{Drop: 1}
 }
 
 // bareCR handles a CR that is not followed by LF, behind run octets.
-func (s *scanner) bareCR(run int) (p piece, stop bool) {
+func (s *Scanner) bareCR(run int) (p Piece, stop bool) {
 	switch s.policy {
-	case RejectNewlines:
-		s.fault = true
-	case NormaliseNewlines:
+	case Reject:
+		s.Fault = true
+	case Normalise:
 		s.lineStart = false
-		return piece{run: run, insert: "\n"}, true
+		return Piece{Run: run, Insert: "\n"}, true
 	}
-	return piece{}, false
+	return Piece{}, false
 }
 
 // run takes all lines up to one that starts with a dot. Each line costs one
 // search for its LF; bare CRs are found by counting.
-func (s *scanner) run(b []byte) piece {
+func (s *Scanner) run(b []byte) Piece {
 	pos, crlfs := 0, 0
 	for {
 		i := bytes.IndexByte(b[pos:], '\n')
@@ -91,22 +108,22 @@ func (s *scanner) run(b []byte) piece {
 			continue
 		}
 		s.lineStart = false
-		if s.policy == RejectNewlines {
-			s.fault = true
+		if s.policy == Reject {
+			s.Fault = true
 		}
 		if pos == len(b) {
 			break
 		}
 	}
 	s.check(b[:pos], crlfs)
-	return piece{run: pos}
+	return Piece{Run: pos}
 }
 
 // check finds a bare CR or NUL in a run with crlfs CRLFs, and sets afterCR.
-func (s *scanner) check(run []byte, crlfs int) {
+func (s *Scanner) check(run []byte, crlfs int) {
 	before := s.afterCR
 	s.afterCR = len(run) > 0 && run[len(run)-1] == '\r'
-	if s.policy != RejectNewlines || s.fault {
+	if s.policy != Reject || s.Fault {
 		return
 	}
 	crs := bytes.Count(run, []byte{'\r'})
@@ -116,15 +133,15 @@ func (s *scanner) check(run []byte, crlfs int) {
 	if s.afterCR {
 		crs--
 	}
-	s.fault = crs != crlfs || bytes.IndexByte(run, 0) >= 0
+	s.Fault = crs != crlfs || bytes.IndexByte(run, 0) >= 0
 }
 
 // normalise takes lines as long as each ends in CRLF, or one that does not,
 // whose end it mends.
-func (s *scanner) normalise(b []byte) piece {
+func (s *Scanner) normalise(b []byte) Piece {
 	if s.afterCR { // b[0] is its LF
 		s.afterCR, s.lineStart = false, true
-		return piece{run: 1}
+		return Piece{Run: 1}
 	}
 	s.lineStart = false
 	for pos := 0; ; {
@@ -136,27 +153,27 @@ func (s *scanner) normalise(b []byte) piece {
 		cr := bytes.IndexByte(line, '\r')
 		switch {
 		case cr >= 0 && cr < len(line)-1:
-			return piece{run: pos + cr + 1, insert: "\n"}
+			return Piece{Run: pos + cr + 1, Insert: "\n"}
 		case i < 0:
 			s.afterCR = cr >= 0
-			return piece{run: len(b)}
+			return Piece{Run: len(b)}
 		case cr < 0:
-			return piece{run: pos + i, drop: 1, insert: "\r\n"}
+			return Piece{Run: pos + i, Drop: 1, Insert: "\r\n"}
 		}
 		if pos += i + 1; pos == len(b) || s.dots && b[pos] == '.' {
 			s.lineStart = true
-			return piece{run: pos}
+			return Piece{Run: pos}
 		}
 	}
 }
 
-// finish is called at the end of a body without end mark (BDAT): a CR there is
+// Finish is called at the end of a body without end mark (BDAT): a CR there is
 // a bare one. It returns what has to be added.
-func (s *scanner) finish() string {
+func (s *Scanner) Finish() string {
 	if !s.afterCR {
 		return ""
 	}
 	s.afterCR = false
 	p, _ := s.bareCR(0)
-	return p.insert
+	return p.Insert
 }
