@@ -32,10 +32,11 @@ func ExampleClient_Send() {
 	from, _ := smtp.ParseReversePath("<app@example.org>", false)
 	to, _ := smtp.ParseForwardPath("<ann@example.net>", false)
 	text := "From: <app@example.org>\r\nTo: <ann@example.net>\r\nSubject: Hello\r\n\r\nHello, Ann.\r\n"
-	res, err := c.Send(ctx, &smtp.Envelope{
+	env := &smtp.Envelope{
 		Mail:       &smtp.Mail{ID: smtp.NewID(), ReversePath: from},
 		Recipients: []*smtp.Recipient{{ForwardPath: to}},
-	}, smtp.NewBody(strings.NewReader(text), int64(len(text))))
+	}
+	res, err := c.Send(ctx, env, smtp.NewBody(strings.NewReader(text), int64(len(text))))
 	if err != nil {
 		log.Print(err) // the outcomes stand in res all the same
 	}
