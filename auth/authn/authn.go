@@ -28,6 +28,11 @@ type Peer struct {
 	// Addr is the client's address; the zero Addr for a transport without one.
 	Addr netip.Addr
 
+	// Conn is the connection as the other hooks of the server get it, for an
+	// Authenticator that keeps values there: a *smtp.Peer of smtpserver, an
+	// imapserver.Peer; nil = the server has nothing more to say.
+	Conn any
+
 	// Hostname is what the server calls itself; "" = it does not say. The name
 	// that the client asked for is TLS.ServerName.
 	Hostname string

@@ -8,12 +8,21 @@ import (
 	"github.com/emersion/go-sasl"
 	gosmtp "github.com/emersion/go-smtp"
 
+	"github.com/mailstead/mailstead/auth/authn"
 	"github.com/mailstead/mailstead/smtp"
 )
 
-// Mechanisms implements smtpserver.Authenticator.
-func (a *adapter) Mechanisms(p *smtp.Peer) []string {
-	s := a.sessionOf(p)
+// authSession is the session of the connection; nil = none.
+func (a *adapter) authSession(p *authn.Peer) *session {
+	if peer, ok := p.Conn.(*smtp.Peer); ok {
+		return a.sessionOf(peer)
+	}
+	return nil
+}
+
+// Mechanisms implements authn.Authenticator.
+func (a *adapter) Mechanisms(p *authn.Peer) []string {
+	s := a.authSession(p)
 	if s == nil {
 		return nil
 	}
@@ -28,9 +37,14 @@ func (a *adapter) Mechanisms(p *smtp.Peer) []string {
 	return names
 }
 
-// Start implements smtpserver.Authenticator.
-func (a *adapter) Start(_ context.Context, p *smtp.Peer, mechanism string, done func(string)) (sasl.Server, error) {
-	s := a.sessionOf(p)
+// Password implements authn.Authenticator. SMTP has no command for it.
+func (*adapter) Password(context.Context, *authn.Peer, string, string) (string, error) {
+	return "", authn.ErrMechanism
+}
+
+// Start implements authn.Authenticator.
+func (a *adapter) Start(_ context.Context, p *authn.Peer, mechanism string, done func(string)) (sasl.Server, error) {
+	s := a.authSession(p)
 	if s == nil {
 		return nil, errNoSession
 	}

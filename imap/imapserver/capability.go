@@ -64,7 +64,7 @@ func (s *session) auth() authn.Authenticator {
 func (s *session) authPeer() *authn.Peer {
 	p := &s.conn.peer
 	return &authn.Peer{
-		Protocol: authn.IMAP, ID: p.ConnID, Addr: p.Addr, Hostname: s.srv.cfg.Hostname,
+		Protocol: authn.IMAP, ID: p.ConnID, Addr: p.Addr, Conn: *p, Hostname: s.srv.cfg.Hostname,
 		TLS: p.TLS, Certificate: s.conn.certificate, Secure: p.TLS != nil || s.srv.cfg.AllowPlaintextAuth,
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/mailstead/mailstead/smtp/smtpclient"
 )
 
-const postfixMain = `compatibility_level = 3.6
+const postfixAuthMain = `compatibility_level = 3.6
 queue_directory = %[1]s/queue
 data_directory = %[1]s/data
 maillog_file = %[1]s/log
@@ -31,7 +31,7 @@ smtpd_sasl_path = %[2]s
 smtpd_sasl_security_options = noanonymous
 `
 
-const postfixMaster = `%[1]s inet n - n - - smtpd
+const postfixAuthMaster = `%[1]s inet n - n - - smtpd
 postlog unix-dgram n - n - 1 postlogd
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
@@ -42,15 +42,15 @@ anvil unix - - n - 1 anvil
 tlsmgr unix - - n 1000? 1 tlsmgr
 `
 
-// newPostfix runs Postfix's smtpd, which asks Dovecot who a client is.
-func newPostfix(t *testing.T, socket string) (addr string) {
+// newPostfixAuth runs Postfix's smtpd, which asks Dovecot who a client is.
+func newPostfixAuth(t *testing.T, socket string) (addr string) {
 	t.Helper()
 	root := filepath.Join(unpacked(t, "MAILSTEAD_SMTP_PEERS", "a directory with the unpacked packages of other mail servers"), "postfix")
 	dir := sharedDir(t)
 	const postfix, postdrop = 2001, 2002
 	addr = freeAddrs(t, []string{"smtp"})["smtp"]
 	for name, text := range map[string]string{
-		"etc/main.cf": fmt.Sprintf(postfixMain, dir, socket), "etc/master.cf": fmt.Sprintf(postfixMaster, addr),
+		"etc/main.cf": fmt.Sprintf(postfixAuthMain, dir, socket), "etc/master.cf": fmt.Sprintf(postfixAuthMaster, addr),
 	} {
 		if err := os.MkdirAll(filepath.Join(dir, "etc"), 0o755); err != nil {
 			t.Fatal(err)
@@ -101,7 +101,7 @@ func sharedDir(t *testing.T) string {
 func TestLoginToPostfix(t *testing.T) {
 	needServer(t)
 	dovecot, dir := newDovecot(t)
-	addr := newPostfix(t, filepath.Join(dir, "run/auth-postfix"))
+	addr := newPostfixAuth(t, filepath.Join(dir, "run/auth-postfix"))
 	dial := func(t *testing.T) *smtpclient.Client {
 		t.Helper()
 		c, err := (&smtpclient.Dialer{Hello: "client.example", TLS: smtpclient.TLSNever}).Dial(t.Context(), "tcp", addr)

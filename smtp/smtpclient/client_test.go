@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -340,6 +341,25 @@ type pipeDialer struct{ net.Conn }
 
 func (d pipeDialer) DialContext(context.Context, string, string) (net.Conn, error) {
 	return d.Conn, nil
+}
+
+// A reply is bounded in time as a whole, not line by line.
+func TestSlowReply(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := net.Pipe()
+		defer b.Close()
+		go func() {
+			for range 3 {
+				io.WriteString(b, "220-x\r\n")
+				time.Sleep(90 * time.Second)
+			}
+		}()
+		begin := time.Now()
+		_, err := (&smtpclient.Dialer{Hello: "x"}).NewClient(t.Context(), a, "x")
+		if !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(begin) != 5*time.Minute {
+			t.Errorf("%v after %v", err, time.Since(begin))
+		}
+	})
 }
 
 func TestTimeouts(t *testing.T) {

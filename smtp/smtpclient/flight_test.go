@@ -4,12 +4,15 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/mailstead/mailstead/smtp"
 	"github.com/mailstead/mailstead/smtp/smtpclient"
@@ -91,6 +94,7 @@ func unbuffered(t *testing.T, ext string, reply func(line string) string) (clien
 				var n int64
 				fmt.Sscan(arg, &n)
 				io.CopyN(body, r, n)
+				text = reply("end of " + line)
 			case strings.HasPrefix(verb, "DATA"):
 				io.WriteString(server, "354 go\r\n")
 				for err == nil && line != ".\r\n" {
@@ -99,6 +103,7 @@ func unbuffered(t *testing.T, ext string, reply func(line string) string) (clien
 						body.WriteString(line)
 					}
 				}
+				text = reply("end of DATA")
 			}
 			if _, err := io.WriteString(server, text+"\r\n"); err != nil {
 				return
@@ -161,6 +166,32 @@ func TestRefusedChunk(t *testing.T) {
 	}
 }
 
+// The last chunk is not sent before the others are accepted, so that no body
+// with a hole is.
+func TestLastChunkWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		conn, got := unbuffered(t, "250-CHUNKING\r\n250 PIPELINING", func(line string) string {
+			if strings.HasPrefix(line, "end of BDAT 65536") {
+				time.Sleep(time.Second)
+				return "452 4.3.1 full"
+			}
+			return "250 ok"
+		})
+		c, err := (&smtpclient.Dialer{Hello: "x"}).NewClient(t.Context(), conn, "x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := c.Send(t.Context(), envelope(t, "a@x", "b@x"), body(strings.Repeat("x", 100_000)))
+		if err != nil || outcomes(res) != "deferred(BDAT)" || !c.Usable() {
+			t.Error(outcomes(res), err)
+		}
+		c.Close()
+		if got.Len() != 65536 {
+			t.Errorf("%d octets were sent", got.Len())
+		}
+	})
+}
+
 // Large bodies arrive whole, by DATA and by BDAT.
 func TestLargeBodies(t *testing.T) {
 	for _, ext := range [][]string{{"PIPELINING"}, {"PIPELINING", "CHUNKING"}, {"CHUNKING"}} {
@@ -191,5 +222,42 @@ func TestBinaryMIME(t *testing.T) {
 	}
 	if m := srv.Messages()[0]; string(m.Data) != text || m.Params.Body != smtp.BodyBinaryMIME {
 		t.Errorf("%q %v", m.Data, m.Params)
+	}
+}
+
+// The end of ctx ends Send at once, whatever it waits for. Behind the end of
+// the body it leaves the message in doubt.
+func TestSendCancelled(t *testing.T) {
+	for _, ext := range []string{"250 PIPELINING", "250-CHUNKING\r\n250 PIPELINING", "250 SIZE"} {
+		for at, want := range map[string]string{"MAIL": "deferred", "RCPT": "deferred", "end": "unknown(.)"} {
+			if at != "end" && strings.Contains(ext, "CHUNKING") {
+				want = "deferred" // the server has not read the rest of the flight
+			}
+			for _, size := range []int{10, 200_000} {
+				synctest.Test(t, func(t *testing.T) {
+					conn, _ := unbuffered(t, ext, func(line string) string {
+						if strings.HasPrefix(line, at) {
+							time.Sleep(time.Hour)
+						}
+						return "250 ok"
+					})
+					c, err := (&smtpclient.Dialer{Hello: "x"}).NewClient(t.Context(), conn, "x")
+					if err != nil {
+						t.Fatal(err)
+					}
+					ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+					defer cancel()
+					begin := time.Now()
+					res, err := c.Send(ctx, envelope(t, "a@x", "b@x"), body(strings.Repeat("x", size)))
+					if large := size > 65536 && strings.Contains(ext, "CHUNKING"); large && at == "end" {
+						want = "deferred" // the first chunk has no reply yet
+					}
+					if !errors.Is(err, context.DeadlineExceeded) || outcomes(res) != want || time.Since(begin) != time.Second || c.Usable() {
+						t.Errorf("%q, at %s, %d octets: %s after %v, %v, want %s", ext, at, size, outcomes(res), time.Since(begin), err, want)
+					}
+					c.Close()
+				})
+			}
+		}
 	}
 }

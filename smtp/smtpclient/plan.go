@@ -215,26 +215,36 @@ func (c *Client) known(params []smtp.Param) []smtp.Param {
 // split makes the transactions that the limits of the server ask for
 // (RFC 9422 §4): each a list of places in the envelope, in its order.
 func (p *plan) split(limits Limits) [][]int {
-	var groups [][]int
-	var domains []map[string]bool
+	var groups []group
 	for i := range p.rcpts {
 		if p.refused[i] != nil {
 			continue
 		}
 		domain := strings.ToLower(p.rcpts[i].ForwardPath.Domain)
-		g := slices.IndexFunc(groups, func(group []int) bool { return limits.Rcpts == 0 || len(group) < limits.Rcpts })
-		for ; g >= 0 && g < len(groups); g++ {
-			full := limits.Rcpts > 0 && len(groups[g]) >= limits.Rcpts
-			if !full && (limits.RcptDomains == 0 || domains[g][domain] || len(domains[g]) < limits.RcptDomains) {
-				break
-			}
-		}
-		if g < 0 || g == len(groups) {
-			groups, domains = append(groups, nil), append(domains, make(map[string]bool))
+		g := slices.IndexFunc(groups, func(g group) bool { return g.takes(domain, limits) })
+		if g < 0 {
+			groups = append(groups, group{})
 			g = len(groups) - 1
 		}
-		groups[g] = append(groups[g], i)
-		domains[g][domain] = true
+		groups[g].rcpts = append(groups[g].rcpts, i)
+		if limits.RcptDomains > 0 && !slices.Contains(groups[g].domains, domain) {
+			groups[g].domains = append(groups[g].domains, domain)
+		}
 	}
-	return groups
+	places := make([][]int, len(groups))
+	for i := range groups {
+		places[i] = groups[i].rcpts
+	}
+	return places
+}
+
+// group is a transaction to be.
+type group struct {
+	rcpts   []int
+	domains []string // distinct; kept where they are limited
+}
+
+func (g *group) takes(domain string, limits Limits) bool {
+	return (limits.Rcpts == 0 || len(g.rcpts) < limits.Rcpts) &&
+		(limits.RcptDomains == 0 || len(g.domains) < limits.RcptDomains || slices.Contains(g.domains, domain))
 }

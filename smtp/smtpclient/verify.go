@@ -17,7 +17,7 @@ func (c *Client) Verify(ctx context.Context, from smtp.ReversePath, to []smtp.Fo
 	}
 	if utf8 {
 		if !c.caps.Has("SMTPUTF8") {
-			return nil, refusal(550, smtp.EnhancedCode{Class: 5, Subject: 6, Detail: 7}, "SMTPUTF8")
+			return nil, lacks(550, smtp.EnhancedCode{Class: 5, Subject: 6, Detail: 7}, "SMTPUTF8")
 		}
 		mail += " SMTPUTF8"
 	}

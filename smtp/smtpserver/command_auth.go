@@ -14,7 +14,7 @@ import (
 // authPeer is the connection as an Authenticator sees it.
 func (s *session) authPeer() *authn.Peer {
 	return &authn.Peer{
-		Protocol: authn.SMTP, Addr: s.peer.Addr.Addr(), Hostname: s.cfg.Hostname,
+		Protocol: authn.SMTP, Addr: s.peer.Addr.Addr(), Conn: s.peer, Hostname: s.cfg.Hostname,
 		TLS: s.peer.TLS, Certificate: s.certificate, Secure: s.peer.TLS != nil || s.cfg.AllowPlaintextAuth,
 	}
 }
