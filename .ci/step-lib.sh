@@ -12,7 +12,7 @@ VERSITYGW=github.com/versity/versitygw/cmd/versitygw@v1.8.0
 OIDC_PROVIDER=oidc-provider@9.13.3
 
 # Debian packages that the interop tests drive.
-PEERS_RUN="swaks libnet-ssleay-perl libauthen-sasl-perl isync mutt msmtp mpop fetchmail curl python3 ca-certificates fuse3 postgresql slapd"
+PEERS_RUN="swaks libnet-ssleay-perl libauthen-sasl-perl isync mutt msmtp mpop fetchmail curl gsasl python3 ca-certificates fuse3 postgresql slapd nodejs npm"
 
 export GOTOOLCHAIN=local # the build never fetches another Go
 
@@ -104,22 +104,32 @@ install_peers() {
 	return $status
 }
 
-# unpack_dovecot prints a directory with Dovecot's packages and the libraries
-# they name, unpacked once. Nothing is installed, so that no service of that name
-# and no package that excludes it is in the way.
-unpack_dovecot() {
-	local dir=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/mailstead-tools/dovecot p libs=()
-	if [ ! -x "$dir/root/usr/lib/dovecot/imap" ]; then
-		mapfile -t libs < <(apt-cache depends dovecot-core dovecot-imapd | sed -n 's/^  Depends: \(lib[^<>]*\)$/\1/p' | grep -vx libc6 | sort -u)
+# unpack NAME PROBE PACKAGE... prints a directory with Debian packages and the
+# libraries they name, unpacked once (PROBE is a file in them). Nothing is
+# installed, so that no service of that name and no package that excludes it is in
+# the way.
+unpack() {
+	local dir=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/mailstead-tools/$1 probe=$2 p libs=()
+	shift 2
+	if [ ! -e "$dir/root/$probe" ]; then
+		mapfile -t libs < <(apt-cache depends "$@" | sed -n 's/^  Depends: \(lib[^<>]*\)$/\1/p' | grep -vx libc6 | sort -u)
 		rm -rf "$dir"
 		mkdir -p "$dir"
-		(cd "$dir" && apt-get download -q dovecot-core dovecot-imapd "${libs[@]}" >&2) || return
+		(cd "$dir" && apt-get download -q "$@" "${libs[@]}" >&2) || return
 		for p in "$dir"/*.deb; do
 			dpkg -x "$p" "$dir/root"
 		done
 	fi
 	echo "$dir/root"
 }
+
+unpack_dovecot() { unpack dovecot usr/lib/dovecot/pop3 dovecot-core dovecot-imapd dovecot-pop3d; }
+
+unpack_cyrus() {
+	unpack cyrus usr/lib/cyrus/bin/imapd cyrus-common cyrus-imapd cyrus-clients sasl2-bin libsasl2-modules libsasl2-modules-db
+}
+
+unpack_postfix() { unpack postfix usr/lib/postfix/sbin/master postfix; }
 
 # unpack_oidc prints a directory in which npm has installed oidc-provider, once.
 unpack_oidc() {
@@ -130,6 +140,48 @@ unpack_oidc() {
 		npm install --prefix "$dir" --ignore-scripts --no-audit --no-fund --silent "$OIDC_PROVIDER" >&2 || return
 	fi
 	echo "$dir"
+}
+
+# Mail servers and client libraries that the SMTP and login interop tests drive.
+SMTP_SERVERS="postfix libsasl2-modules exim4-daemon-light opensmtpd dovecot-lmtpd"
+SMTP_NODE="nodemailer@10.6.1 smtp-server@3.21.6 imapflow@2.10.2"
+
+# unpack_smtp_peers prints a directory with one directory for each package of
+# SMTP_SERVERS, each with the packages and libraries that it needs and that are
+# not installed, and with node_modules. Nothing is installed: the servers
+# exclude each other, and none of them shall run as a service.
+unpack_smtp_peers() {
+	local base dir p f
+	base=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/mailstead-tools
+	dir=$base/smtp-peers-$(echo "$SMTP_SERVERS $SMTP_NODE" | cksum | cut -d' ' -f1)
+	if [ ! -e "$dir/complete" ]; then
+		rm -rf "$dir"
+		mkdir -p "$dir"
+		for p in $SMTP_SERVERS; do
+			unpack_package "$dir/$p" "$p" || return
+		done
+		if command -v npm >/dev/null; then
+			# shellcheck disable=SC2086 # a list of packages
+			npm install --silent --no-audit --no-fund --prefix "$dir" $SMTP_NODE >&2 || return
+		fi
+		touch "$dir/complete"
+	fi
+	echo "$dir"
+}
+
+# unpack_package DIR PACKAGE unpacks a package and those that it depends on, as
+# far as they are not installed. No file keeps a set-user-id bit.
+unpack_package() {
+	local wanted f
+	mapfile -t wanted < <(apt-get install --simulate --no-install-recommends "$2" | sed -n 's/^Inst \([^ ]*\) .*/\1/p')
+	mkdir -p "$1/debs"
+	(cd "$1/debs" && { apt-get download -qq "${wanted[@]:-$2}" >&2 ||
+		{ apt-get update -qq && apt-get download -qq "${wanted[@]:-$2}" >&2; }; }) || return
+	for f in "$1"/debs/*.deb; do
+		dpkg -x "$f" "$1" || return
+	done
+	rm -r "$1/debs"
+	find "$1" -type f -perm /6000 -exec chmod a-s {} +
 }
 
 # fuse_device makes /dev/fuse where the kernel has FUSE and the node is missing.

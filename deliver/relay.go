@@ -31,9 +31,18 @@ type Relay struct {
 	Auth          func() sasl.Client
 	PlaintextAuth bool
 
+	// Login logs in on a new connection in place of Auth, where what is done
+	// depends on what the server offers, such as with a login.Client. It decides
+	// by itself what may travel without TLS. nil = Auth.
+	Login func(ctx context.Context, c *smtpclient.Client) error
+
 	// PlaintextRetry dials once more without TLS where a handshake failed:
 	// opportunistic TLS (RFC 7435).
 	PlaintextRetry bool
+
+	// Pool keeps connections between messages; nil = each message has one of
+	// its own. Relays that share a Pool must agree in Dialer and Auth.
+	Pool *smtpclient.Pool
 
 	// MaxHosts bounds how many hosts one attempt tries; zero = 5.
 	MaxHosts int
@@ -59,32 +68,29 @@ func (t *remoteTransaction) Abort() {}
 
 // Data connects and sends.
 func (t *remoteTransaction) Data(ctx context.Context, b *smtp.Body) ([]smtp.RcptStatus, error) {
-	c, err := t.r.connect(ctx)
+	c, key, err := t.r.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer c.Close()
+	defer t.r.release(ctx, key, c)
 	res, err := c.Send(ctx, &t.env, b)
-	if err == nil && c.Usable() {
-		defer c.Quit(ctx)
-	}
 	statuses := make([]smtp.RcptStatus, len(t.env.Recipients))
 	for i, r := range res.Recipients {
-		statuses[i] = rcptStatus(r, res.QueueID, err)
+		statuses[i] = rcptStatus(r, err)
 	}
 	return statuses, nil
 }
 
 // rcptStatus turns the client's outcome into a status; sendErr is why the
 // connection ended.
-func rcptStatus(r smtpclient.RcptResult, queueID string, sendErr error) smtp.RcptStatus {
+func rcptStatus(r smtpclient.RcptResult, sendErr error) smtp.RcptStatus {
 	cause := r.Err
 	if cause == nil {
 		cause = sendErr
 	}
 	switch r.Outcome {
 	case smtpclient.Delivered:
-		return smtp.RcptStatus{Text: queueID}
+		return smtp.RcptStatus{Text: r.QueueID}
 	case smtpclient.Unknown:
 		return smtp.RcptStatus{Err: fmt.Errorf("%w: %w", queue.ErrOutcomeUnknown, cause)}
 	case smtpclient.Failed:
@@ -106,10 +112,14 @@ func rcptStatus(r smtpclient.RcptResult, queueID string, sendErr error) smtp.Rcp
 
 // connect tries the hosts in turn. A host that refuses the connection with a
 // 5xx greeting is passed over like one that does not answer.
-func (r *Relay) connect(ctx context.Context) (*smtpclient.Client, error) {
+func (r *Relay) connect(ctx context.Context) (*smtpclient.Client, smtpclient.Key, error) {
+	var key smtpclient.Key
 	hosts, err := r.Hosts(ctx)
 	if err != nil {
-		return nil, err
+		return nil, key, err
+	}
+	if r.Dialer != nil {
+		key.TLS = r.Dialer.TLS
 	}
 	limit := r.MaxHosts
 	if limit == 0 {
@@ -117,9 +127,10 @@ func (r *Relay) connect(ctx context.Context) (*smtpclient.Client, error) {
 	}
 	var failures []error
 	for _, addr := range hosts[:min(len(hosts), limit)] {
-		c, err := r.dial(ctx, addr)
+		key.Addr = addr
+		c, err := r.get(ctx, key)
 		if err == nil {
-			return c, nil
+			return c, key, nil
 		}
 		failures = append(failures, fmt.Errorf("%s: %w", addr, err))
 		if ctx.Err() != nil {
@@ -127,7 +138,28 @@ func (r *Relay) connect(ctx context.Context) (*smtpclient.Client, error) {
 		}
 	}
 	err = errors.Join(failures...)
-	return nil, &smtp.Error{Reply: temporaryOf(err), Err: err}
+	return nil, key, &smtp.Error{Reply: temporaryOf(err), Err: err}
+}
+
+// get is a connection of the Pool, or a new one.
+func (r *Relay) get(ctx context.Context, key smtpclient.Key) (*smtpclient.Client, error) {
+	dial := func(ctx context.Context) (*smtpclient.Client, error) { return r.dial(ctx, key.Addr) }
+	if r.Pool == nil {
+		return dial(ctx)
+	}
+	return r.Pool.Get(ctx, key, dial)
+}
+
+// release gives a connection back, or ends it.
+func (r *Relay) release(ctx context.Context, key smtpclient.Key, c *smtpclient.Client) {
+	switch {
+	case r.Pool != nil:
+		r.Pool.Put(key, c)
+	case c.Usable():
+		c.Quit(ctx)
+	default:
+		c.Close()
+	}
 }
 
 // temporaryOf is the reply to show for hosts that could not be reached: never
@@ -149,18 +181,27 @@ func (r *Relay) dial(ctx context.Context, addr string) (*smtpclient.Client, erro
 		d.TLS = smtpclient.TLSNever
 		c, err = d.Dial(ctx, "tcp", addr)
 	}
-	if err != nil || r.Auth == nil {
-		return c, err
+	if err != nil {
+		return nil, err
 	}
-	if c.TLS() == nil && !r.PlaintextAuth {
-		c.Close()
-		return nil, smtpclient.ErrTLSRequired
-	}
-	if err := c.Auth(ctx, r.Auth()); err != nil {
+	if err := r.login(ctx, c); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("authentication: %w", err)
 	}
 	return c, nil
+}
+
+// login says who we are, where we have anything to say.
+func (r *Relay) login(ctx context.Context, c *smtpclient.Client) error {
+	switch {
+	case r.Login != nil:
+		return r.Login(ctx, c)
+	case r.Auth == nil:
+		return nil
+	case c.TLS() == nil && !r.PlaintextAuth:
+		return smtpclient.ErrTLSRequired
+	}
+	return c.Auth(ctx, r.Auth())
 }
 
 // handshakeFailed tells a TLS failure from a connection that was never made.

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/emersion/go-sasl"
@@ -16,6 +17,7 @@ import (
 	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/smtp"
 	"github.com/mailstead/mailstead/smtp/smtpclient"
+	"github.com/mailstead/mailstead/smtp/smtptest"
 )
 
 // scripted is a server of one connection: it answers each line that starts
@@ -152,6 +154,28 @@ func TestRelaySendsNoPasswordInPlainText(t *testing.T) {
 	}
 }
 
+// Login is in the place of Auth, and without it there is no mail.
+func TestRelayLogin(t *testing.T) {
+	offers := with("EHLO", "250-hi\r\n250 AUTH PLAIN LOGIN")
+	offers["AUTH"] = "235 2.7.0 ok"
+	var seen []string
+	r := &deliver.Relay{
+		Auth: func() sasl.Client { t.Error("Auth beside Login"); return nil },
+		Login: func(ctx context.Context, c *smtpclient.Client) error {
+			seen = c.Capabilities().Mechanisms
+			return c.Auth(ctx, sasl.NewPlainClient("", "u", "secret"))
+		},
+	}
+	if statuses, err := sendTo(t, r, scripted(t, "220 hi", offers)); err != nil || statuses[0].Err != nil || len(seen) != 2 {
+		t.Errorf("%v, %v, offered %v", statuses, err, seen)
+	}
+	refused := errors.New("refused")
+	r.Login = func(context.Context, *smtpclient.Client) error { return refused }
+	if _, err := sendTo(t, r, scripted(t, "220 hi", offers)); !errors.Is(err, refused) {
+		t.Errorf("%v, want the error of Login", err)
+	}
+}
+
 type zone map[string][]*net.MX
 
 func (z zone) LookupMX(_ context.Context, name string) ([]*net.MX, error) {
@@ -254,5 +278,32 @@ func TestRelayRefusesItself(t *testing.T) {
 	}
 	if reply := smtp.ReplyOf(statuses[0].Err); reply.Code != 550 || reply.Enhanced.String() != "5.6.7" {
 		t.Errorf("%v, want 550 5.6.7 (RFC 6531 §3.5)", statuses[0].Err)
+	}
+}
+
+// With a Pool messages share a connection, and one that broke is not used
+// again.
+func TestRelayPool(t *testing.T) {
+	var hellos, bodies atomic.Int64
+	srv := smtptest.NewServerWith(t, smtptest.Options{Reply: func(command string) string {
+		switch {
+		case strings.HasPrefix(command, "EHLO"):
+			hellos.Add(1)
+		case command == "." && bodies.Add(1) == 3:
+			return "close"
+		}
+		return ""
+	}})
+	pool := &smtpclient.Pool{}
+	defer pool.Close()
+	r := &deliver.Relay{Pool: pool}
+	for i := range 5 {
+		statuses, err := sendTo(t, r, srv.Addr)
+		if err != nil || errors.Is(statuses[0].Err, queue.ErrOutcomeUnknown) != (i == 2) || i != 2 && statuses[1].Text != "smtptest" {
+			t.Fatalf("message %d: %v, %v", i, statuses, err)
+		}
+	}
+	if hellos.Load() != 2 || len(srv.Messages()) != 4 {
+		t.Errorf("%d connections, %d messages", hellos.Load(), len(srv.Messages()))
 	}
 }

@@ -17,6 +17,7 @@ const (
 const (
 	CapTop          = "TOP"
 	CapUser         = "USER"
+	CapSASL         = "SASL"
 	CapUIDL         = "UIDL"
 	CapSTLS         = "STLS"
 	CapPipelining   = "PIPELINING"

@@ -72,6 +72,9 @@ var errPanic = errors.New("queue: panic")
 func (a *attempt) deliver(ctx context.Context) []Result {
 	job := a.lease.Job
 	results := repeat(resultOf(errNotTried, ""), len(job.Recipients))
+	if withdrawn(job, a.r.Queue.now()) {
+		return results // settle makes failures of them
+	}
 	a.protect(ctx, "delivery", func() error {
 		hops, err := a.r.Router.Route(ctx, job)
 		if err != nil {
@@ -128,7 +131,7 @@ func (a *attempt) expandJob(to []smtp.Recipient) {
 	}
 	for _, j := range a.r.Queue.Jobs(env, job.Blob, job.Size, job.Prefix) {
 		j.Key, j.Identity, j.Peer, j.Priority = job.Key, job.Identity, job.Peer, job.Priority
-		j.Created, j.Expires = job.Created, job.Expires
+		j.Created, j.Expires, j.Due = job.Created, job.Expires, a.r.Queue.now()
 		a.expand = append(a.expand, j)
 	}
 }
@@ -137,8 +140,10 @@ func (a *attempt) expandJob(to []smtp.Recipient) {
 // of h.Recipients, refusals at RCPT included.
 func (a *attempt) transact(ctx context.Context, h Hop) ([]smtp.RcptStatus, error) {
 	job := a.lease.Job
+	params := job.Params.Clone()
+	params.FutureRelease, params.PRDR = smtp.FutureRelease{}, false // done here, and between two hosts only
 	mail := &smtp.Mail{
-		ID: job.Message, ReversePath: job.ReversePath, Params: job.Params.Clone(),
+		ID: job.Message, ReversePath: job.ReversePath, Params: params,
 		PerRecipient: true, Once: job.ID, Received: job.Created,
 	}
 	tx, err := h.Receiver.Begin(ctx, mail)

@@ -116,7 +116,8 @@ func (q *Queue) jobs(env *smtp.Envelope, body spooled, trace []byte) []Job {
 		Message: env.Mail.ID, ReversePath: env.Mail.ReversePath, Params: env.Mail.Params.Clone(),
 		Blob: body.ref, Size: body.size, Key: body.key, Prefix: trace, Created: q.now(), Peer: peerInfo(env.Mail.Peer),
 	}
-	head.Due = head.Created
+	head.Priority = int(head.Params.Priority.Level) // RFC 6710 §5.1
+	head.Due = released(&head)
 	if env.Mail.Peer != nil {
 		head.Identity = env.Mail.Peer.Identity
 	}

@@ -4,6 +4,8 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"time"
+
+	"github.com/mailstead/mailstead/smtp"
 )
 
 // Schedule says when a deferred recipient is attempted again, and when trying
@@ -55,28 +57,62 @@ func (s Schedule) Delay(n int) time.Duration {
 func (s Schedule) Expired(j *Job, now time.Time) bool { return !now.Before(s.Expiry(j)) }
 
 // Expiry is when a deferral of this job becomes a failure. An Expires of the
-// job's own wins.
+// job's own wins; the time in which it was held for its release does not
+// count, and BY= with "return" may end it sooner (RFC 2852).
 func (s Schedule) Expiry(j *Job) time.Time {
-	if !j.Expires.IsZero() {
-		return j.Expires
+	end := j.Expires
+	if end.IsZero() {
+		end = released(j).Add(s.withDefaults().Expire)
 	}
-	return j.Created.Add(s.withDefaults().Expire)
+	if by := byTime(j, smtp.ByReturn); !by.IsZero() && by.Before(end) {
+		return by
+	}
+	return end
+}
+
+// released is when a job may be attempted first (HOLDFOR, HOLDUNTIL; RFC 4865).
+func released(j *Job) time.Time {
+	if at := j.Params.FutureRelease.Release(j.Created); at.After(j.Created) {
+		return at
+	}
+	return j.Created
+}
+
+// byTime is when BY= is up, zero where the job has none of this mode.
+func byTime(j *Job, mode smtp.ByMode) time.Time {
+	if j.Params.DeliverBy.Mode != mode {
+		return time.Time{}
+	}
+	return j.Params.DeliverBy.Deadline(j.Created)
+}
+
+// withdrawn reports a job that may no longer be delivered: its sender wants it
+// back (RFC 2852).
+func withdrawn(j *Job, now time.Time) bool {
+	by := byTime(j, smtp.ByReturn)
+	return !by.IsZero() && !now.Before(by)
 }
 
 // next is when a job is attempted again: by the schedule, and at the latest
-// when it expires, so that its sender learns of that in time.
+// when it expires or a delay has to be reported, so that its sender learns of
+// that in time.
 func (s Schedule) next(j *Job, now time.Time) time.Time {
 	due := now.Add(s.Delay(j.Attempts))
-	if end := s.Expiry(j); end.After(now) && end.Before(due) {
-		return end
+	for _, end := range [...]time.Time{s.Expiry(j), byTime(j, smtp.ByNotify)} {
+		if end.After(now) && end.Before(due) {
+			due = end
+		}
 	}
 	return due
 }
 
 // delayDue reports whether a delay DSN is due for a job of this age.
 func (s Schedule) delayDue(j *Job, now time.Time) bool {
+	if by := byTime(j, smtp.ByNotify); !by.IsZero() && !now.Before(by) {
+		return true
+	}
 	d := s.withDefaults().Delayed
-	return d > 0 && now.Sub(j.Created) >= d
+	return d > 0 && now.Sub(released(j)) >= d
 }
 
 // onceKey is the idempotency key of the i-th job of a message.

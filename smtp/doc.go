@@ -41,14 +41,20 @@
 //	RFC 5321  §2.4, §4.1.2, §4.2, §4.4, §4.5.3  paths, replies, trace fields, limits
 //	RFC 1870  §6           SIZE
 //	RFC 2034  §4           ENHANCEDSTATUSCODES
+//	RFC 2852               BY=
 //	RFC 3030  §2, §3       CHUNKING, BINARYMIME
 //	RFC 3461  §4, §5.4     DSN parameters, xtext
 //	RFC 3463  §2           enhanced status codes
 //	RFC 3848               "with" words of Received
+//	RFC 4865               HOLDFOR=, HOLDUNTIL=
 //	RFC 4954  §5           AUTH=
 //	RFC 6152  §3           BODY=
 //	RFC 6531  §3.3, §4.3   UTF-8 in paths, "with" words
 //	RFC 6533  §3           utf-8-addr-xtext
+//	RFC 6710  §7           MT-PRIORITY=
 //	RFC 8314  §4.3         "tls" clause of Received
 //	RFC 8689  §2           REQUIRETLS
+//
+// PRDR follows draft-hall-prdr-00; XCLIENT and XFORWARD follow the documents
+// that come with Postfix.
 package smtp

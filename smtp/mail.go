@@ -32,6 +32,10 @@ type Mail struct {
 	// must be equal; see Uniform.
 	PerRecipient bool
 
+	// Upstream is who sent the message to the peer, as a trusted peer said
+	// with XFORWARD, for logs; nil = it did not say.
+	Upstream *Upstream
+
 	// Once is the idempotency key: a receiver that already took
 	// responsibility for mail with this key reports success and does
 	// nothing. Zero = none.
@@ -53,6 +57,11 @@ type Peer struct {
 	// Addr and LocalAddr are the two ends of the connection, after a trusted
 	// PROXY header or XCLIENT. Invalid for other than TCP.
 	Addr, LocalAddr netip.AddrPort
+
+	// Name is the host name that belongs to Addr, confirmed by whoever set it:
+	// a hook at the start of the connection, or a trusted peer's XCLIENT.
+	// "" = not known.
+	Name string
 
 	// Hello is the argument of HELO, EHLO or LHLO.
 	Hello string
@@ -101,7 +110,7 @@ func (p *Peer) Clone() *Peer {
 	defer p.mu.Unlock()
 	return &Peer{
 		Addr: p.Addr, LocalAddr: p.LocalAddr,
-		Hello: p.Hello, Protocol: p.Protocol, TLS: p.TLS,
+		Name: p.Name, Hello: p.Hello, Protocol: p.Protocol, TLS: p.TLS,
 		Identity: p.Identity, Mechanism: p.Mechanism,
 		values: maps.Clone(p.values),
 	}

@@ -34,6 +34,20 @@ type MailParams struct {
 	// RequireTLS reports REQUIRETLS (RFC 8689 §2).
 	RequireTLS bool
 
+	// Priority is MT-PRIORITY= (RFC 6710 §7); zero = not given. A server may
+	// have lowered it.
+	Priority Priority
+
+	// DeliverBy is BY= (RFC 2852); zero = not given.
+	DeliverBy DeliverBy
+
+	// FutureRelease is HOLDFOR= or HOLDUNTIL= (RFC 4865); zero = not given.
+	FutureRelease FutureRelease
+
+	// PRDR reports PRDR (draft-hall-prdr-00 §4.2): the peer takes one reply
+	// for each recipient behind the body.
+	PRDR bool
+
 	// Unknown are the parameters that no field above takes, in order.
 	Unknown []Param
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // ErrRepeated: a parameter was given twice; the command is refused (501).
@@ -55,7 +56,10 @@ func ParseRcptParams(b []byte) (RcptParams, error) {
 }
 
 var (
-	mailKeywords = [...]string{"SIZE", "BODY", "SMTPUTF8", "RET", "ENVID", "AUTH", "REQUIRETLS"}
+	mailKeywords = [...]string{
+		"SIZE", "BODY", "SMTPUTF8", "RET", "ENVID", "AUTH", "REQUIRETLS",
+		"MT-PRIORITY", "BY", "HOLDFOR", "HOLDUNTIL", "PRDR",
+	}
 	rcptKeywords = [...]string{"NOTIFY", "ORCPT"}
 )
 
@@ -172,6 +176,31 @@ func (p *MailParams) set(keyword string, value []byte) (err error) {
 		p.Auth, err = parseAuthParam(value)
 	case "REQUIRETLS":
 		p.RequireTLS, err = true, noValue(value)
+	case "PRDR":
+		p.PRDR, err = true, noValue(value)
+	default:
+		return p.setTiming(keyword, value)
+	}
+	return err
+}
+
+// setTiming takes the parameters that say how urgent a message is, and when it
+// may and may no longer be delivered.
+func (p *MailParams) setTiming(keyword string, value []byte) (err error) {
+	switch keyword {
+	case "MT-PRIORITY":
+		p.Priority, err = ParsePriority(string(value))
+	case "BY":
+		p.DeliverBy, err = ParseDeliverBy(string(value))
+	case "HOLDFOR", "HOLDUNTIL":
+		if !p.FutureRelease.IsZero() {
+			return repeated([]byte(keyword))
+		}
+		if keyword == "HOLDFOR" {
+			p.FutureRelease.For, err = parseHoldFor(value)
+		} else {
+			p.FutureRelease.Until, err = parseHoldUntil(value)
+		}
 	}
 	return err
 }
@@ -284,7 +313,9 @@ func ParseNotify(s string) (Notify, error) {
 }
 
 // ParseOriginalRecipient parses the value of ORCPT= (RFC 3461 §4.2):
-// addr-type ";" xtext, or "utf-8;" with the encodings of RFC 6533 §3.
+// addr-type ";" xtext, or "utf-8;" with the encodings of RFC 6533 §3. UTF-8 in
+// the xtext of an rfc822 address, which Postfix 3.7 sends, is read as the type
+// "utf-8".
 func ParseOriginalRecipient(s string) (OriginalRecipient, error) {
 	if len(s) > MaxOriginalRecipient {
 		return OriginalRecipient{}, fmt.Errorf("%w: ORCPT", ErrTooLong)
@@ -297,14 +328,11 @@ func ParseOriginalRecipient(s string) (OriginalRecipient, error) {
 	var err error
 	if equalFoldASCII(typ, "utf-8") {
 		addr, err = ParseUnitext(enc)
-		if err == nil {
-			err = noControls(addr)
-		}
-	} else {
-		addr, err = parsePrintableXtext([]byte(enc))
+	} else if addr, err = ParseXtext(enc); err == nil && !isASCII(addr) && equalFoldASCII(typ, "rfc822") {
+		typ = "utf-8"
 	}
-	if err == nil && addr == "" {
-		err = syntaxError("ORCPT")
+	if err == nil {
+		err = checkAddress(addr, equalFoldASCII(typ, "utf-8"))
 	}
 	if err != nil {
 		return OriginalRecipient{}, err
@@ -312,10 +340,15 @@ func ParseOriginalRecipient(s string) (OriginalRecipient, error) {
 	return OriginalRecipient{Type: typ, Address: addr}, nil
 }
 
-func noControls(s string) error {
+// checkAddress refuses what cannot stand in a field of a DSN: controls, and
+// with !utf8Allowed everything beyond ASCII.
+func checkAddress(s string, utf8Allowed bool) error {
+	if s == "" {
+		return syntaxError("ORCPT")
+	}
 	for _, r := range s {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
-			return syntaxError("control character")
+		if r < ' ' || r >= 0x7f && (r < 0xa0 || !utf8Allowed) || r == utf8.RuneError {
+			return syntaxError("character in an address")
 		}
 	}
 	return nil
@@ -354,6 +387,16 @@ func (p MailParams) AppendParams(dst []byte) []byte {
 	}
 	if p.RequireTLS {
 		dst = append(dst, " REQUIRETLS"...)
+	}
+	if p.Priority.Given {
+		dst = strconv.AppendInt(append(dst, " MT-PRIORITY="...), int64(p.Priority.Level), 10)
+	}
+	if !p.DeliverBy.IsZero() {
+		dst = append(append(dst, " BY="...), p.DeliverBy.String()...)
+	}
+	dst = p.FutureRelease.appendParam(dst)
+	if p.PRDR {
+		dst = append(dst, " PRDR"...)
 	}
 	return appendUnknownParams(dst, p.Unknown)
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/internal/mime"
+	"github.com/mailstead/mailstead/internal/mimetext"
 )
 
 // MetaVersion is the first octet of the Meta that this version writes. A
@@ -92,12 +93,12 @@ func describe(r io.ReaderAt, size int64) (Meta, *mime.Part, error) {
 		BodyStructure: mime.AppendBody(nil, root, true),
 	}
 	if e := root.Envelope; e != nil {
-		m.BaseSubject = []byte(mime.BaseSubject(e.Subject))
+		m.BaseSubject = []byte(mimetext.BaseSubject(e.Subject))
 		if t, ok := mime.ParseDate(e.Date); ok {
 			m.SentDate = t
 		}
 	}
-	preview, err := mime.Preview(r, root)
+	preview, err := mimetext.Preview(r, root)
 	if err != nil {
 		return Meta{}, nil, err
 	}

@@ -2,6 +2,8 @@ package login
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"net/netip"
 )
 
@@ -15,13 +17,17 @@ const (
 	POP3 Protocol = "pop3"
 )
 
-// Attempt is one try to log in.
+// Attempt is one try to log in. A server fills in Protocol, Peer and TLS, and
+// TLSState where it has one; Username, Password and Mechanism where they came by
+// a command. A SASL exchange fills in those three by itself.
 type Attempt struct {
 	// Username is the authentication identity as the client sent it: a local
-	// name or a whole address, at most MaxUsername octets.
+	// name or a whole address, at most MaxUsername octets. A Guard may see none:
+	// a bearer token says who its user is only once it was verified.
 	Username string
 	// Password is the password as the client sent it, at most MaxPassword
-	// octets.
+	// octets. To a Guard it is whatever secret was tried: a bearer token too,
+	// and nothing where the mechanism does not show it.
 	Password Password
 	// Mechanism says how the two came, for the log: a SASL mechanism or the
 	// name of a command. Empty means unknown.
@@ -33,6 +39,15 @@ type Attempt struct {
 	// TLS says that nobody between the client and us reads the password: a
 	// TLS layer, or a transport that needs none.
 	TLS bool
+	// TLSState is the state of the TLS layer after its handshake, where the
+	// server itself is the end of it: channel binding (SCRAM's -PLUS) and
+	// EXTERNAL need it. Nil without TLS, and where something in front of the
+	// server ends it. It does not stand for TLS.
+	TLSState *tls.ConnectionState
+	// ServerCertificate is the certificate that the server showed on this
+	// connection, for clients that bind to it (tls-server-end-point, RFC 5929
+	// §4). Nil: they have to bind to something else.
+	ServerCertificate *x509.Certificate
 }
 
 // Identity is who logged in.
@@ -43,6 +58,8 @@ type Identity struct {
 	// User is the canonical name whose password was checked. It differs from
 	// Account where an alias logs in and where one user acts for another.
 	User string
+	// AppPassword is the name of the app password that was used. Empty: none.
+	AppPassword string
 }
 
 // Authenticator judges attempts to log in. *Service is one; servers that take

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"net/netip"
 	"time"
 )
 
@@ -41,6 +42,9 @@ type Record struct {
 	// Check), so that a second factor that is asked for elsewhere cannot be
 	// walked around by mail protocols.
 	AppPasswordsOnly bool
+	// AllowNets are the addresses from which the user may log in; the zero
+	// Prefix stands for peers without one. Empty means everywhere.
+	AllowNets []netip.Prefix
 	// Disabled refuses the user whatever the password.
 	Disabled bool
 }
@@ -91,7 +95,7 @@ type TokenSource interface {
 type Editor interface {
 	Backend
 	// Set gives the user this password hash and creates the user where there
-	// is none. Whether it is disabled stays. ErrHash: Verify could not use it.
+	// is none. Whether it is disabled stays; app passwords stay. ErrHash: Verify could not use it.
 	Set(ctx context.Context, username, hash string) error
 	// Disable turns the user off or on again. ErrNoUser.
 	Disable(ctx context.Context, username string, disabled bool) error

@@ -12,35 +12,42 @@
 //	users := &login.File{Path: "passwd"}
 //	svc := &login.Service{Backend: users, Logger: log}
 //
-//	// a LOGIN command
-//	id, err := svc.Authenticate(ctx, login.Attempt{
-//		Username: user, Password: login.NewPassword(pass),
-//		Protocol: login.IMAP, Peer: addr, TLS: true,
-//	})
+// Servers take it as one value, whatever they speak:
 //
-//	// a SASL exchange
-//	mech, err := svc.Server(ctx, "PLAIN", login.Attempt{
-//		Protocol: login.SMTP, Peer: addr, TLS: true,
-//	}, func(id login.Identity) { session.identity = id })
+//	smtpserver.Config{Auth: svc.Authenticator(), ...}
+//	imapserver.Config{Auth: svc.Authenticator(), ...}
+//	pop3server.Config{Auth: svc.Authenticator(), ...}
+//
+// Programs of other protocols use Authenticate for a user name and a password,
+// and Server for a SASL exchange.
+//
+// # Mechanisms
+//
+// By itself a Service offers what its fields make possible, and nothing that a
+// user could be locked out or undermined by:
+//
+//	PLAIN                          over TLS
+//	SCRAM-SHA-256, SCRAM-SHA-512   where the backend is a Keeper of their secrets
+//	their -PLUS variants           where there is a TLSState, too
+//	OAUTHBEARER, XOAUTH2           where Tokens is set, over TLS
+//	EXTERNAL                       where Certificate is set, for a verified certificate
+//	ANONYMOUS                      where Anonymous is set
+//	LOGIN, CRAM-MD5, SCRAM-SHA-1   where Enable names them
+//
+// SCRAM does not work with app passwords: its first answer holds the salt of one
+// password, before anybody can know which one the client has.
 //
 // # Errors
 //
-// Servers look at errors with [errors.Is] and never send their text:
-//
-//	                 SMTP (RFC 4954)  IMAP (RFC 9051)              POP3 (RFC 3206)
-//	ErrRejected      535 5.7.8        NO [AUTHENTICATIONFAILED]    -ERR [AUTH]
-//	ErrTooMany       454 4.7.0        NO [LIMIT] or [UNAVAILABLE]  -ERR [SYS/TEMP]
-//	ErrTemporary     454 4.7.0        NO [UNAVAILABLE]             -ERR [SYS/TEMP]
-//	ErrTLSRequired   538 5.7.11       NO [PRIVACYREQUIRED]         -ERR [AUTH]
-//	ErrMechanism     504 5.5.4        NO                           -ERR
-//	ErrMalformed     501 5.5.2        BAD                          -ERR
-//
-// Any other error is answered like ErrTemporary.
+// Those of package authn, told apart with [errors.Is]; its comment has the
+// table of what each protocol answers. Servers never send their text, and
+// answer any other error like ErrTemporary.
 //
 // # RFCs
 //
-//	RFC 4422  SASL                       server side, through go-sasl
-//	RFC 4616  PLAIN                      full
+//	RFC 4422  SASL                       authorization identities; mechanisms: package saslmech
+//	RFC 5280  certificates               §4.2.1.6, CertificateEmail
+//	RFC 7628  OAUTHBEARER                users, hosts and failures; the rest: package saslmech
 //	RFC 8264  PRECIS framework           §7 repeated application
 //	RFC 8265  user names and passwords   §3.3 UsernameCaseMapped, §4.2 OpaqueString
 //	RFC 5891  IDNA                       domain of a user name, as U-labels
@@ -55,14 +62,38 @@
 //   - I3: An empty password reaches neither backend nor hash.
 //   - I4: No password reaches a log, a formatted string or an error.
 //   - I5: A stored hash asks for no more memory or time than the fixed bounds
-//     (256 MiB, bcrypt cost 15), whatever it says.
+//     (256 MiB, bcrypt cost 15, and those of package internal/passhash),
+//     whatever it says.
 //   - I6: A remembered success ends at once when the stored hash changes or the
 //     user is disabled or deleted.
+//   - I7: Whatever the mechanism, an exchange ends with an identity only after
+//     the guard let it through, the backend knew an enabled user, and the
+//     authorization identity was judged; the log has one record of it. (ANONYMOUS
+//     has neither user nor guess, and only the record.)
+//   - I8: The password of a user with AppPasswordsOnly is refused as a wrong one
+//     in every mechanism that has one.
+//   - I9: SCRAM's first answer shows nothing of whether a user exists: without a
+//     verifier of his it shows a decoy, the same for the same name.
+//   - I10: A renewed hash never replaces a password that was changed meanwhile,
+//     and a changed password leaves no other form of the old one.
+//   - I11: No app password of a deleted user is that of a later user of the name.
+//   - I12: No number of failures elsewhere makes a user wait at an address where he
+//     is known.
+//
+// # What a power cut leaves of a File
+//
+//	cut in                    it leaves
+//	Set, Rehash, Disable, …   the old file, or the new one; a temporary file beside it,
+//	                          which the next change removes
+//	AddAppPassword, …         the old file of app passwords, or the new one
+//	Delete                    the user with or without his app passwords, or neither
+//	UseAppPassword            the time of an earlier use, up to a minute before
 //
 // # Concurrency
 //
 // Everything here may be used from any number of goroutines, apart from the
-// SASL server of one exchange. No goroutine is started. Locks are leaves: no
-// lock of this package is held while another is taken, while a password is
-// hashed or while a backend is asked.
+// SASL server of one exchange. No goroutine is started. Locks are leaves, but for
+// those of File (its change lock, then the lock file, then the others): no lock of
+// this package is held while another is taken, while a password is hashed or while
+// a backend is asked.
 package login

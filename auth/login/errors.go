@@ -1,25 +1,30 @@
 package login
 
-import "errors"
+import (
+	"errors"
 
-// What an attempt or an exchange can end with. The package comment says what
-// each protocol answers.
+	"github.com/mailstead/mailstead/auth/authn"
+)
+
+// What an attempt or an exchange can end with: the errors of package authn,
+// whose comment says what each protocol answers.
 var (
-	// ErrRejected: the user is unknown or disabled, the password is wrong, or
-	// the user may not act for the authorization identity. It never says which.
-	ErrRejected = errors.New("login: rejected")
+	// ErrRejected: the user is unknown or disabled, the password, proof or token
+	// is wrong, or the user may not act for the authorization identity. It never
+	// says which.
+	ErrRejected = authn.ErrRejected
 	// ErrTemporary: nobody could judge the password now. The client should
 	// keep it and try again.
-	ErrTemporary = errors.New("login: temporary failure")
+	ErrTemporary = authn.ErrTemporary
 	// ErrTooMany: too many failures lately; the password was not looked at.
-	ErrTooMany = errors.New("login: too many failures")
+	ErrTooMany = authn.ErrTooMany
 	// ErrTLSRequired: the mechanism shows the password and the connection is
 	// not encrypted.
-	ErrTLSRequired = errors.New("login: encryption required")
+	ErrTLSRequired = authn.ErrTLSRequired
 	// ErrMechanism: the SASL mechanism is not supported.
-	ErrMechanism = errors.New("login: unsupported mechanism")
+	ErrMechanism = authn.ErrMechanism
 	// ErrMalformed: the client's response does not follow the mechanism.
-	ErrMalformed = errors.New("login: malformed response")
+	ErrMalformed = authn.ErrMalformed
 )
 
 // What backends and those who keep them meet.

@@ -97,7 +97,7 @@ func TestFileKeepsOtherLines(t *testing.T) {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
 	left, _ := os.ReadDir(filepath.Dir(path))
-	if len(left) != 1 {
+	if len(left) != 2 { // the lock stays
 		t.Errorf("temporary files stay: %v", left)
 	}
 }
@@ -136,8 +136,8 @@ func TestFileReload(t *testing.T) {
 		t.Fatal(err)
 	}
 	lookup()
-	before := f.table
-	if lookup(); f.table != before {
+	before := f.users.value
+	if lookup(); f.users.value != before {
 		t.Error("an unchanged file is read again")
 	}
 	other := filepath.Join(filepath.Dir(path), "new")
@@ -173,6 +173,18 @@ func TestFileSetRefuses(t *testing.T) {
 	if err := (&File{Path: filepath.Join(f.Path, "no", "dir")}).Set(t.Context(), "a", h); err == nil {
 		t.Error("a directory that does not exist")
 	}
+}
+
+func accounts(t *testing.T, e Editor) []string {
+	t.Helper()
+	var names []string
+	for name, err := range e.Accounts(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, name)
+	}
+	return names
 }
 
 func TestFileConcurrent(t *testing.T) {

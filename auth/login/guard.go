@@ -20,7 +20,10 @@ type Guard interface {
 	// Begin may wait. It returns nil when the attempt may be judged now, and
 	// then end is called exactly once with what came of it. ErrTooMany: not
 	// now, nor soon. Any other error, such as that of a context that ended,
-	// is a temporary failure. The attempt's user name is canonical.
+	// is a temporary failure. The attempt's user name is canonical, or empty
+	// where nobody is named yet (a bearer token): only the address counts then.
+	// Its password is empty where the mechanism does not show it; such attempts
+	// are all different guesses.
 	Begin(ctx context.Context, a Attempt) (end func(Outcome), err error)
 }
 

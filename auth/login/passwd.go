@@ -70,20 +70,29 @@ func (p passwdLine) String() string {
 	return p.user + ":" + mark + p.hash + p.rest
 }
 
-func (p passwdLine) record() Record {
-	return Record{Account: p.user, Hash: p.hash, Disabled: p.disabled}
-}
-
 // passwdTable is a whole password file. It is not changed after parsing.
 type passwdTable struct {
 	lines  []string // all of them, also comments and broken ones
 	users  map[string]passwdUser
 	broken []LineError
+	census census
 }
 
 type passwdUser struct {
 	passwdLine
+	extra passwdExtra
 	index int // into lines
+}
+
+func (u passwdUser) record() Record {
+	account := u.user
+	if u.extra.account != "" {
+		account = u.extra.account
+	}
+	return Record{
+		Account: account, Hash: u.hash, Secrets: u.extra.secrets, Disabled: u.disabled || u.extra.nologin,
+		AppPasswordsOnly: u.extra.appsOnly, AllowNets: u.extra.nets,
+	}
 }
 
 // parsePasswd reads a file. Broken lines are reported and skipped; of two
@@ -100,11 +109,17 @@ func parsePasswd(data string) *passwdTable {
 		if _, twice := t.users[p.user]; err == nil && twice {
 			err = errDuplicate
 		}
+		var extra passwdExtra
+		if err == nil {
+			extra, err = parseExtra(p.rest)
+		}
 		if err != nil {
 			t.broken = append(t.broken, LineError{Line: len(t.lines), Err: err})
 			continue
 		}
-		t.users[p.user] = passwdUser{p, len(t.lines) - 1}
+		u := passwdUser{p, extra, len(t.lines) - 1}
+		t.users[p.user] = u
+		t.census.add(u.record())
 	}
 	return t
 }

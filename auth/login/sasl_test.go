@@ -14,16 +14,20 @@ import (
 func plainService(t testing.TB) *Service {
 	return &Service{
 		Backend: users(t), Params: cheap, Guard: Unguarded{}, Logger: slog.New(slog.DiscardHandler),
-		Authorize: func(_ context.Context, id Identity, account string) error {
-			switch {
-			case account == "down@example.org":
-				return errDown
-			case id.User == "alice@example.org" && account == "shared@example.org":
-				return nil
-			}
-			return ErrRejected
-		},
+		Authorize: authorizeShared,
 	}
+}
+
+// authorizeShared is an Authorizer: alice may act for shared, and of down nobody
+// can tell.
+func authorizeShared(_ context.Context, id Identity, account string) error {
+	switch {
+	case account == "down@example.org":
+		return errDown
+	case id.User == "alice@example.org" && account == "shared@example.org":
+		return nil
+	}
+	return ErrRejected
 }
 
 func TestPlain(t *testing.T) {
@@ -33,10 +37,10 @@ func TestPlain(t *testing.T) {
 		id             Identity
 		err            error
 	}{
-		{"own", "\x00" + alice + "\x00secret", Identity{alice, alice}, nil},
-		{"own named", alice + "\x00" + alice + "\x00secret", Identity{alice, alice}, nil},
-		{"own in other case", "Alice@EXAMPLE.org\x00ALICE@example.org\x00secret", Identity{alice, alice}, nil},
-		{"allowed other", "shared@example.org\x00" + alice + "\x00secret", Identity{"shared@example.org", alice}, nil},
+		{"own", "\x00" + alice + "\x00secret", Identity{Account: alice, User: alice}, nil},
+		{"own named", alice + "\x00" + alice + "\x00secret", Identity{Account: alice, User: alice}, nil},
+		{"own in other case", "Alice@EXAMPLE.org\x00ALICE@example.org\x00secret", Identity{Account: alice, User: alice}, nil},
+		{"allowed other", "shared@example.org\x00" + alice + "\x00secret", Identity{Account: "shared@example.org", User: alice}, nil},
 		{"other", "bob@example.org\x00" + alice + "\x00secret", Identity{}, ErrRejected},
 		{"other, wrong password", "shared@example.org\x00" + alice + "\x00wrong", Identity{}, ErrRejected},
 		{"no name", "not a name\x00" + alice + "\x00secret", Identity{}, ErrRejected},
@@ -102,7 +106,7 @@ func TestPlainChallenge(t *testing.T) {
 func TestMechanisms(t *testing.T) {
 	s := plainService(t)
 	clear := Attempt{Protocol: SMTP}
-	if got := s.Mechanisms(false); got != nil {
+	if got := s.Mechanisms(clear); got != nil {
 		t.Errorf("without TLS: %v", got)
 	}
 	if _, err := s.Server(t.Context(), "PLAIN", clear, nil); !errors.Is(err, ErrTLSRequired) {
@@ -114,7 +118,7 @@ func TestMechanisms(t *testing.T) {
 		}
 	}
 	s.AllowPlaintext = true
-	for _, m := range s.Mechanisms(false) {
+	for _, m := range s.Mechanisms(clear) {
 		if _, err := s.Server(t.Context(), m, clear, nil); err != nil {
 			t.Errorf("%s: %v", m, err)
 		}
@@ -133,7 +137,7 @@ func TestPlainLogsMechanism(t *testing.T) {
 }
 
 func FuzzPlain(f *testing.F) {
-	for _, s := range []string{"", "\x00", "\x00\x00", "\x00alice@example.org\x00secret", "a\x00alice@example.org\x00secret", "\x00\xff\x00x", strings.Repeat("\x00", maxPlain+1)} {
+	for _, s := range []string{"", "\x00", "\x00\x00", "\x00alice@example.org\x00secret", "a\x00alice@example.org\x00secret", "\x00\xff\x00x", strings.Repeat("\x00", 4<<10)} {
 		f.Add([]byte(s))
 	}
 	s := plainService(f)

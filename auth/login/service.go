@@ -2,11 +2,16 @@ package login
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/mailstead/mailstead/auth/login/saslmech"
 )
 
 // Service judges attempts to log in against a Backend. Its fields are set
@@ -33,23 +38,63 @@ type Service struct {
 	CacheTTL time.Duration
 	// AllowPlaintext accepts passwords over connections without TLS.
 	AllowPlaintext bool
-	// Authorize says whether a user may act for another account (the SASL
-	// authorization identity, RFC 4422 §3.4.1), which is canonical and not his
-	// own. ErrRejected: he may not; any other error is a temporary failure.
-	// Nil means that everybody acts for himself only. May block.
-	Authorize func(ctx context.Context, id Identity, account string) error
+	// Enable names mechanisms to offer that are off by themselves: LOGIN,
+	// CRAM-MD5 and SCRAM-SHA-1, and SCRAM-SHA-256 and SCRAM-SHA-512 where the
+	// backend is no Keeper. The -PLUS variants follow.
+	Enable []string
+	// Disable names mechanisms that are not offered in any case. A name without
+	// -PLUS means both.
+	Disable []string
+	// Tokens judges the tokens of OAUTHBEARER and XOAUTH2. Nil turns both off.
+	Tokens TokenVerifier
+	// TokenUser maps a verified token to a user name. Nil takes the token's.
+	// ErrRejected, ErrNoUser: it is nobody here; any other error is a temporary
+	// failure. May block.
+	TokenUser func(ctx context.Context, t Token) (username string, err error)
+	// TokenScope and OpenIDConfiguration are what a client hears whose token is
+	// refused (RFC 7628 §3.2.2): the scope that one has to have, and the https
+	// URL of the issuer's metadata. Empty: not said.
+	TokenScope, OpenIDConfiguration string
+	// Certificate maps a client's verified certificate to a user name, for
+	// EXTERNAL; see CertificateEmail. Nil turns it off. ErrRejected, ErrNoUser:
+	// it is nobody here; any other error is a temporary failure. May block.
+	Certificate func(ctx context.Context, c *x509.Certificate) (username string, err error)
+	// Anonymous is the account of clients that log in by ANONYMOUS. Empty turns
+	// it off. It is not looked up.
+	Anonymous string
+	// DecoyKey makes the salts that SCRAM shows for unknown users. It has to be
+	// the same on all nodes and after a restart, or else somebody who compares
+	// sees who is unknown: 32 random octets in a file. Nil means a new one.
+	DecoyKey []byte
+	// SCRAMIterations is what SCRAM shows for unknown users: those that the
+	// stored verifiers have. Zero means saslmech.DefaultIterations.
+	SCRAMIterations int
+	// Authorize says whether a user may act for another account. Nil means that
+	// everybody acts for himself only.
+	Authorize Authorizer
+	// Rehash says what becomes of stored hashes that are weaker than Params.
+	Rehash Rehash
 	// Logger receives one record per attempt, without the password. Nil means
 	// slog.Default.
 	Logger *slog.Logger
+	// Observe is told the end of every attempt, from the goroutine that made
+	// it. It must not block. Nil: nobody is. Package activity has one.
+	Observe func(ctx context.Context, e Event)
 
 	once    sync.Once
 	guard   Guard
 	queue   hashQueue
-	dummy   argon2id
+	dummy   parsedHash
+	decoy   saslmech.Decoy
 	success *successCache // nil: off
 }
 
 var _ Authenticator = (*Service)(nil)
+
+// Authorizer says whether a user may act for another account (the SASL
+// authorization identity, RFC 4422 §3.4.1), which is canonical and not his own.
+// ErrRejected: he may not; any other error is a temporary failure. May block.
+type Authorizer func(ctx context.Context, id Identity, account string) error
 
 // Validate reports everything that is wrong with the fields.
 func (s *Service) Validate() error {
@@ -59,6 +104,14 @@ func (s *Service) Validate() error {
 	}
 	if !s.Params.withDefaults().valid() {
 		faults = append(faults, errors.New("login: Service.Params are out of bounds"))
+	}
+	for _, name := range append(slices.Clone(s.Enable), s.Disable...) {
+		if !slices.Contains(saslmech.Names(), name) {
+			faults = append(faults, fmt.Errorf("login: unknown mechanism %q", name))
+		}
+	}
+	if n := s.SCRAMIterations; n != 0 && (n < saslmech.MinIterations || n > saslmech.MaxIterations) {
+		faults = append(faults, errors.New("login: Service.SCRAMIterations are out of bounds"))
 	}
 	return errors.Join(faults...)
 }
@@ -73,9 +126,13 @@ func (s *Service) start() {
 	if !p.valid() {
 		p = Params{}.withDefaults()
 	}
-	s.dummy = dummyArgon2id(p)
+	s.dummy = dummyHash(p)
 	s.queue = newHashQueue(s.MaxConcurrentHashes, s.QueueTimeout)
 	s.success = newSuccessCache(s.CacheTTL)
+	s.decoy = saslmech.Decoy{Key: s.DecoyKey, Iterations: s.SCRAMIterations}
+	if len(s.decoy.Key) == 0 {
+		s.decoy.Key = []byte(rand.Text())
+	}
 }
 
 // Authenticate judges one attempt. It blocks while the guard delays it, while
@@ -89,24 +146,33 @@ func (s *Service) Authenticate(ctx context.Context, a Attempt) (Identity, error)
 		s.log(ctx, a, "refused unseen", err)
 		return Identity{}, err
 	}
-	end, err := s.guard.Begin(ctx, prepared)
+	return s.guarded(ctx, prepared, func() (Identity, string, error) { return s.judge(ctx, prepared) })
+}
+
+// guarded runs judge when the guard lets the attempt through, tells the guard
+// what came of it, and writes the log. The reason of judge is for the log.
+func (s *Service) guarded(ctx context.Context, a Attempt, judge func() (_ Identity, reason string, _ error)) (Identity, error) {
+	end, err := s.guard.Begin(ctx, a)
 	if err != nil {
 		if !errors.Is(err, ErrTooMany) {
 			err = temporary(err)
 		}
-		s.log(ctx, prepared, "guard", err)
+		s.log(ctx, a, "guard", err)
 		return Identity{}, err
 	}
 	outcome := Undecided
 	defer func() { end(outcome) }() // also when a backend panics
-	id, reason, err := s.judge(ctx, prepared)
+	id, reason, err := judge()
 	switch {
-	case err == nil:
+	case err == nil && (a.Username == "" || a.Username == id.User): // not a token of somebody else
 		outcome = Succeeded
 	case errors.Is(err, ErrRejected):
 		outcome = Failed
 	}
-	s.log(ctx, prepared, reason, err)
+	if a.Username == "" {
+		a.Username = id.User
+	}
+	s.logAs(ctx, a, id, reason, err)
 	return id, err
 }
 
@@ -131,74 +197,77 @@ func (s *Service) screen(a Attempt) (Attempt, error) {
 
 // judge asks the backend and checks the password. The reason is for the log.
 func (s *Service) judge(ctx context.Context, a Attempt) (_ Identity, reason string, _ error) {
-	if s.Backend == nil {
-		return Identity{}, "no backend", ErrTemporary
-	}
-	rec, err := s.Backend.Lookup(ctx, a.Username)
-	reason = "wrong password"
-	switch {
-	case errors.Is(err, ErrNoUser):
-		rec, reason = Record{Disabled: true}, "unknown user"
-	case err != nil:
-		return Identity{}, "backend", temporary(err)
-	case rec.Disabled:
-		reason = "disabled"
-	}
-	ok, err := s.matches(ctx, rec, a)
+	k, err := s.know(ctx, a.Username, a.Peer)
 	if err != nil {
+		return Identity{}, "lookup", err
+	}
+	if k.reason != "" {
+		k.rec = Record{Hash: k.rec.Hash, Disabled: true}
+	}
+	id := k.identity()
+	if id.AppPassword, err = s.matchApp(ctx, k.rec, a); err != nil {
 		return Identity{}, "check", temporary(err)
 	}
-	if !ok {
-		return Identity{}, reason, ErrRejected
+	if id.AppPassword != "" {
+		s.noteUse(ctx, k.rec, a.Username, id.AppPassword)
+		return id, "", nil
 	}
-	account := rec.Account
-	if account == "" {
-		account = a.Username
+	ok, err := s.matches(ctx, k.rec, a)
+	switch {
+	case err != nil:
+		return Identity{}, "check", temporary(err)
+	case k.reason != "":
+		return Identity{}, k.reason, ErrRejected
+	case !ok && k.rec.AppPasswordsOnly:
+		return Identity{}, "no app password", ErrRejected
+	case !ok:
+		return Identity{}, "wrong password", ErrRejected
 	}
-	return Identity{Account: account, User: a.Username}, "", nil
+	s.rehash(ctx, k.rec, a)
+	return id, "", nil
 }
 
-// matches reports whether the record accepts the attempt's password. A record
-// that accepts none costs a hash all the same (invariant I1).
+// matches reports whether the record accepts the attempt's password as the
+// user's own. A record that accepts none costs a hash all the same (invariant
+// I1).
 func (s *Service) matches(ctx context.Context, rec Record, a Attempt) (bool, error) {
-	if rec.Check != nil && !rec.Disabled {
+	usable := !rec.Disabled && !rec.AppPasswordsOnly
+	if rec.Check != nil && usable {
 		err := rec.Check(ctx, a)
 		if errors.Is(err, ErrRejected) {
 			return false, nil
 		}
 		return err == nil, err
 	}
-	h, err := s.hashOf(rec)
-	if err != nil {
+	f, err := s.formOf(rec)
+	if err != nil && usable {
 		return false, err
 	}
-	password := a.Password.Reveal()
-	digest := s.success.digest(a.Username, rec.Hash, password)
-	if !rec.Disabled && s.success.has(digest) {
-		return true, nil
+	if usable && f.hash != "" {
+		f.user = a.Username
+		return s.checkOwn(ctx, f, a.Password.Reveal())
 	}
-	if err := s.queue.enter(ctx); err != nil {
-		return false, err
-	}
-	defer s.queue.leave()
-	if !h.matches([]byte(password)) || rec.Disabled {
-		return false, nil
-	}
-	s.success.add(digest)
-	return true, nil
+	return false, s.burn(ctx, f.parsed, a.Password.Reveal())
 }
 
-// hashOf returns the hash to check against: the record's, or the dummy where
-// it has none that could let anyone in.
-func (s *Service) hashOf(rec Record) (parsedHash, error) {
-	if rec.Hash == "" {
-		return s.dummy, nil
+// formOf returns the stored form to check a shown password against: the
+// record's Hash, or where it has none the first of its Secrets that judges
+// passwords, or else the dummy, which nothing fits. It is the dummy beside
+// ErrHash, too.
+func (s *Service) formOf(rec Record) (stored, error) {
+	forms := rec.Secrets
+	if rec.Hash != "" {
+		forms = []string{rec.Hash}
 	}
-	h, err := parseHash(rec.Hash)
-	if err != nil && rec.Disabled {
-		return s.dummy, nil
+	for _, form := range forms {
+		if h, err := parseHash(form); err == nil {
+			return stored{hash: form, parsed: h}, nil
+		}
 	}
-	return h, err
+	if len(forms) > 0 {
+		return stored{parsed: s.dummy}, ErrHash
+	}
+	return stored{parsed: s.dummy}, nil
 }
 
 // temporary marks err as a failure of ours, keeping it for the log.
@@ -209,8 +278,14 @@ func temporary(err error) error {
 	return fmt.Errorf("%w: %w", ErrTemporary, err)
 }
 
-// log writes the record of one attempt.
+// log writes the record of an attempt by which nobody logged in.
 func (s *Service) log(ctx context.Context, a Attempt, reason string, err error) {
+	s.logAs(ctx, a, Identity{}, reason, err)
+}
+
+// logAs writes the record of one attempt, and tells Observe.
+func (s *Service) logAs(ctx context.Context, a Attempt, id Identity, reason string, err error) {
+	s.observe(ctx, Event{Attempt: a, Identity: id, Reason: reason, Err: err})
 	logger := s.Logger
 	if logger == nil {
 		logger = slog.Default()
@@ -222,14 +297,18 @@ func (s *Service) log(ctx context.Context, a Attempt, reason string, err error) 
 	if len(a.Username) > MaxUsername {
 		attrs[0] = slog.Int("userOctets", len(a.Username))
 	}
-	level, msg := slog.LevelDebug, "login accepted"
+	level, msg := slog.LevelInfo, "login accepted"
 	switch {
 	case errors.Is(err, ErrTemporary):
 		level, msg = slog.LevelError, "login failed"
-		attrs = append(attrs, slog.String("reason", reason), slog.Any("error", err))
 	case err != nil:
 		level, msg = slog.LevelInfo, "login refused"
-		attrs = append(attrs, slog.String("reason", reason), slog.Any("error", err))
+	}
+	if reason != "" {
+		attrs = append(attrs, slog.String("reason", reason))
+	}
+	if err != nil {
+		attrs = append(attrs, slog.Any("error", err))
 	}
 	logger.LogAttrs(ctx, level, msg, attrs...)
 }

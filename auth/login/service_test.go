@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/netip"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -155,11 +156,11 @@ func TestSameCost(t *testing.T) {
 	}
 	s := &Service{Params: Params{MemoryKiB: 64, Time: 3, Threads: 2}}
 	s.once.Do(s.start)
-	if s.dummy.params != s.Params || len(s.dummy.salt) != saltLength || len(s.dummy.key) != keyLength {
-		t.Errorf("the dummy costs %+v", s.dummy.params)
+	if s.dummy.outdated(s.Params) || !s.dummy.outdated(Params{MemoryKiB: 65, Time: 3, Threads: 2}) || !s.dummy.outdated(Params{MemoryKiB: 64, Time: 4, Threads: 2}) {
+		t.Error("the dummy does not cost what the parameters say")
 	}
-	if h, err := s.hashOf(Record{Disabled: true}); err != nil || h.(argon2id).params != s.Params {
-		t.Errorf("unknown user: %v, %v", h, err)
+	if f, err := s.formOf(Record{Disabled: true}); err != nil || !reflect.DeepEqual(f.parsed, s.dummy) {
+		t.Errorf("unknown user: %v, %v", f, err)
 	}
 }
 
@@ -292,7 +293,7 @@ func TestPanicReleasesGuard(t *testing.T) {
 		defer func() { _ = recover() }()
 		_, _ = s.Authenticate(t.Context(), attempt("alice", "x"))
 	}()
-	for _, y := range g.entries {
+	for _, y := range g.pacer.entries {
 		if y.inFlight != 0 {
 			t.Error("an attempt stays in flight")
 		}
@@ -314,26 +315,20 @@ func TestValidate(t *testing.T) {
 
 // The guard hears how each attempt ended.
 func TestGuardHearsOutcome(t *testing.T) {
-	g := &Throttle{}
-	s := &Service{Backend: users(t), Params: cheap, Guard: g, Logger: slog.New(slog.DiscardHandler)}
-	for range 2 {
-		_, _ = s.Authenticate(t.Context(), attempt("alice@example.org", "wrong"))
-	}
-	for _, y := range g.entries {
-		if y.failures != 2 || y.inFlight != 0 {
-			t.Errorf("after two failures: %+v", y)
+	synctest.Test(t, func(t *testing.T) {
+		g := &Throttle{}
+		s := &Service{Backend: users(t), Params: cheap, Guard: g, Logger: slog.New(slog.DiscardHandler)}
+		for range 2 {
+			_, _ = s.Authenticate(t.Context(), attempt("alice@example.org", "wrong"))
 		}
-	}
-	if _, err := s.Authenticate(t.Context(), attempt("alice@example.org", "secret")); err != nil {
-		t.Fatal(err)
-	}
-	known := 0
-	for _, y := range g.entries {
-		if y.known {
-			known++
+		if r, err := g.Report(t.Context(), "alice@example.org"); err != nil || r.Failures != 1 || r.Attempts != 2 {
+			t.Errorf("after two failures: %+v, %v", r, err)
 		}
-	}
-	if known != 1 {
-		t.Errorf("%d known pairs after a success", known)
-	}
+		if _, err := s.Authenticate(t.Context(), attempt("alice@example.org", "secret")); err != nil {
+			t.Fatal(err)
+		}
+		if r, err := g.Report(t.Context(), "alice@example.org"); err != nil || r.Failures != 0 || r.Attempts != 0 || r.LastSuccess.IsZero() || r.Peer != peer {
+			t.Errorf("after a success: %+v, %v", r, err)
+		}
+	})
 }

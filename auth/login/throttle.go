@@ -2,7 +2,11 @@ package login
 
 import (
 	"context"
-	"hash/maphash"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"fmt"
+	"log/slog"
 	"net/netip"
 	"sync"
 	"time"
@@ -12,14 +16,26 @@ import (
 // connections opened together do not outrun the counting.
 const burst = 8
 
-// knownFor is how long a user is known at an address after a success.
-const knownFor = 24 * time.Hour
+// How many failures of a network count like one of an address.
+const (
+	siteScale = 16  // IPv4 /24, IPv6 /48
+	wideScale = 256 // IPv4 /16, IPv6 /32
+)
 
-// Throttle is a Guard whose delay grows with the failures of an address prefix
-// (IPv4 /32, IPv6 /64) and of a user, whichever is longer. The attempts of one
-// prefix or user pass one after the other while there is a delay. A user who
-// logged in from a prefix in the last day is counted apart there, so that
-// somebody else's guessing does not lock him out.
+// Throttle is a Guard whose delay grows with the failures of a user, of an
+// address (IPv4 /32, IPv6 /64), and more slowly of its networks (/24 and /16,
+// /48 and /32), whichever is longest. What would wait too long is refused. The
+// attempts of one subject pass one after the other while there is a delay.
+//
+// An attempt that names nobody yet (a bearer token) counts against its address
+// only. Only distinct wrong passwords count: a program that repeats the one that it
+// was given is held to one attempt per Delay and locks nobody out. Attempts
+// that show no password (SCRAM) count each.
+//
+// A user who logged in from an address within KnownFor is counted apart there,
+// so that somebody else's guessing, from ever so many addresses, does not lock
+// him out. A success takes back the failures of its own user and address, and no
+// others: a guesser may have an account too.
 //
 // The zero value uses the defaults. Fields are not changed after first use.
 type Throttle struct {
@@ -32,143 +48,200 @@ type Throttle struct {
 	// MaxWait is the longest time that an attempt is kept waiting; one that
 	// would wait longer gets ErrTooMany. Zero means 15 s, negative 0.
 	MaxWait time.Duration
-	// Forget is how long failures count. Zero means 1 h.
+	// Forget is how long after the last one failures count. Zero means 1 h.
 	Forget time.Duration
-	// MaxEntries bounds the memory: prefixes and users that are remembered, 80
-	// octets each. Zero means 65536. Beyond it those with few failures go first.
-	MaxEntries int
+	// KnownFor is how long a user is known at an address after a success. Zero
+	// means 30 days, negative never.
+	KnownFor time.Duration
 	// Trusted are prefixes whose failures count against the user only, such as
 	// a webmail server. Loopback always is.
 	Trusted []netip.Prefix
+	// Store keeps the tallies. Nil means a MemoryGuard of this process.
+	Store GuardStore
+	// Key is the secret under which wrong passwords are remembered as digests.
+	// Nodes that share a Store share it too, or a password that is repeated
+	// elsewhere counts again. Empty means a random one.
+	Key []byte
+	// Logger receives failures of the Store. Nil means slog.Default.
+	Logger *slog.Logger
 
-	mu      sync.Mutex
-	seed    maphash.Seed // made with entries
-	entries map[uint64]*tally
+	once  sync.Once
+	store GuardStore
+	key   []byte
+	pacer pacer
 }
 
-// tally counts the failures of one prefix, user, or pair of both.
-type tally struct {
-	failures int
-	inFlight int
-	next     time.Time // earliest start of the next attempt
-	last     time.Time // of the last attempt
-	known    bool      // a pair that succeeded
+var _ Guard = (*Throttle)(nil)
+
+func (t *Throttle) start() {
+	t.store, t.key = t.Store, t.Key
+	if t.store == nil {
+		t.store = &MemoryGuard{}
+	}
+	if len(t.key) == 0 {
+		t.key = make([]byte, sha256.Size)
+		_, _ = rand.Read(t.key) // never fails
+	}
 }
 
 // Begin implements Guard.
 func (t *Throttle) Begin(ctx context.Context, a Attempt) (func(Outcome), error) {
-	wait, end, err := t.reserve(a)
+	t.once.Do(t.start)
+	now := time.Now()
+	x, err := t.look(ctx, a, now)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("login: tallies of the guard: %w", err)
 	}
-	if wait > 0 {
+	start, ok := t.pacer.reserve(x.levels, now, now.Add(orDefault(t.MaxWait, 15*time.Second)), t.delay)
+	if !ok {
+		return nil, ErrTooMany
+	}
+	if wait := start.Sub(now); wait > 0 {
 		timer := time.NewTimer(wait)
 		defer timer.Stop()
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
-			end(Undecided)
+			t.pacer.release(x.levels)
 			return nil, ctx.Err()
 		}
 	}
-	return end, nil
+	return func(o Outcome) { t.settle(context.WithoutCancel(ctx), x, o) }, nil
 }
 
-// reserve takes the next free moment of everything that the attempt counts
-// against.
-func (t *Throttle) reserve(a Attempt) (time.Duration, func(Outcome), error) {
-	now := time.Now()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	tallies, pair := t.talliesLocked(a, now)
-	start := now
-	for _, y := range tallies {
-		if y.next.After(start) {
-			start = y.next
+// attemptLevels is an attempt with what it counts against.
+type attemptLevels struct {
+	attempt Attempt
+	user    Subject // zero: nobody is named
+	pair    level   // the last one of levels, if somebody is named
+	known   bool    // the pair succeeded lately
+	levels  []level // that decide
+}
+
+// look finds out what an attempt counts against, and what is known about it.
+func (t *Throttle) look(ctx context.Context, a Attempt, now time.Time) (x attemptLevels, err error) {
+	x = attemptLevels{attempt: a, user: Subject{User: a.Username}}
+	networks := networksOf(a.Peer)
+	if a.Username != "" {
+		x.levels = append(x.levels, level{subject: x.user, scale: 1})
+	}
+	if !t.trusts(a.Peer) {
+		for i, scale := range [...]int{1, siteScale, wideScale} {
+			x.levels = append(x.levels, level{subject: Subject{Prefix: networks[i]}, scale: scale})
 		}
 	}
-	if start.Sub(now) > orDefault(t.MaxWait, 15*time.Second) {
-		return 0, nil, ErrTooMany
+	if a.Username != "" {
+		x.levels = append(x.levels, level{subject: Subject{a.Username, networks[0]}})
 	}
-	for _, y := range tallies {
-		y.inFlight++
-		y.last = now
-		y.next = start.Add(t.delay(y.failures + y.inFlight/burst))
+	subjects := make([]Subject, len(x.levels))
+	for i, l := range x.levels {
+		subjects[i] = l.subject
 	}
-	end := func(o Outcome) { t.settle(o, a, tallies, pair) }
-	return start.Sub(now), end, nil
+	tallies, err := t.store.Tallies(ctx, subjects, now.Add(-t.forget()))
+	if err != nil {
+		return x, err
+	}
+	for i := range x.levels {
+		x.levels[i].tally, x.levels[i].key = tallies[i], keyOf(x.levels[i].subject)
+	}
+	if a.Username == "" {
+		return x, nil
+	}
+	x.pair = x.levels[len(x.levels)-1]
+	success := x.pair.tally.LastSuccess
+	if x.known = !success.IsZero() && now.Sub(success) < orDefault(t.KnownFor, 30*24*time.Hour); x.known {
+		x.pair.scale = 1
+		x.levels = []level{x.pair}
+	}
+	return x, nil
 }
 
 // settle counts the outcome of an attempt.
-func (t *Throttle) settle(o Outcome, a Attempt, tallies []*tally, pair uint64) {
+func (t *Throttle) settle(ctx context.Context, x attemptLevels, o Outcome) {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	var err error
+	switch o {
+	case Failed:
+		err = t.fail(ctx, x)
+	case Succeeded:
+		err = t.succeed(ctx, x)
+	}
+	t.pacer.release(x.levels)
+	if err != nil {
+		logger := t.Logger
+		if logger == nil {
+			logger = slog.Default()
+		}
+		logger.LogAttrs(ctx, slog.LevelError, "guard: outcome of a login not counted", slog.Any("error", err))
+	}
+}
+
+// fail counts a failure. One that is not counted, because it repeats another or
+// because the store fails, holds up the next attempt of the same kind all the
+// same.
+func (t *Throttle) fail(ctx context.Context, x attemptLevels) error {
 	now := time.Now()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, y := range tallies {
-		y.inFlight--
-		if o != Failed {
-			continue
-		}
-		y.failures++
-		y.last = now
-		if next := now.Add(t.delay(y.failures)); next.After(y.next) {
-			y.next = next
-		}
+	f := Failure{At: now, Since: now.Add(-t.forget()), Wrong: t.digest(x.attempt), User: x.user}
+	for _, l := range x.levels {
+		f.Subjects = append(f.Subjects, l.subject)
 	}
-	if o != Succeeded {
-		return
+	distinct, err := t.store.Fail(ctx, f)
+	held := x.levels
+	switch {
+	case err == nil && distinct:
+		return nil
+	case err == nil && x.attempt.Username != "":
+		held = []level{x.pair}
 	}
-	// The prefix keeps its failures: a guesser may have an account too.
-	for _, key := range [...]uint64{pair, t.keyLocked('u', netip.Prefix{}, a.Username)} {
-		y := t.tallyLocked(key, now)
-		y.failures, y.next, y.known = 0, now, key == pair
-	}
+	next := now.Add(orDefault(t.Delay, time.Second))
+	t.pacer.update(held, func(y *pace) { y.next = later(y.next, next) })
+	return err
 }
 
-// talliesLocked returns what the attempt counts against, and the key of its
-// pair of user and prefix.
-func (t *Throttle) talliesLocked(a Attempt, now time.Time) ([]*tally, uint64) {
-	if t.entries == nil {
-		t.entries, t.seed = make(map[uint64]*tally), maphash.MakeSeed()
+// succeed remembers a success. One a minute is enough for a pair that has
+// nothing to forgive.
+func (t *Throttle) succeed(ctx context.Context, x attemptLevels) error {
+	now := time.Now()
+	pair := x.pair.tally
+	if x.attempt.Username == "" {
+		return nil
 	}
-	prefix := prefixOf(a.Peer)
-	pair := t.keyLocked('p', prefix, a.Username)
-	if y, ok := t.entries[pair]; ok && y.known && now.Sub(y.last) < knownFor {
-		return []*tally{t.tallyLocked(pair, now)}, pair
+	if x.known && pair.Failures == 0 && now.Sub(pair.LastSuccess) < usePeriod {
+		return nil
 	}
-	tallies := []*tally{t.tallyLocked(t.keyLocked('u', netip.Prefix{}, a.Username), now)}
-	if prefix.IsValid() && !t.trusts(a.Peer) {
-		tallies = append(tallies, t.tallyLocked(t.keyLocked('a', prefix, ""), now))
+	s := Success{At: now, Since: now.Add(-t.forget()), Peer: x.attempt.Peer.Unmap().WithZone(""), Pair: x.pair.subject, User: x.user}
+	for _, l := range x.levels[:len(x.levels)-1] { // none, where the pair is known
+		s.Others = append(s.Others, l.subject)
 	}
-	return tallies, pair
-}
-
-// keyLocked names a tally. The seed is secret, so nobody aims at a collision.
-func (t *Throttle) keyLocked(kind byte, prefix netip.Prefix, user string) uint64 {
-	var h maphash.Hash
-	h.SetSeed(t.seed)
-	_ = h.WriteByte(kind)
-	addr := prefix.Addr().As16()
-	_, _ = h.Write(addr[:])
-	_, _ = h.WriteString(user)
-	return h.Sum64()
-}
-
-// tallyLocked returns the tally of key with what is too old forgotten, and
-// makes it where there is none.
-func (t *Throttle) tallyLocked(key uint64, now time.Time) *tally {
-	y, ok := t.entries[key]
-	if !ok {
-		makeRoom(t.entries, max(1, orDefault(t.MaxEntries, 65536)), func(y *tally) int64 {
-			return int64(y.inFlight)<<40 + int64(y.failures)<<32 + y.last.Unix()
+	if err := t.store.Succeed(ctx, s); err != nil {
+		return err
+	}
+	for _, l := range x.levels {
+		l.tally.Failures = max(0, l.tally.Failures-pair.Failures)
+		next := now.Add(t.delay(l.failures(0)))
+		t.pacer.update([]level{l}, func(y *pace) {
+			if next.Before(y.next) {
+				y.next = next
+			}
 		})
-		y = &tally{last: now}
-		t.entries[key] = y
 	}
-	if now.Sub(y.last) >= orDefault(t.Forget, time.Hour) {
-		y.failures = 0
+	return nil
+}
+
+// digest names a wrong password; the zero Digest where there is none to see.
+func (t *Throttle) digest(a Attempt) (d Digest) {
+	password := a.Password.Reveal()
+	if password == "" {
+		return d
 	}
-	return y
+	mac := hmac.New(sha256.New, t.key)
+	mac.Write([]byte(a.Username))
+	mac.Write([]byte{0})
+	mac.Write([]byte(password))
+	var sum [sha256.Size]byte
+	copy(d[:], mac.Sum(sum[:0]))
+	return d
 }
 
 // delay returns the distance between two attempts after so many failures.
@@ -185,10 +258,12 @@ func (t *Throttle) delay(failures int) time.Duration {
 	return min(d, longest)
 }
 
+func (t *Throttle) forget() time.Duration { return orDefault(t.Forget, time.Hour) }
+
 // trusts reports whether addr is not counted by itself.
 func (t *Throttle) trusts(addr netip.Addr) bool {
 	addr = addr.Unmap()
-	if addr.IsLoopback() {
+	if !addr.IsValid() || addr.IsLoopback() {
 		return true
 	}
 	for _, p := range t.Trusted {
@@ -199,15 +274,22 @@ func (t *Throttle) trusts(addr netip.Addr) bool {
 	return false
 }
 
-// prefixOf returns the part of an address that one client cannot change.
-func prefixOf(addr netip.Addr) netip.Prefix {
-	addr = addr.Unmap().WithZone("")
-	bits := 32
-	if addr.Is6() {
-		bits = 64
+// networksOf returns the part of an address that one client cannot change, its
+// site and its provider's block. Peers without an address share one that nobody
+// has.
+func networksOf(addr netip.Addr) (list [3]netip.Prefix) {
+	if !addr.IsValid() {
+		addr = netip.IPv6Unspecified()
 	}
-	p, _ := addr.Prefix(bits) // the zero Prefix for the zero Addr
-	return p
+	addr = addr.Unmap().WithZone("")
+	bits := [...]int{32, 24, 16}
+	if addr.Is6() {
+		bits = [...]int{64, 48, 32}
+	}
+	for i, n := range bits {
+		list[i], _ = addr.Prefix(n) // never fails: n is within the address
+	}
+	return list
 }
 
 // orDefault resolves an option: zero means def, negative means zero.

@@ -18,6 +18,7 @@ import (
 	"log"
 	"net"
 
+	"github.com/mailstead/mailstead/auth/authn"
 	"github.com/mailstead/mailstead/imap/imapserver"
 	"github.com/mailstead/mailstead/store"
 )
@@ -28,14 +29,13 @@ func main() {
 		log.Fatal(err)
 	}
 	srv, err := imapserver.New(imapserver.Config{
-		Store:              s,
-		AllowPlaintextAuth: true, // it listens on loopback only
-		Auth: imapserver.Auth{Login: func(_ context.Context, _ imapserver.Peer, user, _ string) (store.AccountID, error) {
+		Store: s, AllowPlaintextAuth: true, // it listens on loopback only
+		Auth: authn.PasswordFunc(func(_ context.Context, _ *authn.Peer, user, _ string) (string, error) {
 			if user != "alice" {
-				return "", imapserver.ErrRejected
+				return "", authn.ErrRejected
 			}
-			return store.AccountID(user), nil
-		}},
+			return user, nil
+		}),
 	})
 	if err != nil {
 		log.Fatal(err)

@@ -21,6 +21,9 @@ type accountCmd struct {
 	Add    accountAddCmd   `cmd:"" help:"Make an account; the password is read from the standard input unless it is given."`
 	Quota  accountQuotaCmd `cmd:"" help:"Show the quota of an account, or set it."`
 	Passwd accountPassCmd  `cmd:"" help:"Set the password of an account; it is read from the standard input unless it is given."`
+
+	Logins      accountLoginsCmd `cmd:"" help:"Show the last login of an account and the latest refused ones; without a name, the refused ones of everybody since the server's start."`
+	AppPassword appPasswordCmd   `cmd:"" help:"Passwords of single programs: make, list and revoke them."`
 }
 
 type accountListCmd struct{}
@@ -210,12 +213,16 @@ func (a *app) user(given, password string) (name, _ string, err error) {
 
 // setPassword writes the user's line of the server's passwd file.
 func (a *app) setPassword(name, password string) error {
-	hash, err := login.HashPassword(login.NewPassword(password), login.Params{})
+	c, err := login.NewCredentials(login.NewPassword(password), login.Params{}, "SCRAM-SHA-256")
 	if err != nil {
 		return err
 	}
-	users := &login.File{Path: filepath.Join(a.data, "passwd"), Logger: a.log}
-	return users.Set(a.ctx, name, hash)
+	return a.users().SetCredentials(a.ctx, name, c)
+}
+
+// users is the server's passwd file.
+func (a *app) users() *login.File {
+	return &login.File{Path: filepath.Join(a.data, "passwd"), Logger: a.log}
 }
 
 // Run sets a password.

@@ -309,3 +309,30 @@ func TestOwned(t *testing.T) {
 		t.Errorf("exit %d, %s", code, errs)
 	}
 }
+
+// TestAppPasswords works on a data directory without a server, and leaves no
+// secret in what is listed.
+func TestAppPasswords(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	const name = "alice@example.org"
+	ok[accountAnswer](t, "--data", data, "account", "add", name)
+	made := ok[struct{ Password string }](t, "--data", data, "account", "app-password", "add", name, "phone", "--protocol", "imap", "--protocol", "smtp")
+	if made.Password == "" {
+		t.Fatal("no password")
+	}
+	ok[struct{}](t, "--data", data, "account", "app-password", "only", name, "on")
+	list := ok[appPasswordList](t, "--data", data, "account", "app-password", "list", name)
+	if len(list.AppPasswords) != 1 || list.AppPasswords[0].Label != "phone" || len(list.AppPasswords[0].Protocols) != 2 || !list.Only {
+		t.Errorf("%+v", list)
+	}
+	ok[struct{}](t, "--data", data, "account", "app-password", "revoke", name, "phone")
+	if code, _, errs := ctl(t, "", "--data", data, "account", "app-password", "revoke", name, "phone"); code != exitFault || !strings.Contains(errs, "no such app password") {
+		t.Errorf("exit %d, %s", code, errs)
+	}
+	if x := ok[loginsAnswer](t, "--data", data, "account", "logins", name); x.Last != nil || x.Name != name {
+		t.Errorf("%+v", x)
+	}
+	if code, out, _ := ctl(t, "", "--data", data, "account", "logins", name); code != exitOK || !strings.Contains(out, "never logged in") {
+		t.Errorf("exit %d, %s", code, out)
+	}
+}

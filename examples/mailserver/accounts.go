@@ -103,7 +103,7 @@ func firstRunAccounts(file, domain string) ([]account, error) {
 }
 
 // setUpAccounts sets passwords, and makes accounts with their mailboxes.
-func setUpAccounts(ctx context.Context, users login.Editor, s store.Store, accounts []account) error {
+func setUpAccounts(ctx context.Context, users users, s store.Store, accounts []account) error {
 	for _, a := range accounts {
 		name, err := login.Canonical(a.name)
 		if err != nil {
@@ -119,19 +119,27 @@ func setUpAccounts(ctx context.Context, users login.Editor, s store.Store, accou
 	return nil
 }
 
-// setPassword stores a hash unless the stored one fits already.
-func setPassword(ctx context.Context, users login.Editor, name, password string) error {
+// scramMechanism is what every password has a verifier for.
+const scramMechanism = "SCRAM-SHA-256"
+
+// setPassword stores a password unless what is stored fits already.
+func setPassword(ctx context.Context, users users, name, password string) error {
 	p := login.NewPassword(password)
-	if rec, err := users.Lookup(ctx, name); err == nil && !login.NeedsRehash(rec.Hash, login.Params{}) {
-		if ok, err := login.Verify(rec.Hash, p); err == nil && ok {
-			return nil
-		}
+	if rec, err := users.Lookup(ctx, name); err == nil && fits(rec, p) {
+		return nil
 	}
-	hash, err := login.HashPassword(p, login.Params{})
+	c, err := login.NewCredentials(p, login.Params{}, scramMechanism)
 	if err != nil {
 		return err
 	}
-	return users.Set(ctx, name, hash)
+	return users.SetCredentials(ctx, name, c)
+}
+
+// fits reports whether all forms of the password are stored.
+func fits(rec login.Record, p login.Password) bool {
+	ok, err := login.Verify(rec.Hash, p)
+	return err == nil && ok && !login.NeedsRehash(rec.Hash, login.Params{}) &&
+		slices.ContainsFunc(rec.Secrets, func(s string) bool { return strings.HasPrefix(s, "{"+scramMechanism+"}") })
 }
 
 // madeKey marks an account whose mailboxes were made: what its user deletes

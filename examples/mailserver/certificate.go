@@ -16,94 +16,41 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
+
+	"github.com/mailstead/mailstead/daemon"
 )
 
-// certificate serves a key pair from two files and reads them again when they
-// change. A pair that cannot be read leaves the last good one in use.
-type certificate struct {
-	certFile, keyFile string
-	log               *slog.Logger
-
-	mu      sync.Mutex
-	pair    *tls.Certificate
-	stamp   [2]time.Time
-	checked time.Time
-}
-
-// recheck is how long a look at the files serves.
-const recheck = time.Second
+// certificate is the key pair of all listeners.
+type certificate struct{ *daemon.KeyPair }
 
 // newCertificate loads the files of the options or, without them, a
 // self-signed pair in the data directory, which it makes when missing.
-func newCertificate(o *options, log *slog.Logger) (*certificate, error) {
-	c := &certificate{certFile: o.tlsCert, keyFile: o.tlsKey, log: log}
-	if c.certFile == "" {
-		c.certFile, c.keyFile = filepath.Join(o.data, "cert.pem"), filepath.Join(o.data, "key.pem")
-		if _, err := os.Stat(c.certFile); errors.Is(err, fs.ErrNotExist) {
-			if err := selfSign(c.certFile, c.keyFile, o.hostname); err != nil {
-				return nil, err
+func newCertificate(o *options, log *slog.Logger) (certificate, error) {
+	certFile, keyFile := o.tlsCert, o.tlsKey
+	if certFile == "" {
+		certFile, keyFile = filepath.Join(o.data, "cert.pem"), filepath.Join(o.data, "key.pem")
+		if _, err := os.Stat(certFile); errors.Is(err, fs.ErrNotExist) {
+			if err := selfSign(certFile, keyFile, o.hostname); err != nil {
+				return certificate{}, err
 			}
 		}
 	}
-	if err := c.load(); err != nil && o.tlsCert != "" {
-		return nil, fmt.Errorf("-tls-cert, -tls-key: %w", err)
-	} else if err != nil {
-		return nil, err
+	pair, err := daemon.LoadKeyPair(certFile, keyFile, log)
+	if err != nil && o.tlsCert != "" {
+		err = fmt.Errorf("-tls-cert, -tls-key: %w", err)
 	}
-	return c, nil
+	return certificate{pair}, err
 }
 
 // config is the TLS configuration of the listeners. tickets says whether
 // sessions may be resumed by ticket.
-func (c *certificate) config(tickets bool) *tls.Config {
+func (c certificate) config(tickets bool) *tls.Config {
 	return &tls.Config{
 		MinVersion:             tls.VersionTLS12,
 		SessionTicketsDisabled: !tickets,
-		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-			return c.current(), nil
-		},
+		GetCertificate:         c.GetCertificate,
 	}
-}
-
-func (c *certificate) current() *tls.Certificate {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if now := time.Now(); now.Sub(c.checked) > recheck {
-		c.checked = now
-		if c.stamps() != c.stamp {
-			if err := c.loadLocked(); err != nil {
-				c.log.Error("cannot reload the certificate; the last one stays in use", "error", err)
-			}
-		}
-	}
-	return c.pair
-}
-
-func (c *certificate) load() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.loadLocked()
-}
-
-func (c *certificate) loadLocked() error {
-	stamp := c.stamps()
-	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
-	if err != nil {
-		return err
-	}
-	c.pair, c.stamp = &pair, stamp
-	return nil
-}
-
-func (c *certificate) stamps() (s [2]time.Time) {
-	for i, f := range [...]string{c.certFile, c.keyFile} {
-		if info, err := os.Stat(f); err == nil {
-			s[i] = info.ModTime()
-		}
-	}
-	return s
 }
 
 // selfSign makes a certificate for loopback and host, good for ten years. The

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/auth/login"
+	"github.com/mailstead/mailstead/auth/login/activity"
 	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/control"
@@ -19,13 +20,13 @@ import (
 // see docs/guide/control.md.
 type controls struct {
 	s       *server
-	users   login.Editor
+	users   users
 	started time.Time
 	server  *control.Server
 	upkeep  sync.Mutex // held by the one long request that runs
 }
 
-func newControls(s *server, users login.Editor) *controls {
+func newControls(s *server, users users) *controls {
 	c := &controls{s: s, users: users, started: time.Now()}
 	mux := http.NewServeMux()
 	short := func(pattern string, f func(*http.Request) (any, error)) {
@@ -43,6 +44,12 @@ func newControls(s *server, users login.Editor) *controls {
 	short("POST /v1/accounts", c.addAccount)
 	short("PUT /v1/accounts/{name}/quota", c.setQuota)
 	short("PUT /v1/accounts/{name}/password", c.setPassword)
+	short("GET /v1/accounts/{name}/logins", c.logins)
+	short("GET /v1/logins/refused", c.refused)
+	short("GET /v1/accounts/{name}/app-passwords", c.listAppPasswords)
+	short("POST /v1/accounts/{name}/app-passwords", c.addAppPassword)
+	short("DELETE /v1/accounts/{name}/app-passwords/{label}", c.deleteAppPassword)
+	short("PUT /v1/accounts/{name}/app-passwords-only", c.setAppPasswordsOnly)
 	short("GET /v1/queue/stats", c.queueStats)
 	short("GET /v1/queue/jobs", c.listJobs)
 	short("GET /v1/queue/jobs/{id}", c.showJob)
@@ -80,7 +87,7 @@ const controlName = "control"
 
 // controlPart makes the socket. The server runs without where there is no room
 // for one.
-func (s *server) controlPart(users login.Editor) (part, bool) {
+func (s *server) controlPart(users users) (part, bool) {
 	l, err := control.Listen(s.o.data)
 	if err != nil {
 		s.log.Warn("no control socket: mailctl cannot talk to this server", "error", err)
@@ -103,6 +110,9 @@ func controlError(err error) error {
 		{login.ErrUsername, http.StatusBadRequest, control.CodeBadRequest},
 		{store.ErrNoAccount, http.StatusNotFound, control.CodeNotFound},
 		{login.ErrNoUser, http.StatusNotFound, control.CodeNotFound},
+		{activity.ErrNoAccount, http.StatusNotFound, control.CodeNotFound},
+		{login.ErrNoAppPassword, http.StatusNotFound, control.CodeNotFound},
+		{login.ErrAppPassword, http.StatusBadRequest, control.CodeBadRequest},
 		{store.ErrExists, http.StatusConflict, "exists"},
 		{store.ErrTemporary, http.StatusServiceUnavailable, "temporary"},
 		{store.ErrClosed, http.StatusServiceUnavailable, control.CodeStopping},

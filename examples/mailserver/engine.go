@@ -15,6 +15,12 @@ import (
 	"github.com/mailstead/mailstead/store/sqlstore"
 )
 
+// users keeps passwords in all their forms, and app passwords.
+type users interface {
+	login.CredentialEditor
+	login.AppPasswordEditor
+}
+
 // engine is where a server keeps its mail, its queue and its users. The rest
 // of the program knows no more of it than this.
 type engine struct {
@@ -25,7 +31,7 @@ type engine struct {
 	// too, local delivery copies nothing.
 	blobs blob.Blobs
 
-	users login.Editor
+	users users
 
 	// shared: other nodes may be working on the same data.
 	shared bool
@@ -39,6 +45,10 @@ type engine struct {
 	// verify compares the rows with each other and with the bodies; nil =
 	// the store has no such check.
 	verify func(ctx context.Context, report func(*sqlstore.Problem)) error
+
+	// lines: a body is kept as lines of text, and comes back changed where it
+	// is none (BINARYMIME).
+	lines bool
 
 	// free is how much the disk of incoming bodies still takes; nil = nobody
 	// knows.

@@ -57,6 +57,7 @@ func openMaildir(ctx context.Context, o *options, log *slog.Logger) (*engine, er
 		store: s, queue: q, blobs: e.Blobs(),
 		users:    &login.File{Path: filepath.Join(o.data, "passwd"), Logger: log},
 		segments: e.Blobs(),
+		lines:    true,
 		free:     e.Blobs().Free,
 		compact: func(ctx context.Context) error {
 			_, err := e.Blobs().Compact(ctx)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,6 +11,8 @@ import (
 	"sync"
 
 	"github.com/mailstead/mailstead/auth/login"
+	"github.com/mailstead/mailstead/auth/login/activity"
+	"github.com/mailstead/mailstead/daemon"
 	"github.com/mailstead/mailstead/deliver"
 	"github.com/mailstead/mailstead/imap/imapserver"
 	"github.com/mailstead/mailstead/pop3/pop3server"
@@ -42,8 +45,11 @@ type server struct {
 	maildrops store.Maildrops // of both POP3 listeners
 	backups   backup.Holder
 	login     *login.Service
+	activity  *activity.Log
+	clientTLS *x509.CertPool // who signs the certificates of clients; nil = none are asked for
 	directory *deliver.Accounts
-	cert      *certificate
+	cert      certificate
+	given     map[string]net.Listener // by systemd, under the name of the flag
 	web       *web
 	parts     []part
 
@@ -61,6 +67,9 @@ func newServer(ctx context.Context, o *options, log *slog.Logger) (_ *server, er
 			s.closeAll()
 		}
 	}()
+	if err = s.takeSockets(); err != nil {
+		return nil, err
+	}
 	if s.engine, err = o.kind().open(ctx, o, log); err != nil {
 		return nil, err
 	}
@@ -71,7 +80,9 @@ func newServer(ctx context.Context, o *options, log *slog.Logger) (_ *server, er
 	if err = s.openAccounts(ctx); err != nil {
 		return nil, err
 	}
-	s.login = &login.Service{Backend: s.engine.users, Guard: guardOf(o), AllowPlaintext: o.plaintextAuth, Logger: log}
+	if err = s.openLogin(); err != nil {
+		return nil, err
+	}
 	if s.directory, err = newDirectory(o, s.engine.store, s.accounts); err != nil {
 		return nil, err
 	}
@@ -92,12 +103,45 @@ func (s *server) closeAll() {
 	for _, p := range s.parts {
 		p.l.Close()
 	}
+	for _, l := range s.given {
+		l.Close()
+	}
 	if s.views != nil {
 		s.views.Close()
 	}
 	if s.engine != nil {
 		s.engine.close()
 	}
+}
+
+// takeSockets takes over the sockets of systemd, each in place of the flag
+// whose name its unit gives it (FileDescriptorName=). From then on the flag is
+// where the socket listens, for whoever asks.
+func (s *server) takeSockets() error {
+	sockets, err := daemon.Sockets()
+	if err != nil {
+		return err
+	}
+	s.given = make(map[string]net.Listener)
+	for _, socket := range sockets {
+		addr, known := s.o.listen[socket.Name]
+		if !known || s.given[socket.Name] != nil {
+			socket.Close()
+			s.log.Warn("a socket of systemd has no listener of its name", "name", socket.Name, "addr", socket.Addr().String())
+			continue
+		}
+		s.given[socket.Name], *addr = socket, socket.Addr().String()
+	}
+	return nil
+}
+
+// listener is the one of systemd, or a new one at addr.
+func (s *server) listener(name, addr string) (net.Listener, error) {
+	if l := s.given[name]; l != nil {
+		delete(s.given, name)
+		return l, nil
+	}
+	return net.Listen("tcp", addr)
 }
 
 // listen opens all listeners, so that a bad port is known before anything is
@@ -108,7 +152,7 @@ func (s *server) listen() error {
 		if addr == "off" {
 			continue
 		}
-		nl, err := net.Listen("tcp", addr)
+		nl, err := s.listener(l.name, addr)
 		if err != nil {
 			return fmt.Errorf("-%s: %w", l.name, err)
 		}
@@ -173,6 +217,7 @@ func (s *server) start() {
 		}
 	})
 	s.wg.Go(func() { s.collect(ctx) })
+	s.wg.Go(func() { s.rememberLogins(ctx) })
 	for _, p := range s.parts {
 		s.wg.Go(func() {
 			if err := p.serve(p.l); err != nil && !closed(err) {

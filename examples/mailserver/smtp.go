@@ -4,12 +4,11 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
-	"net/netip"
 	"strings"
 	"time"
 
-	"github.com/emersion/go-sasl"
-
+	"github.com/mailstead/mailstead/auth/login"
+	"github.com/mailstead/mailstead/auth/login/saslmech"
 	"github.com/mailstead/mailstead/deliver"
 	"github.com/mailstead/mailstead/deliver/dsn"
 	"github.com/mailstead/mailstead/queue"
@@ -22,8 +21,19 @@ import (
 // maxMessage is the greatest message of SMTP and IMAP APPEND alike, in octets.
 const maxMessage = 35_000_000
 
-// mxExtensions is what the queue and local delivery support.
-const mxExtensions = smtpserver.DefaultExtensions | smtpserver.SMTPUTF8
+// storeExtensions is what local delivery supports.
+const storeExtensions = smtpserver.DefaultExtensions | smtpserver.SMTPUTF8 | smtpserver.LIMITS
+
+// queueExtensions is what the queue supports: it reports as DSN asks for.
+const queueExtensions = storeExtensions | smtpserver.DSN
+
+// extensions adds what depends on how bodies are kept.
+func (s *server) extensions(ext smtpserver.Extensions) smtpserver.Extensions {
+	if !s.engine.lines {
+		ext |= smtpserver.BINARYMIME
+	}
+	return ext
+}
 
 // compose wires queue, router and local delivery. The queue keeps its bodies
 // where the store has its own, so a delivered message is written once.
@@ -64,11 +74,16 @@ func (s *server) nextHops() deliver.NextHops {
 	}
 	relay := deliver.Relay{Dialer: dialer}
 	if name, password, ok := strings.Cut(s.o.relayUser, ":"); ok {
-		relay.Auth = func() sasl.Client { return sasl.NewPlainClient("", name, password) }
+		client := login.Client{
+			Credentials: saslmech.Credentials{Username: name, Password: password},
+			Policy:      saslmech.Policy{AllowPlaintext: isLoopback(s.o.relay)},
+		}
+		relay.Login = func(ctx context.Context, c *smtpclient.Client) error {
+			return client.Login(ctx, c.Capabilities().Mechanisms, c.TLS(), c.Auth)
+		}
 		if !isLoopback(s.o.relay) {
 			dialer.TLS, dialer.TLSConfig = smtpclient.TLSRequired, nil
 		}
-		relay.PlaintextAuth = isLoopback(s.o.relay)
 	}
 	if _, port, _ := net.SplitHostPort(s.o.relay); port == "465" {
 		dialer.TLS = smtpclient.TLSImplicit
@@ -90,7 +105,7 @@ func (s *server) resolver() *net.Resolver {
 // smtpConfig is what all SMTP listeners have in common.
 func (s *server) smtpConfig() smtpserver.Config {
 	cfg := smtpserver.Config{
-		Hostname: s.o.hostname, Extensions: mxExtensions, TLSConfig: s.cert.config(false),
+		Hostname: s.o.hostname, Extensions: s.extensions(queueExtensions), TLSConfig: s.cert.config(false),
 		Logger: s.log, Admit: s.admit,
 	}
 	cfg.Limits.Message = maxMessage
@@ -113,12 +128,14 @@ func (s *server) mxConfig() smtpserver.Config {
 // submissionConfig takes mail from authenticated users to anybody.
 func (s *server) submissionConfig(implicit bool) smtpserver.Config {
 	cfg := s.smtpConfig()
-	cfg.ImplicitTLS = implicit
-	cfg.Auth, cfg.RequireAuth = smtpAuth{s.login}, true
+	cfg.TLSConfig, cfg.ImplicitTLS = s.loginTLS(false), implicit
+	cfg.Extensions |= smtpserver.FUTURERELEASE // RFC 4865: for submission only
+	cfg.Auth, cfg.RequireAuth = s.login.Authenticator(), true
 	cfg.RequireTLS = !s.o.plaintextAuth
 	cfg.AllowPlaintextAuth = s.o.plaintextAuth
 	cfg.Newlines = smtpserver.NormaliseNewlines
 	cfg.Receiver = smtp.Chain(s.queue,
+		smtppolicy.SenderLogin(deliver.MaySend(s.directory)),
 		deliver.Gate(s.directory, func(m *smtp.Mail) bool { return m.Peer != nil && m.Peer.Identity != "" }),
 		smtppolicy.Received(s.o.hostname),
 		smtppolicy.EditHeader(smtppolicy.Limits{}, smtppolicy.LoopLimit(0), smtppolicy.Submission(s.o.hostname)),
@@ -130,7 +147,7 @@ func (s *server) submissionConfig(implicit bool) smtpserver.Config {
 // are our own front ends: what they put into the header stays.
 func (s *server) lmtpConfig() smtpserver.Config {
 	cfg := s.smtpConfig()
-	cfg.LMTP = true
+	cfg.LMTP, cfg.Extensions = true, s.extensions(storeExtensions)
 	cfg.Receiver = smtp.Chain(&deliver.LocalDelivery{Store: s.engine.store, Directory: s.directory},
 		deliver.Gate(s.directory, nil),
 		smtppolicy.Received(s.o.hostname),
@@ -153,6 +170,3 @@ func (s *server) admit(_ context.Context, size int64) error {
 	}
 	return nil // also where nobody knows how much is free
 }
-
-// peerAddr is the address of a peer without its port.
-func peerAddr(p *smtp.Peer) netip.Addr { return p.Addr.Addr() }

@@ -4,6 +4,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/emersion/go-sasl"
+
+	"github.com/mailstead/mailstead/auth/authn"
 	"github.com/mailstead/mailstead/imap"
 )
 
@@ -25,10 +28,11 @@ func (s *session) capabilities() string {
 		if s.mayStartTLS() {
 			list = append(list, imap.CapStartTLS)
 		}
-		if !s.mayLogin() {
-			list = append(list, imap.CapLoginDisabled)
+		mechanisms := authn.Offered(s.auth(), s.authPeer())
+		if !slices.Contains(mechanisms, sasl.Plain) {
+			list = append(list, imap.CapLoginDisabled) // see authn.TakesPasswords
 		}
-		for _, m := range s.mechanisms() {
+		for _, m := range mechanisms {
 			list = append(list, imap.CapAuth(m))
 		}
 	} else {
@@ -48,32 +52,19 @@ func (s *session) mayStartTLS() bool {
 	return s.srv.cfg.TLSConfig != nil && s.conn.peer.TLS == nil
 }
 
-// mayShowPassword reports whether a password may cross the connection.
-func (s *session) mayShowPassword() bool {
-	return s.conn.peer.TLS != nil || s.srv.cfg.AllowPlaintextAuth
-}
-
-func (s *session) mayLogin() bool { return s.srv.cfg.Auth.Login != nil && s.mayShowPassword() }
-
-// mechanisms are what AUTHENTICATE takes now.
-func (s *session) mechanisms() []string {
-	auth := s.srv.cfg.Auth
-	if auth.Mechanisms == nil {
+// auth is who judges logins on this connection; nil = it needs TLS first.
+func (s *session) auth() authn.Authenticator {
+	if s.srv.cfg.RequireTLS && s.conn.peer.TLS == nil {
 		return nil
 	}
-	list := auth.Mechanisms(s.conn.peer)
-	if s.mayShowPassword() {
-		return list
-	}
-	return slices.DeleteFunc(slices.Clone(list), showsPassword)
+	return s.srv.cfg.Auth
 }
 
-// showsPassword reports whether a mechanism sends a secret that can be used
-// again.
-func showsPassword(mechanism string) bool {
-	switch mechanism {
-	case "PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER":
-		return true
+// authPeer is the connection as an Authenticator sees it.
+func (s *session) authPeer() *authn.Peer {
+	p := &s.conn.peer
+	return &authn.Peer{
+		Protocol: authn.IMAP, ID: p.ConnID, Addr: p.Addr, Conn: *p, Hostname: s.srv.cfg.Hostname,
+		TLS: p.TLS, Certificate: s.conn.certificate, Secure: p.TLS != nil || s.srv.cfg.AllowPlaintextAuth,
 	}
-	return false
 }

@@ -1,13 +1,11 @@
 package imapserver
 
 import (
-	"encoding/base64"
 	"errors"
-	"slices"
 
-	"github.com/emersion/go-sasl"
-	"github.com/mailstead/mailstead/imap"
+	"github.com/mailstead/mailstead/auth/authn"
 	"github.com/mailstead/mailstead/internal/imapwire"
+	"github.com/mailstead/mailstead/internal/saslwire"
 	"github.com/mailstead/mailstead/store"
 )
 
@@ -18,27 +16,20 @@ func (s *session) authenticate(cmd *command) error {
 	if err != nil {
 		return err
 	}
-	if !slices.Contains(s.mechanisms(), mechanism) {
-		if showsPassword(mechanism) && !s.mayShowPassword() {
-			return no(imap.CodePrivacyRequired, "Use TLS first")
-		}
-		return no(imap.CodeCannot, "Mechanism not supported")
+	if s.auth() == nil {
+		return s.rejected(cmd, authn.ErrTLSRequired)
 	}
-	var id store.AccountID
-	server, err := s.srv.cfg.Auth.Start(s.ctx, s.conn.peer, mechanism, func(a store.AccountID) { id = a })
-	if err != nil {
-		return s.rejected(cmd, err)
+	x, err := saslwire.Begin(s.ctx, s.srv.cfg.Auth, s.authPeer(), mechanism)
+	if err == nil {
+		err = s.exchange(x, initial)
 	}
-	if err := s.exchange(server, initial); err != nil {
-		if _, ok := errors.AsType[*reply](err); ok || s.conn.failed() != nil {
-			return err
-		}
-		return s.rejected(cmd, err)
+	if err == nil {
+		return s.authenticatedAs(cmd, store.AccountID(x.Account()))
 	}
-	if id == "" {
-		return s.rejected(cmd, ErrRejected)
+	if _, answered := errors.AsType[*reply](err); answered || s.conn.failed() != nil {
+		return err
 	}
-	return s.authenticatedAs(cmd, id)
+	return s.rejected(cmd, err)
 }
 
 // readAuthenticate takes SP auth-type [SP initial-resp] CRLF. initial is nil
@@ -62,17 +53,19 @@ func (s *session) readAuthenticate() (mechanism string, initial []byte, err erro
 }
 
 // exchange runs challenges and responses until the mechanism is done.
-func (s *session) exchange(server sasl.Server, response []byte) error {
+func (s *session) exchange(x *saslwire.Exchange, response []byte) error {
+	limits := s.srv.cfg.Limits
+	if limits.MaxLineBeforeLogin >= 0 {
+		s.dec.SetMaxLine(max(limits.MaxLineBeforeLogin, saslwire.MaxLine))
+		defer s.dec.SetMaxLine(limits.MaxLineBeforeLogin)
+	}
 	for {
-		challenge, done, err := server.Next(response)
-		if err != nil {
+		challenge, done, err := x.Next(response)
+		if done || err != nil {
 			return err
 		}
-		if done {
-			return nil
-		}
 		line := append(s.enc.AvailableBuffer(), "+ "...)
-		line = base64.StdEncoding.AppendEncode(line, challenge)
+		line = saslwire.AppendChallenge(line, challenge)
 		_, _ = s.enc.Write(append(line, "\r\n"...))
 		if response, err = s.readResponse(); err != nil {
 			return err
@@ -86,13 +79,12 @@ func (s *session) readResponse() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if string(line) == "*" {
+	response, err := saslwire.Response(line)
+	switch {
+	case errors.Is(err, saslwire.ErrCancelled):
 		return nil, bad("Authentication cancelled")
-	}
-	response := make([]byte, base64.StdEncoding.DecodedLen(len(line)))
-	n, err := base64.StdEncoding.Strict().Decode(response, line)
-	if err != nil {
+	case err != nil:
 		return nil, bad("Bad base64")
 	}
-	return response[:n], nil
+	return response, nil
 }

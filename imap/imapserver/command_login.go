@@ -3,7 +3,9 @@ package imapserver
 import (
 	"errors"
 
+	"github.com/mailstead/mailstead/auth/authn"
 	"github.com/mailstead/mailstead/imap"
+	"github.com/mailstead/mailstead/internal/saslwire"
 	"github.com/mailstead/mailstead/store"
 )
 
@@ -26,18 +28,22 @@ func (s *session) login(cmd *command) error {
 	if err := s.dec.End(); err != nil {
 		return err
 	}
-	auth := s.srv.cfg.Auth
-	switch {
-	case auth.Login == nil:
-		return no(imap.CodeCannot, "LOGIN is disabled")
-	case !s.mayShowPassword():
-		return no(imap.CodePrivacyRequired, "Use TLS first")
+	switch peer := s.authPeer(); {
+	case s.auth() == nil:
+		return s.rejected(cmd, authn.ErrTLSRequired)
+	case authn.TakesPasswords(s.srv.cfg.Auth, peer):
+		id, err := s.srv.cfg.Auth.Password(s.ctx, peer, user, password)
+		if err == nil && id == "" {
+			err = saslwire.ErrNoAccount
+		}
+		if err != nil {
+			return s.rejected(cmd, err)
+		}
+		return s.authenticatedAs(cmd, store.AccountID(id))
+	case !peer.Secure:
+		return s.rejected(cmd, authn.ErrTLSRequired)
 	}
-	id, err := auth.Login(s.ctx, s.conn.peer, user, password)
-	if err != nil {
-		return s.rejected(cmd, err)
-	}
-	return s.authenticatedAs(cmd, id)
+	return no(imap.CodeCannot, "LOGIN is disabled")
 }
 
 // authenticatedAs opens the account of a client that has proved who it is.
@@ -57,23 +63,24 @@ func (s *session) authenticatedAs(cmd *command, id store.AccountID) error {
 	return nil
 }
 
-// rejected answers a login that failed, and counts it.
+// rejected answers a login that failed, and counts it. Who failed is the
+// Authenticator's to log.
 func (s *session) rejected(cmd *command, err error) error {
-	if classify := s.srv.cfg.Auth.Classify; classify != nil {
-		err = classify(err)
-	}
+	s.conn.log.Debug("imap: login failed", "error", err)
 	switch {
-	case errors.Is(err, ErrRejected):
+	case errors.Is(err, authn.ErrRejected):
 		s.authFailures++
 		if limit := s.srv.cfg.Limits.MaxAuthFailures; limit >= 0 && s.authFailures >= limit {
 			s.bye("Too many failed logins")
 		}
 		return no(imap.CodeAuthenticationFailed, "Wrong user name or password")
-	case errors.Is(err, ErrTooManyTries):
+	case errors.Is(err, authn.ErrTooMany):
 		return no(imap.CodeUnavailable, "Too many failed logins, try again later")
-	case errors.Is(err, ErrPrivacyRequired):
+	case errors.Is(err, authn.ErrTLSRequired):
 		return no(imap.CodePrivacyRequired, "Use TLS first")
-	case errors.Is(err, ErrMalformed):
+	case errors.Is(err, authn.ErrMechanism):
+		return no(imap.CodeCannot, "Mechanism not supported")
+	case errors.Is(err, authn.ErrMalformed):
 		return bad("Malformed response")
 	}
 	r := s.report(cmd, err)

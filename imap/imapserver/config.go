@@ -1,20 +1,19 @@
 package imapserver
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net/netip"
 	"time"
 
-	"github.com/emersion/go-sasl"
+	"github.com/mailstead/mailstead/auth/authn"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/view"
 )
 
-// Config is what a Server is made of. Store and one of Auth.Login and
-// Auth.Start are needed; everything else has a safe zero value.
+// Config is what a Server is made of. Store and Auth are needed; everything
+// else has a safe zero value.
 type Config struct {
 	// Store holds the accounts.
 	Store store.Store
@@ -23,8 +22,12 @@ type Config struct {
 	// server makes its own and closes it.
 	Views *view.Views
 
-	// Auth decides who a client is.
-	Auth Auth
+	// Auth decides who a client is, by AUTHENTICATE and, where it offers PLAIN,
+	// by LOGIN. An account's name is its store.AccountID.
+	Auth authn.Authenticator
+
+	// Hostname is what the server calls itself to Auth; "" = it has no name.
+	Hostname string
 
 	// TLSConfig enables STARTTLS; with ImplicitTLS, TLS from the first octet.
 	// nil = no TLS.
@@ -34,9 +37,14 @@ type Config struct {
 	// a TLS handshake. A listener of crypto/tls does the same without it.
 	ImplicitTLS bool
 
-	// AllowPlaintextAuth accepts passwords on connections without TLS. When
-	// unset such connections announce LOGINDISABLED (RFC 3501 §6.2.3).
+	// AllowPlaintextAuth accepts passwords and tokens on connections without
+	// TLS. When unset such connections announce LOGINDISABLED (RFC 3501
+	// §6.2.3).
 	AllowPlaintextAuth bool
+
+	// RequireTLS refuses logins without TLS by whatever mechanism: also one that
+	// shows no secret leaves the session to who reads along (RFC 8314 §3).
+	RequireTLS bool
 
 	// Limits bound what a client can ask for.
 	Limits Limits
@@ -101,41 +109,6 @@ func set[T int | int64 | time.Duration](v *T, def T) {
 	}
 }
 
-// Auth are the hooks that decide who a client is. They may block; the context
-// ends with the connection. Their errors are told apart by [ErrRejected] and
-// the errors beside it; any other error is answered as a temporary failure.
-type Auth struct {
-	// Login judges the LOGIN command and returns the account. nil = LOGIN is
-	// refused.
-	Login func(ctx context.Context, p Peer, username, password string) (store.AccountID, error)
-
-	// Mechanisms lists the SASL mechanisms for a peer, in upper case. Those
-	// that show the password to whoever reads along are left out by the
-	// server on a connection without TLS, unless AllowPlaintextAuth. nil =
-	// none.
-	Mechanisms func(p Peer) []string
-
-	// Start begins an exchange of one of those mechanisms. The server calls
-	// done once the exchange has succeeded.
-	Start func(ctx context.Context, p Peer, mechanism string, done func(store.AccountID)) (sasl.Server, error)
-
-	// Classify turns an error of the other hooks into one of the errors of
-	// this package; nil = they return those themselves.
-	Classify func(error) error
-}
-
-// What Auth hooks fail with; tested with errors.Is.
-var (
-	// ErrRejected: unknown user or wrong password.
-	ErrRejected = errors.New("imapserver: credentials rejected")
-	// ErrTooManyTries: too many failures lately; nothing was looked at.
-	ErrTooManyTries = errors.New("imapserver: too many failed logins")
-	// ErrPrivacyRequired: not without TLS.
-	ErrPrivacyRequired = errors.New("imapserver: encryption required")
-	// ErrMalformed: the client broke the rules of the mechanism.
-	ErrMalformed = errors.New("imapserver: malformed response of the client")
-)
-
 // Peer says who talks to the server.
 type Peer struct {
 	// ConnID names the connection in logs.
@@ -166,14 +139,11 @@ func (c *Config) Validate() error {
 	if c.Store == nil {
 		errs = append(errs, errors.New("imapserver: no Store"))
 	}
-	if c.Auth.Login == nil && c.Auth.Start == nil {
-		errs = append(errs, errors.New("imapserver: nobody can log in: no Auth.Login and no Auth.Start"))
+	if c.Auth == nil {
+		errs = append(errs, errors.New("imapserver: nobody can log in: no Auth"))
 	}
-	if (c.Auth.Start == nil) != (c.Auth.Mechanisms == nil) {
-		errs = append(errs, errors.New("imapserver: Auth.Start and Auth.Mechanisms need each other"))
-	}
-	if c.ImplicitTLS && c.TLSConfig == nil {
-		errs = append(errs, errors.New("imapserver: ImplicitTLS without TLSConfig"))
+	if (c.ImplicitTLS || c.RequireTLS) && c.TLSConfig == nil {
+		errs = append(errs, errors.New("imapserver: ImplicitTLS or RequireTLS without TLSConfig"))
 	}
 	if len(c.ID)%2 != 0 {
 		errs = append(errs, errors.New("imapserver: ID is a list of pairs"))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"net"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/mailstead/mailstead/internal/imapwire"
 	"github.com/mailstead/mailstead/internal/listen"
+	"github.com/mailstead/mailstead/internal/tlspeer"
 )
 
 // conn is a connection: octets, deadlines and TLS. What the octets mean is the
@@ -28,6 +30,8 @@ type conn struct {
 	cancel context.CancelFunc
 	dec    *imapwire.Decoder
 	enc    *imapwire.Encoder
+
+	certificate *x509.Certificate // what the client was shown; nil = not known
 
 	loginBy time.Time // until the login; zero = logged in, or no limit
 	readErr error     // ended the connection
@@ -115,7 +119,12 @@ func (c *conn) secure() error {
 }
 
 // startTLS puts the TLS layer on the connection.
-func (c *conn) startTLS() error { return c.handshake(tls.Server(c.nc, c.server.cfg.TLSConfig)) }
+func (c *conn) startTLS() error {
+	tc, shown := tlspeer.Server(c.nc, c.server.cfg.TLSConfig)
+	err := c.handshake(tc)
+	c.certificate = shown.Certificate()
+	return err
+}
 
 func (c *conn) handshake(tc *tls.Conn) error {
 	ctx := c.ctx

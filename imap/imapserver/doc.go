@@ -7,11 +7,7 @@
 //	srv, err := imapserver.New(imapserver.Config{
 //		Store:     st,
 //		TLSConfig: tlsConfig,
-//		Auth: imapserver.Auth{
-//			Login: func(ctx context.Context, p imapserver.Peer, user, password string) (store.AccountID, error) {
-//				...
-//			},
-//		},
+//		Auth:      svc.Authenticator(), // of a login.Service
 //	})
 //	go srv.Serve(listener)
 //	...

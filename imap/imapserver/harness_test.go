@@ -15,52 +15,31 @@ import (
 	"testing"
 	"time"
 
-	"github.com/emersion/go-sasl"
+	"github.com/mailstead/mailstead/auth/authn"
 	"github.com/mailstead/mailstead/imap/imaptest"
+	"github.com/mailstead/mailstead/internal/authtest"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/memstore"
 )
 
 // testAuth knows the password of every account, and users whose login fails in
 // all the ways there are.
-func testAuth(ctx context.Context, p Peer, user, password string) (store.AccountID, error) {
+func testAuth(_ context.Context, _ *authn.Peer, user, password string) (string, error) {
 	switch {
 	case user == "slow":
-		return "", ErrTooManyTries
+		return "", authn.ErrTooMany
 	case user == "down":
 		return "", errors.New("database 10.1.2.3 refused the connection")
 	case user == "panic":
 		panic("a backend panics")
 	case password != "secret":
-		return "", ErrRejected
+		return "", authn.ErrRejected
 	}
-	return store.AccountID(user), nil
+	return user, nil
 }
 
 func testConfig(st store.Store) Config {
-	return Config{
-		Store:              st,
-		AllowPlaintextAuth: true,
-		Auth: Auth{
-			Login: testAuth,
-			Classify: func(err error) error {
-				if strings.HasPrefix(err.Error(), "sasl: ") {
-					return ErrMalformed
-				}
-				return err
-			},
-			Mechanisms: func(Peer) []string { return []string{"PLAIN"} },
-			Start: func(ctx context.Context, p Peer, mechanism string, done func(store.AccountID)) (sasl.Server, error) {
-				return sasl.NewPlainServer(func(identity, user, password string) error {
-					id, err := testAuth(ctx, p, user, password)
-					if err == nil {
-						done(id)
-					}
-					return err
-				}), nil
-			},
-		},
-	}
+	return Config{Store: st, AllowPlaintextAuth: true, Auth: authn.PasswordFunc(testAuth)}
 }
 
 // testStore has the accounts alice and bob, and carol with room for 1000
@@ -163,6 +142,14 @@ func playOn(t *testing.T, s *imaptest.Script, mode string) error {
 	case "":
 	case "starttls":
 		cfg.TLSConfig, cfg.AllowPlaintextAuth = serverTLS, false
+	case "sasl":
+		cfg.Auth, cfg.Limits.MaxAuthFailures, cfg.Limits.MaxBadBeforeLogin = authtest.Authenticator{}, -1, -1
+	case "sasl starttls":
+		cfg.Auth, cfg.TLSConfig, cfg.AllowPlaintextAuth = authtest.Authenticator{}, serverTLS, false
+	case "requiretls starttls":
+		cfg.Auth, cfg.TLSConfig, cfg.RequireTLS = authtest.Authenticator{}, serverTLS, true
+	case "nopasswords":
+		cfg.Auth = authtest.Authenticator{NoPasswords: true}
 	case "small":
 		cfg.Limits.MaxMessageBytes = 100
 	default:
@@ -197,7 +184,7 @@ func TestScripts(t *testing.T) {
 	}
 	for _, s := range scripts {
 		for _, mode := range []string{"whole", "bytes", "tls"} {
-			if mode == "tls" && (s.Header["config"] == "starttls" || s.Header["tls"] == "no") {
+			if mode == "tls" && (strings.HasSuffix(s.Header["config"], "starttls") || s.Header["tls"] == "no") {
 				continue
 			}
 			t.Run(s.Name+"/"+mode, func(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/internal/listen"
+	"github.com/mailstead/mailstead/internal/tlspeer"
 	"github.com/mailstead/mailstead/store/view"
 )
 
@@ -34,6 +35,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	cfg.Limits = cfg.Limits.withDefaults()
+	cfg.TLSConfig = tlspeer.Config(cfg.TLSConfig)
 	s := &Server{cfg: cfg, log: cfg.Logger, views: cfg.Views}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

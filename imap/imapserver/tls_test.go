@@ -52,9 +52,9 @@ func TestValidate(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	bad := testConfig(testStore(t))
-	bad.ImplicitTLS, bad.ID, bad.Auth.Mechanisms = true, []string{"name"}, nil
+	bad.ImplicitTLS, bad.ID, bad.Auth = true, []string{"name"}, nil
 	err := bad.Validate()
-	for _, want := range []string{"TLSConfig", "pairs", "Mechanisms"} {
+	for _, want := range []string{"TLSConfig", "pairs", "log in"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v lacks %s", err, want)
 		}

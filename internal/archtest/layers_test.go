@@ -20,7 +20,10 @@ func layers() []layer {
 		{"internal/imaplist", []string{"imap", "store"}},
 		{"internal/imapseq", []string{"imap", "store"}},
 		{"internal/imapsearch", []string{"imap", "store", "store/view", "store/searchtext"}},
+		{"internal/saslwire", []string{"auth/authn"}},
+		{"internal/authtest", []string{"auth/authn"}},
 		{"internal/...", nil},
+		{"daemon", nil}, // certificates and sockets of the host, for any server
 
 		// Vocabulary and contracts.
 		{"smtp", nil},
@@ -29,9 +32,11 @@ func layers() []layer {
 		{"store", []string{"store/blob"}},
 		{"imap", []string{"store"}}, // UID, ModSeq and Flag are store's, by alias
 		{"queue", []string{"smtp", "store/blob"}},
+		{"auth/authn", nil}, // between the servers and auth/login
 
 		// Suites judge one interface and know what it is made of.
 		{"smtp/smtptest", []string{"smtp"}},
+		{"smtp/smtppolicy/greytest", []string{"smtp/smtppolicy"}},
 		{"imap/imaptest", []string{"imap", "store"}},
 		{"pop3/pop3test", []string{"pop3"}},
 		{"store/storetest", []string{"store", "store/blob"}},
@@ -40,12 +45,14 @@ func layers() []layer {
 		{"queue/queuetest", []string{"queue", "smtp", "store/blob"}},
 
 		// Servers and clients.
-		{"smtp/smtpserver", []string{"smtp"}},
+		{"smtp/smtpserver", []string{"smtp", "auth/authn"}},
+		{"smtp/smtpserver/testdata/naive", nil},
 		{"smtp/smtpclient", []string{"smtp"}},
-		{"smtp/smtppolicy", []string{"smtp"}},
-		{"imap/imapserver", []string{"imap", "store", "store/blob", "store/view"}},
+		{"smtp/smtppolicy/sqlgrey", []string{"smtp/smtppolicy", "store/sqldb"}},
+		{"smtp/smtppolicy", []string{"smtp", "smtp/smtpclient"}},
+		{"imap/imapserver", []string{"imap", "store", "store/blob", "store/view", "auth/authn"}},
 		{"imap/imapclient", []string{"imap"}},
-		{"pop3/pop3server", []string{"pop3", "store", "store/blob", "store/view"}},
+		{"pop3/pop3server", []string{"pop3", "store", "store/blob", "store/view", "auth/authn"}},
 		{"pop3/pop3client", []string{"pop3"}},
 
 		// Engines and wrappers of the contracts.
@@ -63,8 +70,10 @@ func layers() []layer {
 
 		// Authentication of messages; the methods never import auth.
 		{"auth", []string{"smtp", "auth/..."}},
-		{"auth/login", nil},
-		{"auth/login/...", []string{"auth/login", "store/sqldb"}},
+		{"auth/login/saslmech", nil}, // mechanisms; they know no users
+		{"auth/login", []string{"auth/authn", "auth/login/saslmech"}},
+		{"auth/login/sqllogin/sqllogintest", []string{"auth/login", "auth/login/sqllogin", "auth/login/logintest"}},
+		{"auth/login/...", []string{"auth/login", "auth/authn", "store/sqldb"}},
 		{"auth/authres", nil},
 		{"auth/dnsx", nil},
 		{"auth/...", []string{"smtp", "auth/authres", "auth/dnsx"}},
@@ -106,17 +115,20 @@ func lightPackages() []light {
 		{"smtp", smtp},
 		{"smtp/smtpserver", smtp},
 		{"smtp/smtpclient", smtp},
+		{"smtp/smtppolicy", smtp},
 		{"store", []string{"github.com/emersion/go-message", "golang.org/x/net", "golang.org/x/text"}}, // Describe
 		{"store/blob", nil},
 		{"pop3", nil},
+		{"auth/authn", []string{"github.com/emersion/go-sasl"}},
+		{"daemon", nil},
 	}
 }
 
 // suites are the conformance packages: no third-party code.
 func suites() []string {
 	return []string{
-		"smtp/smtptest", "imap/imaptest", "pop3/pop3test", "store/storetest", "store/blob/blobtest",
-		"store/blob/objects/objecttest", "queue/queuetest",
+		"smtp/smtptest", "smtp/smtppolicy/greytest", "imap/imaptest", "pop3/pop3test", "store/storetest", "store/blob/blobtest",
+		"store/blob/objects/objecttest", "queue/queuetest", "auth/login/logintest",
 	}
 }
 
@@ -142,6 +154,7 @@ func rootModules() (code, tests []string) {
 		"golang.org/x/net", "golang.org/x/text", "golang.org/x/crypto", "golang.org/x/time",
 		"github.com/xdg-go/scram",
 		"github.com/klauspost/compress", // store/backup, store/blob/compress
+		"github.com/go-crypt/x",         // internal/passhash: md5-crypt and sha-crypt
 		// What those need themselves.
 		"golang.org/x/sys", "github.com/xdg-go/pbkdf2", "github.com/xdg-go/stringprep",
 	}

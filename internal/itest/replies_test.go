@@ -123,7 +123,7 @@ func TestReplies(t *testing.T) {
 func TestAnnounced(t *testing.T) {
 	s := newServer(t)
 	for listener, has := range map[string]string{
-		"smtp":        "PIPELINING\r\n,SIZE 35000000\r\n,8BITMIME\r\n,SMTPUTF8\r\n,ENHANCEDSTATUSCODES\r\n,CHUNKING\r\n,STARTTLS\r\n",
+		"smtp":        "PIPELINING\r\n,SIZE 35000000\r\n,8BITMIME\r\n,SMTPUTF8\r\n,ENHANCEDSTATUSCODES\r\n,CHUNKING\r\n,STARTTLS\r\n,DSN\r\n,BINARYMIME\r\n,LIMITS RCPTMAX=1000\r\n",
 		"submission":  "STARTTLS\r\n,SIZE 35000000\r\n",
 		"submissions": "SIZE 35000000\r\n,AUTH PLAIN",
 	} {

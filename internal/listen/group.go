@@ -122,17 +122,44 @@ func (g *Group) Add(c Conn, addr netip.Addr) error {
 	return nil
 }
 
+// Rekey counts a connection under another address: that of the client for
+// which its peer speaks. ErrTooMany: the connection is one too many there, and
+// counted as before.
+func (g *Group) Rekey(c Conn, addr netip.Addr) error {
+	key := g.key(addr)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	old, known := g.conns[c]
+	switch {
+	case !known || key == old:
+		return nil
+	case key.IsValid() && g.Limits.PerPrefix > 0 && g.perPrefix[key] >= g.Limits.PerPrefix:
+		return ErrTooMany
+	}
+	if key.IsValid() {
+		g.perPrefix[key]++
+	}
+	g.forgetLocked(old)
+	g.conns[c] = key
+	return nil
+}
+
+// forgetLocked counts one connection less under key.
+func (g *Group) forgetLocked(key netip.Prefix) {
+	if !key.IsValid() {
+		return
+	}
+	if g.perPrefix[key]--; g.perPrefix[key] == 0 {
+		delete(g.perPrefix, key)
+	}
+}
+
 // Done takes out a connection whose goroutine is about to end.
 func (g *Group) Done(c Conn) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	key := g.conns[c]
+	g.forgetLocked(g.conns[c])
 	delete(g.conns, c)
-	if key.IsValid() {
-		if g.perPrefix[key]--; g.perPrefix[key] == 0 {
-			delete(g.perPrefix, key)
-		}
-	}
 	g.wg.Done()
 }
 

@@ -83,6 +83,37 @@ func TestLimits(t *testing.T) {
 	})
 }
 
+// A connection of a proxy counts for the client that the proxy speaks for.
+func TestRekey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &listen.Group{Limits: listen.Limits{PerPrefix: 1}}
+		client := netip.MustParseAddr("192.0.2.7")
+		first, _ := add(t, g, "192.0.2.1", 0)
+		if err := g.Rekey(first, client); err != nil {
+			t.Error(err)
+		}
+		if err := g.Rekey(first, client); err != nil {
+			t.Errorf("again: %v", err)
+		}
+		second, err := add(t, g, "192.0.2.1", 0) // its place is free
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := g.Rekey(second, client); !errors.Is(err, listen.ErrTooMany) {
+			t.Error(err)
+		}
+		first.done()
+		synctest.Wait()
+		if err := g.Rekey(second, client); err != nil {
+			t.Error(err)
+		}
+		if err := g.Rekey(first, client); err != nil {
+			t.Errorf("a connection that has ended: %v", err)
+		}
+		g.Close()
+	})
+}
+
 func TestShutdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &listen.Group{}

@@ -4,11 +4,11 @@
 // structure.
 //
 //   - [Walk] gives the tree of [Part]s with the place of each header and body.
-//   - [Fields], [Addresses], [MessageIDs], [ParseDate] and [BaseSubject] read
-//     header fields.
+//   - [Fields], [Addresses], [MessageIDs] and [ParseDate] read header fields.
 //   - [AppendEnvelope] and [AppendBody] write ENVELOPE, BODY and BODYSTRUCTURE.
 //   - [Part.Section] and [FilterFields] find what BODY[section] names.
-//   - [Preview] gives the text of RFC 8970.
+//
+// Decoded texts are those of package mimetext.
 //
 // # RFCs
 //
@@ -17,8 +17,7 @@
 //	RFC 6532 §3.7             message/global                             full
 //	RFC 2183, 3282, 2557      disposition, language, location            full
 //	RFC 2231                  parameters are passed on as they stand
-//	RFC 5256 §2               base subject, sent date, message ids       full
-//	RFC 8970 §3.3             preview text                               full
+//	RFC 5256 §2               sent date, message ids                     full
 //	RFC 3501 §7.4.2           ENVELOPE, BODY, BODYSTRUCTURE              full
 //	RFC 9051 §6.4.5.1, §7.5.2 section specifications                     full
 //

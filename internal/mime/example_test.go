@@ -14,12 +14,12 @@ func ExampleWalk() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(mime.BaseSubject(root.Envelope.Subject))
+	fmt.Printf("%s\n", root.Envelope.Subject)
 	fmt.Printf("%s\n", mime.AppendBody(nil, root, false))
 	span, _ := root.Section([]uint32{1}, mime.SectionAll)
 	fmt.Println(span)
 	// Output:
-	// hello
+	// Re: hello
 	// ("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 13 1)
 	// {51 64}
 }

@@ -149,32 +149,6 @@ func TestSectionOfMessagesWithoutMultipart(t *testing.T) {
 	}
 }
 
-func TestPreview(t *testing.T) {
-	long := strings.Repeat("w\u00f6rd ", 100)
-	for _, tt := range []struct{ in, want string }{
-		{"\n  Hello,\n\n\tworld!  \n", "Hello, world!"},
-		{"\n", ""},
-		{"Content-Type: image/png\n\nx", ""},
-		{"Content-Type: text/plain; charset=utf-8\n\n" + long, strings.TrimSpace(string([]rune(long)[:200]))},
-		{"Content-Type: text/plain; charset=iso-8859-1\nContent-Transfer-Encoding: quoted-printable\n\ncaf=E9 =\nau lait", "caf\u00e9 au lait"},
-		{"Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: BASE64\n\nw6TDtsO8\nIGFiY", "\u00e4\u00f6\u00fc ab"},
-		{"Content-Type: text/plain; charset=x-unknown\n\nabc \xe4", "abc \ufffd"},
-		{"Content-Type: text/html\n\n<html><head><title>no</title><style>no{}</style></head><body><p>Hi&nbsp;<b>th</b>ere</p><script>no()</script><br/>&lt;you&gt;<!-- no -->", "Hi there <you>"},
-		{"Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Disposition: attachment\n\nno\n--b\n\n \n--b\nContent-Type: text/html\n\n<p>yes\n--b--", "yes"},
-		{"\na\x00\x1b[31mb\u202ec", "a[31mbc"},
-	} {
-		root, msg := parse(t, tt.in)
-		got, err := Preview(strings.NewReader(msg), root)
-		if err != nil || got != tt.want {
-			t.Errorf("%q\n got %q, %v\nwant %q", tt.in, got, err, tt.want)
-		}
-	}
-	root, _ := parse(t, "\nabc")
-	if _, err := Preview(strings.NewReader(""), root); err == nil {
-		t.Error("a short reader is an error")
-	}
-}
-
 // sample is a message of the usual kind with a body of about n octets.
 func sample(n int) string {
 	text := strings.Repeat("The quick brown fox jumps over the lazy dog, and then it rests a while.\r\n", n/150)
@@ -214,20 +188,5 @@ func BenchmarkForms(b *testing.B) {
 	for b.Loop() {
 		dst = AppendEnvelope(dst[:0], root.Envelope)
 		dst = AppendBody(dst, root, true)
-	}
-}
-
-func BenchmarkPreview(b *testing.B) {
-	msg := sample(4 << 10)
-	r := strings.NewReader(msg)
-	root, err := Walk(r, int64(len(msg)), Limits{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := Preview(r, root); err != nil {
-			b.Fatal(err)
-		}
 	}
 }

@@ -12,10 +12,11 @@
 //	S: 250 2.0.0
 //	X:
 //
-// C sends a line with CRLF, R a Go string as it is; neighbours leave in one
-// write. S reads a whole reply of SMTP, whose last line has to start with the
-// text, L asks for a line of that reply that starts with the text, T
-// starts TLS, and X wants the connection to be closed.
+// C sends a line with CRLF, R a Go string as it is, M a Go string many times
+// (M: 3000 "x"); neighbours leave in one write. S reads a whole reply of SMTP,
+// whose last line has to start with the text, L asks for a line of that reply
+// that starts with the text, A for the absence of one, T starts TLS, and X
+// wants the connection to be closed.
 package script
 
 import (
@@ -33,7 +34,7 @@ import (
 // Step is one line of a script.
 type Step struct {
 	Line int
-	Op   byte // 'C', 'R', 'S', 'L', 'T' or 'X'
+	Op   byte // 'C', 'R', 'S', 'L', 'A', 'T' or 'X'; M becomes R
 	Text string
 }
 
@@ -94,20 +95,36 @@ func Parse(name, text string) (*Script, error) {
 		if line == "" {
 			continue
 		}
-		if len(line) < 2 || line[1] != ':' || !strings.Contains("CRSLTX", line[:1]) {
+		if len(line) < 2 || line[1] != ':' || !strings.Contains("CRMSLATX", line[:1]) {
 			return nil, fmt.Errorf("%s:%d: bad step %q", name, n, line)
 		}
 		step := Step{Line: n, Op: line[0], Text: strings.TrimPrefix(line[2:], " ")}
-		if step.Op == 'R' {
-			raw, err := strconv.Unquote(step.Text)
-			if err != nil {
+		if step.Op == 'R' || step.Op == 'M' {
+			if err := step.unquote(); err != nil {
 				return nil, fmt.Errorf("%s:%d: %w", name, n, err)
 			}
-			step.Text = raw
 		}
 		s.Steps = append(s.Steps, step)
 	}
 	return s, nil
+}
+
+// unquote makes octets of the text of R and M.
+func (st *Step) unquote() error {
+	times, text := "1", st.Text
+	if st.Op == 'M' {
+		times, text, _ = strings.Cut(text, " ")
+	}
+	n, err := strconv.Atoi(times)
+	if err != nil {
+		return err
+	}
+	raw, err := strconv.Unquote(text)
+	if err != nil {
+		return err
+	}
+	st.Op, st.Text = 'R', strings.Repeat(raw, max(n, 0))
+	return nil
 }
 
 // Player replays scripts on a connection.
@@ -154,7 +171,7 @@ func (p *Player) Play(s *Script) error {
 			}
 		default:
 			waiting = append(waiting, st)
-			if more := i+1 < len(s.Steps) && strings.IndexByte("SLX", s.Steps[i+1].Op) >= 0; !more && p.Mode == Pipelined && p.groupEnds(s.Steps[:i]) {
+			if more := i+1 < len(s.Steps) && strings.IndexByte("SLAX", s.Steps[i+1].Op) >= 0; !more && p.Mode == Pipelined && p.groupEnds(s.Steps[:i]) {
 				err = settle()
 			}
 		}
@@ -200,6 +217,10 @@ func (p *Player) expect(s *Script, steps []Step) error {
 		case 'L':
 			if !hasLine(reply, st.Text) {
 				err = fmt.Errorf("got %q, want a line %q", reply, st.Text)
+			}
+		case 'A':
+			if hasLine(reply, st.Text) {
+				err = fmt.Errorf("got %q, want no line %q", reply, st.Text)
 			}
 		case 'X':
 			var line string

@@ -1,19 +1,18 @@
 package pop3server
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"log/slog"
-	"net/netip"
 	"time"
 
+	"github.com/mailstead/mailstead/auth/authn"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/view"
 )
 
-// Config is what a Server is made of. Store and Login are required;
-// everything else has a safe zero value.
+// Config is what a Server is made of. Store and Auth are required; everything
+// else has a safe zero value.
 type Config struct {
 	// Store holds the accounts.
 	Store store.Store
@@ -27,17 +26,21 @@ type Config struct {
 	// has no store.MaildropLocker. nil = the server makes its own.
 	Locks *store.Maildrops
 
-	// Login judges USER and PASS and returns the account. It may block; ctx
-	// ends with the connection. ErrRejected, ErrTooManyTries; any other error
-	// is answered as a temporary failure.
-	Login func(ctx context.Context, p Peer, username, password string) (store.AccountID, error)
+	// Auth decides who a client is, by AUTH and, where it offers PLAIN, by
+	// USER and PASS. An account's name is its store.AccountID.
+	Auth authn.Authenticator
 
 	// TLSConfig enables STLS; with ImplicitTLS, TLS from the first octet.
 	TLSConfig   *tls.Config
 	ImplicitTLS bool
 
-	// AllowPlaintextAuth accepts passwords on connections without TLS.
+	// AllowPlaintextAuth accepts passwords and tokens on connections without
+	// TLS.
 	AllowPlaintextAuth bool
+
+	// RequireTLS refuses logins without TLS by whatever mechanism: also one that
+	// shows no secret leaves the session to who reads along (RFC 8314 §3).
+	RequireTLS bool
 
 	// Hostname stands in the greeting; "" = no name is given.
 	Hostname string
@@ -49,21 +52,8 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// What Login fails with; tested with errors.Is.
-var (
-	// ErrRejected: unknown user or wrong password.
-	ErrRejected = errors.New("pop3server: credentials rejected")
-	// ErrTooManyTries: too many failures lately; nothing was looked at.
-	ErrTooManyTries = errors.New("pop3server: too many failed logins")
-	// ErrServerClosed is what Serve returns after Shutdown or Close.
-	ErrServerClosed = errors.New("pop3server: server closed")
-)
-
-// Peer says who talks to the server.
-type Peer struct {
-	Addr netip.Addr           // the zero Addr for a transport without
-	TLS  *tls.ConnectionState // nil = none
-}
+// ErrServerClosed is what Serve returns after Shutdown or Close.
+var ErrServerClosed = errors.New("pop3server: server closed")
 
 // Limits of a server. In each, 0 means the default and a negative value no
 // limit.
@@ -103,11 +93,11 @@ func (c *Config) Validate() error {
 	if c.Store == nil {
 		errs = append(errs, errors.New("pop3server: no Store"))
 	}
-	if c.Login == nil {
-		errs = append(errs, errors.New("pop3server: no Login"))
+	if c.Auth == nil {
+		errs = append(errs, errors.New("pop3server: nobody can log in: no Auth"))
 	}
-	if c.ImplicitTLS && c.TLSConfig == nil {
-		errs = append(errs, errors.New("pop3server: ImplicitTLS without TLSConfig"))
+	if (c.ImplicitTLS || c.RequireTLS) && c.TLSConfig == nil {
+		errs = append(errs, errors.New("pop3server: ImplicitTLS or RequireTLS without TLSConfig"))
 	}
 	return errors.Join(errs...)
 }

@@ -2,8 +2,8 @@ package pop3server
 
 import (
 	"bufio"
+	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/internal/listen"
+	"github.com/mailstead/mailstead/internal/saslwire"
+	"github.com/mailstead/mailstead/internal/tlspeer"
 	"github.com/mailstead/mailstead/pop3"
 )
 
@@ -81,7 +83,7 @@ func (c *conn) serve() {
 		return
 	}
 	for {
-		line, err := c.readLine()
+		line, err := c.readLine(false)
 		switch {
 		case err == nil:
 			err = c.sess.command(line)
@@ -136,7 +138,7 @@ func (c *conn) handshake() error {
 		return errShutdown
 	}
 	defer c.unpark()
-	tc := tls.Server(c.nc, c.srv.cfg.TLSConfig)
+	tc, shown := tlspeer.Server(c.nc, c.srv.cfg.TLSConfig)
 	ctx, cancel := c.ctx, context.CancelFunc(func() {})
 	if d := c.srv.cfg.Limits.TLSHandshakeTimeout; d > 0 {
 		ctx, cancel = context.WithTimeout(ctx, d)
@@ -149,19 +151,22 @@ func (c *conn) handshake() error {
 	c.nc = tc
 	c.mu.Unlock()
 	state := tc.ConnectionState()
-	c.sess.tls = &state
+	c.sess.tls, c.sess.shown = &state, shown.Certificate()
 	return nil
 }
 
 var errLineTooLong = errors.New("pop3server: command line too long")
 
 // readLine returns the next line without its end; a bare LF ends one too. It
-// is valid until the next call.
-func (c *conn) readLine() ([]byte, error) {
+// is valid until the next call. Lines of an exchange of AUTH may be long.
+func (c *conn) readLine(exchange bool) ([]byte, error) {
 	if !c.park() {
 		return nil, errShutdown
 	}
 	line, err := c.br.ReadSlice('\n')
+	if errors.Is(err, bufio.ErrBufferFull) && (exchange || !c.sess.open() && isAuth(line)) {
+		line, err = c.readLong(line)
+	}
 	c.unpark()
 	switch {
 	case errors.Is(err, bufio.ErrBufferFull):
@@ -176,6 +181,30 @@ func (c *conn) readLine() ([]byte, error) {
 		line = line[:n-1]
 	}
 	return line, nil
+}
+
+// isAuth reports a line that may carry an initial response.
+func isAuth(line []byte) bool {
+	return len(line) > 5 && bytes.EqualFold(line[:5], []byte("AUTH "))
+}
+
+// readLong reads on where a line of an exchange does not fit into the buffer,
+// which is small for the sake of all the other connections. The error is
+// bufio.ErrBufferFull for a line that is longer than any may be.
+func (c *conn) readLong(begun []byte) ([]byte, error) {
+	line := bytes.Clone(begun)
+	for {
+		more, err := c.br.ReadSlice('\n')
+		if line = append(line, more...); len(line) > saslwire.MaxLine {
+			if err == nil {
+				return nil, errLineTooLong // its end was read
+			}
+			return nil, err
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return line, err
+		}
+	}
 }
 
 // maxSkip bounds how much of an over-long line is read to find its end.

@@ -1,6 +1,6 @@
 // Package pop3server serves the INBOX of a store by POP3.
 //
-//	srv, err := pop3server.New(pop3server.Config{Store: st, Login: judge, TLSConfig: tlsConfig})
+//	srv, err := pop3server.New(pop3server.Config{Store: st, Auth: auth, TLSConfig: tlsConfig})
 //	go srv.Serve(listener)
 //	...
 //	srv.Shutdown(ctx)
@@ -16,6 +16,7 @@
 //	RFC 2449  CAPA, response codes     full
 //	RFC 2595  STLS                     §4
 //	RFC 3206  SYS and AUTH codes       text not read whole
+//	RFC 5034  AUTH, SASL capability    text not read whole
 //	RFC 8314  implicit TLS             §3.2 (text not read whole)
 //
 // # Invariants

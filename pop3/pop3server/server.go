@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/internal/listen"
+	"github.com/mailstead/mailstead/internal/tlspeer"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/view"
 )
@@ -32,6 +33,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	cfg.Limits = cfg.Limits.withDefaults()
+	cfg.TLSConfig = tlspeer.Config(cfg.TLSConfig)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}

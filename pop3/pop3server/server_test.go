@@ -14,6 +14,7 @@ import (
 	"testing/iotest"
 	"time"
 
+	"github.com/mailstead/mailstead/auth/authn"
 	"github.com/mailstead/mailstead/pop3/pop3server"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/memstore"
@@ -69,20 +70,20 @@ func uids(t testing.TB, s store.Store) string {
 	return set.String()
 }
 
-func judge(_ context.Context, _ pop3server.Peer, user, pass string) (store.AccountID, error) {
+func judge(_ context.Context, _ *authn.Peer, user, pass string) (string, error) {
 	switch {
 	case user == "broken":
 		return "", errors.New("secret database text")
 	case user == "alice" && pass == "pass word":
-		return alice, nil
+		return string(alice), nil
 	}
-	return "", pop3server.ErrRejected
+	return "", authn.ErrRejected
 }
 
 // serve starts a server on loopback and returns it with its address.
 func serve(t testing.TB, s store.Store, edit func(*pop3server.Config)) (*pop3server.Server, string) {
 	t.Helper()
-	cfg := pop3server.Config{Store: s, Login: judge, AllowPlaintextAuth: true, Logger: slog.New(slog.DiscardHandler)}
+	cfg := pop3server.Config{Store: s, Auth: authn.PasswordFunc(judge), AllowPlaintextAuth: true, Logger: slog.New(slog.DiscardHandler)}
 	if edit != nil {
 		edit(&cfg)
 	}
@@ -282,6 +283,7 @@ func TestDialogues(t *testing.T) {
 			S: PIPELINING
 			S: EXPIRE NEVER
 			S: USER
+			S: SASL PLAIN
 			S: .`, "1:2"},
 		{"line too long", `
 			S: +OK ...
@@ -393,7 +395,7 @@ func TestExpungedMeanwhile(t *testing.T) {
 func TestQuitFreesTheMaildrop(t *testing.T) {
 	s := maildrop(t)
 	locks := &store.Maildrops{}
-	srv, err := pop3server.New(pop3server.Config{Store: s, Locks: locks, Login: judge, AllowPlaintextAuth: true})
+	srv, err := pop3server.New(pop3server.Config{Store: s, Locks: locks, Auth: authn.PasswordFunc(judge), AllowPlaintextAuth: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -503,7 +505,7 @@ func FuzzSession(f *testing.F) {
 	f.Fuzz(func(t *testing.T, input string) {
 		s := maildrop(t, "A: 1\r\n\r\nbody\r\n")
 		defer s.Close()
-		srv, err := pop3server.New(pop3server.Config{Store: s, Login: judge, AllowPlaintextAuth: true, Logger: slog.New(slog.DiscardHandler)})
+		srv, err := pop3server.New(pop3server.Config{Store: s, Auth: authn.PasswordFunc(judge), AllowPlaintextAuth: true, Logger: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			t.Fatal(err)
 		}

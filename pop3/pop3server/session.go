@@ -3,6 +3,7 @@ package pop3server
 import (
 	"bytes"
 	"crypto/tls"
+	"crypto/x509"
 	"strings"
 
 	"github.com/mailstead/mailstead/store"
@@ -12,7 +13,7 @@ import (
 type state uint8
 
 const (
-	authorization state = 1 << iota // before PASS has succeeded
+	authorization state = 1 << iota // before PASS or AUTH has succeeded
 	transaction                     // the maildrop is locked
 )
 
@@ -20,9 +21,10 @@ const (
 type session struct {
 	conn     *conn
 	tls      *tls.ConnectionState
-	state    state // zero = authorization
+	shown    *x509.Certificate // the server's own; nil = no TLS
+	state    state             // zero = authorization
 	username string
-	failures int // of PASS
+	failures int // of PASS and AUTH
 	errors   int // malformed or misplaced commands
 	account  store.AccountID
 	drop     *maildrop
@@ -37,10 +39,11 @@ type verb struct {
 	do       func(s *session, args []string) error
 }
 
-// verbs is the table of RFC 1939 §5 to §7 and RFC 2449 §5.
+// verbs is the table of RFC 1939 §5 to §7, RFC 2449 §5 and RFC 5034 §4.
 var verbs = [...]verb{
 	{"USER", authorization, 1, -1, (*session).user},
 	{"PASS", authorization, 1, -1, (*session).pass},
+	{"AUTH", authorization, 0, 2, (*session).auth},
 	{"STLS", authorization, 0, 0, (*session).stls},
 	{"STAT", transaction, 0, 0, (*session).stat},
 	{"LIST", transaction, 0, 1, (*session).list},

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/mailstead/mailstead/auth/authn"
 	"github.com/mailstead/mailstead/pop3/pop3server"
 )
 
@@ -29,7 +30,7 @@ func TestIdle(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := maildrop(t, "A: 1\r\n\r\n")
 				defer s.Close()
-				srv, err := pop3server.New(pop3server.Config{Store: s, Login: judge, AllowPlaintextAuth: true, Logger: slog.New(slog.DiscardHandler)})
+				srv, err := pop3server.New(pop3server.Config{Store: s, Auth: authn.PasswordFunc(judge), AllowPlaintextAuth: true, Logger: slog.New(slog.DiscardHandler)})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -42,6 +42,8 @@ func (c *check) full(id, dest string) queue.Job {
 	j.ReversePath = reverse("a \"quoted\" \xff name", "Example.ORG")
 	j.Params = smtp.MailParams{
 		Size: 1234, Body: smtp.Body8BitMIME, UTF8: true, Return: smtp.ReturnHeaders, EnvelopeID: "QQ+314159", Auth: "<>", RequireTLS: true,
+		Priority: smtp.Priority{Level: 3, Given: true}, DeliverBy: smtp.DeliverBy{Seconds: 3600, Mode: smtp.ByReturn, Trace: true},
+		FutureRelease: smtp.FutureRelease{For: 60}, PRDR: true,
 		Unknown: []smtp.Param{{Keyword: "X-Odd", Value: "\x01\xfe", HasEq: true}, {Keyword: "X-Odd"}},
 	}
 	r := rcpt("jörg", "bücher.example")

@@ -15,7 +15,14 @@ import (
 // recordVersion is the first octet of a record. A record is the fields of a
 // queue.Job in a fixed order, then the CRC-32C of all octets before it. Numbers
 // are varints, strings have their length in front, so any octets survive.
-const recordVersion = 1
+//
+// Version 2 has the parameters that say when and how urgently a message is
+// delivered behind the others. A job without them has version 1, so that nodes
+// of the version before can read what they could have written.
+const (
+	recordVersion = 1
+	recordTiming  = 2
+)
 
 var (
 	errDamaged = errors.New("sqlqueue: record does not match its checksum")
@@ -26,8 +33,11 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // encode appends the record of a job to b.
 func encode(b []byte, j *queue.Job) []byte {
-	start := len(b)
-	e := encoder{append(b, recordVersion)}
+	start, version := len(b), byte(recordVersion)
+	if hasTiming(&j.Params) {
+		version = recordTiming
+	}
+	e := encoder{append(b, version)}
 	e.text(j.ID, j.Message, j.Destination, j.Once, j.ReversePath.Local, j.ReversePath.Domain)
 	e.mailParams(&j.Params)
 	e.num(int64(len(j.Recipients)))
@@ -40,6 +50,9 @@ func encode(b []byte, j *queue.Job) []byte {
 	e.bytes(j.Prefix)
 	e.num(nanos(j.Created), nanos(j.Due), nanos(j.Expires), int64(j.Attempts), int64(j.Priority))
 	e.text(j.Hold, j.Last)
+	if version == recordTiming {
+		e.timing(&j.Params)
+	}
 	return binary.LittleEndian.AppendUint32(e.b, crc32.Checksum(e.b[start:], castagnoli))
 }
 
@@ -52,7 +65,7 @@ func decode(b []byte) (*queue.Job, error) {
 	if binary.LittleEndian.Uint32(b[end:]) != crc32.Checksum(b[:end], castagnoli) {
 		return nil, errDamaged
 	}
-	if b[0] != recordVersion {
+	if b[0] != recordVersion && b[0] != recordTiming {
 		return nil, errVersion
 	}
 	d := decoder{b: b[1:end]}
@@ -68,6 +81,9 @@ func decode(b []byte) (*queue.Job, error) {
 	j.Created, j.Due, j.Expires = instant(d.num()), instant(d.num()), instant(d.num())
 	j.Attempts, j.Priority = int(d.num()), int(d.num())
 	d.text(&j.Hold, &j.Last)
+	if b[0] == recordTiming {
+		d.timing(&j.Params)
+	}
 	if d.failed || len(d.b) > 0 {
 		return nil, errDamaged
 	}
@@ -124,6 +140,23 @@ func (e *encoder) mailParams(p *smtp.MailParams) {
 	e.flag(p.RequireTLS)
 	e.text(p.EnvelopeID, p.Auth)
 	e.params(p.Unknown)
+}
+
+// hasTiming reports whether a job needs version 2.
+func hasTiming(p *smtp.MailParams) bool {
+	return !p.Priority.IsZero() || !p.DeliverBy.IsZero() || !p.FutureRelease.IsZero() || p.PRDR
+}
+
+func (e *encoder) timing(p *smtp.MailParams) {
+	e.num(int64(p.Priority.Level))
+	e.flag(p.Priority.Given)
+	e.num(int64(p.DeliverBy.Seconds), int64(p.DeliverBy.Mode))
+	e.flag(p.DeliverBy.Trace)
+	until := p.FutureRelease.Until
+	e.num(int64(p.FutureRelease.For))
+	e.flag(!until.IsZero())
+	e.num(until.Unix(), int64(until.Nanosecond())) // a year that nanos could not hold may be meant
+	e.flag(p.PRDR)
 }
 
 func (e *encoder) params(ps []smtp.Param) {
@@ -204,6 +237,18 @@ func (d *decoder) mailParams(p *smtp.MailParams) {
 	p.UTF8, p.RequireTLS = d.flag(), d.flag()
 	d.text(&p.EnvelopeID, &p.Auth)
 	p.Unknown = d.params()
+}
+
+func (d *decoder) timing(p *smtp.MailParams) {
+	p.Priority.Level, p.Priority.Given = int8(d.num()), d.flag()
+	p.DeliverBy.Seconds, p.DeliverBy.Mode = int32(d.num()), smtp.ByMode(d.num())
+	p.DeliverBy.Trace = d.flag()
+	p.FutureRelease.For = int32(d.num())
+	given, seconds, nanos := d.flag(), d.num(), d.num()
+	if given {
+		p.FutureRelease.Until = time.Unix(seconds, nanos).UTC()
+	}
+	p.PRDR = d.flag()
 }
 
 func (d *decoder) params() (ps []smtp.Param) {

@@ -25,6 +25,8 @@ func someJob() *queue.Job {
 		ID: "id", Message: "m", Destination: "d", Once: "o", ReversePath: smtp.ReversePath{Path: smtp.Path{Local: "a", Domain: "example.org"}},
 		Params: smtp.MailParams{
 			Size: -1, Body: smtp.BodyBinaryMIME, UTF8: true, Return: smtp.ReturnFull, EnvelopeID: "e", Auth: "<>", RequireTLS: true,
+			Priority: smtp.Priority{Level: -9, Given: true}, DeliverBy: smtp.DeliverBy{Seconds: -1, Mode: smtp.ByNotify, Trace: true},
+			FutureRelease: smtp.FutureRelease{For: 1, Until: time.Date(9999, 1, 2, 3, 4, 5, 6, time.UTC)}, PRDR: true,
 			Unknown: []smtp.Param{{Keyword: "K", Value: "\x00", HasEq: true}, {Keyword: "K"}},
 		},
 		Recipients: []queue.Recipient{r, {}}, Identity: "i", Peer: queue.PeerInfo{Addr: "192.0.2.1", Hello: "h", Protocol: "ESMTP"},
@@ -45,6 +47,21 @@ func TestRecordHoldsEveryField(t *testing.T) {
 	empty := &queue.Job{ID: "x"}
 	if got, err := decode(encode(nil, empty)); err != nil || !reflect.DeepEqual(got, empty) {
 		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+// A job that a node of the version before could have made is one that it can
+// read.
+func TestRecordVersion(t *testing.T) {
+	j := someJob()
+	if v := encode(nil, j)[0]; v != recordTiming {
+		t.Errorf("version %d", v)
+	}
+	p := &j.Params
+	p.Priority, p.DeliverBy, p.FutureRelease, p.PRDR = smtp.Priority{}, smtp.DeliverBy{}, smtp.FutureRelease{}, false
+	b := encode(nil, j)
+	if got, err := decode(b); b[0] != recordVersion || err != nil || !reflect.DeepEqual(got, j) {
+		t.Errorf("version %d: %+v, %v", b[0], got, err)
 	}
 }
 
@@ -80,7 +97,7 @@ func TestDamagedRecord(t *testing.T) {
 }
 
 func TestNewerRecord(t *testing.T) {
-	if _, err := decode(seal([]byte{recordVersion + 1, 1, 2, 3})); !errors.Is(err, errVersion) {
+	if _, err := decode(seal([]byte{recordTiming + 1, 1, 2, 3})); !errors.Is(err, errVersion) {
 		t.Errorf("got %v, want errVersion", err)
 	}
 }

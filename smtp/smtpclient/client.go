@@ -3,9 +3,11 @@ package smtpclient
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
-	"strconv"
 	"strings"
+
+	"golang.org/x/net/idna"
 
 	"github.com/mailstead/mailstead/smtp"
 )
@@ -18,11 +20,14 @@ type Client struct {
 	host     string
 	conn     net.Conn
 	in       replyReader
-	out      []byte // commands not yet written
-	block    []byte // reused by dotWriter
+	ahead    lookahead
+	out      []byte // commands, reused
+	block    []byte // reused by encoder
 	tls      *tls.ConnectionState
 	caps     Capabilities
 	authed   bool
+	mails    int   // MAIL commands sent
+	sent     int   // messages of which the server took responsibility
 	broken   error // why the connection cannot be used; nil = usable
 }
 
@@ -30,14 +35,15 @@ func newClient(d *Dialer, conn net.Conn, host string) *Client {
 	c := &Client{d: d, timeouts: d.Timeouts.withDefaults(), host: host, conn: conn}
 	c.in = replyReader{
 		maxLines: orDefault(d.MaxReplyLines, 256),
-		buf:      make([]byte, orDefault(d.MaxReplyLine, 2048)),
+		maxLine:  orDefault(d.MaxReplyLine, 2048),
 	}
 	return c
 }
 
-// start: greeting, EHLO, STARTTLS and EHLO again.
-func (c *Client) start(ctx context.Context, mode TLSMode) error {
-	if mode == TLSImplicit {
+// start: greeting, EHLO, STARTTLS and EHLO again, AUTH.
+func (c *Client) start(ctx context.Context) error {
+	defer c.watch(ctx)()
+	if c.d.TLS == TLSImplicit {
 		if err := c.handshake(ctx); err != nil {
 			return err
 		}
@@ -52,23 +58,32 @@ func (c *Client) start(ctx context.Context, mode TLSMode) error {
 	if err := c.hello(ctx); err != nil {
 		return err
 	}
-	if mode == TLSIfOffered && c.caps.Has("STARTTLS") || mode == TLSRequired {
-		return c.startTLS(ctx)
+	if c.d.TLS == TLSIfOffered && c.caps.StartTLS || c.d.TLS == TLSRequired {
+		if err := c.startTLS(ctx); err != nil {
+			return err
+		}
+	}
+	if c.d.Auth != nil {
+		return c.authenticate(ctx, c.d.Auth)
 	}
 	return nil
 }
 
 // hello says EHLO, HELO where EHLO is not known (RFC 5321 §3.2), or LHLO.
 func (c *Client) hello(ctx context.Context) error {
+	name, err := c.d.hello()
+	if err != nil {
+		return err
+	}
 	verb := "EHLO "
 	if c.d.LMTP {
 		verb = "LHLO "
 	}
-	r, err := c.command(ctx, c.timeouts.Command, verb+c.d.hello())
+	r, err := c.command(ctx, c.timeouts.Command, verb+name)
 	if err != nil {
 		return err
 	}
-	c.caps = nil
+	c.caps = Capabilities{}
 	if r.Positive() {
 		c.caps = parseCapabilities(r)
 		return nil
@@ -76,7 +91,7 @@ func (c *Client) hello(ctx context.Context) error {
 	if c.d.LMTP || !r.Permanent() {
 		return &smtp.Error{Reply: r}
 	}
-	if r, err = c.command(ctx, c.timeouts.Command, "HELO "+c.d.hello()); err != nil {
+	if r, err = c.command(ctx, c.timeouts.Command, "HELO "+name); err != nil {
 		return err
 	}
 	if !r.Positive() {
@@ -85,10 +100,19 @@ func (c *Client) hello(ctx context.Context) error {
 	return nil
 }
 
-// Capabilities is what the last EHLO or LHLO announced; nil after HELO.
+// asciiDomain is a domain in A-labels (RFC 5890 §2.3.2.1).
+func asciiDomain(domain string) (string, error) {
+	if !strings.ContainsFunc(domain, func(r rune) bool { return r >= 0x80 }) {
+		return domain, nil
+	}
+	return idna.New(idna.MapForLookup(), idna.Transitional(false), idna.StrictDomainName(false)).ToASCII(domain)
+}
+
+// Capabilities is what the last EHLO or LHLO announced; zero after HELO.
 func (c *Client) Capabilities() Capabilities { return c.caps }
 
-// TLS is the state of the TLS connection; nil = no TLS.
+// TLS is the state of the TLS connection; nil = no TLS. Channel bindings come
+// from it (RFC 9266).
 func (c *Client) TLS() *tls.ConnectionState { return c.tls }
 
 // RemoteAddr is the address of the server.
@@ -97,7 +121,8 @@ func (c *Client) RemoteAddr() net.Addr { return c.conn.RemoteAddr() }
 // Noop asks whether the connection still lives.
 func (c *Client) Noop(ctx context.Context) error { return c.simple(ctx, "NOOP") }
 
-// Reset gives up a transaction (RSET).
+// Reset gives up a transaction (RSET). It also asks whether the connection
+// still lives, and leaves it ready for the next message.
 func (c *Client) Reset(ctx context.Context) error { return c.simple(ctx, "RSET") }
 
 // Quit says goodbye and closes the connection, whatever the server answers.
@@ -110,13 +135,39 @@ func (c *Client) Quit(ctx context.Context) error {
 }
 
 // Close closes the connection without a goodbye. Idempotent.
-func (c *Client) Close() error { return c.conn.Close() }
+func (c *Client) Close() error {
+	if err := c.conn.Close(); !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
+}
 
-// Usable reports whether another message can be sent on this connection.
-func (c *Client) Usable() bool { return c.broken == nil }
+// Usable reports whether another message can be sent on this connection: it
+// is in a known state, and MAILMAX (RFC 9422 §4.1) is not reached.
+func (c *Client) Usable() bool { return c.broken == nil && !c.exhausted() }
+
+func (c *Client) exhausted() bool {
+	limit := c.caps.Limits.Mails
+	return limit > 0 && c.mails >= limit
+}
+
+// Sent is the number of messages that the server took on this connection.
+func (c *Client) Sent() int { return c.sent }
+
+// Command sends one line and returns its reply, whatever that says. It serves
+// commands that have no method here (VRFY, ETRN, XFORWARD) and must not be
+// used for those that change the state of the session. ErrCommand: the line
+// holds CR, LF or NUL.
+func (c *Client) Command(ctx context.Context, line string) (smtp.Reply, error) {
+	if strings.ContainsAny(line, "\r\n\x00") {
+		return smtp.Reply{}, ErrCommand
+	}
+	defer c.watch(ctx)()
+	return c.command(ctx, c.timeouts.Command, line)
+}
 
 func (c *Client) simple(ctx context.Context, line string) error {
-	r, err := c.command(ctx, c.timeouts.Command, line)
+	r, err := c.Command(ctx, line)
 	if err != nil {
 		return err
 	}
@@ -124,45 +175,4 @@ func (c *Client) simple(ctx context.Context, line string) error {
 		return &smtp.Error{Reply: r}
 	}
 	return nil
-}
-
-// Capabilities are the lines of an EHLO reply behind the first, as received.
-type Capabilities []string
-
-func parseCapabilities(r smtp.Reply) Capabilities {
-	return Capabilities(r.Lines[min(1, len(r.Lines)):])
-}
-
-// Has reports whether the keyword was announced, in any case.
-func (c Capabilities) Has(keyword string) bool {
-	_, ok := c.Param(keyword)
-	return ok
-}
-
-// Param returns what stands behind the keyword.
-func (c Capabilities) Param(keyword string) (params string, ok bool) {
-	for _, line := range c {
-		word, rest, _ := strings.Cut(line, " ")
-		if strings.EqualFold(word, keyword) {
-			return rest, true
-		}
-	}
-	return "", false
-}
-
-// MaxSize is the parameter of SIZE (RFC 1870 §4); 0 = not announced, or no
-// limit.
-func (c Capabilities) MaxSize() int64 {
-	p, _ := c.Param("SIZE")
-	n, err := strconv.ParseInt(strings.TrimSpace(p), 10, 64)
-	if err != nil || n < 0 {
-		return 0
-	}
-	return n
-}
-
-// Mechanisms are the SASL mechanisms announced by AUTH (RFC 4954 §3).
-func (c Capabilities) Mechanisms() []string {
-	p, _ := c.Param("AUTH")
-	return strings.Fields(p)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -74,7 +75,7 @@ func TestSend(t *testing.T) {
 		"a\r\r\n.\r\n":               "a\r\n\r\n.\r\n",
 		"\r":                         "\r\n",
 	}
-	for _, ext := range [][]string{nil, {"SIZE 1000"}, {}} {
+	for _, ext := range [][]string{nil, {"SIZE 1000"}, {}, {"CHUNKING"}, {"CHUNKING", "PIPELINING", "SIZE 1000"}} {
 		srv := smtptest.NewServerWith(t, smtptest.Options{Extensions: ext})
 		c := dial(t, &smtpclient.Dialer{}, srv.Addr)
 		for in, want := range bodies {
@@ -110,34 +111,53 @@ func TestTraceAndParams(t *testing.T) {
 	}
 }
 
-// Every way in which a transaction can end.
+// Every way in which a transaction can end: with DATA, and with the whole
+// message in one flight, where a server that says nothing more may have it all.
 func TestOutcomes(t *testing.T) {
 	tests := []struct {
 		name    string
 		replies map[string]string
 		want    string
+		flight  string // "" = as want
 		broken  bool
 	}{
-		{"all", nil, "delivered(.) delivered(.)", false},
-		{"one refused", map[string]string{"RCPT TO:<one@x>": "550 5.1.1 no"}, "failed(RCPT) delivered(.)", false},
-		{"one deferred", map[string]string{"RCPT TO:<two@x>": "452 4.2.2 full"}, "delivered(.) deferred(RCPT)", false},
-		{"all refused", map[string]string{"RCPT TO:<one@x>": "550 no", "RCPT TO:<two@x>": "450 no"}, "failed(RCPT) deferred(RCPT)", false},
-		{"MAIL refused", map[string]string{"MAIL": "550 5.7.1 no"}, "failed(MAIL) failed(MAIL)", false},
-		{"MAIL deferred", map[string]string{"MAIL": "451 no"}, "deferred(MAIL) deferred(MAIL)", false},
-		{"DATA refused", map[string]string{"DATA": "554 no"}, "failed(DATA) failed(DATA)", false},
-		{"DATA gives 250", map[string]string{"DATA": "250 what"}, "deferred(DATA) deferred(DATA)", false},
-		{"body refused", map[string]string{".": "554 5.6.0 no"}, "failed(.) failed(.)", false},
-		{"body deferred", map[string]string{".": "451 no"}, "deferred(.) deferred(.)", false},
-		{"body gets 354", map[string]string{".": "354 what"}, "deferred(.) deferred(.)", false},
-		{"closed at MAIL", map[string]string{"MAIL": "close"}, "deferred deferred", true},
-		{"closed at second RCPT", map[string]string{"RCPT TO:<one@x>": "550 no", "RCPT TO:<two@x>": "close"}, "failed(RCPT) deferred", true},
-		{"closed at DATA", map[string]string{"DATA": "close"}, "deferred deferred", true},
-		{"lost behind the dot", map[string]string{".": "close"}, "unknown(.) unknown(.)", true},
-		{"421 at RCPT", map[string]string{"RCPT TO:<two@x>": "421 4.3.2 bye"}, "deferred deferred(RCPT)", true},
-		{"garbage behind the dot", map[string]string{".": "hello"}, "unknown(.) unknown(.)", true},
+		{"all", nil, "delivered(.) delivered(.)", "", false},
+		{"one refused", map[string]string{"RCPT TO:<one@x>": "550 5.1.1 no"}, "failed(RCPT) delivered(.)", "", false},
+		{"one deferred", map[string]string{"RCPT TO:<two@x>": "452 4.2.2 full"}, "delivered(.) deferred(RCPT)", "", false},
+		{"too many", map[string]string{"RCPT TO:<two@x>": "552 5.5.3 too many"}, "delivered(.) deferred(RCPT)", "", false},
+		{"552 first", map[string]string{"RCPT TO:<one@x>": "552 5.2.2 full"}, "failed(RCPT) delivered(.)", "", false},
+		{"all refused", map[string]string{"RCPT TO:<one@x>": "550 no", "RCPT TO:<two@x>": "450 no"}, "failed(RCPT) deferred(RCPT)", "", false},
+		{"MAIL refused", map[string]string{"MAIL": "550 5.7.1 no"}, "failed(MAIL) failed(MAIL)", "", false},
+		{"MAIL deferred", map[string]string{"MAIL": "451 no"}, "deferred(MAIL) deferred(MAIL)", "", false},
+		{"DATA refused", map[string]string{"DATA": "554 no"}, "failed(DATA) failed(DATA)", "-", false},
+		{"DATA gives 250", map[string]string{"DATA": "250 what"}, "deferred(DATA) deferred(DATA)", "-", false},
+		{"body refused", map[string]string{".": "554 5.6.0 no"}, "failed(.) failed(.)", "", false},
+		{"body deferred", map[string]string{".": "451 no"}, "deferred(.) deferred(.)", "", false},
+		{"body gets 354", map[string]string{".": "354 what"}, "deferred(.) deferred(.)", "", false},
+		{"closed at MAIL", map[string]string{"MAIL": "close"}, "deferred deferred", "unknown(.) unknown(.)", true},
+		{"421 at MAIL", map[string]string{"MAIL": "421 no"}, "deferred(MAIL) deferred(MAIL)", "", true},
+		{"closed at second RCPT", map[string]string{"RCPT TO:<one@x>": "550 no", "RCPT TO:<two@x>": "close"}, "failed(RCPT) deferred", "failed(RCPT) unknown(.)", true},
+		{"closed at DATA", map[string]string{"DATA": "close"}, "deferred deferred", "-", true},
+		{"lost behind the dot", map[string]string{".": "close"}, "unknown(.) unknown(.)", "", true},
+		{"421 behind the dot", map[string]string{".": "421 4.3.2 bye"}, "deferred(.) deferred(.)", "", true},
+		{"421 at RCPT", map[string]string{"RCPT TO:<two@x>": "421 4.3.2 bye"}, "deferred deferred(RCPT)", "", true},
+		{"421 at first RCPT", map[string]string{"RCPT TO:<one@x>": "421 4.3.2 bye"}, "deferred(RCPT) deferred", "", true},
+		{"garbage behind the dot", map[string]string{".": "hello"}, "unknown(.) unknown(.)", "", true},
+		{"two replies behind the dot", map[string]string{".": "250 ok\r\n250 ok"}, "delivered(.) delivered(.)", "", false},
+	}
+	modes := map[string][]string{
+		"pipelined": {"PIPELINING"}, "step by step": {"SIZE"},
+		"chunks": {"CHUNKING"}, "one flight": {"CHUNKING", "PIPELINING"},
 	}
 	for _, tt := range tests {
-		for name, ext := range map[string][]string{"pipelined": {"PIPELINING"}, "step by step": {"SIZE"}} {
+		for name, ext := range modes {
+			want := tt.want
+			if name == "one flight" && tt.flight != "" {
+				want = tt.flight
+			}
+			if tt.flight == "-" && strings.Contains(ext[0], "CHUNKING") {
+				continue
+			}
 			t.Run(tt.name+"/"+name, func(t *testing.T) {
 				srv := smtptest.NewServerWith(t, smtptest.Options{Extensions: ext, Reply: func(cmd string) string {
 					for prefix, reply := range tt.replies {
@@ -149,10 +169,13 @@ func TestOutcomes(t *testing.T) {
 				}})
 				c := dial(t, &smtpclient.Dialer{}, srv.Addr)
 				res, err := c.Send(t.Context(), envelope(t, "a@x", "one@x", "two@x"), body("x\r\n"))
-				if outcomes(res) != tt.want || (err != nil) != tt.broken || c.Usable() == tt.broken {
-					t.Fatalf("%s, %v, usable %v; want %s", outcomes(res), err, c.Usable(), tt.want)
+				if outcomes(res) != want || (err != nil) != tt.broken || tt.broken && c.Usable() {
+					t.Fatalf("%s, %v, usable %v; want %s", outcomes(res), err, c.Usable(), want)
 				}
-				if tt.broken {
+				if c.Usable() == (tt.broken || strings.Contains(tt.replies["."], "\n")) {
+					t.Fatalf("usable: %v", c.Usable())
+				}
+				if !c.Usable() {
 					return
 				}
 				res, err = c.Send(t.Context(), envelope(t, "a@x", "three@x"), body("x\r\n"))
@@ -185,17 +208,35 @@ func TestLMTP(t *testing.T) {
 	}
 }
 
-// A body that breaks off sends no end mark.
+// A body that breaks off never becomes a message. Before the first block is
+// full nothing was sent; behind a chunk the transaction is given up.
 func TestBrokenSource(t *testing.T) {
-	srv := smtptest.NewServer(t)
-	c := dial(t, &smtpclient.Dialer{}, srv.Addr)
-	b := smtp.NewBody(io.MultiReader(strings.NewReader("half"), brokenReader{}), -1)
-	res, err := c.Send(t.Context(), envelope(t, "a@x", "b@x"), b)
-	if !errors.Is(err, smtp.ErrTruncated) || outcomes(res) != "deferred" || c.Usable() {
-		t.Fatal(outcomes(res), err)
-	}
-	if len(srv.Messages()) != 0 {
-		t.Error("half a message was delivered")
+	for _, tt := range []struct {
+		ext    []string
+		size   int
+		usable bool
+	}{
+		{[]string{"8BITMIME", "PIPELINING"}, 4, true},
+		{[]string{"8BITMIME", "PIPELINING"}, 100_000, false},
+		{[]string{"8BITMIME", "PIPELINING", "CHUNKING"}, 4, true},
+		{[]string{"8BITMIME", "PIPELINING", "CHUNKING"}, 1_000_000, true},
+		{[]string{"8BITMIME", "CHUNKING"}, 100_000, true},
+	} {
+		srv := smtptest.NewServerWith(t, smtptest.Options{Extensions: tt.ext})
+		c := dial(t, &smtpclient.Dialer{}, srv.Addr)
+		b := smtp.NewBody(io.MultiReader(strings.NewReader(strings.Repeat("x", tt.size)), brokenReader{}), -1)
+		res, err := c.Send(t.Context(), envelope(t, "a@x", "b@x"), b)
+		if !errors.Is(err, smtp.ErrTruncated) || outcomes(res) != "deferred" || c.Usable() != tt.usable {
+			t.Fatal(tt, outcomes(res), err, c.Usable())
+		}
+		if len(srv.Messages()) != 0 {
+			t.Error("half a message was delivered")
+		}
+		if tt.usable {
+			if res, err := c.Send(t.Context(), envelope(t, "a@x", "b@x"), body("x")); err != nil || outcomes(res) != "delivered(.)" {
+				t.Error(tt, outcomes(res), err)
+			}
+		}
 	}
 }
 
@@ -279,11 +320,46 @@ func TestAuth(t *testing.T) {
 	}
 }
 
+// doubtful is a client that does not believe the server.
+type doubtful struct{ sasl.Client }
+
+var errDoubt = errors.New("the server did not prove itself")
+
+func (doubtful) Outcome() error { return errDoubt }
+
+func TestAuthOutcome(t *testing.T) {
+	script := "S: 220\nC: EHLO\nR: \"250-x\\r\\n250 AUTH PLAIN\\r\\n\"\nC: AUTH PLAIN AHUAcA==\nS: 235 ok"
+	c := dial(t, &smtpclient.Dialer{}, smtptest.NewPeer(t, script))
+	defer c.Close()
+	if err := c.Auth(t.Context(), doubtful{sasl.NewPlainClient("", "u", "p")}); !errors.Is(err, errDoubt) {
+		t.Errorf("a server that did not prove itself is believed: %v", err)
+	}
+}
+
 // pipeDialer gives one end of a pipe to the client.
 type pipeDialer struct{ net.Conn }
 
 func (d pipeDialer) DialContext(context.Context, string, string) (net.Conn, error) {
 	return d.Conn, nil
+}
+
+// A reply is bounded in time as a whole, not line by line.
+func TestSlowReply(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := net.Pipe()
+		defer b.Close()
+		go func() {
+			for range 3 {
+				io.WriteString(b, "220-x\r\n")
+				time.Sleep(90 * time.Second)
+			}
+		}()
+		begin := time.Now()
+		_, err := (&smtpclient.Dialer{Hello: "x"}).NewClient(t.Context(), a, "x")
+		if !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(begin) != 5*time.Minute {
+			t.Errorf("%v after %v", err, time.Since(begin))
+		}
+	})
 }
 
 func TestTimeouts(t *testing.T) {

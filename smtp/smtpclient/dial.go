@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"net"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -38,8 +39,8 @@ type Dialer struct {
 	// Net makes the connections; nil = a net.Dialer.
 	Net ContextDialer
 
-	// Hello is the name that EHLO or LHLO gives: the host's full name, or an
-	// address literal. "" = os.Hostname, or "localhost".
+	// Hello is the name that EHLO or LHLO gives: the host's full name, sent in
+	// A-labels, or an address literal. "" = os.Hostname, or "localhost".
 	Hello string
 
 	// LMTP speaks LMTP (RFC 2033) instead of SMTP.
@@ -52,6 +53,10 @@ type Dialer struct {
 	// ServerName is the host of the dialed address. Certificates are verified
 	// unless the config says otherwise (which opportunistic TLS to an MX does).
 	TLSConfig *tls.Config
+
+	// Auth authenticates once the connection is as TLS says; nil = nobody is
+	// authenticated.
+	Auth Authenticator
 
 	// Timeouts bound each step.
 	Timeouts Timeouts
@@ -101,9 +106,9 @@ func orDefault(n, def int) int {
 	return n
 }
 
-// Dial connects to addr ("host:port"), reads the greeting, says hello and
-// starts TLS as d.TLS says. The ctx bounds all of it. A refusal by the server
-// is a *smtp.Error with its reply.
+// Dial connects to addr ("host:port"), reads the greeting, says hello, starts
+// TLS as d.TLS says and authenticates. The ctx bounds all of it. A refusal by
+// the server is a *smtp.Error with its reply.
 func (d *Dialer) Dial(ctx context.Context, network, addr string) (*Client, error) {
 	timeouts := d.Timeouts.withDefaults()
 	host, _, err := net.SplitHostPort(addr)
@@ -128,21 +133,25 @@ func (d *Dialer) Dial(ctx context.Context, network, addr string) (*Client, error
 // when an error is returned.
 func (d *Dialer) NewClient(ctx context.Context, conn net.Conn, host string) (*Client, error) {
 	c := newClient(d, conn, host)
-	if err := c.start(ctx, d.TLS); err != nil {
+	if err := c.start(ctx); err != nil {
 		c.Close()
 		return nil, err
 	}
 	return c, nil
 }
 
-func (d *Dialer) hello() string {
-	if d.Hello != "" {
-		return d.Hello
+func (d *Dialer) hello() (string, error) {
+	name := d.Hello
+	if name == "" {
+		name, _ = os.Hostname()
 	}
-	if name, err := os.Hostname(); err == nil && name != "" {
-		return name
+	if name == "" {
+		name = "localhost"
 	}
-	return "localhost"
+	if strings.ContainsAny(name, " \r\n\x00") {
+		return "", ErrCommand
+	}
+	return asciiDomain(name)
 }
 
 func withTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {

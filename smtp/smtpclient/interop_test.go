@@ -19,6 +19,7 @@ import (
 
 	"github.com/emersion/go-sasl"
 
+	"github.com/mailstead/mailstead/auth/authn"
 	"github.com/mailstead/mailstead/smtp"
 	"github.com/mailstead/mailstead/smtp/smtpclient"
 	"github.com/mailstead/mailstead/smtp/smtpserver"
@@ -88,9 +89,9 @@ func TestServer(t *testing.T) {
 		addr := serve(t, smtpserver.Config{
 			Receiver: receiver, TLSConfig: serverTLS, ImplicitTLS: tt.mode == smtpclient.TLSImplicit,
 			RequireTLS: true, RequireAuth: true, LMTP: tt.lmtp,
-			Auth: smtpserver.PlainAuth(func(_ context.Context, _ *smtp.Peer, _, user, password string) (string, error) {
+			Auth: authn.PasswordFunc(func(_ context.Context, _ *authn.Peer, user, password string) (string, error) {
 				if password != "secret" {
-					return "", smtpserver.ErrBadCredentials
+					return "", authn.ErrRejected
 				}
 				return user + "@example.org", nil
 			}),

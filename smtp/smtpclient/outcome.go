@@ -2,6 +2,7 @@ package smtpclient
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/mailstead/mailstead/smtp"
 )
@@ -43,8 +44,9 @@ func (o Outcome) String() string {
 type RcptResult struct {
 	Outcome Outcome
 
-	// Command is the command that decided: "MAIL", "RCPT", "DATA", or "." for
-	// the end of the body; "" where no reply did.
+	// Command is the command that decided: "MAIL", "RCPT", "DATA", "BDAT" for
+	// a chunk that was not the last, or "." for the end of the body, by DATA or
+	// by BDAT; "" where no reply did.
 	Command string
 
 	// Reply is the deciding reply; zero where there was none, and where this
@@ -54,6 +56,10 @@ type RcptResult struct {
 	// Err is why there was no reply, or what this side refused; nil where
 	// Reply decided.
 	Err error
+
+	// QueueID is the id under which the server queued the message, as far as
+	// the text of its final reply shows it; "" = not seen. For logs only.
+	QueueID string
 }
 
 // Result is the outcome of one Send.
@@ -61,8 +67,7 @@ type Result struct {
 	// Recipients has one entry for each recipient of the envelope, in order.
 	Recipients []RcptResult
 
-	// QueueID is the id under which the server queued the message, as far as
-	// the text of its final reply shows it; "" = not seen. For logs only.
+	// QueueID is the first of the recipients' QueueIDs.
 	QueueID string
 }
 
@@ -80,9 +85,27 @@ func byReply(command string, reply smtp.Reply) RcptResult {
 	case reply.Permanent():
 		res.Outcome = Failed
 	case reply.Positive():
-		res.Outcome = Delivered
+		res.Outcome, res.QueueID = Delivered, queueID(reply)
 	}
 	return res
+}
+
+// queueID finds the id in texts like "2.0.0 Ok: queued as 4bXyz", "OK id=1abc"
+// and "4bXyz Message accepted for delivery"; "" where there is none.
+func queueID(r smtp.Reply) string {
+	for _, line := range r.Lines {
+		lower := strings.ToLower(line)
+		for _, mark := range []string{"queued as ", "id="} {
+			if i := strings.Index(lower, mark); i >= 0 && len(lower) == len(line) {
+				id, _, _ := strings.Cut(line[i+len(mark):], " ")
+				return strings.TrimRight(id, ".,;)")
+			}
+		}
+		if id, rest, ok := strings.Cut(line, " "); ok && strings.HasPrefix(strings.ToLower(rest), "message accepted for delivery") {
+			return id
+		}
+	}
+	return ""
 }
 
 // Errors of a Client.
@@ -104,6 +127,16 @@ var (
 
 	// ErrClosed: the Client was closed or its connection is in an unknown state.
 	ErrClosed = errors.New("smtpclient: connection closed")
+
+	// ErrCommand: a command line would hold CR, LF or NUL.
+	ErrCommand = errors.New("smtpclient: line end or NUL in a command")
+
+	// ErrUnsolicited: the server sent a reply that no command asked for, so it
+	// is not known which reply belongs to which command.
+	ErrUnsolicited = errors.New("smtpclient: unsolicited reply")
+
+	// ErrMailLimit: MAILMAX of the server (RFC 9422) is reached.
+	ErrMailLimit = errors.New("smtpclient: limit of messages in a session reached")
 
 	// ErrNoAuth: AUTH, or the mechanism, is not offered.
 	ErrNoAuth = errors.New("smtpclient: authentication mechanism not offered")

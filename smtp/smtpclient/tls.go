@@ -9,7 +9,7 @@ import (
 
 // startTLS: STARTTLS, handshake, EHLO again (RFC 3207 §4).
 func (c *Client) startTLS(ctx context.Context) error {
-	if !c.caps.Has("STARTTLS") {
+	if !c.caps.StartTLS {
 		return ErrTLSRequired
 	}
 	r, err := c.command(ctx, c.timeouts.Command, "STARTTLS")
@@ -40,9 +40,11 @@ func (c *Client) handshake(ctx context.Context) error {
 	tc := tls.Client(c.conn, cfg)
 	hctx, cancel := withTimeout(ctx, c.timeouts.Connect)
 	defer cancel()
+	if err := arm(ctx, c.conn.SetDeadline, 0); err != nil {
+		return c.lost(ctx, err)
+	}
 	if err := tc.HandshakeContext(hctx); err != nil {
-		c.broken = err
-		return err
+		return c.lost(ctx, err)
 	}
 	state := tc.ConnectionState()
 	c.conn, c.tls = tc, &state

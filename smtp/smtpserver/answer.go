@@ -96,3 +96,21 @@ func (s *session) callVerify(arg string) (r smtp.Reply) {
 	defer s.contain(new(error))
 	return s.cfg.Verify(s.ctx, s.peer, arg)
 }
+
+func (s *session) callPriority(level int) (n int, err error) {
+	defer s.contain(&err)
+	return s.cfg.Priority(s.ctx, s.peer, level)
+}
+
+func (s *session) callCommand(c *Command, arg string) (r smtp.Reply) {
+	defer s.contain(new(error))
+	return c.Run(s.ctx, s.peer, arg)
+}
+
+func (s *session) callKeywords() (lines []string) {
+	if s.cfg.Keywords == nil {
+		return nil
+	}
+	defer s.contain(new(error))
+	return s.cfg.Keywords(s.peer)
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/mailstead/mailstead/internal/smtpscan"
 	"github.com/mailstead/mailstead/smtp"
 )
 
@@ -14,7 +15,7 @@ import (
 // reader and the io.WriterTo under smtp.Body.
 type bodyReader struct {
 	s    *session
-	scan scanner
+	scan smtpscan.Scanner
 	rest []byte // content that Read has not yet returned
 
 	left    int64 // octets of content still allowed
@@ -37,7 +38,7 @@ var (
 )
 
 func newDataReader(s *session) bodyReader {
-	return bodyReader{s: s, scan: newScanner(true, s.cfg.Newlines), left: s.cfg.Limits.Message}
+	return bodyReader{s: s, scan: smtpscan.New(true, smtpscan.Policy(s.cfg.Newlines)), left: s.cfg.Limits.Message}
 }
 
 func newChunkReader(s *session) bodyReader {
@@ -45,7 +46,7 @@ func newChunkReader(s *session) bodyReader {
 	if s.tx.mail.Params.Body == smtp.BodyBinaryMIME {
 		policy = PreserveNewlines
 	}
-	return bodyReader{s: s, scan: newScanner(false, policy), left: s.cfg.Limits.Message, chunked: true}
+	return bodyReader{s: s, scan: smtpscan.New(false, smtpscan.Policy(policy)), left: s.cfg.Limits.Message, chunked: true}
 }
 
 // Read implements io.Reader.
@@ -116,7 +117,7 @@ func (r *bodyReader) advance() ([]byte, error) {
 			}
 			continue
 		}
-		if r.scan.fault && r.refused == nil {
+		if r.scan.Fault && r.refused == nil {
 			r.refused = smtp.Errorf(550, smtp.EnhancedCode{Class: 5, Subject: 6}, "Message holds a bare CR or LF, or NUL")
 		}
 		if r.left -= int64(len(seg)); r.left < 0 && r.refused == nil {
@@ -149,18 +150,18 @@ func (r *bodyReader) piece() ([]byte, error) {
 	if r.chunked && int64(len(b)) > r.chunk {
 		b = b[:r.chunk]
 	}
-	p := r.scan.next(b)
-	n := p.run + p.drop
-	if n == 0 && p.insert == "" {
+	p := r.scan.Next(b)
+	n := p.Run + p.Drop
+	if n == 0 && p.Insert == "" {
 		return nil, r.s.fillBody()
 	}
 	in.skip(n)
 	r.chunk -= int64(n)
-	r.ended = p.end
-	if p.insert == "" {
-		return b[:p.run], nil
+	r.ended = p.End
+	if p.Insert == "" {
+		return b[:p.Run], nil
 	}
-	return r.withInsert(b[:p.run], p.insert), nil
+	return r.withInsert(b[:p.Run], p.Insert), nil
 }
 
 // withInsert is the rare piece whose line end was mended.
@@ -168,14 +169,22 @@ func (r *bodyReader) withInsert(run []byte, insert string) []byte {
 	return append(append(make([]byte, 0, len(run)+len(insert)), run...), insert...)
 }
 
+// minDrain is the least bound of what is read behind a refused body, so that a
+// small limit does not cost the connection.
+const minDrain = 1 << 20
+
 // drain reads what the Receiver left, to the true end: of the body, or of the
-// current chunk. It is bounded by the size limit once more. A Receiver that
-// kept the body gets nothing more: the octets behind are commands.
+// current chunk. It is bounded by the size limit once more; a chunk that is
+// announced to be longer is not read at all. A Receiver that kept the body
+// gets nothing more: the octets behind are commands.
 func (r *bodyReader) drain() {
 	r.rest = nil
-	r.left = r.s.cfg.Limits.Message
+	r.left = max(r.s.cfg.Limits.Message, minDrain)
 	if r.refused == nil && !r.ended {
 		r.refused = errNotRead
+	}
+	if r.chunked && r.chunk > r.left && r.lost == nil {
+		r.lost = errTooMuch
 	}
 	for !r.ended && r.lost == nil && !(r.chunked && r.chunk == 0) {
 		if r.advance(); r.left < 0 {

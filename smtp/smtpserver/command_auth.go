@@ -2,22 +2,35 @@ package smtpserver
 
 import (
 	"bytes"
-	"context"
-	"encoding/base64"
 	"errors"
 	"log/slog"
-	"slices"
 	"strings"
 
-	"github.com/emersion/go-sasl"
-
+	"github.com/mailstead/mailstead/auth/authn"
+	"github.com/mailstead/mailstead/internal/saslwire"
 	"github.com/mailstead/mailstead/smtp"
 )
+
+// authPeer is the connection as an Authenticator sees it.
+func (s *session) authPeer() *authn.Peer {
+	return &authn.Peer{
+		Protocol: authn.SMTP, Addr: s.peer.Addr.Addr(), Conn: s.peer, Hostname: s.cfg.Hostname,
+		TLS: s.peer.TLS, Certificate: s.certificate, Secure: s.peer.TLS != nil || s.cfg.AllowPlaintextAuth,
+	}
+}
+
+// mechanisms are what AUTH takes now. It is hidden after success (RFC 4954 §4)
+// and where the policy asks for TLS first.
+func (s *session) mechanisms() []string {
+	if s.cfg.Auth == nil || s.peer.Identity != "" || s.cfg.RequireTLS && s.peer.TLS == nil {
+		return nil
+	}
+	return authn.Offered(s.cfg.Auth, s.authPeer())
+}
 
 // auth: AUTH SP mechanism [SP initial-response] CRLF (RFC 4954 §4).
 func (s *session) auth(arg []byte) {
 	name, response, hasResponse := bytes.Cut(arg, []byte{' '})
-	mechanism := strings.ToUpper(string(name))
 	switch {
 	case s.cfg.Auth == nil:
 		s.refuse(502, smtp.EnhancedCode{Class: 5, Subject: 5, Detail: 1}, "AUTH is not offered")
@@ -25,62 +38,44 @@ func (s *session) auth(arg []byte) {
 	case s.tx != nil || s.peer.Identity != "":
 		s.refuse(503, smtp.EnhancedCode{Class: 5, Subject: 5, Detail: 1}, "Bad sequence of commands")
 		return
-	case !s.authProtected():
-		s.refuse(538, smtp.EnhancedCode{Class: 5, Subject: 7, Detail: 11}, "Encryption required for authentication")
-		return
 	case len(name) == 0:
 		s.refuse(501, smtp.EnhancedCode{Class: 5, Subject: 5, Detail: 4}, "Syntax: AUTH mechanism")
-		return
-	case !slices.Contains(s.cfg.Auth.Mechanisms(s.peer), mechanism):
-		s.refuse(504, smtp.EnhancedCode{Class: 5, Subject: 5, Detail: 4}, "Mechanism not offered")
 		return
 	}
 	var initial []byte
 	if hasResponse {
-		var ok bool
-		if initial, ok = decodeInitial(response); !ok {
-			s.badBase64()
+		var err error
+		if initial, err = saslwire.Initial(response); err != nil {
+			s.badResponse(err)
 			return
 		}
 	}
-	s.authenticate(mechanism, initial)
+	s.authenticate(strings.ToUpper(string(name)), initial)
 }
 
-// decodeInitial: "=" is an empty response; nil is none (RFC 4954 §4).
-func decodeInitial(b []byte) ([]byte, bool) {
-	if len(b) == 1 && b[0] == '=' {
-		return []byte{}, true
+// badResponse answers a response that no mechanism gets to see.
+func (s *session) badResponse(err error) {
+	if errors.Is(err, saslwire.ErrCancelled) {
+		s.refuse(501, smtp.EnhancedCode{Class: 5, Subject: 7}, "Authentication cancelled")
+		return
 	}
-	return decodeBase64(b)
-}
-
-func decodeBase64(b []byte) ([]byte, bool) {
-	out := make([]byte, base64.StdEncoding.DecodedLen(len(b)))
-	n, err := base64.StdEncoding.Strict().Decode(out, b)
-	return out[:n], err == nil && !bytes.ContainsAny(b, "\r\n")
-}
-
-func (s *session) badBase64() {
 	s.refuse(501, smtp.EnhancedCode{Class: 5, Subject: 5, Detail: 2}, "Cannot decode the response")
 }
 
 // authenticate runs one exchange.
 func (s *session) authenticate(mechanism string, response []byte) {
-	account := ""
-	server, err := s.callStart(mechanism, &account)
+	x, err := s.callStart(mechanism)
 	for err == nil {
 		var challenge []byte
 		var done bool
-		if challenge, done, err = s.callNext(server, response); err != nil {
+		if challenge, done, err = s.callNext(x, response); err != nil {
 			break
 		}
 		if done {
-			s.authenticated(mechanism, account)
+			s.authenticated(mechanism, x.Account())
 			return
 		}
-		line := make([]byte, base64.StdEncoding.EncodedLen(len(challenge)))
-		base64.StdEncoding.Encode(line, challenge)
-		s.out = append(append(append(s.out, "334 "...), line...), '\r', '\n')
+		s.out = append(saslwire.AppendChallenge(append(s.out, "334 "...), challenge), '\r', '\n')
 		var ok bool
 		if response, ok = s.readResponse(); !ok {
 			return
@@ -89,14 +84,14 @@ func (s *session) authenticate(mechanism string, response []byte) {
 	s.authFailed(mechanism, err)
 }
 
-func (s *session) callStart(mechanism string, account *string) (server sasl.Server, err error) {
+func (s *session) callStart(mechanism string) (x *saslwire.Exchange, err error) {
 	defer s.contain(&err)
-	return s.cfg.Auth.Start(s.ctx, s.peer, mechanism, func(a string) { *account = a })
+	return saslwire.Begin(s.ctx, s.cfg.Auth, s.authPeer(), mechanism)
 }
 
-func (s *session) callNext(server sasl.Server, response []byte) (challenge []byte, done bool, err error) {
+func (s *session) callNext(x *saslwire.Exchange, response []byte) (challenge []byte, done bool, err error) {
 	defer s.contain(&err)
-	return server.Next(response)
+	return x.Next(response)
 }
 
 // readResponse reads the line that answers a 334; false: it was answered.
@@ -114,28 +109,21 @@ func (s *session) readResponse() ([]byte, bool) {
 	}
 	n := s.in.nextLine(0)
 	line := bytes.TrimSuffix(s.in.buffered()[:n-1], []byte{'\r'})
+	response, err := saslwire.Response(line)
 	s.in.skip(n)
-	switch response, ok := decodeBase64(line); {
+	switch {
 	case n > s.cfg.Limits.AuthLine:
 		s.refuse(500, smtp.EnhancedCode{Class: 5, Subject: 5, Detail: 6}, "Authentication exchange line is too long")
 		return nil, false
-	case string(line) == "*":
-		s.refuse(501, smtp.EnhancedCode{Class: 5, Subject: 7}, "Authentication cancelled")
+	case err != nil:
+		s.badResponse(err)
 		return nil, false
-	case !ok:
-		s.badBase64()
-		return nil, false
-	default:
-		return response, true
 	}
+	return response, true
 }
 
 // authenticated ends a successful exchange.
 func (s *session) authenticated(mechanism, account string) {
-	if account == "" {
-		s.authFailed(mechanism, errors.New("smtpserver: mechanism ended without an account"))
-		return
-	}
 	peer := s.peer.Clone()
 	peer.Identity, peer.Mechanism = account, mechanism
 	switch {
@@ -149,15 +137,15 @@ func (s *session) authenticated(mechanism, account string) {
 	s.say(235, smtp.EnhancedCode{Class: 2, Subject: 7}, "Authentication successful")
 }
 
-// authFailed answers a failed exchange and counts it.
+// authFailed answers a failed exchange and counts it. Who failed is the
+// Authenticator's to log; this line is for those that do not.
 func (s *session) authFailed(mechanism string, err error) {
-	var r smtp.Reply
-	if errors.Is(err, ErrBadCredentials) {
-		r = smtp.NewReply(535, smtp.EnhancedCode{Class: 5, Subject: 7, Detail: 8}, "Authentication credentials invalid")
-		s.cfg.Logger.LogAttrs(s.ctx, slog.LevelInfo, "smtp: authentication failed",
-			slog.Any("peer", s.peer.Addr), slog.String("mechanism", mechanism))
-	} else {
-		r = s.answer(err, smtp.NewReply(454, smtp.EnhancedCode{Class: 4, Subject: 7}, "Temporary authentication failure"))
+	s.cfg.Logger.LogAttrs(s.ctx, slog.LevelDebug, "smtp: authentication failed",
+		slog.Any("peer", s.peer.Addr), slog.String("mechanism", mechanism), slog.Any("error", err))
+	r := s.authReply(err)
+	if errors.Is(err, authn.ErrMechanism) || errors.Is(err, authn.ErrTLSRequired) || errors.Is(err, authn.ErrMalformed) {
+		s.refuseReply(r) // nobody was judged
+		return
 	}
 	if s.authFailures++; s.authFailures >= s.cfg.Limits.AuthFailures {
 		r = smtp.NewReply(421, smtp.EnhancedCode{Class: 4, Subject: 7}, s.cfg.Hostname+" Too many failed authentications")
@@ -165,43 +153,22 @@ func (s *session) authFailed(mechanism string, err error) {
 	s.refuseReply(r)
 }
 
-// PlainAuth offers the mechanism PLAIN (RFC 4616) over a function that checks
-// a password. identity is the authorization identity, "" = that of username.
-// check returns the account, or ErrBadCredentials, or a *smtp.Error; any other
-// error leaves as a temporary failure.
-func PlainAuth(check func(ctx context.Context, p *smtp.Peer, identity, username, password string) (account string, err error)) Authenticator {
-	return plainAuth(check)
-}
-
-type plainAuth func(ctx context.Context, p *smtp.Peer, identity, username, password string) (string, error)
-
-// Mechanisms implements Authenticator.
-func (plainAuth) Mechanisms(*smtp.Peer) []string { return []string{sasl.Plain} }
-
-// Start implements Authenticator.
-func (f plainAuth) Start(ctx context.Context, p *smtp.Peer, _ string, done func(string)) (sasl.Server, error) {
-	asked := false
-	server := sasl.NewPlainServer(func(identity, username, password string) error {
-		asked = true
-		account, err := f(ctx, p, identity, username, password)
-		if err == nil {
-			done(account)
-		}
-		return err
-	})
-	return plainServer{server, &asked}, nil
-}
-
-// plainServer tells a malformed response apart from an error of check.
-type plainServer struct {
-	sasl.Server
-	asked *bool
-}
-
-func (p plainServer) Next(response []byte) ([]byte, bool, error) {
-	challenge, done, err := p.Server.Next(response)
-	if err != nil && !*p.asked {
-		err = &smtp.Error{Err: err, Reply: smtp.NewReply(501, smtp.EnhancedCode{Class: 5, Subject: 5, Detail: 2}, "Malformed response")}
+// authReply is the reply of RFC 4954 §4 and §6 for an error of an
+// Authenticator. One that carries a Reply has chosen itself.
+func (s *session) authReply(err error) smtp.Reply {
+	_, chosen := errors.AsType[*smtp.Error](err)
+	switch {
+	case chosen:
+	case errors.Is(err, authn.ErrRejected):
+		return smtp.NewReply(535, smtp.EnhancedCode{Class: 5, Subject: 7, Detail: 8}, "Authentication credentials invalid")
+	case errors.Is(err, authn.ErrTLSRequired):
+		return smtp.NewReply(538, smtp.EnhancedCode{Class: 5, Subject: 7, Detail: 11}, "Encryption required for authentication")
+	case errors.Is(err, authn.ErrMechanism):
+		return smtp.NewReply(504, smtp.EnhancedCode{Class: 5, Subject: 5, Detail: 4}, "Mechanism not offered")
+	case errors.Is(err, authn.ErrMalformed):
+		return smtp.NewReply(501, smtp.EnhancedCode{Class: 5, Subject: 5, Detail: 2}, "Malformed response")
+	case errors.Is(err, authn.ErrTooMany):
+		return smtp.NewReply(454, smtp.EnhancedCode{Class: 4, Subject: 7}, "Too many failed authentications, try again later")
 	}
-	return challenge, done, err
+	return s.answer(err, smtp.NewReply(454, smtp.EnhancedCode{Class: 4, Subject: 7}, "Temporary authentication failure"))
 }

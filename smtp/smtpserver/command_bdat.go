@@ -1,21 +1,21 @@
 package smtpserver
 
 import (
-	"bytes"
 	"strconv"
 
+	"github.com/mailstead/mailstead/internal/smtpscan"
 	"github.com/mailstead/mailstead/smtp"
 )
 
 // bdat: BDAT SP chunk-size [SP "LAST"] CRLF (RFC 3030 §2), the first of a
 // body. The Receiver's reader takes the following ones; see endChunk.
 func (s *session) bdat(arg []byte) {
-	size, last, fault := parseBDAT(arg)
+	size, last, fault := smtpscan.ParseBDAT(arg)
 	switch {
-	case fault == badSize:
+	case fault == smtpscan.BadSize:
 		s.unreadableBDAT()
 		return
-	case fault == badTail:
+	case fault == smtpscan.BadTail:
 		s.discardThen(size, 501, smtp.EnhancedCode{Class: 5, Subject: 5, Detail: 4}, "Syntax: BDAT size [LAST]")
 		return
 	case s.offered()&CHUNKING == 0:
@@ -46,7 +46,7 @@ func (r *bodyReader) startChunk(size int64, last bool) {
 func (r *bodyReader) endChunk() ([]byte, error) {
 	if r.last {
 		r.ended = true
-		return []byte(r.scan.finish()), nil
+		return []byte(r.scan.Finish()), nil
 	}
 	s := r.s
 	s.say(250, smtp.EnhancedCode{Class: 2}, strconv.FormatInt(r.size, 10)+" octets received")
@@ -69,8 +69,8 @@ func (r *bodyReader) nextChunk() error {
 			s.in.unread()
 			return errGivenUp
 		case v != nil && v.flags&hasPayload != 0:
-			size, last, fault := parseBDAT(arg)
-			if fault == badSize {
+			size, last, fault := smtpscan.ParseBDAT(arg)
+			if fault == smtpscan.BadSize {
 				s.unreadableBDAT()
 				return errGivenUp
 			}
@@ -78,7 +78,7 @@ func (r *bodyReader) nextChunk() error {
 				s.traceCommand(line)
 			}
 			r.startChunk(size, last)
-			if fault == badTail {
+			if fault == smtpscan.BadTail {
 				r.refused = smtp.Errorf(501, smtp.EnhancedCode{Class: 5, Subject: 5, Detail: 4}, "Syntax: BDAT size [LAST]")
 			}
 			return nil
@@ -107,8 +107,8 @@ func (s *session) discardThen(size int64, code int, enhanced smtp.EnhancedCode, 
 // discardPayload skips the payload of a BDAT that is refused unheard; false:
 // the session is over.
 func (s *session) discardPayload(arg []byte) bool {
-	size, _, fault := parseBDAT(arg)
-	if fault == badSize {
+	size, _, fault := smtpscan.ParseBDAT(arg)
+	if fault == smtpscan.BadSize {
 		s.unreadableBDAT()
 		return false
 	}
@@ -117,7 +117,7 @@ func (s *session) discardPayload(arg []byte) bool {
 
 // discard skips size octets, bounded by the size limit.
 func (s *session) discard(size int64) bool {
-	if size > s.cfg.Limits.Message {
+	if size > max(s.cfg.Limits.Message, minDrain) {
 		s.sayReply(tooBig())
 		s.closing = true
 		return false
@@ -136,33 +136,4 @@ func (s *session) discard(size int64) bool {
 		}
 	}
 	return true
-}
-
-type bdatFault uint8
-
-const (
-	badSize bdatFault = iota + 1 // the payload cannot be delimited
-	badTail                      // something other than LAST behind the size
-)
-
-// parseBDAT: chunk-size = 1*DIGIT, end-marker = "LAST" in any case.
-func parseBDAT(arg []byte) (size int64, last bool, fault bdatFault) {
-	digits, tail, _ := bytes.Cut(arg, []byte{' '})
-	if len(digits) == 0 || len(digits) > 18 {
-		return 0, false, badSize
-	}
-	for _, c := range digits {
-		if c < '0' || c > '9' {
-			return 0, false, badSize
-		}
-		size = size*10 + int64(c-'0')
-	}
-	tail = bytes.TrimLeft(tail, " ")
-	switch {
-	case len(tail) == 0:
-		return size, false, 0
-	case equalFold("LAST", tail):
-		return size, true, 0
-	}
-	return size, false, badTail
 }

@@ -45,7 +45,7 @@ func (s *session) receive() {
 	tx.reader.drain()
 	s.conclude(status, err)
 	tx.recv = nil // Abort has no meaning after Data
-	s.tx = nil
+	s.tx, s.upstream = nil, nil
 	if s.state != fresh {
 		s.state = greeted
 	}
@@ -90,20 +90,46 @@ func (s *session) conclude(status []smtp.RcptStatus, err error) {
 		s.closing = true
 		return
 	}
-	if s.cfg.LMTP {
-		for i := range s.tx.accepted {
-			one := err
-			if one == nil {
-				one = status[i].Err
-			}
-			s.concludeOne(statusText(status, i), one)
-		}
-	} else {
+	switch {
+	case s.cfg.LMTP:
+		s.concludeEach(status, err)
+	case s.tx.mail.Params.PRDR && err == nil:
+		s.concludePRDR(status)
+	default:
 		s.concludeOne(statusText(status, 0), s.merge(status, err))
 	}
 	if r.lost != nil { // the body has no end in sight
 		s.closing = true
 	}
+}
+
+// concludeEach answers each accepted recipient.
+func (s *session) concludeEach(status []smtp.RcptStatus, err error) {
+	for i := range s.tx.accepted {
+		one := err
+		if one == nil {
+			one = status[i].Err
+		}
+		s.concludeOne(statusText(status, i), one)
+	}
+}
+
+// concludePRDR answers each accepted recipient and then the message
+// (draft-hall-prdr-00 §4.5). A body that nobody took as such has one reply,
+// without the 353.
+func (s *session) concludePRDR(status []smtp.RcptStatus) {
+	s.say(353, smtp.EnhancedCode{}, "Replies for each recipient follow")
+	s.concludeEach(status, nil)
+	refused := s.merge(status, nil)
+	if refused == nil || errors.Is(refused, errMixed) {
+		s.say(250, smtp.EnhancedCode{Class: 2}, "OK queued as "+s.tx.mail.ID)
+		return
+	}
+	r := smtp.NewReply(550, smtp.EnhancedCode{Class: 5}, "No recipient took the message")
+	if !smtp.IsPermanent(refused) {
+		r = smtp.NewReply(451, smtp.EnhancedCode{Class: 4}, "No recipient took the message")
+	}
+	s.refuseReply(r)
 }
 
 func statusText(status []smtp.RcptStatus, i int) string {
@@ -134,13 +160,13 @@ func (s *session) merge(status []smtp.RcptStatus, err error) error {
 	return err
 }
 
-// concludeOne gives the reply; a 250 carries the id of the transaction. In
-// LMTP a refusal is the next hop's verdict on one recipient, and no error of
+// concludeOne gives the reply; a 250 carries the id of the transaction. Where
+// each recipient has one, a refusal is the next hop's verdict on one recipient, and no error of
 // the client's: it neither costs time nor ends the session.
 func (s *session) concludeOne(text string, err error) {
 	if err != nil {
 		r := s.answer(err, localError())
-		if s.cfg.LMTP {
+		if s.tx.mail.PerRecipient {
 			s.sayReply(r)
 		} else {
 			s.refuseReply(r)

@@ -1,9 +1,7 @@
 package smtpserver
 
 import (
-	"strconv"
-	"strings"
-
+	"github.com/mailstead/mailstead/internal/smtpscan"
 	"github.com/mailstead/mailstead/smtp"
 )
 
@@ -33,7 +31,7 @@ func (s *session) ehlo(arg []byte) {
 
 // hello takes the name and starts anew.
 func (s *session) hello(arg []byte, protocol string) bool {
-	if !validHello(arg) {
+	if !smtpscan.Hello(arg) {
 		s.refuse(501, smtp.EnhancedCode{Class: 5, Subject: 5, Detail: 4}, "A domain or an address literal is needed")
 		return false
 	}
@@ -68,60 +66,3 @@ func withWord(protocol string, p *smtp.Peer) string {
 	}
 	return protocol
 }
-
-// validHello takes any single word of printable ASCII: what stands there is a
-// claim that no rule may rest on, and wrong names are common.
-func validHello(b []byte) bool {
-	if len(b) == 0 || len(b) > smtp.MaxDomain {
-		return false
-	}
-	for _, c := range b {
-		if c <= ' ' || c >= 0x7f {
-			return false
-		}
-	}
-	return true
-}
-
-// offers are the keyword lines of the reply to EHLO.
-func (s *session) offers() []string {
-	ext := s.cfg.Extensions
-	var lines []string
-	add := func(on bool, line string) {
-		if on {
-			lines = append(lines, line)
-		}
-	}
-	add(ext&PIPELINING != 0, "PIPELINING")
-	add(ext&SIZE != 0, "SIZE"+s.sizeParam())
-	add(ext&EightBitMIME != 0, "8BITMIME")
-	add(ext&SMTPUTF8 != 0, "SMTPUTF8")
-	add(ext&ENHANCEDSTATUSCODES != 0, "ENHANCEDSTATUSCODES")
-	add(ext&CHUNKING != 0, "CHUNKING")
-	add(ext&BINARYMIME != 0, "BINARYMIME")
-	add(ext&DSN != 0, "DSN")
-	add(s.offersTLS(), "STARTTLS")
-	add(ext&REQUIRETLS != 0 && s.peer.TLS != nil, "REQUIRETLS")
-	if s.offersAuth() {
-		lines = append(lines, "AUTH "+strings.Join(s.cfg.Auth.Mechanisms(s.peer), " "))
-	}
-	return lines
-}
-
-func (s *session) sizeParam() string {
-	if s.cfg.Limits.Message >= unlimited {
-		return ""
-	}
-	return " " + strconv.FormatInt(s.cfg.Limits.Message, 10)
-}
-
-// offersTLS: STARTTLS is hidden once TLS is on (RFC 3207 §4.2).
-func (s *session) offersTLS() bool { return s.cfg.TLSConfig != nil && s.peer.TLS == nil }
-
-// offersAuth: AUTH is hidden where a password would travel in the clear, and
-// after success (RFC 4954 §4).
-func (s *session) offersAuth() bool {
-	return s.cfg.Auth != nil && s.peer.Identity == "" && s.authProtected() && len(s.cfg.Auth.Mechanisms(s.peer)) > 0
-}
-
-func (s *session) authProtected() bool { return s.peer.TLS != nil || s.cfg.AllowPlaintextAuth }

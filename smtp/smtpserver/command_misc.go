@@ -1,6 +1,9 @@
 package smtpserver
 
 import (
+	"bytes"
+
+	"github.com/mailstead/mailstead/internal/smtpscan"
 	"github.com/mailstead/mailstead/smtp"
 )
 
@@ -19,10 +22,21 @@ func (s *session) quit([]byte) {
 	s.closing, s.polite = true, true
 }
 
-// vrfy: VRFY SP String CRLF (RFC 5321 §3.5.3, §4.1.1.6).
+// vrfy: VRFY SP String [SP "SMTPUTF8"] CRLF (RFC 5321 §3.5.3, §4.1.1.6;
+// RFC 6531 §3.7.4.2).
 func (s *session) vrfy(arg []byte) {
-	if len(arg) == 0 {
+	utf8Asked := false
+	if s.offered()&SMTPUTF8 != 0 {
+		if i := len(arg) - len(" SMTPUTF8"); i > 0 && equalFold(" SMTPUTF8", arg[i:]) {
+			arg, utf8Asked = bytes.TrimRight(arg[:i], " "), true
+		}
+	}
+	switch {
+	case len(arg) == 0 || !smtpscan.CleanText(arg):
 		s.refuse(501, smtp.EnhancedCode{Class: 5, Subject: 5, Detail: 4}, "Syntax: VRFY address")
+		return
+	case !utf8Asked && !smtpscan.ASCII(arg):
+		s.refuseReply(needsUTF8())
 		return
 	}
 	if s.cfg.Verify != nil {
@@ -41,17 +55,3 @@ func (s *session) expn([]byte) {
 
 // help: HELP [SP String] CRLF (RFC 5321 §4.1.1.8).
 func (s *session) help([]byte) { s.say(214, smtp.EnhancedCode{Class: 2}, "See RFC 5321") }
-
-// traceCommand shows a command line without the initial response of AUTH.
-func (s *session) traceCommand(line []byte) {
-	name, arg := splitVerb(line)
-	if equalFold("AUTH", name) {
-		for i, c := range arg {
-			if c == ' ' {
-				line = append(append([]byte("AUTH "), arg[:i]...), " ***"...)
-				break
-			}
-		}
-	}
-	s.cfg.Trace(s.peer, true, line)
-}

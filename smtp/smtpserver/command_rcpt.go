@@ -1,6 +1,9 @@
 package smtpserver
 
 import (
+	"strings"
+
+	"github.com/mailstead/mailstead/internal/smtpscan"
 	"github.com/mailstead/mailstead/smtp"
 )
 
@@ -105,10 +108,32 @@ func (s *session) parseRcpt(arg []byte) (*smtp.Recipient, smtp.Reply) {
 		return nil, smtp.NewReply(501, smtp.EnhancedCode{Class: 5, Subject: 5, Detail: 4}, "Syntax error in the parameters")
 	case s.offered()&DSN == 0 && (params.Notify != 0 || !params.Original.IsZero()), !s.known(params.Unknown):
 		return nil, unknownParam()
-	case path.NeedsUTF8() && !s.tx.mail.Params.UTF8:
+	case !s.tx.mail.Params.UTF8 && (path.NeedsUTF8() || !smtpscan.ASCII(rest[n:])):
 		return nil, needsUTF8()
 	case s.tx.accepted+len(s.batch) >= s.cfg.Limits.Recipients: // RFC 5321 §4.5.3.1.10
 		return nil, smtp.NewReply(452, smtp.EnhancedCode{Class: 4, Subject: 5, Detail: 3}, "Too many recipients")
+	case !s.countDomain(path.Domain):
+		return nil, smtp.NewReply(452, smtp.EnhancedCode{Class: 4, Subject: 5, Detail: 3}, "Too many domains")
 	}
 	return &smtp.Recipient{ForwardPath: path, Params: params}, smtp.Reply{}
+}
+
+// countDomain keeps the number of domains within its limit, for all
+// transactions of the connection (RFC 9422, RCPTDOMAINMAX).
+func (s *session) countDomain(domain string) bool {
+	if s.cfg.Limits.Domains >= unlimited {
+		return true
+	}
+	domain = strings.ToLower(domain)
+	if _, ok := s.domains[domain]; ok {
+		return true
+	}
+	if len(s.domains) >= s.cfg.Limits.Domains {
+		return false
+	}
+	if s.domains == nil {
+		s.domains = make(map[string]struct{})
+	}
+	s.domains[domain] = struct{}{}
+	return true
 }

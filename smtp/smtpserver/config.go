@@ -8,10 +8,11 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
-	"github.com/emersion/go-sasl"
-
+	"github.com/mailstead/mailstead/auth/authn"
 	"github.com/mailstead/mailstead/smtp"
 )
 
@@ -33,6 +34,24 @@ type Config struct {
 	// Receiver understands; they arrive in Unknown. Others are refused with 555.
 	Parameters []string
 
+	// Keywords are further lines of the reply to EHLO and LHLO, for extensions
+	// that are done by Parameters, Commands or the Receiver; nil = none. One
+	// that is no ehlo-line (RFC 5321 §4.1.1.1) is left out. It must not block.
+	Keywords func(*smtp.Peer) []string
+
+	// Commands are further verbs. Names that this package knows are refused.
+	Commands []Command
+
+	// Priority decides the priority of a message under MTPRIORITY: level is
+	// what MAIL asked for, 0 where it did not. An error refuses MAIL; RFC 6710
+	// §4.1 asks for 450 or 550 with X.7.15. nil = only who has authenticated
+	// may have a positive one. It may block.
+	Priority func(ctx context.Context, p *smtp.Peer, level int) (int, error)
+
+	// PriorityProfile is the name behind MT-PRIORITY in the reply to EHLO
+	// (RFC 6710 §9.2); "" = not told.
+	PriorityProfile string
+
 	// Connect may refuse a connection before the greeting; nil = none is
 	// refused. It may block for Limits.Greeting.
 	Connect func(context.Context, *smtp.Peer) error
@@ -40,6 +59,20 @@ type Config struct {
 	// Hello may refuse HELO, EHLO and LHLO; Peer.Hello is set. nil = none is
 	// refused. It may block.
 	Hello func(context.Context, *smtp.Peer) error
+
+	// Pause says how long the peer has to wait: before the greeting (verb ""),
+	// and before each command, by its verb in upper case ("?" = none that is
+	// known). Who speaks in the wait before the greeting is refused with 554
+	// and a close. RCPT lines that arrive together wait once. A wait is at
+	// most Limits.Command; zero = none. Replies that are due leave first. nil
+	// = nobody waits. It must not block.
+	Pause func(p *smtp.Peer, verb string) time.Duration
+
+	// Closed is called once at the end of each connection that came as far as
+	// Connect, also when that refused it; nil = off. A connection whose peer
+	// speaks for another with XCLIENT ends for the one and comes to Connect for
+	// the other. It must not block.
+	Closed func(p *smtp.Peer)
 
 	// Admit is asked at MAIL, with the size that was declared (0 = not), about
 	// free space, octets in flight or queue length. An error without a Reply
@@ -58,14 +91,15 @@ type Config struct {
 	// RequireTLS refuses mail and AUTH without TLS (530, RFC 3207 §4).
 	RequireTLS bool
 
-	// Auth switches AUTH on (RFC 4954); nil = off.
-	Auth Authenticator
+	// Auth switches AUTH on (RFC 4954); nil = off. An error of its exchanges
+	// that is a *smtp.Error chooses the reply.
+	Auth authn.Authenticator
 
 	// RequireAuth refuses MAIL without AUTH (530).
 	RequireAuth bool
 
-	// AllowPlaintextAuth offers AUTH also without TLS. For tests and for
-	// connections that are protected otherwise.
+	// AllowPlaintextAuth offers mechanisms that show a password also without
+	// TLS. For tests and for connections that are protected otherwise.
 	AllowPlaintextAuth bool
 
 	// LMTP speaks LMTP (RFC 2033) instead of SMTP.
@@ -86,6 +120,12 @@ type Config struct {
 	// TrustedPrefixes are exempt from Limits.PerAddress, as loopback is.
 	TrustedPrefixes []netip.Prefix
 
+	// Proxies are the peers that may speak for others, where Extensions names
+	// how: from them every connection has to start with a header of the PROXY
+	// protocol, and they may use XCLIENT and XFORWARD. It is the address that
+	// a PROXY header gave that counts for XCLIENT and XFORWARD.
+	Proxies []netip.Prefix
+
 	// Logger gets the reasons that peers are not told; nil = slog.Default().
 	Logger *slog.Logger
 
@@ -93,24 +133,6 @@ type Config struct {
 	// replies, without secrets; nil = off. It must not block or keep text.
 	Trace func(p *smtp.Peer, client bool, text []byte)
 }
-
-// Authenticator offers SASL mechanisms. Any number of goroutines call it.
-type Authenticator interface {
-	// Mechanisms are the names offered to this peer now.
-	Mechanisms(p *smtp.Peer) []string
-
-	// Start begins one exchange. mechanism is one of Mechanisms. The exchange
-	// calls done with the authorized account before its last Next returns
-	// without error; without it the exchange has failed. A *smtp.Error from
-	// Start or Next chooses the reply, ErrBadCredentials leaves as 535 5.7.8,
-	// and any other error as 454 4.7.0: a backend in trouble is never told as
-	// a wrong password.
-	Start(ctx context.Context, p *smtp.Peer, mechanism string, done func(account string)) (sasl.Server, error)
-}
-
-// ErrBadCredentials: the password, the user or the authorization identity was
-// refused. It leaves as 535 5.7.8 (RFC 4954 §6).
-var ErrBadCredentials = errors.New("smtpserver: bad credentials")
 
 // NewlinePolicy says what becomes of a body that holds a CR or LF alone
 // (RFC 5321 §2.3.8). Whatever it is, only CRLF "." CRLF ends DATA.
@@ -135,6 +157,8 @@ type Limits struct {
 	AuthLine   int   // octets of a line of AUTH; 12288 (RFC 4954 §4)
 	Recipients int   // accepted in a transaction; 1000
 	Message    int64 // octets of a body; 35 MiB
+	Mails      int   // MAIL commands of a connection, the refused ones too; none
+	Domains    int   // domains of the recipients of a connection; none
 
 	SoftErrors   int           // refused commands before each further one waits; 10
 	ErrorDelay   time.Duration // that wait; 1 s
@@ -150,6 +174,9 @@ type Limits struct {
 	Progress     time.Duration // in which a body has to make DataRate on average; 3 min
 	DataRate     int64         // octets per second; 500
 	Transaction  time.Duration // from MAIL to the end of the body; 30 min
+
+	Hold      time.Duration // how far ahead HOLDFOR and HOLDUNTIL may reach; 7 days
+	DeliverBy time.Duration // the least BY= that asks for a return; none
 }
 
 // unlimited stands for "none".
@@ -180,6 +207,9 @@ func (l Limits) withDefaults() Limits {
 	limit(&l.Command, 5*time.Minute)
 	limit(&l.Progress, 3*time.Minute)
 	limit(&l.Transaction, 30*time.Minute)
+	limit(&l.Hold, 7*24*time.Hour)
+	limit(&l.Mails, unlimited)
+	limit(&l.Domains, unlimited)
 	switch {
 	case l.DataRate == 0:
 		l.DataRate = 500
@@ -206,6 +236,11 @@ func (c *Config) Validate() error {
 	fault(c.Newlines > PreserveNewlines, "unknown NewlinePolicy %d", c.Newlines)
 	fault(c.Extensions&BINARYMIME != 0 && c.Extensions&CHUNKING == 0, "BINARYMIME needs CHUNKING (RFC 3030 §3)")
 	fault(c.Extensions&SMTPUTF8 != 0 && c.Extensions&EightBitMIME == 0, "SMTPUTF8 needs 8BITMIME (RFC 6531 §3.1)")
+	fault(c.Extensions&(PROXY|XCLIENT|XFORWARD) != 0 && len(c.Proxies) == 0, "PROXY, XCLIENT and XFORWARD need Proxies")
+	fault(len(c.PriorityProfile) > 20 || strings.Trim(c.PriorityProfile, profileChars) != "", "PriorityProfile %q (RFC 6710 §7)", c.PriorityProfile)
+	for _, cmd := range c.Commands {
+		fault(!cmd.valid(), "Command %q", cmd.Verb)
+	}
 	for _, r := range c.Hostname {
 		fault(r <= ' ' || r >= 0x7f, "Hostname %q is no host name", c.Hostname)
 	}
@@ -225,25 +260,10 @@ func (c Config) withDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
+	c.Parameters = slices.Clone(c.Parameters)
+	for i, k := range c.Parameters {
+		c.Parameters[i] = strings.ToUpper(k)
+	}
 	c.Limits = c.Limits.withDefaults()
 	return c
 }
-
-// Extensions is a set of SMTP extensions.
-type Extensions uint16
-
-// The extensions that a Config may name.
-const (
-	PIPELINING          Extensions = 1 << iota // RFC 2920
-	EightBitMIME                               // 8BITMIME, RFC 6152
-	ENHANCEDSTATUSCODES                        // RFC 2034
-	SIZE                                       // RFC 1870
-	CHUNKING                                   // RFC 3030 §2
-	BINARYMIME                                 // RFC 3030 §3; needs CHUNKING
-	SMTPUTF8                                   // RFC 6531; needs 8BITMIME
-	DSN                                        // RFC 3461
-	REQUIRETLS                                 // RFC 8689; announced under TLS
-
-	// DefaultExtensions ask nothing of a Receiver but to keep octets.
-	DefaultExtensions = PIPELINING | EightBitMIME | ENHANCEDSTATUSCODES | SIZE | CHUNKING
-)

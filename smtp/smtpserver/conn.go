@@ -2,7 +2,7 @@ package smtpserver
 
 import (
 	"context"
-	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"log/slog"
@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mailstead/mailstead/internal/proxyproto"
+	"github.com/mailstead/mailstead/internal/tlspeer"
 	"github.com/mailstead/mailstead/smtp"
 )
 
@@ -26,16 +28,24 @@ type conn struct {
 	cancel context.CancelFunc
 	peer   *smtp.Peer
 	in     input
-	out    []byte // replies that are held back
+
+	trusted bool   // the peer is one of Config.Proxies
+	out     []byte // replies that are held back
+
+	certificate *x509.Certificate // what the peer was shown; nil = none
 
 	body    progress
 	closing bool // the loop ends once the replies are written
 	polite  bool // the peer ends the session, or is gone
+	asked   bool // the hooks of Config know of the connection
 
-	mu       sync.Mutex // guards what follows
-	waiting  bool       // the goroutine waits for the peer and owes nothing
-	draining bool       // Shutdown was called
-	expired  bool       // and its time is up
+	triedAuth bool // what follows may be a secret
+
+	mu       sync.Mutex    // guards what follows
+	waiting  bool          // the goroutine waits for the peer and owes nothing
+	draining bool          // Shutdown was called
+	expired  bool          // and its time is up
+	sleeper  chan struct{} // closed by Wake; nil = rest is not running
 }
 
 // Why a session ends.
@@ -45,16 +55,24 @@ var (
 )
 
 func newConn(ctx context.Context, srv *Server, nc net.Conn) *conn {
-	c := &conn{srv: srv, cfg: &srv.cfg, raw: nc, nc: nc}
+	c := &conn{srv: srv, cfg: &srv.cfg}
 	c.ctx, c.cancel = context.WithCancel(ctx)
 	c.peer = &smtp.Peer{Addr: addrPort(nc.RemoteAddr()), LocalAddr: addrPort(nc.LocalAddr())}
+	c.trusted = c.cfg.isProxy(c.peer.Addr.Addr())
+	if c.trusted && c.cfg.Extensions&PROXY != 0 {
+		nc = &proxyproto.Conn{Conn: nc}
+	}
+	c.raw, c.nc = nc, nc
 	c.in.init(&srv.buffers)
 	return c
 }
 
+// addrPort is the end of a TCP connection. A listener on both families has
+// IPv4 peers as IPv4-mapped addresses, which no list and no policy means.
 func addrPort(a net.Addr) netip.AddrPort {
 	if t, ok := a.(interface{ AddrPort() netip.AddrPort }); ok && t != nil {
-		return t.AddrPort()
+		ap := t.AddrPort()
+		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 	}
 	return netip.AddrPort{}
 }
@@ -75,7 +93,11 @@ func (c *conn) serve() {
 	}()
 	s := &session{conn: c, state: fresh}
 	defer s.contain(new(error))
+	defer s.callClosed()
 	defer s.reset()
+	if p, ok := c.raw.(*proxyproto.Conn); ok && c.readProxy(p) != nil {
+		return
+	}
 	if c.cfg.ImplicitTLS && c.handshake() != nil {
 		return
 	}
@@ -108,11 +130,17 @@ const (
 // send buffer, so that the accepting goroutine does not wait for the peer.
 func (c *conn) turnAway() {
 	c.cancel()
-	if !c.cfg.ImplicitTLS {
-		c.raw.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
-		c.raw.Write(busyReply().AppendReply(nil, false))
-	}
+	c.busy()
 	c.raw.Close()
+}
+
+// busy says that there are too many connections, where no TLS is expected.
+func (c *conn) busy() {
+	if c.cfg.ImplicitTLS {
+		return
+	}
+	c.raw.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+	c.raw.Write(busyReply().AppendReply(nil, false))
 }
 
 func busyReply() smtp.Reply {
@@ -121,7 +149,7 @@ func busyReply() smtp.Reply {
 
 // handshake puts TLS on the connection.
 func (c *conn) handshake() error {
-	tc := tls.Server(c.raw, c.cfg.TLSConfig)
+	tc, shown := tlspeer.Server(c.raw, c.cfg.TLSConfig)
 	ctx, cancel := context.WithTimeout(c.ctx, c.cfg.Limits.TLSHandshake)
 	defer cancel()
 	if err := c.wait(time.Time{}, false); err != nil {
@@ -138,6 +166,7 @@ func (c *conn) handshake() error {
 	state := tc.ConnectionState()
 	c.peer = c.peer.Clone()
 	c.peer.TLS = &state
+	c.certificate = shown.Certificate()
 	c.nc = tc
 	return nil
 }
@@ -150,6 +179,7 @@ func (c *conn) Wake(now bool) {
 	c.draining, c.expired = true, now
 	if c.waiting || now {
 		c.raw.SetReadDeadline(time.Unix(1, 0))
+		c.wakeLocked()
 	}
 }
 
@@ -201,7 +231,7 @@ func (c *conn) flush() error {
 		return nil
 	}
 	if c.cfg.Trace != nil {
-		c.cfg.Trace(c.peer, false, c.out)
+		c.traceReplies(c.out)
 	}
 	c.raw.SetWriteDeadline(time.Now().Add(c.cfg.Limits.Command))
 	_, err := c.nc.Write(c.out)
@@ -222,11 +252,16 @@ func (c *conn) fillCommand(owing bool) error {
 	if err := c.flush(); err != nil {
 		return err
 	}
+	return c.fill(time.Now().Add(c.cfg.Limits.Command), owing)
+}
+
+// fill reads more, until the deadline.
+func (c *conn) fill(deadline time.Time, owing bool) error {
 	space, err := c.in.room()
 	if err != nil {
 		return err
 	}
-	if err := c.wait(time.Now().Add(c.cfg.Limits.Command), owing); err != nil {
+	if err := c.wait(deadline, owing); err != nil {
 		return err
 	}
 	n, err := c.nc.Read(space)

@@ -31,15 +31,23 @@
 //	RFC 1870  SIZE                  full
 //	RFC 2033  LMTP                  full
 //	RFC 2034  ENHANCEDSTATUSCODES   full
+//	RFC 2852  DELIVERBY             parameter; partial (text not read whole)
 //	RFC 2920  PIPELINING            full
 //	RFC 3030  CHUNKING, BINARYMIME  full
 //	RFC 3207  STARTTLS              full
 //	RFC 3461  DSN                   parameters; reports are the Receiver's
 //	RFC 3848  "with" words          partial (text not read whole)
+//	RFC 4865  FUTURERELEASE         parameters; partial (text not read whole)
 //	RFC 4954  AUTH                  partial (text not read whole)
 //	RFC 5321  server side           full; trace fields are the Receiver's (smtp.AppendReceived)
 //	RFC 6152  8BITMIME              partial (text not read whole)
 //	RFC 6531  SMTPUTF8              full; conversion is the Receiver's
+//	RFC 6710  MT-PRIORITY           §4.1; the order of delivery is the Receiver's
 //	RFC 8314  implicit TLS          §3.3
 //	RFC 8689  REQUIRETLS            parameter
+//	RFC 9422  LIMITS                partial (text not read whole)
+//
+// Without an RFC: PRDR (draft-hall-prdr-00), XCLIENT and XFORWARD (Postfix,
+// XCLIENT_README and XFORWARD_README), the PROXY protocol, versions 1 and 2
+// (HAProxy, proxy-protocol.txt).
 package smtpserver

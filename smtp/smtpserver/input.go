@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"sync"
+	"sync/atomic"
 )
 
 const (
@@ -20,13 +21,32 @@ const (
 type input struct {
 	buf   []byte
 	r, w  int
-	pool  *sync.Pool        // of *[bufferSize]byte
+	pool  *bufferPool
 	mark  int               // where the last line started, for unread
 	big   *[bufferSize]byte // buf is this one, borrowed from pool
 	small [idleSize]byte    // or this one
 }
 
-func (in *input) init(pool *sync.Pool) {
+// bufferPool lends big buffers to connections.
+type bufferPool struct {
+	pool sync.Pool // of *[bufferSize]byte
+	lent atomic.Int64
+}
+
+func (p *bufferPool) get() *[bufferSize]byte {
+	p.lent.Add(1)
+	if b, ok := p.pool.Get().(*[bufferSize]byte); ok {
+		return b
+	}
+	return new([bufferSize]byte)
+}
+
+func (p *bufferPool) put(b *[bufferSize]byte) {
+	p.lent.Add(-1)
+	p.pool.Put(b)
+}
+
+func (in *input) init(pool *bufferPool) {
 	in.pool = pool
 	in.buf = in.small[:]
 }
@@ -46,7 +66,7 @@ func (in *input) grow() {
 	if in.big != nil {
 		return
 	}
-	in.big = in.pool.Get().(*[bufferSize]byte)
+	in.big = in.pool.get()
 	in.w = copy(in.big[:], in.buffered())
 	in.r = 0
 	in.buf = in.big[:]
@@ -57,7 +77,7 @@ func (in *input) release() {
 	if in.big == nil || in.r != in.w {
 		return
 	}
-	in.pool.Put(in.big)
+	in.pool.put(in.big)
 	in.big = nil
 	in.buf, in.r, in.w = in.small[:], 0, 0
 }

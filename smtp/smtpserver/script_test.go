@@ -8,10 +8,12 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"math/big"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +21,8 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/mailstead/mailstead/auth/authn"
+	"github.com/mailstead/mailstead/internal/authtest"
 	"github.com/mailstead/mailstead/internal/script"
 	"github.com/mailstead/mailstead/smtp"
 )
@@ -33,6 +37,12 @@ type actor struct {
 
 func (a *actor) Begin(_ context.Context, m *smtp.Mail) (smtp.Transaction, error) {
 	switch m.ReversePath.Local {
+	case "who":
+		return nil, smtp.Errorf(550, smtp.EnhancedCode{Class: 5, Subject: 7}, "%s", describe(m))
+	case "per":
+		return nil, smtp.Errorf(550, smtp.EnhancedCode{Class: 5, Subject: 7}, "per=%v", m.PerRecipient)
+	case "up":
+		return nil, smtp.Errorf(550, smtp.EnhancedCode{Class: 5, Subject: 7}, "up=%+v", m.Upstream)
 	case "internal":
 		return nil, errors.New("password of the database")
 	case "panic":
@@ -41,6 +51,12 @@ func (a *actor) Begin(_ context.Context, m *smtp.Mail) (smtp.Transaction, error)
 		return nil, smtp.Errorf(550, smtp.EnhancedCode{}, "gotcha\r\n250 no")
 	}
 	return &act{actor: a}, nil
+}
+
+// describe is what scripts ask for with MAIL FROM:<who@...>.
+func describe(m *smtp.Mail) string {
+	p := m.Peer
+	return fmt.Sprintf("addr=%v local=%v name=%s hello=%s login=%s/%s", p.Addr, p.LocalAddr, p.Name, p.Hello, p.Identity, p.Mechanism)
 }
 
 type act struct {
@@ -87,14 +103,14 @@ func (t *act) Data(_ context.Context, b *smtp.Body) ([]smtp.RcptStatus, error) {
 func (t *act) Abort() {}
 
 func scriptConfig(options string, tlsConfig *tls.Config) Config {
-	cfg := Config{Receiver: &actor{}, Hostname: "mx.example", Logger: slog.New(slog.DiscardHandler)}
+	cfg := Config{Receiver: &actor{}, Hostname: "mx.example", Logger: slog.New(slog.DiscardHandler), Extensions: DefaultExtensions}
 	cfg.Limits.ErrorDelay = time.Microsecond
 	for word := range strings.FieldsSeq(options) {
 		switch word {
 		case "lmtp":
 			cfg.LMTP = true
 		case "utf8":
-			cfg.Extensions = DefaultExtensions | SMTPUTF8
+			cfg.Extensions |= SMTPUTF8
 		case "starttls":
 			cfg.TLSConfig = tlsConfig
 		case "requiretls":
@@ -107,29 +123,85 @@ func scriptConfig(options string, tlsConfig *tls.Config) Config {
 			cfg.StrictPipelining = true
 		case "small":
 			cfg.Limits.Message = 100
+		case "sasl":
+			cfg.Auth = authtest.Authenticator{}
+		case "many":
+			cfg.Limits.AuthFailures = -1
 		case "auth":
-			cfg.Auth = PlainAuth(func(_ context.Context, _ *smtp.Peer, _, user, password string) (string, error) {
+			cfg.Auth = authn.PasswordFunc(func(_ context.Context, _ *authn.Peer, user, password string) (string, error) {
 				if user == "temp" {
 					return "", errors.New("backend down")
 				}
 				if password != "s" {
-					return "", ErrBadCredentials
+					return "", authn.ErrRejected
 				}
 				return user, nil
 			})
+		default:
+			extensionConfig(&cfg, word)
 		}
 	}
 	return cfg
 }
 
+// extensionConfig switches on what scripts name.
+func extensionConfig(cfg *Config, word string) {
+	switch word {
+	case "bare":
+		cfg.Extensions = PIPELINING
+	case "dsn":
+		cfg.Extensions |= DSN
+	case "binary":
+		cfg.Extensions |= BINARYMIME
+	case "extrequiretls":
+		cfg.Extensions |= REQUIRETLS
+	case "limits":
+		cfg.Extensions |= LIMITS
+		cfg.Limits.Mails, cfg.Limits.Recipients, cfg.Limits.Domains = 3, 2, 2
+	case "priority":
+		cfg.Extensions |= MTPRIORITY
+		cfg.PriorityProfile = "MIXER"
+	case "deliverby":
+		cfg.Extensions |= DELIVERBY
+		cfg.Limits.DeliverBy = time.Minute
+	case "hold":
+		cfg.Extensions |= FUTURERELEASE
+	case "prdr":
+		cfg.Extensions |= PRDR
+	case "xclient":
+		cfg.Extensions |= XCLIENT
+	case "xforward":
+		cfg.Extensions |= XFORWARD
+	case "proxy":
+		cfg.Extensions |= PROXY
+	case "proxies":
+		cfg.Proxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("192.0.2.99/32")}
+	case "strangers":
+		cfg.Proxies = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
+	case "hooks":
+		cfg.Keywords = func(*smtp.Peer) []string { return []string{"XMORE yes", "bad\r\nline"} }
+		cfg.Parameters = []string{"xparam"}
+		cfg.Commands = []Command{{Verb: "XHELLO", Keyword: "XHELLO", Run: func(_ context.Context, p *smtp.Peer, arg string) smtp.Reply {
+			if arg == "panic" {
+				panic("command")
+			}
+			return smtp.NewReply(250, smtp.EnhancedCode{Class: 2}, "hello "+p.Hello+" "+arg)
+		}}}
+	}
+}
+
 // start serves cfg on loopback until the test ends.
 func start(tb testing.TB, cfg Config) (*Server, string) {
+	tb.Helper()
+	return startServer(tb, New(cfg))
+}
+
+func startServer(tb testing.TB, srv *Server) (*Server, string) {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
 	}
-	srv := New(cfg)
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(context.Background(), l) }()
 	tb.Cleanup(func() {
@@ -185,8 +257,13 @@ func play(t *testing.T, s *script.Script, mode string, server, client *tls.Confi
 	case "tls":
 		cfg.ImplicitTLS, cfg.TLSConfig = true, server
 	}
-	_, addr := start(t, cfg)
-	p.Conn = dial(t, addr)
+	if mode == "bytes" { // a pipe has no segments that join octets again
+		srv := New(cfg)
+		p.Conn = pipe(t, func(c net.Conn) { srv.ServeConn(context.Background(), pipeEnd{c}) })
+	} else {
+		_, addr := start(t, cfg)
+		p.Conn = dial(t, addr)
+	}
 	if mode == "tls" {
 		p.Conn = tls.Client(p.Conn, client)
 	}

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"log/slog"
 	"net"
-	"sync"
+	"net/netip"
 
 	"github.com/mailstead/mailstead/internal/listen"
+	"github.com/mailstead/mailstead/internal/proxyproto"
+	"github.com/mailstead/mailstead/internal/tlspeer"
 )
 
 // ErrServerClosed is returned by Serve and ServeConn after Shutdown or Close.
@@ -20,14 +22,14 @@ type Server struct {
 	faults  error // of Config.Validate
 	verbs   []verb
 	group   listen.Group
-	buffers sync.Pool // of *[bufferSize]byte
+	buffers bufferPool
 }
 
 // New makes a Server. What is wrong with cfg is returned by Serve; see
 // Config.Validate.
 func New(cfg Config) *Server {
-	s := &Server{cfg: cfg.withDefaults(), faults: cfg.Validate(), verbs: verbTable()}
-	s.buffers.New = func() any { return new([bufferSize]byte) }
+	s := &Server{cfg: cfg.withDefaults(), faults: cfg.Validate(), verbs: verbTable(cfg.Commands)}
+	s.cfg.TLSConfig = tlspeer.Config(s.cfg.TLSConfig)
 	s.group.Limits = listen.Limits{
 		Total: s.cfg.Limits.Connections, PerPrefix: s.cfg.Limits.PerAddress, Trusted: s.cfg.TrustedPrefixes,
 	}
@@ -91,7 +93,11 @@ func (s *Server) ServeConn(ctx context.Context, nc net.Conn) error {
 // admit counts the connection in, or turns it away.
 func (s *Server) admit(ctx context.Context, nc net.Conn) (*conn, error) {
 	c := newConn(ctx, s, nc)
-	err := s.group.Add(c, c.peer.Addr.Addr())
+	addr := c.peer.Addr.Addr()
+	if _, ok := c.raw.(*proxyproto.Conn); ok {
+		addr = netip.Addr{} // readProxy counts the client
+	}
+	err := s.group.Add(c, addr)
 	if err == nil {
 		return c, nil
 	}

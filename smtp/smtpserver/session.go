@@ -46,27 +46,34 @@ type verb struct {
 	in    state // the states that allow it; 503 in others
 	flags flag
 	run   func(*session, []byte) // the argument is what stands behind the verb and a space
+	ext   Extensions             // known only with it; 0 = always
 }
 
 // verbTable owns the order of commands; handlers hold no state checks.
-func verbTable() []verb {
-	return []verb{
-		{"MAIL", greeted, 0, (*session).mail},
-		{"RCPT", mailOpen | rcptOpen, 0, (*session).rcpt},
-		{"DATA", mailOpen | rcptOpen, noArgument | endsGroup, (*session).data},
-		{"BDAT", mailOpen | rcptOpen, hasPayload, (*session).bdat},
-		{"RSET", anyState, noArgument | clearOK | endsChunks, (*session).rset},
-		{"EHLO", anyState, startsHello | endsChunks | forSMTP, (*session).ehlo},
-		{"HELO", anyState, startsHello | endsChunks | forSMTP, (*session).helo},
-		{"LHLO", anyState, startsHello | endsChunks | forLMTP, (*session).ehlo},
-		{"NOOP", anyState, endsGroup | clearOK, (*session).noop},
-		{"QUIT", anyState, noArgument | endsGroup | clearOK | endsChunks, (*session).quit},
-		{"STARTTLS", fresh | greeted, noArgument | endsGroup | clearOK, (*session).startTLS},
-		{"AUTH", greeted, endsGroup, (*session).auth},
-		{"VRFY", anyState, endsGroup, (*session).vrfy},
-		{"EXPN", anyState, endsGroup, (*session).expn},
-		{"HELP", anyState, clearOK, (*session).help},
+func verbTable(more []Command) []verb {
+	table := []verb{
+		{"MAIL", greeted, 0, (*session).mail, 0},
+		{"RCPT", mailOpen | rcptOpen, 0, (*session).rcpt, 0},
+		{"DATA", mailOpen | rcptOpen, noArgument | endsGroup, (*session).data, 0},
+		{"BDAT", mailOpen | rcptOpen, hasPayload, (*session).bdat, 0},
+		{"RSET", anyState, noArgument | clearOK | endsChunks, (*session).rset, 0},
+		{"EHLO", anyState, startsHello | endsChunks | forSMTP, (*session).ehlo, 0},
+		{"HELO", anyState, startsHello | endsChunks | forSMTP, (*session).helo, 0},
+		{"LHLO", anyState, startsHello | endsChunks | forLMTP, (*session).ehlo, 0},
+		{"NOOP", anyState, endsGroup | clearOK, (*session).noop, 0},
+		{"QUIT", anyState, noArgument | endsGroup | clearOK | endsChunks, (*session).quit, 0},
+		{"STARTTLS", fresh | greeted, noArgument | endsGroup | clearOK, (*session).startTLS, 0},
+		{"AUTH", greeted, endsGroup, (*session).auth, 0},
+		{"VRFY", anyState, endsGroup, (*session).vrfy, 0},
+		{"EXPN", anyState, endsGroup, (*session).expn, 0},
+		{"HELP", anyState, clearOK, (*session).help, 0},
+		{"XCLIENT", fresh | greeted, endsGroup, (*session).xclient, XCLIENT},
+		{"XFORWARD", greeted, 0, (*session).xforward, XFORWARD},
 	}
+	for i := range more {
+		table = append(table, more[i].row())
+	}
+	return table
 }
 
 // session is the protocol state of a connection.
@@ -75,6 +82,9 @@ type session struct {
 	state    state
 	extended bool // EHLO or LHLO was said
 	tx       *transaction
+	upstream *smtp.Upstream      // of XFORWARD, for the next transaction
+	mails    int                 // MAIL commands of the connection
+	domains  map[string]struct{} // of its recipients, where they are bounded
 
 	errors       int // refused commands since the last message
 	authFailures int
@@ -101,6 +111,16 @@ func (s *session) run() {
 
 // greet sends the 220, or refuses the connection.
 func (s *session) greet() bool {
+	if !s.connect() || !s.greetPause() {
+		return false
+	}
+	s.welcome()
+	return true
+}
+
+// connect asks Config.Connect about the peer.
+func (s *session) connect() bool {
+	s.asked = true
 	if s.cfg.Connect != nil {
 		ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Limits.Greeting)
 		defer cancel()
@@ -109,12 +129,15 @@ func (s *session) greet() bool {
 			return false
 		}
 	}
+	return true
+}
+
+func (s *session) welcome() {
 	what := " ESMTP"
 	if s.cfg.LMTP {
 		what = " LMTP"
 	}
 	s.say(220, smtp.EnhancedCode{}, s.cfg.Hostname+what)
-	return true
 }
 
 // end says why the session ends, where the peer can still hear it.
@@ -188,7 +211,7 @@ func (s *session) cutLine(line []byte) ([]byte, error) {
 
 // lineLimit: AUTH may be longer (RFC 4954 §4).
 func (s *session) lineLimit(line []byte) int {
-	if len(line) >= 5 && bytes.EqualFold(line[:5], []byte("AUTH ")) {
+	if len(line) >= 5 && equalFold("AUTH ", line[:5]) {
 		return s.cfg.Limits.AuthLine
 	}
 	return s.cfg.Limits.Line
@@ -196,7 +219,7 @@ func (s *session) lineLimit(line []byte) int {
 
 // skipLine skips a line that is too long, up to its LF, and answers it.
 func (s *session) skipLine() error {
-	for skipped := 0; skipped <= maxDiscard; {
+	for skipped := 0; ; {
 		if n := s.in.nextLine(0); n > 0 {
 			s.in.skip(n)
 			s.refuse(500, smtp.EnhancedCode{Class: 5, Subject: 5, Detail: 2}, "Line too long")
@@ -207,6 +230,9 @@ func (s *session) skipLine() error {
 		}
 		skipped += len(s.in.buffered())
 		s.in.skip(len(s.in.buffered()))
+		if skipped > maxDiscard {
+			break
+		}
 		if err := s.fillCommand(true); err != nil {
 			return err
 		}
@@ -232,7 +258,7 @@ func (s *session) lookup(name []byte) *verb {
 	for i := range s.srv.verbs {
 		v := &s.srv.verbs[i]
 		if len(v.name) == len(name) && equalFold(v.name, name) {
-			if s.cfg.LMTP && v.flags&forSMTP != 0 || !s.cfg.LMTP && v.flags&forLMTP != 0 {
+			if s.cfg.LMTP && v.flags&forSMTP != 0 || !s.cfg.LMTP && v.flags&forLMTP != 0 || s.cfg.Extensions&v.ext != v.ext {
 				return nil
 			}
 			return v
@@ -265,6 +291,9 @@ func (s *session) dispatch(line []byte) {
 	}
 	name, arg := splitVerb(line)
 	v := s.lookup(name)
+	if s.cfg.Pause != nil && !s.pause(verbName(v)) {
+		return
+	}
 	switch {
 	case v == nil:
 		s.unknown(name)
@@ -376,6 +405,7 @@ func (s *session) reset() {
 		s.callAbort()
 		s.tx = nil
 	}
+	s.upstream = nil
 	if s.state != fresh {
 		s.state = greeted
 	}

@@ -2,10 +2,10 @@ package smtptest
 
 import (
 	"bufio"
-	"bytes"
-	"fmt"
-	"io"
+	"context"
+	"crypto/tls"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -16,24 +16,38 @@ import (
 // Message is what the Server took.
 type Message struct {
 	Hello       string // the argument of EHLO, HELO or LHLO
+	TLS         bool   // it came under TLS
+	User        string // who is authenticated; "" = nobody
 	ReversePath smtp.ReversePath
 	Params      smtp.MailParams
 	Recipients  []smtp.Recipient // those accepted
 	Data        []byte           // without dot-stuffing
+	Chunked     bool             // it came by BDAT
 }
 
 // Options are the choices of NewServerWith; the zero value is that of NewServer.
 type Options struct {
-	// LMTP answers DATA once for each recipient.
+	// LMTP answers the end of a body once for each recipient.
 	LMTP bool
 
 	// Extensions are the lines of the reply to EHLO; nil = PIPELINING,
-	// 8BITMIME, SMTPUTF8, DSN, SIZE and ENHANCEDSTATUSCODES.
+	// 8BITMIME, SMTPUTF8, DSN, SIZE and ENHANCEDSTATUSCODES. CHUNKING and PRDR
+	// are served too.
 	Extensions []string
 
-	// Reply overrides the reply to a command line; "" = the usual one. The
-	// end of a body is asked for as ".", in LMTP as ". <path>". The reply
-	// "close" drops the connection. It may be called from several goroutines.
+	// StartTLS adds STARTTLS to Extensions, until TLS is on. ImplicitTLS speaks
+	// TLS from the first octet. See Server.ClientTLS.
+	StartTLS, ImplicitTLS bool
+
+	// Auth adds AUTH PLAIN LOGIN to Extensions and decides about passwords.
+	Auth func(user, password string) bool
+
+	// Reply overrides the reply to a command line, as it was received; "" =
+	// the usual one. The first reply is asked for as "greeting". The end of a
+	// body, by DATA or BDAT LAST, is asked for as ".", in LMTP and with PRDR
+	// also as ". <path>" for each recipient. A text of several lines is sent as
+	// it is. The reply "close" drops the connection, "hang" says no more until
+	// the client closes. It may be called from several goroutines.
 	Reply func(command string) string
 }
 
@@ -42,12 +56,15 @@ type Server struct {
 	// Addr is "127.0.0.1:port".
 	Addr string
 
-	opts Options
-	l    net.Listener
-	work sync.WaitGroup
+	opts   Options
+	l      net.Listener
+	server *tls.Config // nil = no TLS
+	client *tls.Config
+	work   sync.WaitGroup
 
 	mu       sync.Mutex // guards what follows
 	messages []Message
+	more     chan struct{} // closed when messages grows
 	conns    map[net.Conn]struct{}
 	closed   bool
 }
@@ -65,17 +82,52 @@ func NewServerWith(tb testing.TB, opts Options) *Server {
 	if opts.Extensions == nil {
 		opts.Extensions = []string{"PIPELINING", "8BITMIME", "SMTPUTF8", "DSN", "SIZE", "ENHANCEDSTATUSCODES"}
 	}
-	s := &Server{Addr: l.Addr().String(), opts: opts, l: l, conns: make(map[net.Conn]struct{})}
+	s := &Server{
+		Addr: l.Addr().String(), opts: opts, l: l,
+		more: make(chan struct{}), conns: make(map[net.Conn]struct{}),
+	}
+	if opts.StartTLS || opts.ImplicitTLS {
+		s.server, s.client = Certificate(tb)
+	}
 	s.work.Go(s.accept)
 	tb.Cleanup(s.close)
 	return s
 }
 
+// ClientTLS is what a client needs to trust the server; nil without TLS.
+func (s *Server) ClientTLS() *tls.Config { return s.client.Clone() }
+
 // Messages returns what was taken so far, in order.
 func (s *Server) Messages() []Message {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return append([]Message(nil), s.messages...)
+	return slices.Clone(s.messages)
+}
+
+// Wait returns the messages as soon as there are n. The error is that of ctx.
+func (s *Server) Wait(ctx context.Context, n int) ([]Message, error) {
+	for {
+		s.mu.Lock()
+		got, more := slices.Clone(s.messages), s.more
+		s.mu.Unlock()
+		if len(got) >= n {
+			return got, nil
+		}
+		select {
+		case <-more:
+		case <-ctx.Done():
+			return got, ctx.Err()
+		}
+	}
+}
+
+// keep makes m visible; the reply that accepts it comes after.
+func (s *Server) keep(m Message) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.messages = append(s.messages, m)
+	close(s.more)
+	s.more = make(chan struct{})
 }
 
 func (s *Server) accept() {
@@ -106,14 +158,18 @@ func (s *Server) close() {
 	s.work.Wait()
 }
 
-func (s *Server) serve(c net.Conn) {
+func (s *Server) serve(raw net.Conn) {
 	defer func() {
-		c.Close()
+		raw.Close()
 		s.mu.Lock()
-		delete(s.conns, c)
+		delete(s.conns, raw)
 		s.mu.Unlock()
 	}()
-	se := &serverSession{s: s, r: bufio.NewReader(c), w: bufio.NewWriter(c)}
+	se := &serverSession{s: s}
+	se.use(raw)
+	if s.opts.ImplicitTLS && !se.startTLS() {
+		return
+	}
 	if se.reply("greeting", "220 smtptest.example ready") {
 		for se.command() {
 		}
@@ -121,81 +177,16 @@ func (s *Server) serve(c net.Conn) {
 	se.w.Flush()
 }
 
-type serverSession struct {
-	s *Server
-	r *bufio.Reader
-	w *bufio.Writer
-	m Message
-}
-
-// reply sends the reply that Options wants, or usual; false: the session ends.
-func (se *serverSession) reply(command, usual string) bool {
-	return se.send(se.decide(command, usual))
-}
-
-// answer also reports whether a 2xx or 3xx was sent.
-func (se *serverSession) answer(command, usual string) (positive, ok bool) {
-	text := se.decide(command, usual)
-	return accepts(text), se.send(text)
-}
-
-func (se *serverSession) decide(command, usual string) string {
-	if se.s.opts.Reply != nil {
-		if own := se.s.opts.Reply(command); own != "" {
-			return own
-		}
-	}
-	return usual
-}
-
-func accepts(text string) bool { return text[0] == '2' || text[0] == '3' }
-
-func (se *serverSession) send(text string) bool {
-	if text == "close" {
-		return false
-	}
-	fmt.Fprintf(se.w, "%s\r\n", text)
-	if se.r.Buffered() == 0 && se.w.Flush() != nil {
-		return false
-	}
-	return !strings.HasPrefix(text, "421") && !strings.HasPrefix(text, "221")
-}
-
-// command serves one command; false: the session ends.
-func (se *serverSession) command() bool {
-	line, err := se.r.ReadString('\n')
-	if err != nil {
-		return false
-	}
-	line = strings.TrimRight(line, "\r\n")
-	verb, arg, _ := strings.Cut(line, " ")
-	switch strings.ToUpper(verb) {
-	case "EHLO", "LHLO":
-		se.m = Message{Hello: arg}
-		return se.reply(line, se.extensions())
-	case "HELO":
-		se.m = Message{Hello: arg}
-		return se.reply(line, "250 smtptest.example")
-	case "MAIL":
-		return se.mail(line)
-	case "RCPT":
-		return se.rcpt(line)
-	case "DATA":
-		return se.data(line)
-	case "RSET":
-		se.m = Message{Hello: se.m.Hello}
-		return se.reply(line, "250 2.0.0 OK")
-	case "NOOP":
-		return se.reply(line, "250 2.0.0 OK")
-	case "QUIT":
-		return se.reply(line, "221 2.0.0 Bye")
-	}
-	return se.reply(line, "500 5.5.1 Command unrecognized")
-}
-
 // extensions is the reply to EHLO.
 func (se *serverSession) extensions() string {
-	lines := append([]string{"smtptest.example"}, se.s.opts.Extensions...)
+	o := se.s.opts
+	lines := append([]string{"smtptest.example"}, o.Extensions...)
+	if o.StartTLS && !se.m.TLS {
+		lines = append(lines, "STARTTLS")
+	}
+	if o.Auth != nil {
+		lines = append(lines, "AUTH PLAIN LOGIN")
+	}
 	last := len(lines) - 1
 	var b strings.Builder
 	for _, l := range lines[:last] {
@@ -204,110 +195,33 @@ func (se *serverSession) extensions() string {
 	return b.String() + "250 " + lines[last]
 }
 
-func (se *serverSession) mail(line string) bool {
-	_, arg, _ := strings.Cut(line, ":")
-	path, n, err := smtp.ConsumeReversePath([]byte(arg), true)
-	if err != nil {
-		return se.reply(line, "501 5.1.7 Syntax error")
-	}
-	params, err := smtp.ParseMailParams([]byte(arg[n:]))
-	if err != nil {
-		return se.reply(line, "501 5.5.4 Syntax error")
-	}
-	positive, ok := se.answer(line, "250 2.1.0 OK")
-	se.m = Message{Hello: se.m.Hello}
-	if positive {
-		se.m.ReversePath, se.m.Params = path, params
-	}
-	return ok
+type serverSession struct {
+	s *Server
+	c net.Conn
+	r *bufio.Reader
+	w *bufio.Writer
+	m Message // the head of the next one, and what of it is known
 }
 
-func (se *serverSession) rcpt(line string) bool {
-	_, arg, _ := strings.Cut(line, ":")
-	path, n, err := smtp.ConsumeForwardPath([]byte(arg), true)
-	if err != nil {
-		return se.reply(line, "501 5.1.3 Syntax error")
-	}
-	params, err := smtp.ParseRcptParams([]byte(arg[n:]))
-	if err != nil {
-		return se.reply(line, "501 5.5.4 Syntax error")
-	}
-	positive, ok := se.answer(line, "250 2.1.5 OK")
-	if positive {
-		se.m.Recipients = append(se.m.Recipients, smtp.Recipient{ForwardPath: path, Params: params})
-	}
-	return ok
+func (se *serverSession) use(c net.Conn) {
+	se.c, se.r, se.w = c, bufio.NewReader(c), bufio.NewWriter(c)
 }
 
-func (se *serverSession) data(line string) bool {
-	if len(se.m.Recipients) == 0 {
-		return se.reply(line, "503 5.5.1 No valid recipients")
-	}
-	go354 := se.decide(line, "354 Go ahead")
-	if ok := se.send(go354); !ok || go354[0] != '3' {
-		return ok
-	}
+// startTLS makes the handshake.
+func (se *serverSession) startTLS() bool {
 	if se.w.Flush() != nil {
 		return false
 	}
-	var err error
-	if se.m.Data, err = readDots(se.r); err != nil {
+	tc := tls.Server(se.c, se.s.server)
+	if tc.Handshake() != nil {
 		return false
 	}
-	m := se.m
-	se.m = Message{Hello: m.Hello}
-	if !se.s.opts.LMTP {
-		text := se.decide(".", "250 2.0.0 OK queued as smtptest")
-		if accepts(text) {
-			se.s.keep(m)
-		}
-		return se.send(text)
-	}
-	var replies []string
-	var kept []smtp.Recipient
-	for _, r := range m.Recipients {
-		text := se.decide(". <"+r.ForwardPath.String()+">", "250 2.0.0 OK")
-		if accepts(text) {
-			kept = append(kept, r)
-		}
-		replies = append(replies, text)
-	}
-	if m.Recipients = kept; len(kept) > 0 {
-		se.s.keep(m)
-	}
-	for _, text := range replies {
-		if !se.send(text) {
-			return false
-		}
-	}
+	se.use(tc)
+	se.m = Message{TLS: true}
 	return true
 }
 
-// keep makes m visible; the reply that accepts it comes after.
-func (s *Server) keep(m Message) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.messages = append(s.messages, m)
-}
-
-// readDots reads up to CRLF "." CRLF and removes dot-stuffing (RFC 5321 §4.5.2).
-func readDots(r *bufio.Reader) ([]byte, error) {
-	var body bytes.Buffer
-	for start := true; ; {
-		line, err := r.ReadBytes('\n')
-		if err == io.EOF {
-			err = io.ErrUnexpectedEOF
-		}
-		if err != nil {
-			return nil, err
-		}
-		if start && line[0] == '.' {
-			if string(line) == ".\r\n" {
-				return body.Bytes(), nil
-			}
-			line = line[1:]
-		}
-		body.Write(line)
-		start = bytes.HasSuffix(line, []byte("\r\n"))
-	}
+// reset forgets the transaction.
+func (se *serverSession) reset() {
+	se.m = Message{Hello: se.m.Hello, TLS: se.m.TLS, User: se.m.User}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -36,16 +37,30 @@ type Suite struct {
 // TestReceiver holds a Receiver against the contract of package smtp, one
 // subtest a rule.
 func TestReceiver(t *testing.T, s Suite) {
+	s = s.withDefaults()
+	for _, rule := range rules() {
+		t.Run(rule.name, func(t *testing.T) { rule.test(&s, t) })
+	}
+}
+
+func (s Suite) withDefaults() Suite {
 	if s.ReversePath == "" {
 		s.ReversePath = "sender@example.org"
 	}
 	if s.Good == nil {
 		s.Good = []string{"one@example.net", "two@example.net"}
 	}
-	for _, rule := range []struct {
-		name string
-		test func(*Suite, *testing.T)
-	}{
+	return s
+}
+
+// rule is one case of the suite.
+type rule struct {
+	name string
+	test func(*Suite, *testing.T)
+}
+
+func rules() []rule {
+	return []rule{
 		{"one status for each accepted recipient", (*Suite).testStatuses},
 		{"duplicates of a recipient count", (*Suite).testDuplicates},
 		{"Rcpt may be called again", (*Suite).testRcptAgain},
@@ -57,8 +72,12 @@ func TestReceiver(t *testing.T, s Suite) {
 		{"Abort after Data has no effect", (*Suite).testAbortAfterData},
 		{"the null sender is accepted", (*Suite).testNullSender},
 		{"transactions run side by side", (*Suite).testConcurrent},
-	} {
-		t.Run(rule.name, func(t *testing.T) { rule.test(&s, t) })
+		{"every octet is kept", (*Suite).testOctets},
+		{"an empty body is a body", (*Suite).testEmpty},
+		{"a hundred recipients at once", (*Suite).testManyRecipients},
+		{"the mail is not changed", (*Suite).testMailUnchanged},
+		{"nothing is read twice", (*Suite).testReadOnce},
+		{"one transaction does not disturb another", (*Suite).testInterleaved},
 	}
 }
 
@@ -275,16 +294,31 @@ func hand(ctx context.Context, r smtp.Receiver, m *smtp.Mail, rs []*smtp.Recipie
 // stored wants n messages, where that can be seen.
 func (s *Suite) stored(t *testing.T, r smtp.Receiver, n int) {
 	t.Helper()
+	want := make([]string, n)
+	for i := range want {
+		want[i] = text
+	}
+	s.contents(t, r, want...)
+}
+
+// contents wants these bodies, in any order, where that can be seen.
+func (s *Suite) contents(t *testing.T, r smtp.Receiver, want ...string) {
+	t.Helper()
 	if s.Stored == nil {
 		return
 	}
 	got := s.Stored(t, r)
-	if len(got) != n {
-		t.Errorf("%d messages are stored, want %d", len(got), n)
+	if len(got) != len(want) {
+		t.Errorf("%d messages are stored, want %d", len(got), len(want))
+		return
 	}
-	for _, g := range got {
-		if !strings.HasSuffix(g, text) {
-			t.Errorf("stored %q", g)
+	rest := slices.Clone(got)
+	for _, w := range want {
+		i := slices.IndexFunc(rest, func(g string) bool { return strings.HasSuffix(g, w) })
+		if i < 0 {
+			t.Errorf("%.200q is not stored; there are %.200q", w, got)
+			continue
 		}
+		rest = slices.Delete(rest, i, i+1)
 	}
 }

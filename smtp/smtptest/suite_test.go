@@ -61,3 +61,56 @@ func TestServer(t *testing.T) {
 		t.Errorf("%+v", m)
 	}
 }
+
+// A test that waits for mail that is sent later.
+func TestWait(t *testing.T) {
+	srv := smtptest.NewServer(t)
+	done := make(chan error)
+	go func() { done <- SendWelcome(srv.Addr, "ann@example.net") }()
+	if m, err := srv.Wait(t.Context(), 1); err != nil || len(m) != 1 {
+		t.Errorf("%v, %v", m, err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if m, err := srv.Wait(ctx, 2); len(m) != 1 || err == nil {
+		t.Errorf("%v, %v", m, err)
+	}
+}
+
+// The server as a client sees it that follows a script.
+func TestPlay(t *testing.T) {
+	srv := smtptest.NewServerWith(t, smtptest.Options{StartTLS: true, Auth: func(u, p string) bool { return u == "u" && p == "p" }})
+	smtptest.Play(t, srv.Addr, `S: 220
+C: EHLO x
+S: 250
+L: STARTTLS
+C: STARTTLS
+S: 220
+T:
+C: EHLO x
+S: 250
+L: AUTH PLAIN LOGIN
+C: AUTH LOGIN
+S: 334
+C: dQ==
+S: 334
+C: cA==
+S: 235
+C: MAIL FROM:<a@b>
+C: RCPT TO:<c@d>
+R: "BDAT 3\r\nabcBDAT 0 LAST\r\n"
+S: 250
+S: 250
+S: 250
+S: 250 2.0.0 OK queued as smtptest
+C: QUIT
+S: 221
+X:
+`)
+	if m := srv.Messages(); len(m) != 1 || !m[0].TLS || m[0].User != "u" || string(m[0].Data) != "abc" {
+		t.Errorf("%+v", m)
+	}
+}

@@ -11,6 +11,7 @@ import (
 	_ "github.com/emersion/go-message/charset" // every charset that it knows
 
 	"github.com/mailstead/mailstead/internal/mime"
+	"github.com/mailstead/mailstead/internal/mimetext"
 	"github.com/mailstead/mailstead/store"
 )
 
@@ -38,7 +39,7 @@ func AppendDecoded(dst, value []byte) []byte {
 	if isASCII(value) && !bytes.Contains(value, []byte("=?")) {
 		return append(dst, value...)
 	}
-	return append(dst, mime.DecodeWords(value)...)
+	return append(dst, mimetext.DecodeWords(value)...)
 }
 
 func isASCII(s []byte) bool {

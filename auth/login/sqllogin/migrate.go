@@ -18,6 +18,32 @@ var migrations = [...][]string{
 		account TEXT NOT NULL,
 		hash TEXT NOT NULL,
 		disabled SMALLINT NOT NULL DEFAULT 0)`},
+	{
+		`ALTER TABLE ~login_users ADD COLUMN secrets TEXT NOT NULL DEFAULT ''`,
+		`ALTER TABLE ~login_users ADD COLUMN app_only SMALLINT NOT NULL DEFAULT 0`,
+		`ALTER TABLE ~login_users ADD COLUMN allow_nets TEXT NOT NULL DEFAULT ''`,
+		`CREATE TABLE ~login_app_passwords (
+			username TEXT@ NOT NULL,
+			name TEXT@ NOT NULL,
+			hash TEXT NOT NULL,
+			protocols TEXT NOT NULL DEFAULT '',
+			created BIGINT NOT NULL DEFAULT 0,
+			used BIGINT NOT NULL DEFAULT 0,
+			PRIMARY KEY (username, name))`,
+		`CREATE TABLE ~login_guard (
+			username TEXT@ NOT NULL,
+			prefix TEXT@ NOT NULL,
+			failures INTEGER NOT NULL DEFAULT 0,
+			failed BIGINT NOT NULL DEFAULT 0,
+			attempts INTEGER NOT NULL DEFAULT 0,
+			attempted BIGINT NOT NULL DEFAULT 0,
+			succeeded BIGINT NOT NULL DEFAULT 0,
+			peer TEXT NOT NULL DEFAULT '',
+			PRIMARY KEY (username, prefix))`,
+		`CREATE TABLE ~login_guard_wrong (
+			digest TEXT@ NOT NULL PRIMARY KEY,
+			seen BIGINT NOT NULL)`,
+	},
 }
 
 // Migrate makes the tables, or brings those of an older version up to date.

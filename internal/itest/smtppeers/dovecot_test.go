@@ -1,0 +1,85 @@
+package smtppeers
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/mailstead/mailstead/smtp/smtpclient"
+)
+
+const dovecotConf = `base_dir = %[1]s/run
+state_dir = %[1]s/state
+log_path = %[1]s/log
+protocols = lmtp
+listen = 127.0.0.1
+hostname = dovecot.example
+ssl = yes
+ssl_cert = <%[1]s/cert.pem
+ssl_key = <%[1]s/key.pem
+mail_location = maildir:%[1]s/mail/%%n
+passdb {
+  driver = passwd-file
+  args = %[1]s/users
+}
+userdb {
+  driver = static
+  args = uid=vmail gid=vmail home=%[1]s/mail/%%n
+}
+service lmtp {
+  inet_listener lmtp {
+    address = 127.0.0.1
+    port = %[2]s
+  }
+}
+`
+
+// TestDovecot: our client to Dovecot's LMTP, one reply for each recipient.
+func TestDovecot(t *testing.T) {
+	root := unpacked(t, "dovecot-lmtpd", "usr/lib/dovecot/lmtp")
+	dir := workDir(t)
+	id := newIdentity(t, dir)
+	addr := freePort(t)
+	conf := filepath.Join(dir, "dovecot.conf")
+	write(t, conf, fmt.Sprintf(dovecotConf, dir, portOf(addr)))
+	write(t, filepath.Join(dir, "users"), "one@example.net:{plain}x\ntwo@example.net:{plain}x\n")
+	const vmail = 2008
+	if err := os.Mkdir(filepath.Join(dir, "mail"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(filepath.Join(dir, "mail"), vmail, vmail); err != nil {
+		t.Fatal(err)
+	}
+	daemon(t, dir, addr, []string{root}, "/usr/sbin/dovecot", "-F", "-c", conf)
+	c := dial(t, smtpclient.Dialer{LMTP: true, TLS: smtpclient.TLSRequired, TLSConfig: id.client}, addr)
+	if caps := c.Capabilities(); !caps.Pipelining || !caps.Chunking {
+		t.Fatalf("%+v", caps)
+	}
+	texts := []string{message("small", 1), message("large", 20_000)}
+	for _, text := range texts {
+		send(t, c, envelope(t, "from@example.org", "one@example.net", "nobody@example.net", "two@example.net"), text, "delivered(.) failed(RCPT) delivered(.)")
+	}
+	for _, name := range []string{"one", "two"} {
+		files, err := filepath.Glob(filepath.Join(dir, "mail", name, "new", "*"))
+		if err != nil || len(files) != len(texts) {
+			t.Fatalf("%s has %d messages, %v", name, len(files), err)
+		}
+		found := 0
+		for _, f := range files {
+			data, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, text := range texts {
+				if strings.HasSuffix(string(data), strings.ReplaceAll(text, "\r\n", "\n")) {
+					found++
+				}
+			}
+		}
+		if found != len(texts) {
+			t.Errorf("%s has %d of %d messages", name, found, len(texts))
+		}
+	}
+}
