@@ -9,7 +9,7 @@ import (
 // bulk is how many messages STORE, EXPUNGE and FETCH change at once. It is far
 // below store.MaxChange, as deliveries to other accounts wait while an engine is
 // at work on one Change.
-const bulk = 2_000
+const bulk = 1_000
 
 // batches cuts a set into sets of at most n UIDs each, in order.
 func batches(set store.UIDSet, n int64) iter.Seq[store.UIDSet] {

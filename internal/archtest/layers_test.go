@@ -52,7 +52,8 @@ func layers() []layer {
 
 		// Engines and wrappers of the contracts.
 		{"store/blob/...", []string{"store/blob"}},
-		{"store/backup", []string{"store", "store/blob"}},
+		{"store/backup", []string{"store", "store/blob", "store/backup/format"}},
+		{"store/backup/format", []string{"store", "store/blob"}},
 		{"store/sqldb", nil}, // opens databases; knows neither mail nor queues
 		{"store/sqlstore", []string{"store", "store/blob", "store/sqldb"}},
 		{"store/sqlblob", []string{"store/blob", "store/blob/objects", "store/sqldb"}},
@@ -119,7 +120,7 @@ func servers() []string {
 func notForServers() []string {
 	return []string{
 		"queue/...", "queue", "deliver", "deliver/...", "store/memstore", "store/sqlstore", "store/maildir", "store/rows",
-		"store/mbox", "store/backup", "store/blob/segment", "store/blob/objects", "store/sqlblob", "auth/login",
+		"store/mbox", "store/backup", "store/backup/format", "store/blob/segment", "store/blob/objects", "store/sqlblob", "auth/login",
 	}
 }
 

@@ -8,9 +8,9 @@ import (
 	"slices"
 )
 
-// bareLF reports whether a line ends in LF alone.
-func bareLF(r io.Reader) (bool, error) {
-	in := bufio.NewReaderSize(r, 32<<10)
+// bareLF reports whether a line of the size octets ends in LF alone.
+func bareLF(r io.Reader, size int64) (bool, error) {
+	in := bufio.NewReaderSize(r, int(min(size, 32<<10)))
 	cr := false
 	for {
 		p, err := in.ReadSlice('\n')
@@ -39,7 +39,7 @@ type Content interface {
 // others.
 func Wire(r io.ReaderAt, size int64) (c Content, lf bool, err error) {
 	in := io.NewSectionReader(r, 0, size)
-	if lf, err = bareLF(in); err != nil || !lf {
+	if lf, err = bareLF(in, size); err != nil || !lf {
 		return in, false, err
 	}
 	c, err = NewReader(r, size)

@@ -3,10 +3,10 @@ package backup
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/backup/format"
 )
 
 // importJump is how far the counters of an account move when an import ends
@@ -23,7 +23,7 @@ type take struct {
 	inbox store.Mailbox
 	prev  *Entry // what it goes on from; nil = full
 	next  map[store.MailboxID]knownBox
-	meta  logMeta
+	meta  format.LogMeta
 }
 
 // knownBox is a mailbox as the chain has it: messages below next are known.
@@ -126,11 +126,11 @@ func (t *take) same(e *Entry) bool {
 // goOn prepares an incremental log behind e, unless the chain is damaged or
 // long enough.
 func (t *take) goOn(ctx context.Context, e *Entry) error {
-	ch, err := openChain(ctx, t.Target, t.c, t.limits, e, strict)
+	ch, err := format.OpenChain(ctx, t.Target, t.c, t.limits, e, strict)
 	if err != nil {
 		return t.full(err)
 	}
-	defer ch.close()
+	defer ch.Close()
 	longest := t.o.FullAfter
 	switch {
 	case longest == 0:
@@ -138,10 +138,10 @@ func (t *take) goOn(ctx context.Context, e *Entry) error {
 	case longest < 0:
 		longest = t.limits.Chain
 	}
-	if len(ch.logs) >= min(longest, t.limits.Chain) {
+	if len(ch.Logs) >= min(longest, t.limits.Chain) {
 		return nil
 	}
-	list, _, err := ch.mailboxes()
+	list, _, err := ch.Mailboxes()
 	if err != nil {
 		return t.full(err)
 	}
@@ -150,13 +150,13 @@ func (t *take) goOn(ctx context.Context, e *Entry) error {
 		t.next[list[i].ID] = knownBox{list[i].UIDValidity, list[i].UIDNext}
 	}
 	t.prev = e
-	t.meta.Since, t.meta.Parent, t.meta.Chain = e.ModSeq, &e.Log, len(ch.logs)+1
+	t.meta.Since, t.meta.Parent, t.meta.Chain = e.ModSeq, &e.Log, len(ch.Logs)+1
 	return nil
 }
 
 // full reports damage, and lets the account be taken in full.
 func (t *take) full(err error) error {
-	if isDamage(err) {
+	if format.IsDamage(err) {
 		t.problem(err)
 		return nil
 	}
@@ -165,7 +165,7 @@ func (t *take) full(err error) error {
 
 // write makes the log, or goes on with that of an interrupted run.
 func (t *take) write(ctx context.Context, e *Entry) error {
-	name := t.resumed[t.meta.key()]
+	name := t.resumed[logKey(&t.meta)]
 	var err error
 	if name != "" {
 		e.Log.Rows, err = t.describe(ctx, name+rowsSuffix)
@@ -177,13 +177,13 @@ func (t *take) write(ctx context.Context, e *Entry) error {
 	if err != nil {
 		return err
 	}
-	rows, err := openLog(ctx, t.Target, e.Log.Rows.Name, t.c, t.limits.Index)
+	rows, err := format.OpenLog(ctx, t.Target, e.Log.Rows.Name, t.c, t.limits.Index)
 	if err != nil {
 		return err
 	}
-	defer rows.close()
-	e.ModSeq, e.Taken = rows.meta.ModSeq, rows.meta.Taken
-	if rows.meta.Since == 0 {
+	defer rows.Close()
+	e.ModSeq, e.Taken = rows.Meta.ModSeq, rows.Meta.Taken
+	if rows.Meta.Since == 0 {
 		t.report.Full++
 	} else {
 		t.report.Incremental++
@@ -195,13 +195,13 @@ func (t *take) write(ctx context.Context, e *Entry) error {
 // takeRows writes what changed, or all. No body is read meanwhile, so a
 // snapshot is short.
 func (t *take) takeRows(ctx context.Context, name string) (Object, error) {
-	w, err := newLogWriter(ctx, t.Target, name, t.c)
+	w, err := format.NewLogWriter(ctx, t.Target, name, t.c)
 	if err != nil {
 		return Object{}, err
 	}
 	o, err := t.rows(ctx, w)
 	if err != nil {
-		w.abort()
+		w.Abort()
 	}
 	if errors.Is(err, store.ErrResync) && t.prev != nil { // the mark moved since
 		t.prev, t.next = nil, nil
@@ -211,7 +211,7 @@ func (t *take) takeRows(ctx context.Context, name string) (Object, error) {
 	return o, err
 }
 
-func (t *take) rows(ctx context.Context, w *logWriter) (Object, error) {
+func (t *take) rows(ctx context.Context, w *format.LogWriter) (Object, error) {
 	var err error
 	t.meta.Taken = time.Now().UTC()
 	if t.meta.ModSeq, err = store.ReadAccount(ctx, t.acct, t.meta.Since, t.visitor(w)); err != nil {
@@ -223,18 +223,18 @@ func (t *take) rows(ctx context.Context, w *logWriter) (Object, error) {
 			return Object{}, err
 		}
 	}
-	return w.commit(ctx, &t.meta)
+	return w.Commit(ctx, &t.meta)
 }
 
 const everyField = store.FieldDates | store.FieldIDs | store.FieldContent | store.FieldMeta
 
 // visitor writes what is read.
-func (t *take) visitor(w *logWriter) store.Visitor {
+func (t *take) visitor(w *format.LogWriter) store.Visitor {
 	var known knownBox
 	var in store.MailboxID
 	return store.Visitor{
 		Fields: everyField,
-		Pass:   func() error { in = store.MailboxID{}; return w.nextPart() },
+		Pass:   func() error { in = store.MailboxID{}; return w.NextPart() },
 		Wants:  func(m store.Mailbox) bool { return t.wants(m.ID) },
 		Mailbox: func(m store.Mailbox) error {
 			if !t.wants(m.ID) {
@@ -243,29 +243,29 @@ func (t *take) visitor(w *logWriter) store.Visitor {
 			if known = t.next[m.ID]; known.validity != m.UIDValidity {
 				known = knownBox{}
 			}
-			return w.put(streamMailboxes, func(b []byte) []byte { return appendMailbox(b, &m) })
+			return w.Put(format.StreamMailboxes, func(b []byte) []byte { return format.AppendMailbox(b, &m) })
 		},
 		Message: func(id store.MailboxID, m *store.Message) error {
 			if in != id {
 				in = id
-				w.begin(id)
+				w.Begin(id)
 			}
 			t.count()
-			return w.putMessage(func(b []byte) []byte {
+			return w.PutMessage(func(b []byte) []byte {
 				switch {
 				case m.Gone:
-					return appendState(b, rowGone, m)
+					return format.AppendState(b, format.RowGone, m)
 				case m.UID < known.next:
-					return appendState(b, rowState, m)
+					return format.AppendState(b, format.RowState, m)
 				}
-				return appendMessage(b, m)
+				return format.AppendMessage(b, m)
 			})
 		},
 		Entry: func(e store.Entry) error {
 			if !t.wants(e.Mailbox) {
 				return nil
 			}
-			return w.put(streamEntries, func(b []byte) []byte { return appendEntry(b, &e) })
+			return w.Put(format.StreamEntries, func(b []byte) []byte { return format.AppendEntry(b, &e) })
 		},
 	}
 }
@@ -283,7 +283,7 @@ func (t *take) count() {
 
 // tombstones adds to a full log those that the account still has: their UIDs
 // and ids are taken after a restore, too.
-func (t *take) tombstones(ctx context.Context, w *logWriter) error {
+func (t *take) tombstones(ctx context.Context, w *format.LogWriter) error {
 	since, err := purgeMark(ctx, t.acct, t.meta.ModSeq)
 	if err != nil {
 		return err
@@ -291,13 +291,13 @@ func (t *take) tombstones(ctx context.Context, w *logWriter) error {
 	var in store.MailboxID
 	old := func(gone bool, at store.ModSeq) bool { return gone && at <= t.meta.ModSeq }
 	v := store.Visitor{
-		Pass:  func() error { in = store.MailboxID{}; return w.nextPart() },
+		Pass:  func() error { in = store.MailboxID{}; return w.NextPart() },
 		Wants: func(m store.Mailbox) bool { return t.wants(m.ID) },
 		Mailbox: func(m store.Mailbox) error {
 			if !old(m.Gone, m.ModSeq) || !t.wants(m.ID) {
 				return nil
 			}
-			return w.put(streamMailboxes, func(b []byte) []byte { return appendMailbox(b, &m) })
+			return w.Put(format.StreamMailboxes, func(b []byte) []byte { return format.AppendMailbox(b, &m) })
 		},
 		Message: func(id store.MailboxID, m *store.Message) error {
 			if !old(m.Gone, m.ModSeq) {
@@ -305,15 +305,15 @@ func (t *take) tombstones(ctx context.Context, w *logWriter) error {
 			}
 			if in != id {
 				in = id
-				w.begin(id)
+				w.Begin(id)
 			}
-			return w.putMessage(func(b []byte) []byte { return appendState(b, rowGone, m) })
+			return w.PutMessage(func(b []byte) []byte { return format.AppendState(b, format.RowGone, m) })
 		},
 		Entry: func(e store.Entry) error {
 			if !old(e.Gone, e.ModSeq) || !t.wants(e.Mailbox) {
 				return nil
 			}
-			return w.put(streamEntries, func(b []byte) []byte { return appendEntry(b, &e) })
+			return w.Put(format.StreamEntries, func(b []byte) []byte { return format.AppendEntry(b, &e) })
 		},
 	}
 	_, err = store.ReadAccount(ctx, t.acct, since, v)
@@ -351,19 +351,4 @@ func purgeMark(ctx context.Context, a store.Account, now store.ModSeq) (store.Mo
 		}
 	}
 	return low, nil
-}
-
-// orderOfSections are the sections of a part as they lie in the log.
-func (r *logReader) orderOfSections(part int) []section {
-	out := make([]section, 0, len(r.sections[part]))
-	for _, x := range r.sections[part] {
-		out = append(out, x)
-	}
-	slices.SortFunc(out, func(x, y section) int {
-		if x.block != y.block {
-			return x.block - y.block
-		}
-		return x.offset - y.offset
-	})
-	return out
 }

@@ -3,22 +3,11 @@ package backup
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
-	"github.com/mailstead/mailstead/store"
-)
-
-// The places of objects.
-const (
-	manifestsAt = "manifests/"
-	runsAt      = "runs/" // backups on their way
-	logsAt      = "logs/"
-	packsAt     = "packs/"
-	suffix      = ".json"
+	"github.com/mailstead/mailstead/store/backup/format"
 )
 
 // Archive is a set of backups in a Target. Its methods may be called from any
@@ -34,9 +23,6 @@ type Archive struct {
 	Limits Limits
 }
 
-// idForm: a number, and when the backup began.
-var idForm = regexp.MustCompile(`^[0-9]{8}-[0-9]{8}t[0-9]{6}z$`)
-
 func newID(last string, now time.Time) string {
 	n := 0
 	if len(last) >= 8 {
@@ -45,28 +31,17 @@ func newID(last string, now time.Time) string {
 	return fmt.Sprintf("%08d-%s", n+1, now.UTC().Format("20060102t150405z"))
 }
 
-func manifestName(id string) string { return manifestsAt + id + suffix }
-
-// idOf is the id in the name of a manifest or of a run; "" = none.
-func idOf(name string) string {
-	_, id, _ := strings.Cut(strings.TrimSuffix(name, suffix), "/")
-	if !strings.HasSuffix(name, suffix) || !idForm.MatchString(id) {
-		return ""
-	}
-	return id
-}
-
 // IDs lists the backups, the oldest first.
-func (a *Archive) IDs(ctx context.Context) ([]string, error) { return a.ids(ctx, manifestsAt) }
+func (a *Archive) IDs(ctx context.Context) ([]string, error) { return a.ids(ctx, format.ManifestsAt) }
 
 func (a *Archive) ids(ctx context.Context, at string) ([]string, error) {
-	limit := a.Limits.withDefaults().Backups
+	limit := a.Limits.WithDefaults().Backups
 	var ids []string
 	for info, err := range a.Target.List(ctx, at) {
 		if err != nil {
 			return nil, err
 		}
-		id := idOf(info.Name)
+		id := format.IDOf(info.Name)
 		if id == "" {
 			continue
 		}
@@ -94,40 +69,23 @@ func (a *Archive) Manifest(ctx context.Context, id string) (*Manifest, error) {
 	case !slices.Contains(ids, id):
 		return nil, fmt.Errorf("%w: %q", ErrNoBackup, id)
 	}
-	m := &Manifest{}
-	name := manifestName(id)
-	if err := readHeaded(ctx, a.Target, name, a.Limits.withDefaults().Manifest, m); err != nil {
-		return nil, err
-	}
-	return m, m.check(name)
-}
-
-// Entry is the entry of an account; of one mailbox, where id is not "". nil:
-// there is none.
-func (m *Manifest) Entry(account store.AccountID, mailbox string) *Entry {
-	i, ok := slices.BinarySearchFunc(m.Accounts, &Entry{Account: account, Mailbox: mailbox}, func(e Entry, want *Entry) int {
-		return e.compare(want)
-	})
-	if !ok {
-		return nil
-	}
-	return &m.Accounts[i]
+	return format.ReadManifest(ctx, a.Target, id, a.Limits)
 }
 
 // openBodies loads the indexes of packs. A pack that is damaged goes to fault,
 // which says whether to go on without it.
-func (a *Archive) openBodies(ctx context.Context, c *codec, packs []Object, fault func(error) error) (*bodies, error) {
-	b := &bodies{t: a.Target, c: c, limits: a.Limits.withDefaults()}
+func (a *Archive) openBodies(ctx context.Context, c *format.Codec, packs []Object, fault func(error) error) (*format.Bodies, error) {
+	b := format.NewBodies(a.Target, c, a.Limits)
 	for i := range packs {
-		err := b.load(ctx, packs[i].Name)
-		if err != nil && isDamage(err) {
+		err := b.Load(ctx, packs[i].Name)
+		if err != nil && format.IsDamage(err) {
 			err = fault(err)
 		}
 		if err != nil {
 			return nil, err
 		}
 	}
-	b.order()
+	b.Order()
 	return b, nil
 }
 

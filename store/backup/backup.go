@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/backup/format"
 )
 
 // BackupOptions say what is backed up. The zero value takes every account,
@@ -114,15 +115,15 @@ type run struct {
 	s       store.Store
 	o       BackupOptions
 	limits  Limits
-	c       *codec
+	c       *format.Codec
 	id      string
 	started time.Time
 	prev    *Manifest // nil = none
 	packs   []Object
 	numbers int               // logs that have a name
 	resumed map[string]string // what logs of an interrupted run are of → their names
-	bodies  *bodies
-	pack    *packWriter
+	bodies  *format.Bodies
+	pack    *format.PackWriter
 	inPack  map[Hash]bool
 	entries []Entry
 	report  Report
@@ -150,10 +151,10 @@ func (a *Archive) newRun(ctx context.Context, s store.Store, o BackupOptions) (_
 	o.Accounts = slices.Clone(o.Accounts)
 	slices.Sort(o.Accounts)
 	r := &run{
-		Archive: a, listener: listener{onProgress: o.Progress, onProblem: o.Problem}, s: s, o: o, limits: a.Limits.withDefaults(),
+		Archive: a, listener: listener{onProgress: o.Progress, onProblem: o.Problem}, s: s, o: o, limits: a.Limits.WithDefaults(),
 		resumed: make(map[string]string), inPack: make(map[Hash]bool),
 	}
-	if r.c, err = newCodec(); err != nil {
+	if r.c, err = format.NewCodec(); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -186,7 +187,7 @@ func (r *run) findPrevious(ctx context.Context, ids []string) error {
 			r.prev, r.packs = m, slices.Clone(m.Packs)
 			return nil
 		}
-		if !isDamage(err) {
+		if !format.IsDamage(err) {
 			return err
 		}
 		r.problem(err)
@@ -197,7 +198,7 @@ func (r *run) findPrevious(ctx context.Context, ids []string) error {
 // begin takes up an interrupted run of the same scope, or begins a new one.
 // Other interrupted runs are removed.
 func (r *run) begin(ctx context.Context, ids []string) error {
-	runs, err := r.ids(ctx, runsAt)
+	runs, err := r.ids(ctx, format.RunsAt)
 	if err != nil {
 		return err
 	}
@@ -208,9 +209,9 @@ func (r *run) begin(ctx context.Context, ids []string) error {
 	}
 	for _, id := range runs {
 		var f runFile
-		name := runsAt + id + suffix
-		err := readHeaded(ctx, r.Target, name, r.limits.Manifest, &f)
-		if err != nil && !isDamage(err) {
+		name := format.RunsAt + id + format.Suffix
+		err := format.ReadHeaded(ctx, r.Target, name, r.limits.Manifest, &f)
+		if err != nil && !format.IsDamage(err) {
 			return err
 		}
 		age := time.Since(f.Started)
@@ -228,20 +229,20 @@ func (r *run) begin(ctx context.Context, ids []string) error {
 	}
 	r.started = time.Now()
 	r.id = newID(last, r.started)
-	return writeHeaded(ctx, r.Target, runsAt+r.id+suffix, runFile{ID: r.id, Started: r.started, Scope: scope})
+	return format.WriteHeaded(ctx, r.Target, format.RunsAt+r.id+format.Suffix, runFile{ID: r.id, Started: r.started, Scope: scope})
 }
 
 // abandon removes what an interrupted run left; of one that was whole its mark
 // alone.
 func (r *run) abandon(ctx context.Context, id string, whole bool) error {
 	if !whole {
-		for _, at := range [...]string{logsAt + id + "/", packsAt + id + "/"} {
+		for _, at := range [...]string{format.LogsAt + id + "/", format.PacksAt + id + "/"} {
 			if err := r.removeAll(ctx, at); err != nil {
 				return err
 			}
 		}
 	}
-	return r.Target.Remove(ctx, runsAt+id+suffix)
+	return r.Target.Remove(ctx, format.RunsAt+id+format.Suffix)
 }
 
 func (a *Archive) removeAll(ctx context.Context, prefix string) error {
@@ -262,12 +263,12 @@ func (a *Archive) removeAll(ctx context.Context, prefix string) error {
 
 func (r *run) close() {
 	if r.pack != nil {
-		r.pack.abort()
+		r.pack.Abort()
 	}
 	if r.bodies != nil {
-		r.bodies.close()
+		r.bodies.Close()
 	}
-	r.c.close()
+	r.c.Close()
 }
 
 // all takes the accounts one after the other.
@@ -291,7 +292,7 @@ func (r *run) all(ctx context.Context) error {
 			continue
 		}
 		r.entries = append(r.entries, *e)
-		r.bodies.trim()
+		r.bodies.Trim()
 	}
 	r.progress.Done = len(infos)
 	r.tell()
@@ -324,14 +325,14 @@ func (r *run) finish(ctx context.Context) error {
 	if r.prev != nil && len(r.o.Accounts) > 0 {
 		r.carryOver()
 	}
-	slices.SortFunc(r.entries, func(x, y Entry) int { return x.compare(&y) })
+	slices.SortFunc(r.entries, func(x, y Entry) int { return x.Compare(&y) })
 	slices.SortFunc(r.packs, func(x, y Object) int { return cmp.Compare(x.Name, y.Name) })
 	m := &Manifest{ID: r.id, Started: r.started.UTC(), Finished: time.Now().UTC(), Accounts: r.entries, Packs: r.packs}
-	if err := writeHeaded(ctx, r.Target, manifestName(r.id), m); err != nil {
+	if err := format.WriteHeaded(ctx, r.Target, format.ManifestName(r.id), m); err != nil {
 		return err
 	}
 	r.report.Manifest = m
-	return r.Target.Remove(context.WithoutCancel(ctx), runsAt+r.id+suffix)
+	return r.Target.Remove(context.WithoutCancel(ctx), format.RunsAt+r.id+format.Suffix)
 }
 
 // carryOver adds what the last backup has and this one did not look at. A

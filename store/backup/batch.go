@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/backup/format"
 	"github.com/mailstead/mailstead/store/blob"
 )
 
@@ -22,18 +23,18 @@ const (
 // batch gathers messages, writes their bodies, and hands them on.
 type batch struct {
 	*restore
-	ch   *chain
+	ch   *format.Chain
 	box  *store.Mailbox
-	list []message
+	list []format.Message
 	size int64
 
 	// put takes what is ready to be written; ops[n] belongs to ms[n]. That of
 	// a tombstone is empty. It is called again with the same messages when the
 	// store has collected a body meanwhile.
-	put func(ops []store.Append, ms []message) error
+	put func(ops []store.Append, ms []format.Message) error
 }
 
-func (b *batch) add(ctx context.Context, m *message) error {
+func (b *batch) add(ctx context.Context, m *format.Message) error {
 	x := *m
 	x.Keywords, x.Prefix = slices.Clone(m.Keywords), slices.Clone(m.Prefix)
 	b.list = append(b.list, x)
@@ -75,11 +76,11 @@ func (b *batch) try(ctx context.Context) error {
 			ready, ms = append(ready, ops[n]), append(ms, b.list[n])
 			continue
 		}
-		if !isDamage(err) {
+		if !format.IsDamage(err) {
 			return err
 		}
 		b.report.Lost++
-		if err := b.ch.fault(about(err, b.ch.entry.Account, b.box.Name, b.list[n].UID)); err != nil {
+		if err := b.ch.Fault(format.About(err, b.ch.Entry.Account, b.box.Name, b.list[n].UID)); err != nil {
 			return err
 		}
 	}
@@ -93,7 +94,7 @@ func (b *batch) try(ctx context.Context) error {
 	return nil
 }
 
-func (b *batch) count(ms []message) {
+func (b *batch) count(ms []format.Message) {
 	for n := range ms {
 		if !ms[n].Gone {
 			b.report.Messages++
@@ -108,7 +109,7 @@ func (b *batch) count(ms []message) {
 
 // op writes the body of a message, unless that was done, and makes the
 // operation that adds the message.
-func (b *batch) op(ctx context.Context, m *message) (store.Append, error) {
+func (b *batch) op(ctx context.Context, m *format.Message) (store.Append, error) {
 	if m.Gone {
 		return store.Append{}, nil
 	}
@@ -134,8 +135,8 @@ func (b *batch) op(ctx context.Context, m *message) (store.Append, error) {
 }
 
 // place returns where the store has the body.
-func (b *batch) place(ctx context.Context, m *message) (place, error) {
-	if at, ok := b.refs.get(m.body); ok {
+func (b *batch) place(ctx context.Context, m *format.Message) (place, error) {
+	if at, ok := b.refs.get(m.Body); ok {
 		return at, nil
 	}
 	w, err := b.s.Blobs().Create(ctx, m.Size-int64(len(m.Prefix)))
@@ -143,19 +144,19 @@ func (b *batch) place(ctx context.Context, m *message) (place, error) {
 		return place{}, err
 	}
 	defer w.Abort()
-	n, err := b.bodies.copy(ctx, w, m.body)
+	n, err := b.bodies.Copy(ctx, w, m.Body)
 	if err != nil {
 		return place{}, err
 	}
 	ref, err := w.Commit(ctx)
 	if errors.Is(err, blob.ErrSize) {
-		return place{}, damage("", "body %s has %d octets, which is not what the message says", m.body, n)
+		return place{}, format.Damage("", "body %s has %d octets, which is not what the message says", m.Body, n)
 	}
 	if err != nil {
 		return place{}, err
 	}
 	at := place{ref, blob.KeyOf(w)}
-	b.refs.put(m.body, at, n)
+	b.refs.put(m.Body, at, n)
 	return at, nil
 }
 

@@ -8,37 +8,38 @@ import (
 	"io"
 
 	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/backup/format"
 	"github.com/mailstead/mailstead/store/blob"
 )
 
 // takeBodies copies the bodies of the messages whose facts stand in rows, each
 // that is not in the archive yet, and writes their hashes. nil: there are
 // none. missing counts those that cannot be read, but were not expunged.
-func (t *take) takeBodies(ctx context.Context, rows *logReader, name string) (_ *Object, missing int64, err error) {
+func (t *take) takeBodies(ctx context.Context, rows *format.LogReader, name string) (_ *Object, missing int64, err error) {
 	if o, missing, ok, err := t.takenBodies(ctx, name); ok || err != nil {
 		return o, missing, err
 	}
-	w, err := newLogWriter(ctx, t.Target, name, t.c)
+	w, err := format.NewLogWriter(ctx, t.Target, name, t.c)
 	if err != nil {
 		return nil, 0, err
 	}
-	defer w.abort()
-	for part := range rows.parts {
-		if err := w.nextPart(); err != nil {
+	defer w.Abort()
+	for part := range rows.Parts {
+		if err := w.NextPart(); err != nil {
 			return nil, 0, err
 		}
-		for _, x := range rows.orderOfSections(part) {
-			n, err := t.sectionBodies(ctx, w, rows.section(part, x.mailbox), x.mailbox)
+		for _, x := range rows.Ordered(part) {
+			n, err := t.sectionBodies(ctx, w, rows.Section(part, x.Mailbox), x.Mailbox)
 			if err != nil {
 				return nil, 0, err
 			}
 			missing += n
 		}
 	}
-	if len(w.sections) == 0 {
+	if len(w.Sections) == 0 {
 		return nil, missing, nil
 	}
-	o, err := w.commit(ctx, &rows.meta)
+	o, err := w.Commit(ctx, &rows.Meta)
 	return &o, missing, err
 }
 
@@ -48,23 +49,23 @@ func (t *take) takenBodies(ctx context.Context, name string) (_ *Object, missing
 	if !t.report.Resumed {
 		return nil, 0, false, nil
 	}
-	l, err := openLog(ctx, t.Target, name, t.c, t.limits.Index)
+	l, err := format.OpenLog(ctx, t.Target, name, t.c, t.limits.Index)
 	if err != nil {
 		return nil, 0, false, t.ignoreDamage(err)
 	}
-	defer l.close()
-	for part := range l.parts {
-		for _, x := range l.orderOfSections(part) {
-			c := l.section(part, x.mailbox)
-			for err := range c.all() {
+	defer l.Close()
+	for part := range l.Parts {
+		for _, x := range l.Ordered(part) {
+			c := l.Section(part, x.Mailbox)
+			for err := range c.All() {
 				if err != nil {
 					return nil, 0, false, t.ignoreDamage(err)
 				}
-				if c.kind == rowNoBody {
+				if c.Kind == format.RowNoBody {
 					missing++
 					continue
 				}
-				if _, _, there, err := t.bodies.find(ctx, c.m.body); !there {
+				if _, _, there, err := t.bodies.Find(ctx, c.Row.Body); !there {
 					return nil, 0, false, t.ignoreDamage(err)
 				}
 			}
@@ -76,19 +77,19 @@ func (t *take) takenBodies(ctx context.Context, name string) (_ *Object, missing
 }
 
 func (t *take) ignoreDamage(err error) error {
-	if err != nil && isDamage(err) {
+	if err != nil && format.IsDamage(err) {
 		return nil
 	}
 	return err
 }
 
-func (t *take) sectionBodies(ctx context.Context, w *logWriter, c *uidCursor, id store.MailboxID) (missing int64, err error) {
+func (t *take) sectionBodies(ctx context.Context, w *format.LogWriter, c *format.UIDCursor, id store.MailboxID) (missing int64, err error) {
 	begun := false
-	for err := range c.all() {
+	for err := range c.All() {
 		if err != nil {
 			return missing, err
 		}
-		if c.kind != rowMessage {
+		if c.Kind != format.RowMessage {
 			continue
 		}
 		if err := ctx.Err(); err != nil {
@@ -96,9 +97,9 @@ func (t *take) sectionBodies(ctx context.Context, w *logWriter, c *uidCursor, id
 		}
 		if !begun {
 			begun = true
-			w.begin(id)
+			w.Begin(id)
 		}
-		h, size, err := t.body(ctx, id, &c.m.Message)
+		h, size, err := t.body(ctx, id, &c.Row.Message)
 		var lost *Problem
 		switch {
 		case errors.As(err, &lost):
@@ -107,9 +108,9 @@ func (t *take) sectionBodies(ctx context.Context, w *logWriter, c *uidCursor, id
 				t.report.Missing++
 				t.problem(err)
 			}
-			err = w.putMessage(func(b []byte) []byte { return appendNoBody(b, c.m.UID) })
+			err = w.PutMessage(func(b []byte) []byte { return format.AppendNoBody(b, c.Row.UID) })
 		case err == nil:
-			err = w.putMessage(func(b []byte) []byte { return appendBody(b, c.m.UID, h, size) })
+			err = w.PutMessage(func(b []byte) []byte { return format.AppendBody(b, c.Row.UID, h, size) })
 		}
 		if err != nil {
 			return missing, err
@@ -194,17 +195,17 @@ func (t *take) keep(ctx context.Context, body *io.SectionReader, size int64) (Ha
 	if err := t.makePack(ctx); err != nil {
 		return h, err
 	}
-	if size <= smallBody {
-		err = t.pack.add(h, t.buf[:size])
+	if size <= format.SmallBody {
+		err = t.pack.Add(h, t.buf[:size])
 	} else if _, err = body.Seek(0, io.SeekStart); err == nil {
-		err = t.pack.stream(h, size, body)
+		err = t.pack.Stream(h, size, body)
 	}
 	if err != nil {
 		return h, err
 	}
 	t.inPack[h] = true
 	t.added(size)
-	if t.pack.off >= packSize || len(t.pack.entries) >= packEntries {
+	if t.pack.Written() >= packSize || len(t.pack.Entries) >= packEntries {
 		return h, t.endPack(ctx)
 	}
 	return h, nil
@@ -212,13 +213,13 @@ func (t *take) keep(ctx context.Context, body *io.SectionReader, size int64) (Ha
 
 // hash reads a body; a small one stays in buf.
 func (t *take) hash(body io.Reader, size int64) (Hash, error) {
-	if size > smallBody {
+	if size > format.SmallBody {
 		sum := sha256.New()
 		_, err := io.Copy(sum, body)
 		return Hash(sum.Sum(nil)), err
 	}
 	if t.buf == nil {
-		t.buf = make([]byte, smallBody)
+		t.buf = make([]byte, format.SmallBody)
 	}
 	_, err := io.ReadFull(body, t.buf[:size])
 	return sha256.Sum256(t.buf[:size]), err
@@ -237,8 +238,8 @@ func (r *run) has(ctx context.Context, h Hash) (bool, error) {
 	if r.inPack[h] {
 		return true, nil
 	}
-	_, _, ok, err := r.bodies.find(ctx, h)
-	if err != nil && isDamage(err) { // it is kept once more
+	_, _, ok, err := r.bodies.Find(ctx, h)
+	if err != nil && format.IsDamage(err) { // it is kept once more
 		r.problem(err)
 		err = nil
 	}
@@ -250,7 +251,7 @@ func (r *run) makePack(ctx context.Context) (err error) {
 		return nil
 	}
 	r.numbers++
-	r.pack, err = newPackWriter(ctx, r.Target, packName(r.id, r.numbers), r.c)
+	r.pack, err = format.NewPackWriter(ctx, r.Target, packName(r.id, r.numbers), r.c)
 	return err
 }
 
@@ -259,16 +260,16 @@ func (r *run) endPack(ctx context.Context) error {
 	if r.pack == nil {
 		return nil
 	}
-	o, err := r.pack.commit(ctx)
+	o, err := r.pack.Commit(ctx)
 	if err != nil {
 		return err
 	}
 	r.pack = nil
 	r.packs = append(r.packs, o)
 	clear(r.inPack)
-	if err := r.bodies.load(ctx, o.Name); err != nil {
+	if err := r.bodies.Load(ctx, o.Name); err != nil {
 		return err
 	}
-	r.bodies.order()
+	r.bodies.Order()
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/backup/format"
 )
 
 // compare holds the store against a backup.
@@ -36,12 +37,12 @@ func (v *verifier) compare(ctx context.Context, id string) error {
 }
 
 func (v *verifier) compareAccount(ctx context.Context, e *Entry, acct store.Account) error {
-	ch, err := openChain(ctx, v.Target, v.c, v.limits, e, func(error) error { return nil }) // reported before
+	ch, err := format.OpenChain(ctx, v.Target, v.c, v.limits, e, func(error) error { return nil }) // reported before
 	if err != nil {
 		return err
 	}
-	defer ch.close()
-	boxes, _, err := ch.mailboxes()
+	defer ch.Close()
+	boxes, _, err := ch.Mailboxes()
 	if err != nil {
 		return err
 	}
@@ -130,11 +131,11 @@ func (c *comparer) differs(uid store.UID, format string, args ...any) error {
 }
 
 // run looks at messages that did not change since the backup.
-func (c *comparer) run(ctx context.Context, ch *chain) error {
+func (c *comparer) run(ctx context.Context, ch *format.Chain) error {
 	next, stop := iter.Pull2(c.acct.Messages(ctx, c.id, store.Query{Fields: everyField}))
 	defer stop()
 	live, lerr, ok := next()
-	for m, aerr := range ch.messages(*c.box) {
+	for m, aerr := range ch.Messages(*c.box) {
 		if aerr != nil {
 			return aerr
 		}
@@ -176,7 +177,7 @@ func (c *comparer) extra(m *store.Message) error {
 	return c.differs(m.UID, "the backup does not have this message")
 }
 
-func (c *comparer) same(live *store.Message, m *message) error {
+func (c *comparer) same(live *store.Message, m *format.Message) error {
 	c.report.Compared++
 	switch {
 	case live.EmailID != m.EmailID || live.Size != m.Size || string(live.Prefix) != string(m.Prefix):

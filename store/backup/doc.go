@@ -1,7 +1,7 @@
 // Package backup makes archives of a store: complete or incremental, while the
 // store is in use, and restored into any engine. An [Archive] lies in a
 // [Target], a directory ([Dir]) or a bucket; docs/backup-format.md describes
-// every octet of it.
+// every octet of it, and package format reads and writes them.
 //
 // # What a backup holds
 //
@@ -77,5 +77,5 @@
 //
 // # Locks
 //
-// bodies.mu and refCache.mu are leaves; no callback runs under them.
+// refCache.mu is a leaf; no callback runs under it.
 package backup

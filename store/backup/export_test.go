@@ -8,10 +8,11 @@ import (
 
 	"github.com/mailstead/mailstead/internal/vfs"
 	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/backup/format"
 )
 
 // DirOn is a Dir on a file system of the test's.
-func DirOn(fs vfs.FS, path string) *Dir { return &Dir{path: path, fs: fs} }
+func DirOn(fs vfs.FS, path string) *Dir { return format.NewDirOn(fs, path) }
 
 // Dump is an account as a backup has it, a line each, in the form of dump in
 // the tests.
@@ -20,17 +21,17 @@ func (a *Archive) Dump(ctx context.Context, id string, account store.AccountID) 
 	if err != nil {
 		return nil, err
 	}
-	c, err := newCodec()
+	c, err := format.NewCodec()
 	if err != nil {
 		return nil, err
 	}
-	defer c.close()
-	ch, err := openChain(ctx, a.Target, c, a.Limits.withDefaults(), m.Entry(account, ""), strict)
+	defer c.Close()
+	ch, err := format.OpenChain(ctx, a.Target, c, a.Limits.WithDefaults(), m.Entry(account, ""), strict)
 	if err != nil {
 		return nil, err
 	}
-	defer ch.close()
-	boxes, gone, err := ch.mailboxes()
+	defer ch.Close()
+	boxes, gone, err := ch.Mailboxes()
 	if err != nil {
 		return nil, err
 	}
@@ -40,18 +41,18 @@ func (a *Archive) Dump(ctx context.Context, id string, account store.AccountID) 
 		if box.Gone || box.NoSelect {
 			continue
 		}
-		for m, err := range ch.messages(box) {
+		for m, err := range ch.Messages(box) {
 			if err != nil {
 				return nil, err
 			}
-			out = append(out, MessageLine(box.ID, &m.Message, m.body))
+			out = append(out, MessageLine(box.ID, &m.Message, m.Body))
 		}
 	}
 	live := map[store.MailboxID]bool{{}: true}
 	for _, box := range boxes {
 		live[box.ID] = true
 	}
-	for e, err := range ch.entries() {
+	for e, err := range ch.Entries() {
 		if err != nil {
 			return nil, err
 		}

@@ -46,13 +46,3 @@ func holdsOf(list []store.Hold) []Hold {
 	}
 	return out
 }
-
-// hold is the hold as the store knows it.
-func (h *Hold) hold() (store.Hold, bool) {
-	id, ok := parseMailboxID(h.Mailbox)
-	x := store.Hold{Name: h.Name, Reason: h.Reason, Mailbox: id, Until: h.Until, Keep: h.Keep}
-	for _, r := range h.UIDs {
-		x.UIDs.AddRange(store.UID(r[0]), store.UID(r[1]))
-	}
-	return x, ok && x.Check() == nil
-}

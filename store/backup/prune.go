@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/backup/format"
 )
 
 // Keep says which backups stay. A backup stays when one of the fields says so;
@@ -44,23 +45,23 @@ func (a *Archive) Prune(ctx context.Context, k Keep) (*PruneReport, error) {
 		return nil, err
 	}
 	defer lock.Close()
-	p := &pruner{Archive: a, k: k, limits: a.Limits.withDefaults(), needed: make(map[string]bool)}
-	if p.c, err = newCodec(); err != nil {
+	p := &pruner{Archive: a, k: k, limits: a.Limits.WithDefaults(), needed: make(map[string]bool)}
+	if p.c, err = format.NewCodec(); err != nil {
 		return nil, err
 	}
-	defer p.c.close()
+	defer p.c.Close()
 	if err := p.choose(ctx); err != nil {
 		return nil, err
 	}
 	if err := p.mark(ctx); err != nil {
 		return nil, err
 	}
-	defer p.bodies.close()
+	defer p.bodies.Close()
 	if k.DryRun {
 		return &p.report, p.remove(ctx)
 	}
 	for _, id := range p.report.Removed {
-		if err := a.Target.Remove(ctx, manifestName(id)); err != nil {
+		if err := a.Target.Remove(ctx, format.ManifestName(id)); err != nil {
 			return nil, err
 		}
 	}
@@ -75,9 +76,9 @@ type pruner struct {
 	*Archive
 	k      Keep
 	limits Limits
-	c      *codec
+	c      *format.Codec
 	kept   []*Manifest
-	bodies *bodies
+	bodies *format.Bodies
 	used   []bool // by place in bodies.table
 	needed map[string]bool
 	report PruneReport
@@ -124,7 +125,7 @@ func (p *pruner) mark(ctx context.Context) (err error) {
 	if p.bodies, err = p.openBodies(ctx, p.c, packs, strict); err != nil {
 		return err
 	}
-	p.used = make([]bool, len(p.bodies.table))
+	p.used = make([]bool, len(p.bodies.Table))
 	for _, m := range p.kept {
 		for i := range m.Accounts {
 			if err := p.chain(ctx, &m.Accounts[i].Log); err != nil {
@@ -132,9 +133,9 @@ func (p *pruner) mark(ctx context.Context) (err error) {
 			}
 		}
 	}
-	for i, k := range p.bodies.table {
+	for i, k := range p.bodies.Table {
 		if p.used[i] {
-			p.needed[p.bodies.packs[k.pack].name] = true
+			p.needed[p.bodies.Packs[k.Pack].Name] = true
 		}
 	}
 	return nil
@@ -147,12 +148,12 @@ func (p *pruner) chain(ctx context.Context, l *Log) error {
 			return &Problem{Object: l.Rows.Name, Err: fmt.Errorf("%w: a chain of more than %d backups", ErrLimit, n)}
 		}
 		p.needed[l.Rows.Name] = true
-		r, err := openLog(ctx, p.Target, l.Rows.Name, p.c, p.limits.Index)
+		r, err := format.OpenLog(ctx, p.Target, l.Rows.Name, p.c, p.limits.Index)
 		if err != nil {
 			return err
 		}
-		parent := r.meta.Parent
-		r.close()
+		parent := r.Meta.Parent
+		r.Close()
 		if l.Bodies != nil {
 			p.needed[l.Bodies.Name] = true
 			if err := p.names(ctx, l.Bodies.Name); err != nil {
@@ -166,22 +167,22 @@ func (p *pruner) chain(ctx context.Context, l *Log) error {
 
 // names marks the bodies that a log names.
 func (p *pruner) names(ctx context.Context, name string) error {
-	l, err := openLog(ctx, p.Target, name, p.c, p.limits.Index)
+	l, err := format.OpenLog(ctx, p.Target, name, p.c, p.limits.Index)
 	if err != nil {
 		return err
 	}
-	defer l.close()
-	for part := range l.parts {
-		for _, x := range l.orderOfSections(part) {
-			c := l.section(part, x.mailbox)
-			for err := range c.all() {
+	defer l.Close()
+	for part := range l.Parts {
+		for _, x := range l.Ordered(part) {
+			c := l.Section(part, x.Mailbox)
+			for err := range c.All() {
 				if err != nil {
 					return err
 				}
-				if !c.m.hasBody {
+				if !c.Row.HasBody {
 					continue
 				}
-				_, at, ok, err := p.bodies.lookup(ctx, c.m.body)
+				_, at, ok, err := p.bodies.Lookup(ctx, c.Row.Body)
 				if err != nil {
 					return err
 				}
@@ -197,25 +198,25 @@ func (p *pruner) names(ctx context.Context, name string) error {
 // repack copies what is needed of packs that are mostly not, and lets the
 // manifests name the packs that are needed and no others.
 func (p *pruner) repack(ctx context.Context) error {
-	live, all := make([]int64, len(p.bodies.packs)), make([]int64, len(p.bodies.packs))
-	for i, k := range p.bodies.table {
-		e, err := p.bodies.entry(ctx, int(k.pack), int(k.entry))
+	live, all := make([]int64, len(p.bodies.Packs)), make([]int64, len(p.bodies.Packs))
+	for i, k := range p.bodies.Table {
+		e, err := p.bodies.Entry(ctx, int(k.Pack), int(k.Entry))
 		if err != nil {
 			return err
 		}
-		all[k.pack] += e.stored
+		all[k.Pack] += e.Stored
 		if p.used[i] {
-			live[k.pack] += e.stored
+			live[k.Pack] += e.Stored
 		}
 	}
 	thin := func(pack uint32) bool { return live[pack] > 0 && live[pack] < all[pack]/sparse }
 	w := &repacker{pruner: p}
 	defer w.abort()
-	for i, k := range p.bodies.table {
-		if !p.used[i] || !thin(k.pack) {
+	for i, k := range p.bodies.Table {
+		if !p.used[i] || !thin(k.Pack) {
 			continue
 		}
-		if err := w.copy(ctx, int(k.pack), int(k.entry)); err != nil {
+		if err := w.copy(ctx, int(k.Pack), int(k.Entry)); err != nil {
 			return err
 		}
 	}
@@ -223,9 +224,9 @@ func (p *pruner) repack(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for i := range p.bodies.packs {
+	for i := range p.bodies.Packs {
 		if thin(uint32(i)) {
-			delete(p.needed, p.bodies.packs[i].name)
+			delete(p.needed, p.bodies.Packs[i].Name)
 		}
 	}
 	return p.rewrite(ctx, added)
@@ -243,7 +244,7 @@ func (p *pruner) rewrite(ctx context.Context, added []Object) error {
 			continue
 		}
 		m.Packs = append(m.Packs, added...)
-		if err := writeHeaded(ctx, p.Target, manifestName(m.ID), m); err != nil {
+		if err := format.WriteHeaded(ctx, p.Target, format.ManifestName(m.ID), m); err != nil {
 			return err
 		}
 	}
@@ -253,7 +254,7 @@ func (p *pruner) rewrite(ctx context.Context, added []Object) error {
 // remove removes what is not needed; what belongs to an interrupted backup
 // that may be gone on with stays.
 func (p *pruner) remove(ctx context.Context) error {
-	runs, err := p.ids(ctx, runsAt)
+	runs, err := p.ids(ctx, format.RunsAt)
 	if err != nil {
 		return err
 	}
@@ -263,7 +264,7 @@ func (p *pruner) remove(ctx context.Context) error {
 			return err
 		}
 		of := func(id string) bool { return strings.Contains(info.Name, "/"+id) }
-		if p.needed[info.Name] || strings.HasPrefix(info.Name, runsAt) || strings.HasPrefix(info.Name, manifestsAt) || slices.ContainsFunc(runs, of) {
+		if p.needed[info.Name] || strings.HasPrefix(info.Name, format.RunsAt) || strings.HasPrefix(info.Name, format.ManifestsAt) || slices.ContainsFunc(runs, of) {
 			continue
 		}
 		gone = append(gone, info)
@@ -283,36 +284,36 @@ func (p *pruner) remove(ctx context.Context) error {
 // repacker writes bodies into new packs, as they are packed.
 type repacker struct {
 	*pruner
-	w    *packWriter
+	w    *format.PackWriter
 	n    int
 	done []Object
 }
 
 func (w *repacker) copy(ctx context.Context, pack, entry int) (err error) {
-	e, err := w.bodies.entry(ctx, pack, entry)
+	e, err := w.bodies.Entry(ctx, pack, entry)
 	if err != nil {
 		return err
 	}
 	if w.w == nil {
 		w.n++
 		id := w.kept[len(w.kept)-1].ID
-		name := fmt.Sprintf("%s%s-%s/%08d%s", packsAt, id, time.Now().UTC().Format("20060102t150405z"), w.n, packSuffix)
-		if w.w, err = newPackWriter(ctx, w.Target, name, w.c); err != nil {
+		name := fmt.Sprintf("%s%s-%s/%08d%s", format.PacksAt, id, time.Now().UTC().Format("20060102t150405z"), w.n, packSuffix)
+		if w.w, err = format.NewPackWriter(ctx, w.Target, name, w.c); err != nil {
 			return err
 		}
 	}
-	if err := w.w.raw(ctx, w.bodies, e, pack); err != nil {
+	if err := w.w.Raw(ctx, w.bodies, e, pack); err != nil {
 		return err
 	}
 	w.report.Repacked++
-	if w.w.off < packSize {
+	if w.w.Written() < packSize {
 		return nil
 	}
 	return w.commit(ctx)
 }
 
 func (w *repacker) commit(ctx context.Context) error {
-	o, err := w.w.commit(ctx)
+	o, err := w.w.Commit(ctx)
 	if err != nil {
 		return err
 	}
@@ -332,6 +333,6 @@ func (w *repacker) end(ctx context.Context) ([]Object, error) {
 
 func (w *repacker) abort() {
 	if w.w != nil {
-		w.w.abort()
+		w.w.Abort()
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/backup/format"
 )
 
 // RestoreOptions say what goes where. The zero value restores every account of
@@ -90,12 +91,12 @@ func (a *Archive) Restore(ctx context.Context, s store.Store, o RestoreOptions) 
 	if err != nil {
 		return nil, err
 	}
-	r := &restore{Archive: a, listener: listener{onProgress: o.Progress, onProblem: o.Problem}, s: s, o: o, m: m, limits: a.Limits.withDefaults()}
+	r := &restore{Archive: a, listener: listener{onProgress: o.Progress, onProblem: o.Problem}, s: s, o: o, m: m, limits: a.Limits.WithDefaults()}
 	r.report.Backup = m.ID
-	if r.c, err = newCodec(); err != nil {
+	if r.c, err = format.NewCodec(); err != nil {
 		return nil, err
 	}
-	defer r.c.close()
+	defer r.c.Close()
 	entries, err := r.entries()
 	if err != nil {
 		return nil, err
@@ -103,7 +104,7 @@ func (a *Archive) Restore(ctx context.Context, s store.Store, o RestoreOptions) 
 	if r.bodies, err = a.openBodies(ctx, r.c, m.Packs, r.fault); err != nil {
 		return nil, err
 	}
-	defer r.bodies.close()
+	defer r.bodies.Close()
 	r.progress.Total = len(entries)
 	for i, e := range entries {
 		r.progress.Account, r.progress.Done = e.Account, i
@@ -111,7 +112,7 @@ func (a *Archive) Restore(ctx context.Context, s store.Store, o RestoreOptions) 
 		if err := r.account(ctx, e); err != nil {
 			return &r.report, err
 		}
-		r.bodies.trim()
+		r.bodies.Trim()
 	}
 	r.progress.Done = len(entries)
 	r.tell()
@@ -126,8 +127,8 @@ type restore struct {
 	o      RestoreOptions
 	m      *Manifest
 	limits Limits
-	c      *codec
-	bodies *bodies
+	c      *format.Codec
+	bodies *format.Bodies
 	refs   refCache
 	report RestoreReport
 }
@@ -166,11 +167,11 @@ func (r *restore) entries() ([]*Entry, error) {
 }
 
 func (r *restore) account(ctx context.Context, e *Entry) error {
-	ch, err := openChain(ctx, r.Target, r.c, r.limits, e, r.fault)
+	ch, err := format.OpenChain(ctx, r.Target, r.c, r.limits, e, r.fault)
 	if err != nil {
 		return err
 	}
-	defer ch.close()
+	defer ch.Close()
 	id := e.Account
 	if r.o.As != "" {
 		id = r.o.As
@@ -200,18 +201,18 @@ func infoOf(ctx context.Context, s store.Store, id store.AccountID) (*store.Acco
 
 // usable reports whether a message has what a restore needs. What the backup
 // does not have is reported and left out; damage may end the restore.
-func (r *restore) usable(ch *chain, box *store.Mailbox, m *message) (bool, error) {
-	if m.hasBody {
+func (r *restore) usable(ch *format.Chain, box *store.Mailbox, m *format.Message) (bool, error) {
+	if m.HasBody {
 		return true, nil
 	}
 	r.report.Lost++
-	if m.noBody {
+	if m.NoBody {
 		err := fmt.Errorf("%w: its body could not be read when the backup was made", store.ErrCorrupt)
-		r.problem(about(err, ch.entry.Account, box.Name, m.UID))
+		r.problem(format.About(err, ch.Entry.Account, box.Name, m.UID))
 		return false, nil
 	}
 	err := fmt.Errorf("%w: nothing says what its body is", ErrDamaged)
-	return false, ch.fault(about(err, ch.entry.Account, box.Name, m.UID))
+	return false, ch.Fault(format.About(err, ch.Entry.Account, box.Name, m.UID))
 }
 
 // restored marks an account that a restore made, for as long as somebody may

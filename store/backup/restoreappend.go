@@ -8,12 +8,13 @@ import (
 	"math"
 
 	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/backup/format"
 )
 
 // appender adds messages to an account that is in use.
 type appender struct {
 	*restore
-	ch   *chain
+	ch   *format.Chain
 	id   store.AccountID
 	acct store.Account
 
@@ -22,13 +23,13 @@ type appender struct {
 	dest store.MailboxID
 }
 
-func (r *restore) appendAccount(ctx context.Context, id store.AccountID, ch *chain) error {
+func (r *restore) appendAccount(ctx context.Context, id store.AccountID, ch *format.Chain) error {
 	acct, err := r.s.Open(ctx, id)
 	if err != nil {
 		return err
 	}
 	p := &appender{restore: r, ch: ch, id: id, acct: acct}
-	boxes, _, err := ch.mailboxes()
+	boxes, _, err := ch.Mailboxes()
 	if err != nil {
 		return err
 	}
@@ -44,7 +45,7 @@ func (r *restore) appendAccount(ctx context.Context, id store.AccountID, ch *cha
 		}
 	}
 	if !found && r.o.Mailbox != "" {
-		return &Problem{Account: ch.entry.Account, Mailbox: r.o.Mailbox, Err: fmt.Errorf("%w: the backup has no such mailbox", ErrNoBackup)}
+		return &Problem{Account: ch.Entry.Account, Mailbox: r.o.Mailbox, Err: fmt.Errorf("%w: the backup has no such mailbox", ErrNoBackup)}
 	}
 	r.report.Accounts++
 	return nil
@@ -69,10 +70,10 @@ func (p *appender) mailbox(ctx context.Context) (err error) {
 	if err := p.findDest(ctx); err != nil {
 		return err
 	}
-	b := &batch{restore: p.restore, ch: p.ch, box: p.box, put: func(ops []store.Append, ms []message) error {
+	b := &batch{restore: p.restore, ch: p.ch, box: p.box, put: func(ops []store.Append, ms []format.Message) error {
 		return p.appendBatch(ctx, ops, ms)
 	}}
-	for m, err := range p.ch.messages(*p.box) {
+	for m, err := range p.ch.Messages(*p.box) {
 		if err != nil {
 			return err
 		}
@@ -93,7 +94,7 @@ func (p *appender) mailbox(ctx context.Context) (err error) {
 }
 
 // one adds a message to the batch unless an earlier restore appended it.
-func (p *appender) one(ctx context.Context, m *message, b *batch) error {
+func (p *appender) one(ctx context.Context, m *format.Message, b *batch) error {
 	if p.o.DryRun {
 		p.report.Messages++
 		p.report.Bytes += m.Size - int64(len(m.Prefix))
@@ -133,7 +134,7 @@ func (p *appender) findDest(ctx context.Context) error {
 
 // once is the same for every attempt at the same message and mailbox.
 func (p *appender) once(uid store.UID) string {
-	what := fmt.Sprintf("%s\x00%s\x00%s\x00%d\x00%d\x00%s", p.o.Run, p.ch.entry.Account, p.box.ID, p.box.UIDValidity, uid, p.name)
+	what := fmt.Sprintf("%s\x00%s\x00%s\x00%d\x00%d\x00%s", p.o.Run, p.ch.Entry.Account, p.box.ID, p.box.UIDValidity, uid, p.name)
 	return fmt.Sprintf("restore\x00%x", sha256.Sum256([]byte(what)))
 }
 
@@ -151,7 +152,7 @@ func (p *appender) applied(ctx context.Context, once string) (bool, error) {
 
 // appendBatch appends the messages in the order of their UIDs. Those of a
 // batch that was begun before find out by their Once.
-func (p *appender) appendBatch(ctx context.Context, ops []store.Append, ms []message) error {
+func (p *appender) appendBatch(ctx context.Context, ops []store.Append, ms []format.Message) error {
 	for n := range ops {
 		op := ops[n]
 		op.Mailbox, op.IgnoreQuota = p.dest, p.o.IgnoreQuota

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/backup/format"
 )
 
 // The entries of an account that is being restored, or was. Their value is the
@@ -23,7 +24,7 @@ const opsAtOnce = 500
 // importer makes one account what it was.
 type importer struct {
 	*restore
-	ch    *chain
+	ch    *format.Chain
 	id    store.AccountID
 	acct  store.Account
 	inbox store.MailboxID // of acct
@@ -33,13 +34,13 @@ type importer struct {
 	ops   []store.Op
 }
 
-func (r *restore) importAccount(ctx context.Context, id store.AccountID, ch *chain) error {
+func (r *restore) importAccount(ctx context.Context, id store.AccountID, ch *format.Chain) error {
 	i := &importer{restore: r, ch: ch, id: id}
 	done, err := i.prepare(ctx)
 	if err != nil || done {
 		return err
 	}
-	if i.boxes, i.gone, err = ch.mailboxes(); err != nil {
+	if i.boxes, i.gone, err = ch.Mailboxes(); err != nil {
 		return err
 	}
 	if r.o.DryRun {
@@ -72,7 +73,7 @@ func (r *restore) importAccount(ctx context.Context, id store.AccountID, ch *cha
 // dryRun counts.
 func (i *importer) dryRun() error {
 	for n := range i.boxes {
-		for m, err := range i.ch.messages(i.boxes[n]) {
+		for m, err := range i.ch.Messages(i.boxes[n]) {
 			if err != nil {
 				return err
 			}
@@ -95,7 +96,7 @@ func (i *importer) dryRun() error {
 }
 
 // source names what is restored.
-func (i *importer) source() []byte { return []byte(i.ch.entry.Log.Rows.Name) }
+func (i *importer) source() []byte { return []byte(i.ch.Entry.Log.Rows.Name) }
 
 // prepare sees to it that the account is there, empty or begun by the same
 // restore, and importing. done: it was restored before.
@@ -224,7 +225,7 @@ func (i *importer) makeMailboxes(ctx context.Context) error {
 		m := &i.boxes[n]
 		old := byName[m.Name]
 		if m.Name == store.Inbox {
-			op := store.PutMailbox{ID: i.inbox, Role: &m.Role, Subscribed: &m.Subscribed, HighestModSeq: i.ch.entry.ModSeq}
+			op := store.PutMailbox{ID: i.inbox, Role: &m.Role, Subscribed: &m.Subscribed, HighestModSeq: i.ch.Entry.ModSeq}
 			if m.UIDValidity != old.UIDValidity {
 				op.UIDValidity = m.UIDValidity
 			}
@@ -260,10 +261,10 @@ func (i *importer) messages(ctx context.Context, box *store.Mailbox) error {
 	if err != nil {
 		return err
 	}
-	b := &batch{restore: i.restore, ch: i.ch, box: box, put: func(ops []store.Append, ms []message) error {
+	b := &batch{restore: i.restore, ch: i.ch, box: box, put: func(ops []store.Append, ms []format.Message) error {
 		return i.importBatch(ctx, id, ops, ms)
 	}}
-	for m, err := range i.ch.messages(*box) {
+	for m, err := range i.ch.Messages(*box) {
 		if err != nil {
 			return err
 		}
@@ -300,7 +301,7 @@ func (i *importer) present(ctx context.Context, id store.MailboxID) (set store.U
 	return set, nil
 }
 
-func (i *importer) importBatch(ctx context.Context, id store.MailboxID, ops []store.Append, ms []message) error {
+func (i *importer) importBatch(ctx context.Context, id store.MailboxID, ops []store.Append, ms []format.Message) error {
 	list := make([]store.Op, len(ops))
 	for n := range ops {
 		m := &ms[n]
@@ -321,7 +322,7 @@ func (i *importer) entries(ctx context.Context) error {
 		}
 	}
 	now, size := time.Now(), 0
-	for e, err := range i.ch.entries() {
+	for e, err := range i.ch.Entries() {
 		if err != nil {
 			return err
 		}
@@ -332,7 +333,7 @@ func (i *importer) entries(ctx context.Context) error {
 		if err := i.queue(ctx, store.PutEntry{Mailbox: id, Key: e.Key, Value: e.Value, Expires: e.Expires}); err != nil {
 			return err
 		}
-		if size += len(e.Value); size > maxBlock {
+		if size += len(e.Value); size > format.MaxBlock {
 			size = 0
 			if err := i.flush(ctx); err != nil {
 				return err
@@ -406,7 +407,7 @@ func (i *importer) finish(ctx context.Context) error {
 	if err := i.holds(ctx); err != nil {
 		return err
 	}
-	e := i.ch.entry
+	e := i.ch.Entry
 	return i.apply(ctx,
 		store.PutEntry{Key: restoringKey},
 		store.PutEntry{Key: restoredKey, Value: i.source(), Expires: time.Now().Add(restoredFor)},
@@ -414,11 +415,11 @@ func (i *importer) finish(ctx context.Context) error {
 }
 
 func (i *importer) holds(ctx context.Context) error {
-	inbox, _ := parseMailboxID(i.ch.entry.Inbox)
-	for n := range i.ch.entry.Holds {
-		h, ok := i.ch.entry.Holds[n].hold()
+	inbox, _ := format.ParseMailboxID(i.ch.Entry.Inbox)
+	for n := range i.ch.Entry.Holds {
+		h, ok := i.ch.Entry.Holds[n].Stored()
 		if !ok {
-			if err := i.ch.fault(damage(manifestName(i.m.ID), "a hold of account %q makes no sense", string(i.id))); err != nil {
+			if err := i.ch.Fault(format.Damage(format.ManifestName(i.m.ID), "a hold of account %q makes no sense", string(i.id))); err != nil {
 				return err
 			}
 			continue

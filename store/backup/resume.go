@@ -8,6 +8,8 @@ import (
 	"io"
 	"io/fs"
 	"strings"
+
+	"github.com/mailstead/mailstead/store/backup/format"
 )
 
 // The names of the objects of a run.
@@ -17,15 +19,17 @@ const (
 	packSuffix   = ".pack"
 )
 
-func logName(id string, n int) string { return fmt.Sprintf("%s%s/%08d", logsAt, id, n) }
+func logName(id string, n int) string { return fmt.Sprintf("%s%s/%08d", format.LogsAt, id, n) }
 
-func packName(id string, n int) string { return fmt.Sprintf("%s%s/%08d%s", packsAt, id, n, packSuffix) }
+func packName(id string, n int) string {
+	return fmt.Sprintf("%s%s/%08d%s", format.PacksAt, id, n, packSuffix)
+}
 
 // resume finds what an interrupted run has done: its packs, and its logs, which
 // say what they are of. What cannot be read is removed.
 func (r *run) resume(ctx context.Context) error {
 	var names []string
-	for _, at := range [...]string{logsAt, packsAt} {
+	for _, at := range [...]string{format.LogsAt, format.PacksAt} {
 		for info, err := range r.Target.List(ctx, at+r.id+"/") {
 			if err != nil {
 				return err
@@ -36,7 +40,7 @@ func (r *run) resume(ctx context.Context) error {
 	for _, name := range names {
 		r.numbers = max(r.numbers, numberOf(name))
 		err := r.adopt(ctx, name)
-		if err != nil && isDamage(err) {
+		if err != nil && format.IsDamage(err) {
 			err = r.Target.Remove(ctx, name)
 		}
 		if err != nil {
@@ -55,29 +59,29 @@ func numberOf(name string) (n int) {
 func (r *run) adopt(ctx context.Context, name string) error {
 	switch {
 	case strings.HasSuffix(name, packSuffix):
-		s, err := openSource(ctx, r.Target, name, magicPack, r.limits.Index)
+		s, err := format.OpenSource(ctx, r.Target, name, format.MagicPack, r.limits.Index)
 		if err != nil {
 			return err
 		}
-		s.close()
+		s.Close()
 		o, err := r.describe(ctx, name)
 		if err == nil {
 			r.packs = append(r.packs, o)
 		}
 		return err
 	case strings.HasSuffix(name, rowsSuffix):
-		l, err := openLog(ctx, r.Target, name, r.c, r.limits.Index)
+		l, err := format.OpenLog(ctx, r.Target, name, r.c, r.limits.Index)
 		if err != nil {
 			return err
 		}
-		r.resumed[l.meta.key()] = strings.TrimSuffix(name, rowsSuffix)
-		return l.close()
+		r.resumed[logKey(&l.Meta)] = strings.TrimSuffix(name, rowsSuffix)
+		return l.Close()
 	}
 	return nil
 }
 
-// key says what a log is of.
-func (m *logMeta) key() string {
+// logKey says what a log is of.
+func logKey(m *format.LogMeta) string {
 	parent := ""
 	if m.Parent != nil {
 		parent = m.Parent.Rows.Name
@@ -105,7 +109,7 @@ func (a *Archive) describe(ctx context.Context, name string) (Object, error) {
 		sum.Write(buf[:n])
 		off += int64(n)
 		if err == io.EOF && off < r.Size() {
-			return Object{}, damage(name, "it ends early")
+			return Object{}, format.Damage(name, "it ends early")
 		}
 		if err != nil && err != io.EOF {
 			return Object{}, &Problem{Object: name, Err: err}

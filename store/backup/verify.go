@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/backup/format"
 )
 
 // VerifyOptions say what is verified. The zero value verifies every backup and
@@ -63,13 +64,13 @@ func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (*VerifyReport, e
 		ids = []string{o.Backup}
 	}
 	v := &verifier{
-		Archive: a, listener: listener{onProgress: o.Progress, onProblem: o.Problem}, o: o, limits: a.Limits.withDefaults(),
+		Archive: a, listener: listener{onProgress: o.Progress, onProblem: o.Problem}, o: o, limits: a.Limits.WithDefaults(),
 		objects: make(map[string]Object), seen: make(map[string]bool), packs: make(map[string]bool),
 	}
-	if v.c, err = newCodec(); err != nil {
+	if v.c, err = format.NewCodec(); err != nil {
 		return nil, err
 	}
-	defer v.c.close()
+	defer v.c.Close()
 	if err := v.manifests(ctx, ids); err != nil {
 		return &v.report, err
 	}
@@ -92,8 +93,8 @@ type verifier struct {
 	listener
 	o      VerifyOptions
 	limits Limits
-	c      *codec
-	bodies *bodies
+	c      *format.Codec
+	bodies *format.Bodies
 	used   []bool // by place in bodies.table
 
 	list    []*Manifest
@@ -113,7 +114,7 @@ func (v *verifier) fault(err error) error {
 
 // tolerate reports damage and returns other errors.
 func (v *verifier) tolerate(err error) error {
-	if err == nil || !isDamage(err) && !errors.Is(err, store.ErrVersion) {
+	if err == nil || !format.IsDamage(err) && !errors.Is(err, store.ErrVersion) {
 		return err
 	}
 	return v.fault(err)
@@ -143,7 +144,7 @@ func (v *verifier) manifests(ctx context.Context, ids []string) error {
 	if err := v.loadPacks(ctx); err != nil {
 		return err
 	}
-	defer v.bodies.close()
+	defer v.bodies.Close()
 	for _, m := range v.list {
 		for i := range m.Accounts {
 			v.progress.Account = m.Accounts[i].Account
@@ -155,7 +156,7 @@ func (v *verifier) manifests(ctx context.Context, ids []string) error {
 		}
 	}
 	v.progress.Account = ""
-	for i := range v.bodies.packs {
+	for i := range v.bodies.Packs {
 		if err := v.pack(ctx, i); err != nil {
 			return err
 		}
@@ -169,24 +170,24 @@ func (v *verifier) manifests(ctx context.Context, ids []string) error {
 func (v *verifier) expect(o Object) error {
 	old, ok := v.objects[o.Name]
 	if ok && old != o {
-		return v.fault(damage(o.Name, "two backups say different things of it"))
+		return v.fault(format.Damage(o.Name, "two backups say different things of it"))
 	}
 	v.objects[o.Name] = o
 	return nil
 }
 
 func (v *verifier) loadPacks(ctx context.Context) error {
-	v.bodies = &bodies{t: v.Target, c: v.c, limits: v.limits}
+	v.bodies = format.NewBodies(v.Target, v.c, v.limits)
 	for name := range v.packs {
 		if err := v.object(ctx, v.objects[name]); err != nil {
 			return err
 		}
-		if err := v.tolerate(v.bodies.load(ctx, name)); err != nil {
+		if err := v.tolerate(v.bodies.Load(ctx, name)); err != nil {
 			return err
 		}
 	}
-	v.bodies.order()
-	v.used = make([]bool, len(v.bodies.table))
+	v.bodies.Order()
+	v.used = make([]bool, len(v.bodies.Table))
 	return nil
 }
 
@@ -200,7 +201,7 @@ func (v *verifier) object(ctx context.Context, want Object) error {
 	case err != nil:
 		return v.tolerate(err)
 	case got != want:
-		return v.fault(damage(want.Name, "it has another checksum"))
+		return v.fault(format.Damage(want.Name, "it has another checksum"))
 	}
 	return nil
 }
@@ -211,16 +212,16 @@ func (v *verifier) entry(ctx context.Context, e *Entry) error {
 		return nil
 	}
 	v.seen[e.Log.Rows.Name] = true
-	ch, err := openChain(ctx, v.Target, v.c, v.limits, e, v.fault)
+	ch, err := format.OpenChain(ctx, v.Target, v.c, v.limits, e, v.fault)
 	if err != nil {
 		return err
 	}
-	defer ch.close()
+	defer ch.Close()
 	if err := v.logs(ctx, &e.Log, ch); err != nil {
 		return err
 	}
 	v.report.Accounts++
-	boxes, _, err := ch.mailboxes()
+	boxes, _, err := ch.Mailboxes()
 	if err != nil {
 		return err
 	}
@@ -229,7 +230,7 @@ func (v *verifier) entry(ctx context.Context, e *Entry) error {
 			return err
 		}
 	}
-	for _, err := range ch.entries() {
+	for _, err := range ch.Entries() {
 		if err != nil {
 			return err
 		}
@@ -238,8 +239,8 @@ func (v *verifier) entry(ctx context.Context, e *Entry) error {
 }
 
 // logs notes the objects of a chain, and holds each against its checksum.
-func (v *verifier) logs(ctx context.Context, l *Log, ch *chain) error {
-	for i := len(ch.logs) - 1; i >= 0 && l != nil; i-- {
+func (v *verifier) logs(ctx context.Context, l *Log, ch *format.Chain) error {
+	for i := len(ch.Logs) - 1; i >= 0 && l != nil; i-- {
 		for _, o := range [...]*Object{&l.Rows, l.Bodies} {
 			if o == nil {
 				continue
@@ -254,16 +255,16 @@ func (v *verifier) logs(ctx context.Context, l *Log, ch *chain) error {
 				}
 			}
 		}
-		l = ch.logs[i].rows.meta.Parent
+		l = ch.Logs[i].Rows.Meta.Parent
 	}
 	return nil
 }
 
 // mailbox reads the messages and holds the counters against them.
-func (v *verifier) mailbox(ctx context.Context, ch *chain, box *store.Mailbox) error {
-	before := ch.faults
+func (v *verifier) mailbox(ctx context.Context, ch *format.Chain, box *store.Mailbox) error {
+	before := ch.Faults
 	var sum store.Mailbox
-	for m, err := range ch.messages(*box) {
+	for m, err := range ch.Messages(*box) {
 		if err == nil {
 			err = ctx.Err()
 		}
@@ -280,12 +281,12 @@ func (v *verifier) mailbox(ctx context.Context, ch *chain, box *store.Mailbox) e
 			return err
 		}
 	}
-	if ch.faults > before || sum.Messages == box.Messages && sum.Unseen == box.Unseen && sum.Deleted == box.Deleted && sum.Bytes == box.Bytes {
+	if ch.Faults > before || sum.Messages == box.Messages && sum.Unseen == box.Unseen && sum.Deleted == box.Deleted && sum.Bytes == box.Bytes {
 		return nil
 	}
-	return ch.fault(about(damage("", "%d messages, %d unseen, %d deleted, %d octets, but the counters say %d, %d, %d, %d",
+	return ch.Fault(format.About(format.Damage("", "%d messages, %d unseen, %d deleted, %d octets, but the counters say %d, %d, %d, %d",
 		sum.Messages, sum.Unseen, sum.Deleted, sum.Bytes, box.Messages, box.Unseen, box.Deleted, box.Bytes),
-		ch.entry.Account, box.Name, 0))
+		ch.Entry.Account, box.Name, 0))
 }
 
 func count(sum *store.Mailbox, m *store.Message) {
@@ -300,35 +301,35 @@ func count(sum *store.Mailbox, m *store.Message) {
 }
 
 // message sees that the body is in a pack.
-func (v *verifier) message(ctx context.Context, ch *chain, box *store.Mailbox, m *message) error {
-	what := func(format string, args ...any) error {
-		return ch.fault(about(damage("", format, args...), ch.entry.Account, box.Name, m.UID))
+func (v *verifier) message(ctx context.Context, ch *format.Chain, box *store.Mailbox, m *format.Message) error {
+	what := func(text string, args ...any) error {
+		return ch.Fault(format.About(format.Damage("", text, args...), ch.Entry.Account, box.Name, m.UID))
 	}
 	switch {
-	case m.noBody:
+	case m.NoBody:
 		v.report.Missing++
 		return nil
-	case !m.hasBody:
+	case !m.HasBody:
 		return what("nothing says what its body is")
 	}
-	e, at, ok, err := v.bodies.lookup(ctx, m.body)
-	if err != nil && !isDamage(err) {
+	e, at, ok, err := v.bodies.Lookup(ctx, m.Body)
+	if err != nil && !format.IsDamage(err) {
 		return err
 	}
 	if !ok {
-		return what("its body %s is in no pack", m.body)
+		return what("its body %s is in no pack", m.Body)
 	}
 	v.used[at] = true
-	if e.size != m.Size-int64(len(m.Prefix)) {
-		return what("its body has %d octets, want %d", e.size, m.Size-int64(len(m.Prefix)))
+	if e.Size != m.Size-int64(len(m.Prefix)) {
+		return what("its body has %d octets, want %d", e.Size, m.Size-int64(len(m.Prefix)))
 	}
 	return nil
 }
 
 // pack unpacks all bodies of a pack.
 func (v *verifier) pack(ctx context.Context, i int) error {
-	p := &v.bodies.packs[i]
-	for n := range p.entries {
+	p := &v.bodies.Packs[i]
+	for n := range p.Entries {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -336,17 +337,17 @@ func (v *verifier) pack(ctx context.Context, i int) error {
 		if v.o.Quick {
 			continue
 		}
-		e, err := v.bodies.entry(ctx, i, n)
+		e, err := v.bodies.Entry(ctx, i, n)
 		if err == nil {
-			err = v.bodies.unpack(ctx, io.Discard, e, i)
+			err = v.bodies.Unpack(ctx, io.Discard, e, i)
 			v.progress.Bodies++
-			v.progress.Bytes += e.size
+			v.progress.Bytes += e.Size
 		}
 		if err := v.tolerate(err); err != nil {
 			return err
 		}
 	}
-	v.bodies.trim()
+	v.bodies.Trim()
 	return nil
 }
 
@@ -356,17 +357,17 @@ func (v *verifier) strays(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if _, known := v.objects[info.Name]; !known && !strings.HasPrefix(info.Name, manifestsAt) {
+		if _, known := v.objects[info.Name]; !known && !strings.HasPrefix(info.Name, format.ManifestsAt) {
 			v.report.Stray++
 		}
 	}
-	for i, k := range v.bodies.table {
+	for i, k := range v.bodies.Table {
 		if v.used[i] {
 			continue
 		}
 		v.report.UnusedBodies++
-		if e, err := v.bodies.entry(ctx, int(k.pack), int(k.entry)); err == nil {
-			v.report.UnusedBytes += e.stored
+		if e, err := v.bodies.Entry(ctx, int(k.Pack), int(k.Entry)); err == nil {
+			v.report.UnusedBytes += e.Stored
 		}
 	}
 	return nil

@@ -83,6 +83,8 @@ func steps() []step {
 		step{"create again", put(store.PutMailbox{ID: id(3), Create: true, Name: "Other/Place/Deep"})},
 		step{"rename INBOX", func(in store.MailboxID) store.Op { return store.PutMailbox{ID: in, Name: "Old"} }},
 		step{"append at the end", nil},
+		step{"begin an import", func(store.MailboxID) store.Op { return store.PutAccount{State: ptr(store.AccountImporting)} }},
+		step{"end it, which moves the purge mark", func(store.MailboxID) store.Op { return store.PutAccount{State: ptr(store.AccountActive)} }},
 	)
 }
 
@@ -149,6 +151,8 @@ func dump(ctx context.Context, s *maildir.Store) (string, error) {
 		}
 		fmt.Fprintf(&out, "entry %s=%s\n", e.Key, e.Value)
 	}
+	_, _, err = a.Mailboxes(ctx, 1)
+	fmt.Fprintf(&out, "the log reaches back: %t\n", !errors.Is(err, store.ErrResync))
 	u, err := a.Usage(ctx)
 	fmt.Fprintf(&out, "%+v\n", u)
 	return out.String(), err

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/mailstead/mailstead/store"
 )
@@ -127,4 +128,31 @@ func TestExtractIsBounded(t *testing.T) {
 	if text, _, _ := extract(t, "", "Subject: "+strings.Repeat("x", 100)+"\r\nTo: a\r\n\r\nb", 50); !text.Cut || len(text.Header) != 50 {
 		t.Errorf("a long header: cut %v, %d octets", text.Cut, len(text.Header))
 	}
+}
+
+// FuzzExtract: whatever Extract takes out of a message is found in it by
+// Matcher, and it takes no more than it may.
+func FuzzExtract(f *testing.F) {
+	f.Add("Return-Path: <Zoe@Example.org>\r\n", letter, uint16(100), uint16(9), uint8(5))
+	f.Add("", "Subject: =?utf-8?b?w4Q=?=\n\n--\xff\xc3", uint16(20), uint16(1), uint8(3))
+	f.Add("", "Content-Type: message/rfc822\r\n\r\nSubject: \xe9 a\r\n\r\nx=\r\ny", uint16(300), uint16(4), uint8(40))
+	f.Fuzz(func(t *testing.T, prefix, body string, limit, at uint16, n uint8) {
+		text, m, c := extract(t, prefix, body, int(limit))
+		for in, got := range map[store.TextPart][]byte{store.TextHeader: text.Header, store.TextBody: text.Body} {
+			if len(got) > int(limit)+1 { // and its Separator
+				t.Fatalf("part %d: %d octets, want at most %d", in, len(got), limit)
+			}
+			from := min(int(at), len(got))
+			needle := got[from:min(from+int(n), len(got))]
+			if i := bytes.IndexByte(needle, Separator); i >= 0 {
+				needle = needle[:i]
+			}
+			if len(needle) == 0 || !utf8.Valid(needle) {
+				continue
+			}
+			if found, err := Matcher(string(needle), in)(t.Context(), m, c); err != nil || !found {
+				t.Fatalf("%q is in the text of part %d, and Matcher says %v, %v", needle, in, found, err)
+			}
+		}
+	})
 }

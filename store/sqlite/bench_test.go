@@ -143,11 +143,11 @@ func filled(b *testing.B, n int) *writer {
 
 const (
 	large = 100_000
-	bulk  = 2_000
+	bulk  = 1_000
 )
 
 // BenchmarkFlags sets and clears a flag on 100,000 messages in Changes of
-// 2,000, as the IMAP server does.
+// 1,000, as the IMAP server does.
 func BenchmarkFlags(b *testing.B) {
 	w := filled(b, large)
 	b.ReportAllocs()

@@ -118,8 +118,4 @@ func changeCancelled(e *env) {
 	if h.change(store.Change{Once: "k", Ops: []store.Op{op}}).Repeated {
 		e.errorf("the cancelled Change is taken for done")
 	}
-	_, _, err = h.Mailboxes(ctx, 0)
-	e.is("Mailboxes", err, context.Canceled)
-	_, err = h.Usage(ctx)
-	e.is("Usage", err, context.Canceled)
 }

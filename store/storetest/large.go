@@ -61,7 +61,7 @@ func largeMailbox(e *env) {
 		}
 	}
 	e.same("messages listed", count, n)
-	if grown > 64<<20 {
+	if grown > 64<<20 && !e.c.small { // the heap of a small one is that of the tests beside it
 		e.errorf("a loop over %d messages holds %d MiB", n, grown>>20)
 	}
 	since := h.modSeq()

@@ -65,9 +65,9 @@ func nameHostile(e *env) {
 		".", "..", "../..", "a/../b", "%", "*", "a%", "a%b", "a_b", "axb", "'; DROP TABLE x; --", `"`, `\`, `a\b`, "&-", "#news",
 		"~", "NUL", "con", " ", " a ", "a.b", "\u202eabc", "\U0001F4E7", "INBOX.x", "$x", "{1}", "(", "]", "?", "a\u200bb",
 		"Work", "work", "WORK", "\ufb01", "fi", "\uff29nbox", "\u0131nbox", "a\u200db", "\ufeffa", "a\u00a0b", "a ", "a.", "\u2066x\u2069", "\u200fx",
-		"&AOk-", "\u00e9", "&U,BTFw-", "\u53f0\u5317", "&", "&-x", "+AGE-", "\ufffd", "\uffff", "\u0301x", "a\u2215b", "a\uff0fb", "\u2025",
+		"&AOk-", "\u00f8", "&U,BTFw-", "\u53f0\u5317", "&", "&-x", "+AGE-", "\ufffd", "\uffff", "\u0301x", "a\u2215b", "a\uff0fb", "\u2025",
 		"{5}", "\\Seen", "%20", "a%00b", "..a", "a..", "-", "--", "1:*", "*/x", "%/%", "x/../y", "x/./y",
-		strings.Repeat("d/", 200) + "d", strings.Repeat("\u00e9", 512),
+		strings.Repeat("d/", 200) + "d", strings.Repeat("\u00f8", 512),
 	}
 	ids := map[string]store.MailboxID{}
 	for _, name := range names {

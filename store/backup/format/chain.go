@@ -1,4 +1,4 @@
-package backup
+package format
 
 import (
 	"bytes"
@@ -12,36 +12,36 @@ import (
 	"github.com/mailstead/mailstead/store"
 )
 
-// chain is an account in the archive: the logs from a full one to the one that
+// Chain is an account in the archive: the logs from a full one to the one that
 // an entry names. What is read of it is the account as it was at one ModSeq.
-type chain struct {
-	entry *Entry
-	logs  []*chainLog // the oldest first
+type Chain struct {
+	Entry *Entry
+	Logs  []*ChainLog // the oldest first
 
-	// fault hears of damage, and says with nil to go on without.
-	fault  func(error) error
-	faults int
+	// Fault hears of damage, and says with nil to go on without.
+	Fault  func(error) error
+	Faults int
 }
 
-// chainLog is one log; bodies is nil where it names none.
-type chainLog struct{ rows, bodies *logReader }
+// ChainLog is one log; bodies is nil where it names none.
+type ChainLog struct{ Rows, Bodies *LogReader }
 
-// openChain opens all logs of an entry.
-func openChain(ctx context.Context, t Target, c *codec, l Limits, e *Entry, fault func(error) error) (_ *chain, err error) {
-	ch := &chain{entry: e}
-	ch.fault = func(err error) error {
-		ch.faults++
-		return fault(about(err, e.Account, "", 0))
+// OpenChain opens all logs of an entry.
+func OpenChain(ctx context.Context, t Target, c *Codec, l Limits, e *Entry, fault func(error) error) (_ *Chain, err error) {
+	ch := &Chain{Entry: e}
+	ch.Fault = func(err error) error {
+		ch.Faults++
+		return fault(About(err, e.Account, "", 0))
 	}
 	defer func() {
 		if err != nil {
-			ch.close()
+			ch.Close()
 		}
 	}()
 	wanted, modSeq := &e.Log, e.ModSeq
 	for wanted != nil {
-		if len(ch.logs) == l.Chain {
-			return nil, about(fmt.Errorf("%w: a chain of more than %d backups", ErrLimit, l.Chain), e.Account, "", 0)
+		if len(ch.Logs) == l.Chain {
+			return nil, About(fmt.Errorf("%w: a chain of more than %d backups", ErrLimit, l.Chain), e.Account, "", 0)
 		}
 		log, err := ch.openLog(ctx, t, c, l, wanted, modSeq)
 		if err != nil {
@@ -50,53 +50,54 @@ func openChain(ctx context.Context, t Target, c *codec, l Limits, e *Entry, faul
 		if log == nil { // damaged: what is older cannot be found
 			break
 		}
-		ch.logs = append(ch.logs, log)
-		wanted, modSeq = log.rows.meta.Parent, log.rows.meta.Since
+		ch.Logs = append(ch.Logs, log)
+		wanted, modSeq = log.Rows.Meta.Parent, log.Rows.Meta.Since
 	}
-	slices.Reverse(ch.logs)
+	slices.Reverse(ch.Logs)
 	return ch, nil
 }
 
 // openLog opens rows and bodies. nil without an error: the rows cannot be had.
-func (ch *chain) openLog(ctx context.Context, t Target, c *codec, l Limits, want *Log, modSeq store.ModSeq) (*chainLog, error) {
-	rows, err := openLog(ctx, t, want.Rows.Name, c, l.Index)
+func (ch *Chain) openLog(ctx context.Context, t Target, c *Codec, l Limits, want *Log, modSeq store.ModSeq) (*ChainLog, error) {
+	rows, err := OpenLog(ctx, t, want.Rows.Name, c, l.Index)
 	if err == nil {
-		if m := &rows.meta; m.Account != ch.entry.Account || m.Mailbox != ch.entry.Mailbox || m.ModSeq != modSeq {
-			rows.close()
-			err = damage(want.Rows.Name, "it is not the log of account %q at %d", string(ch.entry.Account), modSeq)
+		if m := &rows.Meta; m.Account != ch.Entry.Account || m.Mailbox != ch.Entry.Mailbox || m.ModSeq != modSeq {
+			rows.Close()
+			err = Damage(want.Rows.Name, "it is not the log of account %q at %d", string(ch.Entry.Account), modSeq)
 		}
 	}
 	if err != nil {
-		if !isDamage(err) {
+		if !IsDamage(err) {
 			return nil, err
 		}
-		return nil, ch.fault(err)
+		return nil, ch.Fault(err)
 	}
-	log := &chainLog{rows: rows}
+	log := &ChainLog{Rows: rows}
 	if want.Bodies == nil {
 		return log, nil
 	}
-	if log.bodies, err = openLog(ctx, t, want.Bodies.Name, c, l.Index); err != nil && isDamage(err) {
-		err = ch.fault(err)
+	if log.Bodies, err = OpenLog(ctx, t, want.Bodies.Name, c, l.Index); err != nil && IsDamage(err) {
+		err = ch.Fault(err)
 	}
 	if err != nil {
-		rows.close()
+		rows.Close()
 		return nil, err
 	}
 	return log, nil
 }
 
-func (ch *chain) close() {
-	for _, l := range ch.logs {
-		l.rows.close()
-		if l.bodies != nil {
-			l.bodies.close()
+// Close closes the logs.
+func (ch *Chain) Close() {
+	for _, l := range ch.Logs {
+		l.Rows.Close()
+		if l.Bodies != nil {
+			l.Bodies.Close()
 		}
 	}
 }
 
-// about says in an error which account and message it is about.
-func about(err error, account store.AccountID, mailbox string, uid store.UID) error {
+// About says in an error which account and message it is about.
+func About(err error, account store.AccountID, mailbox string, uid store.UID) error {
 	p := &Problem{Account: account, Mailbox: mailbox, UID: uid, Err: err}
 	if q, ok := err.(*Problem); ok {
 		*p = *q
@@ -107,19 +108,19 @@ func about(err error, account store.AccountID, mailbox string, uid store.UID) er
 }
 
 // tolerate hands damage to fault and returns nil to go on.
-func (ch *chain) tolerate(err error) error {
-	if err == nil || !isDamage(err) {
+func (ch *Chain) tolerate(err error) error {
+	if err == nil || !IsDamage(err) {
 		return err
 	}
-	return ch.fault(err)
+	return ch.Fault(err)
 }
 
-// mailboxes are those that are there, and the tombstones, in order of name.
-func (ch *chain) mailboxes() (list, gone []store.Mailbox, err error) {
+// Mailboxes are those that are there, and the tombstones, in order of name.
+func (ch *Chain) Mailboxes() (list, gone []store.Mailbox, err error) {
 	last := make(map[store.MailboxID]store.Mailbox)
-	for _, l := range ch.logs {
-		for part := range l.rows.parts {
-			c := l.rows.stream(part, streamMailboxes)
+	for _, l := range ch.Logs {
+		for part := range l.Rows.Parts {
+			c := l.Rows.stream(part, StreamMailboxes)
 			for m, err := range c.mailboxes() {
 				if err := ch.tolerate(err); err != nil {
 					return nil, nil, err
@@ -130,7 +131,7 @@ func (ch *chain) mailboxes() (list, gone []store.Mailbox, err error) {
 			}
 		}
 	}
-	if ch.faults > 0 {
+	if ch.Faults > 0 {
 		ch.recover(last)
 	}
 	for _, m := range last {
@@ -154,9 +155,9 @@ const recoveredAt = "Recovered/"
 
 // recover names the mailboxes of which only messages are left, and those whose
 // name another one has taken since.
-func (ch *chain) recover(known map[store.MailboxID]store.Mailbox) {
-	for _, l := range ch.logs {
-		for _, part := range l.rows.sections {
+func (ch *Chain) recover(known map[store.MailboxID]store.Mailbox) {
+	for _, l := range ch.Logs {
+		for _, part := range l.Rows.Sections {
 			for id := range part {
 				if _, ok := known[id]; !ok {
 					known[id] = store.Mailbox{ID: id, Name: recoveredAt + id.String()}
@@ -191,7 +192,7 @@ func (c *cursor) mailboxes() iter.Seq2[store.Mailbox, error] {
 			}
 			var m store.Mailbox
 			if err == nil {
-				if m = c.in.mailbox(); kind != rowMailbox {
+				if m = c.in.mailbox(); kind != RowMailbox {
 					c.in.fail()
 				}
 				err = c.done()
@@ -203,14 +204,14 @@ func (c *cursor) mailboxes() iter.Seq2[store.Mailbox, error] {
 	}
 }
 
-// entries yields the entries and their tombstones in order of (mailbox, key).
+// Entries yields the entries and their tombstones in order of (mailbox, key).
 // Those of deleted mailboxes come too.
-func (ch *chain) entries() iter.Seq2[store.Entry, error] {
+func (ch *Chain) Entries() iter.Seq2[store.Entry, error] {
 	return func(yield func(store.Entry, error) bool) {
 		var all []*entryCursor // the newest first
-		for _, l := range slices.Backward(ch.logs) {
-			for part := l.rows.parts - 1; part >= 0; part-- {
-				c := &entryCursor{cursor: *l.rows.stream(part, streamEntries)}
+		for _, l := range slices.Backward(ch.Logs) {
+			for part := l.Rows.Parts - 1; part >= 0; part-- {
+				c := &entryCursor{cursor: *l.Rows.stream(part, StreamEntries)}
 				if err := ch.step(c.advance, &c.ended); err != nil {
 					yield(store.Entry{}, err)
 					return
@@ -245,7 +246,7 @@ func (ch *chain) entries() iter.Seq2[store.Entry, error] {
 }
 
 // step advances a cursor until it stands at a row or has ended.
-func (ch *chain) step(advance func() error, ended *bool) error {
+func (ch *Chain) step(advance func() error, ended *bool) error {
 	for {
 		err := advance()
 		if err == nil {
@@ -282,7 +283,7 @@ func (c *entryCursor) advance() error {
 		return nil
 	}
 	e := c.in.entry()
-	if kind != rowEntry || c.begun && c.in.err == nil && compareEntry(&c.e, &e) >= 0 {
+	if kind != RowEntry || c.begun && c.in.err == nil && compareEntry(&c.e, &e) >= 0 {
 		c.in.fail()
 	}
 	if err := c.done(); err != nil {

@@ -1,4 +1,4 @@
-package backup
+package format
 
 import (
 	"bytes"
@@ -20,8 +20,8 @@ func seedRows() [][]byte {
 	box := &store.Mailbox{ID: store.MailboxID{3}, Name: "a/b", UIDValidity: 1, UIDNext: 9, ModSeq: 4, HighestModSeq: 9, Messages: 1, Bytes: 20, Role: `\Sent`}
 	e := &store.Entry{Key: "k", Value: []byte("v"), ModSeq: 3, Expires: at}
 	return [][]byte{
-		appendMailbox(nil, box), appendMessage(nil, m), appendState(nil, rowState, m), appendState(nil, rowGone, m),
-		appendEntry(nil, e), appendBody(nil, 7, Hash{1}, 14), appendNoBody(nil, 7),
+		AppendMailbox(nil, box), AppendMessage(nil, m), AppendState(nil, RowState, m), AppendState(nil, RowGone, m),
+		AppendEntry(nil, e), AppendBody(nil, 7, Hash{1}, 14), AppendNoBody(nil, 7),
 	}
 }
 
@@ -36,27 +36,27 @@ func FuzzRow(f *testing.F) {
 		kind := in.octet()
 		var again []byte
 		switch kind {
-		case rowMailbox:
+		case RowMailbox:
 			m := in.mailbox()
-			again = appendMailbox(nil, &m)
-		case rowEntry:
+			again = AppendMailbox(nil, &m)
+		case RowEntry:
 			e := in.entry()
-			again = appendEntry(nil, &e)
+			again = AppendEntry(nil, &e)
 		default:
 			if !isUIDRow(kind) {
 				return
 			}
-			var m message
+			var m Message
 			in.uidRow(kind, &m)
 			switch kind {
-			case rowMessage:
-				again = appendMessage(nil, &m.Message)
-			case rowState, rowGone:
-				again = appendState(nil, kind, &m.Message)
-			case rowBody:
-				again = appendBody(nil, m.UID, m.body, m.Size)
-			case rowNoBody:
-				again = appendNoBody(nil, m.UID)
+			case RowMessage:
+				again = AppendMessage(nil, &m.Message)
+			case RowState, RowGone:
+				again = AppendState(nil, kind, &m.Message)
+			case RowBody:
+				again = AppendBody(nil, m.UID, m.Body, m.Size)
+			case RowNoBody:
+				again = AppendNoBody(nil, m.UID)
 			}
 		}
 		if in.err != nil {
@@ -64,10 +64,10 @@ func FuzzRow(f *testing.F) {
 		}
 		second := &input{b: again}
 		second.octet()
-		if kind == rowMessage {
-			var m message
+		if kind == RowMessage {
+			var m Message
 			second.uidRow(kind, &m)
-			var first message
+			var first Message
 			in = &input{b: b[1:]}
 			in.uidRow(kind, &first)
 			if second.err != nil || !reflect.DeepEqual(first.EmailID, m.EmailID) || !bytes.Equal(first.Prefix, m.Prefix) ||
@@ -81,27 +81,27 @@ func FuzzRow(f *testing.F) {
 // FuzzLogIndex: an index that is read names only what is in the file, and
 // takes memory in proportion to its own octets.
 func FuzzLogIndex(f *testing.F) {
-	meta, err := json.Marshal(&logMeta{Account: "alice", ModSeq: 5, Chain: 1})
+	meta, err := json.Marshal(&LogMeta{Account: "alice", ModSeq: 5, Chain: 1})
 	if err != nil {
 		f.Fatal(err)
 	}
-	blocks := []blockInfo{{stream: streamMessages, stored: 100, raw: 200, rows: 3}, {stream: streamEntries, stored: 50, raw: 60, rows: 1}}
-	f.Add(appendIndex(appendString(nil, meta), 1, blocks, []section{{mailbox: store.MailboxID{1}, rows: 3}}))
+	blocks := []blockInfo{{stream: StreamMessages, stored: 100, raw: 200, rows: 3}, {stream: StreamEntries, stored: 50, raw: 60, rows: 1}}
+	f.Add(appendIndex(appendString(nil, meta), 1, blocks, []Section{{Mailbox: store.MailboxID{1}, Rows: 3}}))
 	f.Add(appendIndex(appendString(nil, meta), math.MaxInt32, nil, nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		r := &logReader{source: &source{name: "x", frames: headerSize + 150}}
+		r := &LogReader{Source: &Source{name: "x", frames: headerSize + 150}}
 		if r.parse(b) != nil {
 			return
 		}
-		for part := range r.parts {
-			for _, x := range r.orderOfSections(part) {
-				if r.blocks[x.block].part != part || int64(x.offset) >= r.blocks[x.block].raw {
-					t.Errorf("section %+v in block %+v", x, r.blocks[x.block])
+		for part := range r.Parts {
+			for _, x := range r.Ordered(part) {
+				if r.blocks[x.Block].part != part || int64(x.Offset) >= r.blocks[x.Block].raw {
+					t.Errorf("section %+v in block %+v", x, r.blocks[x.Block])
 				}
 			}
 		}
 		for _, x := range r.blocks {
-			if x.off+x.stored > r.frames || x.raw > maxBlock {
+			if x.off+x.stored > r.frames || x.raw > MaxBlock {
 				t.Errorf("block %+v", x)
 			}
 		}
@@ -111,18 +111,18 @@ func FuzzLogIndex(f *testing.F) {
 // FuzzPackIndex: an index that is read is in order and names only what is in
 // the file.
 func FuzzPackIndex(f *testing.F) {
-	one := packEntry{hash: Hash{1}, off: headerSize, stored: 10, size: 20}
-	two := packEntry{hash: Hash{2}, off: headerSize + 10, stored: 10, size: 20}
+	one := PackEntry{Hash: Hash{1}, Offset: headerSize, Stored: 10, Size: 20}
+	two := PackEntry{Hash: Hash{2}, Offset: headerSize + 10, Stored: 10, Size: 20}
 	f.Add(two.append(one.append(nil)))
 	f.Add(one.append(two.append(nil)))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		s := &source{name: "x", index: b, raw: int64(len(b)), frames: 1000}
-		p := &bodies{}
+		s := &Source{name: "x", index: b, raw: int64(len(b)), frames: 1000}
+		p := &Bodies{}
 		if p.parse(s) != nil {
 			return
 		}
-		for i := range p.packs[0].entries {
-			if e := parsePackEntry(b[i*packEntrySize:]); e.off+e.stored > 1000 || e.size < 0 || e.off < headerSize {
+		for i := range p.Packs[0].Entries {
+			if e := parsePackEntry(b[i*packEntrySize:]); e.Offset+e.Stored > 1000 || e.Size < 0 || e.Offset < headerSize {
 				t.Errorf("%+v", e)
 			}
 		}
@@ -142,7 +142,7 @@ func FuzzManifest(f *testing.F) {
 	f.Add(bytes.Replace(seed, []byte("logs/x"), []byte("logs/.."), 1))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var m Manifest
-		if json.Unmarshal(b, &m) != nil || m.check(manifestName(id)) != nil {
+		if json.Unmarshal(b, &m) != nil || m.Check(ManifestName(id)) != nil {
 			return
 		}
 		for i := range m.Accounts {
@@ -151,7 +151,7 @@ func FuzzManifest(f *testing.F) {
 				t.Errorf("%+v", e)
 			}
 			for n := range e.Holds {
-				if h, ok := e.Holds[n].hold(); ok && h.Check() != nil {
+				if h, ok := e.Holds[n].Stored(); ok && h.Check() != nil {
 					t.Errorf("%+v", h)
 				}
 			}
@@ -161,7 +161,7 @@ func FuzzManifest(f *testing.F) {
 
 // FuzzUnpack: a frame never becomes more than was announced.
 func FuzzUnpack(f *testing.F) {
-	c, err := newCodec()
+	c, err := NewCodec()
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -169,7 +169,7 @@ func FuzzUnpack(f *testing.F) {
 	f.Add(c.enc.EncodeAll([]byte("hello"), nil), int64(5))
 	f.Add(c.enc.EncodeAll(nil, nil), int64(0))
 	f.Fuzz(func(t *testing.T, frame []byte, size int64) {
-		if size < 0 || size > maxBlock {
+		if size < 0 || size > MaxBlock {
 			return
 		}
 		out, err := c.unpack(nil, frame, size)

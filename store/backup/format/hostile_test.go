@@ -1,4 +1,4 @@
-package backup
+package format
 
 import (
 	"bytes"
@@ -46,11 +46,11 @@ func allocated(f func()) uint64 {
 // much, costs neither memory nor time.
 func TestBombs(t *testing.T) {
 	ctx := context.Background()
-	c, err := newCodec()
+	c, err := NewCodec()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.close()
+	defer c.Close()
 	bomb := zeros(t, 1<<30)
 	for _, x := range []struct {
 		name string
@@ -66,24 +66,24 @@ func TestBombs(t *testing.T) {
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			d := NewDir(t.TempDir())
-			w, err := newPackWriter(ctx, d, "packs/x/1.pack", c)
+			w, err := NewPackWriter(ctx, d, "packs/x/1.pack", c)
 			if err != nil {
 				t.Fatal(err)
 			}
-			w.entries = []packEntry{{hash: Hash{1}, off: w.off, stored: int64(len(x.body)), size: x.size}}
+			w.Entries = []PackEntry{{Hash: Hash{1}, Offset: w.off, Stored: int64(len(x.body)), Size: x.size}}
 			if _, err := w.Write(x.body); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := w.commit(ctx); err != nil {
+			if _, err := w.Commit(ctx); err != nil {
 				t.Fatal(err)
 			}
-			b := &bodies{t: d, c: c, limits: Limits{}.withDefaults()}
-			defer b.close()
-			if err := b.load(ctx, "packs/x/1.pack"); err != nil {
+			b := &Bodies{t: d, c: c, limits: Limits{}.WithDefaults()}
+			defer b.Close()
+			if err := b.Load(ctx, "packs/x/1.pack"); err != nil {
 				t.Fatal(err)
 			}
 			n := allocated(func() {
-				if _, err := b.copy(ctx, io.Discard, Hash{1}); !errors.Is(err, x.want) {
+				if _, err := b.Copy(ctx, io.Discard, Hash{1}); !errors.Is(err, x.want) {
 					t.Errorf("%v, want %v", err, x.want)
 				}
 			})
@@ -98,11 +98,11 @@ func TestBombs(t *testing.T) {
 // limits before memory is taken.
 func TestAbsurdCounts(t *testing.T) {
 	ctx := context.Background()
-	c, err := newCodec()
+	c, err := NewCodec()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.close()
+	defer c.Close()
 	d := NewDir(t.TempDir())
 	write := func(name string, magic [8]byte, index []byte, raw int) {
 		s, err := newSink(ctx, d, name, magic)
@@ -113,14 +113,14 @@ func TestAbsurdCounts(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	limits := Limits{}.withDefaults()
+	limits := Limits{}.WithDefaults()
 	write("logs/a", magicLog, []byte("x"), 1<<40)
 	many := binary.AppendUvarint(binary.AppendUvarint(appendString(nil, `{"account":"a","modseq":1,"chain":1}`), 1), 1<<62)
 	write("logs/b", magicLog, c.enc.EncodeAll(many, nil), len(many))
 	write("logs/c", magicLog, zeros(t, 1<<30), 100)
 	n := allocated(func() {
 		for name, want := range map[string]error{"logs/a": ErrLimit, "logs/b": ErrDamaged, "logs/c": ErrDamaged} {
-			if _, err := openLog(ctx, d, name, c, limits.Index); !errors.Is(err, want) {
+			if _, err := OpenLog(ctx, d, name, c, limits.Index); !errors.Is(err, want) {
 				t.Errorf("%s: %v, want %v", name, err, want)
 			}
 		}
@@ -128,12 +128,11 @@ func TestAbsurdCounts(t *testing.T) {
 	if n > 40<<20 {
 		t.Errorf("%d octets allocated", n)
 	}
-	a := &Archive{Target: d, Limits: Limits{Manifest: 1000}}
 	id := "00000001-20260101t000000z"
-	if err := writeHeaded(ctx, d, manifestName(id), &Manifest{ID: id, Packs: make([]Object, 100)}); err != nil {
+	if err := WriteHeaded(ctx, d, ManifestName(id), &Manifest{ID: id, Packs: make([]Object, 100)}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.Manifest(ctx, id); !errors.Is(err, ErrLimit) {
+	if _, err := ReadManifest(ctx, d, id, Limits{Manifest: 1000}); !errors.Is(err, ErrLimit) {
 		t.Errorf("a large manifest: %v", err)
 	}
 }
@@ -142,34 +141,34 @@ func TestAbsurdCounts(t *testing.T) {
 // that the index names is refused.
 func TestBlockChecksum(t *testing.T) {
 	ctx := context.Background()
-	c, err := newCodec()
+	c, err := NewCodec()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.close()
+	defer c.Close()
 	d := NewDir(t.TempDir())
-	w, err := newLogWriter(ctx, d, "logs/a", c)
+	w, err := NewLogWriter(ctx, d, "logs/a", c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.nextPart(); err != nil {
+	if err := w.NextPart(); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.put(streamEntries, func(b []byte) []byte { return append(b, seedRows()[4]...) }); err != nil {
+	if err := w.Put(StreamEntries, func(b []byte) []byte { return append(b, seedRows()[4]...) }); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.flushAll(); err != nil {
 		t.Fatal(err)
 	}
 	w.blocks[0].sum[0]++
-	if _, err := w.commit(ctx, &logMeta{Account: "a", ModSeq: 1, Chain: 1}); err != nil {
+	if _, err := w.Commit(ctx, &LogMeta{Account: "a", ModSeq: 1, Chain: 1}); err != nil {
 		t.Fatal(err)
 	}
-	r, err := openLog(ctx, d, "logs/a", c, 1<<20)
+	r, err := OpenLog(ctx, d, "logs/a", c, 1<<20)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.close()
+	defer r.Close()
 	if _, err := r.block(0, nil); !errors.Is(err, ErrDamaged) {
 		t.Errorf("%v", err)
 	}

@@ -1,4 +1,4 @@
-package backup
+package format
 
 import "math"
 
@@ -15,11 +15,12 @@ type Limits struct {
 // The sizes of the format, in octets.
 const (
 	rowsBlock = 64 << 10 // a block of rows is ended when it is this long
-	maxBlock  = 8 << 20  // no block of rows is longer, unpacked
+	MaxBlock  = 8 << 20  // no block of rows is longer, unpacked
 	maxWindow = 8 << 20  // of zstd
 )
 
-func (l Limits) withDefaults() Limits {
+// WithDefaults puts the defaults in the place of zeros.
+func (l Limits) WithDefaults() Limits {
 	set := func(v *int64, d int64) {
 		switch {
 		case *v == 0:

@@ -1,4 +1,4 @@
-package backup
+package format
 
 import (
 	"fmt"
@@ -10,19 +10,19 @@ import (
 // merger reads the messages of one mailbox out of all logs of a chain, in
 // ascending order of UID. It holds one block of each.
 type merger struct {
-	ch     *chain
+	ch     *Chain
 	box    store.Mailbox
-	rows   []*uidCursor // the newest first
-	bodies []*uidCursor
-	out    message
+	rows   []*UIDCursor // the newest first
+	bodies []*UIDCursor
+	out    Message
 }
 
-// messages yields the messages of a mailbox and the tombstones, as they are
+// Messages yields the messages of a mailbox and the tombstones, as they are
 // after the last log. Where a body is named that no row has, hasBody is false.
 // The *message is valid until the next step. What is left
 // out because of damage goes to the chain's fault.
-func (ch *chain) messages(box store.Mailbox) iter.Seq2[*message, error] {
-	return func(yield func(*message, error) bool) {
+func (ch *Chain) Messages(box store.Mailbox) iter.Seq2[*Message, error] {
+	return func(yield func(*Message, error) bool) {
 		m := &merger{ch: ch, box: box}
 		if err := m.open(); err != nil {
 			yield(nil, err)
@@ -49,12 +49,12 @@ func (ch *chain) messages(box store.Mailbox) iter.Seq2[*message, error] {
 }
 
 func (m *merger) open() error {
-	add := func(to *[]*uidCursor, r *logReader) error {
+	add := func(to *[]*UIDCursor, r *LogReader) error {
 		if r == nil {
 			return nil
 		}
-		for part := r.parts - 1; part >= 0; part-- {
-			c := r.section(part, m.box.ID)
+		for part := r.Parts - 1; part >= 0; part-- {
+			c := r.Section(part, m.box.ID)
 			if c == nil {
 				continue
 			}
@@ -65,11 +65,11 @@ func (m *merger) open() error {
 		}
 		return nil
 	}
-	for i := len(m.ch.logs) - 1; i >= 0; i-- {
-		if err := add(&m.rows, m.ch.logs[i].rows); err != nil {
+	for i := len(m.ch.Logs) - 1; i >= 0; i-- {
+		if err := add(&m.rows, m.ch.Logs[i].Rows); err != nil {
 			return err
 		}
-		if err := add(&m.bodies, m.ch.logs[i].bodies); err != nil {
+		if err := add(&m.bodies, m.ch.Logs[i].Bodies); err != nil {
 			return err
 		}
 	}
@@ -77,22 +77,22 @@ func (m *merger) open() error {
 }
 
 // advance goes to the next row that can be read.
-func (m *merger) advance(c *uidCursor) error {
+func (m *merger) advance(c *UIDCursor) error {
 	for {
 		err := c.advance()
 		if err == nil {
 			return nil
 		}
-		if err := m.ch.tolerate(about(err, m.ch.entry.Account, m.box.Name, 0)); err != nil {
+		if err := m.ch.tolerate(About(err, m.ch.Entry.Account, m.box.Name, 0)); err != nil {
 			return err
 		}
 	}
 }
 
 // pass leaves all rows of uid, and those before, behind.
-func (m *merger) pass(list []*uidCursor, uid store.UID) error {
+func (m *merger) pass(list []*UIDCursor, uid store.UID) error {
 	for _, c := range list {
-		for c.ok && c.m.UID <= uid {
+		for c.ok && c.Row.UID <= uid {
 			if err := m.advance(c); err != nil {
 				return err
 			}
@@ -101,47 +101,47 @@ func (m *merger) pass(list []*uidCursor, uid store.UID) error {
 	return nil
 }
 
-func least(list []*uidCursor) (uid store.UID) {
+func least(list []*UIDCursor) (uid store.UID) {
 	for _, c := range list {
-		if c.ok && (uid == 0 || c.m.UID < uid) {
-			uid = c.m.UID
+		if c.ok && (uid == 0 || c.Row.UID < uid) {
+			uid = c.Row.UID
 		}
 	}
 	return uid
 }
 
 // at puts the newest message of uid together; nil: its facts cannot be had.
-func (m *merger) at(uid store.UID) (*message, error) {
-	var state, facts *uidCursor
+func (m *merger) at(uid store.UID) (*Message, error) {
+	var state, facts *UIDCursor
 	for _, c := range m.rows {
-		if !c.ok || c.m.UID != uid {
+		if !c.ok || c.Row.UID != uid {
 			continue
 		}
 		if state == nil {
 			state = c
 		}
-		if c.kind != rowState {
+		if c.Kind != RowState {
 			facts = c
 			break
 		}
 	}
-	if facts == nil || facts.kind != rowMessage && (facts.kind != rowGone || facts != state) {
+	if facts == nil || facts.Kind != RowMessage && (facts.Kind != RowGone || facts != state) {
 		err := fmt.Errorf("%w: nothing says what this message is", ErrDamaged)
-		return nil, m.ch.tolerate(about(err, m.ch.entry.Account, m.box.Name, uid))
+		return nil, m.ch.tolerate(About(err, m.ch.Entry.Account, m.box.Name, uid))
 	}
-	m.out = facts.m
+	m.out = facts.Row
 	out := &m.out
-	out.ModSeq, out.Flags, out.Keywords = state.m.ModSeq, state.m.Flags, state.m.Keywords
+	out.ModSeq, out.Flags, out.Keywords = state.Row.ModSeq, state.Row.Flags, state.Row.Keywords
 	if out.Gone {
 		return out, nil
 	}
 	if err := m.pass(m.bodies, uid-1); err != nil {
 		return nil, err
 	}
-	out.hasBody, out.noBody = false, false
+	out.HasBody, out.NoBody = false, false
 	for _, c := range m.bodies {
-		if c.ok && c.m.UID == uid {
-			out.body, out.hasBody, out.noBody = c.m.body, c.m.hasBody, c.m.noBody
+		if c.ok && c.Row.UID == uid {
+			out.Body, out.HasBody, out.NoBody = c.Row.Body, c.Row.HasBody, c.Row.NoBody
 			break
 		}
 	}

@@ -1,4 +1,4 @@
-package backup
+package format
 
 import (
 	"context"
@@ -13,9 +13,9 @@ import (
 // The streams of a log. The rows of each lie in blocks of their own, in the
 // order in which they were written.
 const (
-	streamMailboxes = iota
-	streamMessages  // in sections, one a mailbox
-	streamEntries
+	StreamMailboxes = iota
+	StreamMessages  // in sections, one a mailbox
+	StreamEntries
 	streams
 )
 
@@ -28,39 +28,40 @@ type blockInfo struct {
 	sum          [sha256.Size]byte // of the stored octets
 }
 
-// section is where the messages of one mailbox begin in a part.
-type section struct {
+// Section is where the messages of one mailbox begin in a part.
+type Section struct {
 	part    int
-	mailbox store.MailboxID
-	block   int // among all blocks
-	offset  int // in it, unpacked
+	Mailbox store.MailboxID
+	Block   int // among all blocks
+	Offset  int // in it, unpacked
 	row     int // in it, counted from zero
-	rows    int
+	Rows    int
 }
 
-// logWriter writes a log: rows in parts and streams.
-type logWriter struct {
+// LogWriter writes a log: rows in parts and streams.
+type LogWriter struct {
 	*sink
-	c        *codec
+	c        *Codec
 	part     int
 	buf      [streams][]byte
 	rows     [streams]int // in buf
 	blocks   []blockInfo
-	sections []section
-	open     *section // whose block is not known yet
+	Sections []Section
+	open     *Section // whose block is not known yet
 	frame    []byte
 }
 
-func newLogWriter(ctx context.Context, t Target, name string, c *codec) (*logWriter, error) {
+// NewLogWriter begins a log. Commit or Abort ends it.
+func NewLogWriter(ctx context.Context, t Target, name string, c *Codec) (*LogWriter, error) {
 	s, err := newSink(ctx, t, name, magicLog)
 	if err != nil {
 		return nil, err
 	}
-	return &logWriter{sink: s, c: c, part: -1}, nil
+	return &LogWriter{sink: s, c: c, part: -1}, nil
 }
 
-// nextPart begins a part: within one, everything comes at most once.
-func (w *logWriter) nextPart() error {
+// NextPart begins a part: within one, everything comes at most once.
+func (w *LogWriter) NextPart() error {
 	if err := w.flushAll(); err != nil {
 		return err
 	}
@@ -68,8 +69,8 @@ func (w *logWriter) nextPart() error {
 	return nil
 }
 
-// put adds a row that append writes to a stream.
-func (w *logWriter) put(stream int, row func(b []byte) []byte) error {
+// Put adds a row that append writes to a stream.
+func (w *LogWriter) Put(stream int, row func(b []byte) []byte) error {
 	w.buf[stream] = row(w.buf[stream])
 	w.rows[stream]++
 	if len(w.buf[stream]) < rowsBlock {
@@ -78,37 +79,37 @@ func (w *logWriter) put(stream int, row func(b []byte) []byte) error {
 	return w.flush(stream)
 }
 
-// begin starts the section of a mailbox.
-func (w *logWriter) begin(id store.MailboxID) {
-	w.open = &section{part: w.part, mailbox: id}
+// Begin starts the section of a mailbox.
+func (w *LogWriter) Begin(id store.MailboxID) {
+	w.open = &Section{part: w.part, Mailbox: id}
 }
 
-// putMessage adds a row to the section.
-func (w *logWriter) putMessage(row func(b []byte) []byte) error {
+// PutMessage adds a row to the section.
+func (w *LogWriter) PutMessage(row func(b []byte) []byte) error {
 	if w.open != nil {
-		w.open.block = -1 // until flush knows it
-		w.open.offset, w.open.row = len(w.buf[streamMessages]), w.rows[streamMessages]
-		w.sections = append(w.sections, *w.open)
+		w.open.Block = -1 // until flush knows it
+		w.open.Offset, w.open.row = len(w.buf[StreamMessages]), w.rows[StreamMessages]
+		w.Sections = append(w.Sections, *w.open)
 		w.open = nil
 	}
-	w.sections[len(w.sections)-1].rows++
-	return w.put(streamMessages, row)
+	w.Sections[len(w.Sections)-1].Rows++
+	return w.Put(StreamMessages, row)
 }
 
-func (w *logWriter) flush(stream int) error {
+func (w *LogWriter) flush(stream int) error {
 	raw := w.buf[stream]
 	if len(raw) == 0 {
 		return nil
 	}
-	if len(raw) > maxBlock {
+	if len(raw) > MaxBlock {
 		return &Problem{Object: w.name, Err: fmt.Errorf("%w: a row of %d octets", ErrLimit, len(raw))}
 	}
 	rows := w.rows[stream]
 	w.buf[stream], w.rows[stream] = raw[:0], 0
 	w.frame = w.c.enc.EncodeAll(raw, w.frame[:0])
-	if stream == streamMessages {
-		for i := len(w.sections) - 1; i >= 0 && w.sections[i].block < 0; i-- {
-			w.sections[i].block = len(w.blocks)
+	if stream == StreamMessages {
+		for i := len(w.Sections) - 1; i >= 0 && w.Sections[i].Block < 0; i-- {
+			w.Sections[i].Block = len(w.blocks)
 		}
 	}
 	w.blocks = append(w.blocks, blockInfo{
@@ -119,7 +120,7 @@ func (w *logWriter) flush(stream int) error {
 	return err
 }
 
-func (w *logWriter) flushAll() error {
+func (w *LogWriter) flushAll() error {
 	for stream := range streams {
 		if err := w.flush(stream); err != nil {
 			return err
@@ -128,8 +129,8 @@ func (w *logWriter) flushAll() error {
 	return nil
 }
 
-// commit ends the log.
-func (w *logWriter) commit(ctx context.Context, meta *logMeta) (Object, error) {
+// Commit ends the log.
+func (w *LogWriter) Commit(ctx context.Context, meta *LogMeta) (Object, error) {
 	if err := w.flushAll(); err != nil {
 		return Object{}, err
 	}
@@ -137,11 +138,11 @@ func (w *logWriter) commit(ctx context.Context, meta *logMeta) (Object, error) {
 	if err != nil {
 		return Object{}, err
 	}
-	index := appendIndex(appendString(nil, text), w.part+1, w.blocks, w.sections)
+	index := appendIndex(appendString(nil, text), w.part+1, w.blocks, w.Sections)
 	return w.finish(ctx, w.c.enc.EncodeAll(index, nil), len(index))
 }
 
-func appendIndex(b []byte, parts int, blocks []blockInfo, sections []section) []byte {
+func appendIndex(b []byte, parts int, blocks []blockInfo, sections []Section) []byte {
 	b = binary.AppendUvarint(b, uint64(parts))
 	b = binary.AppendUvarint(b, uint64(len(blocks)))
 	for i := range blocks {
@@ -154,9 +155,9 @@ func appendIndex(b []byte, parts int, blocks []blockInfo, sections []section) []
 	b = binary.AppendUvarint(b, uint64(len(sections)))
 	for i := range sections {
 		x := &sections[i]
-		b = append(binary.AppendUvarint(b, uint64(x.part)), x.mailbox[:]...)
-		b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(x.block)), uint64(x.offset))
-		b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(x.row)), uint64(x.rows))
+		b = append(binary.AppendUvarint(b, uint64(x.part)), x.Mailbox[:]...)
+		b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(x.Block)), uint64(x.Offset))
+		b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(x.row)), uint64(x.Rows))
 	}
 	return b
 }

@@ -1,4 +1,4 @@
-package backup
+package format
 
 import (
 	"context"
@@ -31,7 +31,10 @@ var _ Target = (*Dir)(nil)
 
 // NewDir returns the Target in a directory, which the first Create or Lock
 // makes.
-func NewDir(path string) *Dir { return &Dir{path: path, fs: vfs.OS{}} }
+func NewDir(path string) *Dir { return NewDirOn(vfs.OS{}, path) }
+
+// NewDirOn is NewDir on another file system, one with faults in tests.
+func NewDirOn(fs vfs.FS, path string) *Dir { return &Dir{path: path, fs: fs} }
 
 // file is where an object lies.
 func (d *Dir) file(name string) (string, error) {

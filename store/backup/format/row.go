@@ -1,4 +1,4 @@
-package backup
+package format
 
 import (
 	"crypto/sha256"
@@ -19,21 +19,21 @@ func (h Hash) String() string { return hex.EncodeToString(h[:]) }
 
 // The types of rows. A log has streams of rows, see the package comment.
 const (
-	rowMailbox = 'b'
-	rowMessage = 'm' // facts and state
-	rowState   = 's' // state of a message whose facts stand earlier in the chain
-	rowGone    = 'g'
-	rowEntry   = 'e'
-	rowBody    = 'u'
-	rowNoBody  = 'x' // the body could not be read when the backup was made
+	RowMailbox = 'b'
+	RowMessage = 'm' // facts and state
+	RowState   = 's' // state of a message whose facts stand earlier in the chain
+	RowGone    = 'g'
+	RowEntry   = 'e'
+	RowBody    = 'u'
+	RowNoBody  = 'x' // the body could not be read when the backup was made
 )
 
-// message is a message as the archive has it.
-type message struct {
+// Message is a message as the archive has it.
+type Message struct {
 	store.Message
-	body    Hash
-	hasBody bool
-	noBody  bool // it could not be read when the backup was made
+	Body    Hash
+	HasBody bool
+	NoBody  bool // it could not be read when the backup was made
 }
 
 // The flags of a mailbox row.
@@ -43,7 +43,8 @@ const (
 	boxGone
 )
 
-func appendMailbox(b []byte, m *store.Mailbox) []byte {
+// AppendMailbox adds the row of a mailbox.
+func AppendMailbox(b []byte, m *store.Mailbox) []byte {
 	var flags byte
 	for _, f := range [...]struct {
 		set bool
@@ -53,7 +54,7 @@ func appendMailbox(b []byte, m *store.Mailbox) []byte {
 			flags |= f.bit
 		}
 	}
-	b = append(append(append(b, rowMailbox), m.ID[:]...), flags)
+	b = append(append(append(b, RowMailbox), m.ID[:]...), flags)
 	b = appendString(b, m.Name)
 	for _, v := range [...]uint64{
 		uint64(m.UIDValidity), uint64(m.UIDNext), uint64(m.ModSeq), uint64(m.HighestModSeq),
@@ -93,11 +94,11 @@ func (in *input) uid() store.UID {
 	return store.UID(u)
 }
 
-// appendState writes what all rows of messages begin with.
-func appendState(b []byte, kind byte, m *store.Message) []byte {
+// AppendState writes what all rows of messages begin with.
+func AppendState(b []byte, kind byte, m *store.Message) []byte {
 	b = binary.AppendUvarint(append(b, kind), uint64(m.UID))
 	b = binary.AppendUvarint(b, uint64(m.ModSeq))
-	if kind == rowGone {
+	if kind == RowGone {
 		return b
 	}
 	b = binary.AppendUvarint(b, uint64(m.Flags))
@@ -108,11 +109,11 @@ func appendState(b []byte, kind byte, m *store.Message) []byte {
 	return b
 }
 
-// appendMessage writes a message whole. The archive has the content itself, so
+// AppendMessage writes a message whole. The archive has the content itself, so
 // it keeps no Key, nor a Ref that opens with one, which another store could not
 // use; a restore gets its own. Meta is computed again.
-func appendMessage(b []byte, m *store.Message) []byte {
-	b = appendState(b, rowMessage, m)
+func AppendMessage(b []byte, m *store.Message) []byte {
+	b = AppendState(b, RowMessage, m)
 	b = binary.AppendUvarint(b, uint64(m.Size))
 	b = binary.AppendVarint(appendTime(b, m.Received), m.Saved.Unix())
 	b = append(append(b, m.EmailID[:]...), m.ThreadID[:]...)
@@ -128,20 +129,20 @@ func appendMessage(b []byte, m *store.Message) []byte {
 const maxKeywords = 100_000
 
 // uidRow reads a row of a message of type kind.
-func (in *input) uidRow(kind byte, m *message) {
-	*m = message{Message: store.Message{UID: in.uid(), Keywords: m.Keywords[:0]}}
+func (in *input) uidRow(kind byte, m *Message) {
+	*m = Message{Message: store.Message{UID: in.uid(), Keywords: m.Keywords[:0]}}
 	switch kind {
-	case rowBody:
-		m.hasBody = true
-		copy(m.body[:], in.take(sha256.Size))
+	case RowBody:
+		m.HasBody = true
+		copy(m.Body[:], in.take(sha256.Size))
 		m.Size = int64(in.number(math.MaxInt64))
 		return
-	case rowNoBody:
-		m.noBody = true
+	case RowNoBody:
+		m.NoBody = true
 		return
 	}
 	m.ModSeq = in.modSeq()
-	if kind == rowGone {
+	if kind == RowGone {
 		m.Gone = true
 		return
 	}
@@ -152,7 +153,7 @@ func (in *input) uidRow(kind byte, m *message) {
 		}
 		m.Keywords = append(m.Keywords, in.string())
 	}
-	if kind == rowMessage {
+	if kind == RowMessage {
 		in.facts(&m.Message)
 	}
 }
@@ -179,13 +180,15 @@ func none(b []byte) []byte {
 	return b
 }
 
-func appendBody(b []byte, uid store.UID, h Hash, size int64) []byte {
-	b = binary.AppendUvarint(append(b, rowBody), uint64(uid))
+// AppendBody adds the row that says which body a message has.
+func AppendBody(b []byte, uid store.UID, h Hash, size int64) []byte {
+	b = binary.AppendUvarint(append(b, RowBody), uint64(uid))
 	return binary.AppendUvarint(append(b, h[:]...), uint64(size))
 }
 
-func appendNoBody(b []byte, uid store.UID) []byte {
-	return binary.AppendUvarint(append(b, rowNoBody), uint64(uid))
+// AppendNoBody adds the row of a message whose body could not be read.
+func AppendNoBody(b []byte, uid store.UID) []byte {
+	return binary.AppendUvarint(append(b, RowNoBody), uint64(uid))
 }
 
 // The flags of an entry row.
@@ -194,7 +197,8 @@ const (
 	entryExpires
 )
 
-func appendEntry(b []byte, e *store.Entry) []byte {
+// AppendEntry adds the row of an entry.
+func AppendEntry(b []byte, e *store.Entry) []byte {
 	var flags byte
 	if e.Gone {
 		flags |= entryGone
@@ -202,7 +206,7 @@ func appendEntry(b []byte, e *store.Entry) []byte {
 	if !e.Expires.IsZero() {
 		flags |= entryExpires
 	}
-	b = append(append(append(b, rowEntry), e.Mailbox[:]...), flags)
+	b = append(append(append(b, RowEntry), e.Mailbox[:]...), flags)
 	b = binary.AppendUvarint(appendString(b, e.Key), uint64(e.ModSeq))
 	if flags&entryExpires != 0 {
 		b = binary.AppendVarint(b, e.Expires.UnixNano())

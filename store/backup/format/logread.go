@@ -1,4 +1,4 @@
-package backup
+package format
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"iter"
 	"math"
+	"slices"
 
 	"github.com/mailstead/mailstead/store"
 )
@@ -14,64 +15,64 @@ import (
 // for tombstones.
 const maxParts = 1100
 
-// logReader reads a log.
-type logReader struct {
-	*source
-	c        *codec
-	meta     logMeta
-	parts    int
+// LogReader reads a log.
+type LogReader struct {
+	*Source
+	c        *Codec
+	Meta     LogMeta
+	Parts    int
 	blocks   []blockInfo
-	sections []map[store.MailboxID]section // by part
+	Sections []map[store.MailboxID]Section // by part
 	frame    []byte
 }
 
-// openLog opens a log.
-func openLog(ctx context.Context, t Target, name string, c *codec, limit int64) (*logReader, error) {
-	s, err := openSource(ctx, t, name, magicLog, limit)
+// OpenLog opens a log.
+func OpenLog(ctx context.Context, t Target, name string, c *Codec, limit int64) (*LogReader, error) {
+	s, err := OpenSource(ctx, t, name, magicLog, limit)
 	if err != nil {
 		return nil, err
 	}
-	r := &logReader{source: s, c: c}
+	r := &LogReader{Source: s, c: c}
 	if err := r.parseIndex(); err != nil {
-		s.close()
+		s.Close()
 		return nil, err
 	}
 	return r, nil
 }
 
-func (r *logReader) parseIndex() error {
+func (r *LogReader) parseIndex() error {
 	b, err := r.c.unpack(nil, r.index, r.raw)
 	if err != nil {
-		return damage(r.name, "its index: %v", err)
+		return Damage(r.name, "its index: %v", err)
 	}
 	r.index = nil
 	return r.parse(b)
 }
 
 // parse reads the unpacked index.
-func (r *logReader) parse(b []byte) error {
+func (r *LogReader) parse(b []byte) error {
 	in := &input{b: b}
 	if err := r.parseMeta(in.bytes()); err != nil {
 		return err
 	}
-	r.parts = int(in.number(maxParts))
-	r.sections = make([]map[store.MailboxID]section, r.parts)
+	r.Parts = int(in.number(maxParts))
+	r.Sections = make([]map[store.MailboxID]Section, r.Parts)
 	r.parseBlocks(in)
 	r.parseSections(in)
 	if in.err != nil || len(in.b) > 0 {
-		return damage(r.name, "its index makes no sense")
+		return Damage(r.name, "its index makes no sense")
 	}
 	return nil
 }
 
-func (r *logReader) parseMeta(text []byte) error {
-	m := &r.meta
+func (r *LogReader) parseMeta(text []byte) error {
+	m := &r.Meta
 	if err := json.Unmarshal(text, m); err != nil {
-		return damage(r.name, "its index: %v", err)
+		return Damage(r.name, "its index: %v", err)
 	}
 	if m.Account.Check() != nil || !isMailboxID(m.Mailbox) || m.Parent != nil && !m.Parent.check() ||
 		(m.Parent == nil) != (m.Since == 0) || m.Chain < 1 || m.ModSeq <= m.Since {
-		return damage(r.name, "its index makes no sense")
+		return Damage(r.name, "its index makes no sense")
 	}
 	return nil
 }
@@ -83,17 +84,17 @@ const (
 	smallestSection = 5 + len(store.MailboxID{})
 )
 
-func (r *logReader) parseBlocks(in *input) {
+func (r *LogReader) parseBlocks(in *input) {
 	off := int64(headerSize)
 	n := in.number(uint64(len(in.b) / smallestBlock))
 	r.blocks = make([]blockInfo, 0, n)
 	for range n {
 		x := blockInfo{part: int(in.uvarint()), stream: int(in.octet()), off: off}
-		x.stored, x.raw = int64(in.number(math.MaxInt32)), int64(in.number(maxBlock))
-		x.rows = int(in.number(maxBlock))
+		x.stored, x.raw = int64(in.number(math.MaxInt32)), int64(in.number(MaxBlock))
+		x.rows = int(in.number(MaxBlock))
 		copy(x.sum[:], in.take(sha256.Size))
 		off += x.stored
-		if in.err != nil || x.part < 0 || x.part >= r.parts || x.stream >= streams || x.raw == 0 || x.rows == 0 || off > r.frames {
+		if in.err != nil || x.part < 0 || x.part >= r.Parts || x.stream >= streams || x.raw == 0 || x.rows == 0 || off > r.frames {
 			in.fail()
 			return
 		}
@@ -104,33 +105,33 @@ func (r *logReader) parseBlocks(in *input) {
 	}
 }
 
-func (r *logReader) parseSections(in *input) {
+func (r *LogReader) parseSections(in *input) {
 	for range in.number(uint64(len(in.b) / smallestSection)) {
-		x := section{part: int(in.uvarint())}
-		copy(x.mailbox[:], in.take(uint64(len(x.mailbox))))
-		x.block, x.offset = int(in.number(math.MaxInt32)), int(in.number(maxBlock))
-		x.row, x.rows = int(in.number(maxBlock)), int(in.number(math.MaxUint32))
-		if in.err != nil || x.part < 0 || x.part >= r.parts || x.block >= len(r.blocks) || x.rows == 0 ||
-			r.blocks[x.block].stream != streamMessages || r.blocks[x.block].part != x.part ||
-			int64(x.offset) >= r.blocks[x.block].raw || x.row >= r.blocks[x.block].rows {
+		x := Section{part: int(in.uvarint())}
+		copy(x.Mailbox[:], in.take(uint64(len(x.Mailbox))))
+		x.Block, x.Offset = int(in.number(math.MaxInt32)), int(in.number(MaxBlock))
+		x.row, x.Rows = int(in.number(MaxBlock)), int(in.number(math.MaxUint32))
+		if in.err != nil || x.part < 0 || x.part >= r.Parts || x.Block >= len(r.blocks) || x.Rows == 0 ||
+			r.blocks[x.Block].stream != StreamMessages || r.blocks[x.Block].part != x.part ||
+			int64(x.Offset) >= r.blocks[x.Block].raw || x.row >= r.blocks[x.Block].rows {
 			in.fail()
 			return
 		}
-		m := r.sections[x.part]
+		m := r.Sections[x.part]
 		if m == nil {
-			m = make(map[store.MailboxID]section)
-			r.sections[x.part] = m
+			m = make(map[store.MailboxID]Section)
+			r.Sections[x.part] = m
 		}
-		if _, twice := m[x.mailbox]; twice {
+		if _, twice := m[x.Mailbox]; twice {
 			in.fail()
 			return
 		}
-		m[x.mailbox] = x
+		m[x.Mailbox] = x
 	}
 }
 
 // block returns the octets of a block, in dst where they fit.
-func (r *logReader) block(i int, dst []byte) ([]byte, error) {
+func (r *LogReader) block(i int, dst []byte) ([]byte, error) {
 	x := &r.blocks[i]
 	if int64(cap(r.frame)) < x.stored {
 		r.frame = make([]byte, x.stored)
@@ -140,11 +141,11 @@ func (r *logReader) block(i int, dst []byte) ([]byte, error) {
 		return nil, err
 	}
 	if sha256.Sum256(frame) != x.sum {
-		return nil, damage(r.name, "block %d has another checksum", i)
+		return nil, Damage(r.name, "block %d has another checksum", i)
 	}
 	raw, err := r.c.unpack(dst, frame, x.raw)
 	if err != nil {
-		return nil, damage(r.name, "block %d: %v", i, err)
+		return nil, Damage(r.name, "block %d: %v", i, err)
 	}
 	return raw, nil
 }
@@ -152,7 +153,7 @@ func (r *logReader) block(i int, dst []byte) ([]byte, error) {
 // cursor reads the rows of one stream of one part, block by block. After an
 // error it may be asked again: it goes on behind what is damaged.
 type cursor struct {
-	r      *logReader
+	r      *LogReader
 	part   int
 	stream int
 	next   int // block
@@ -161,7 +162,7 @@ type cursor struct {
 	in     input
 }
 
-func (r *logReader) stream(part, stream int) *cursor {
+func (r *LogReader) stream(part, stream int) *cursor {
 	return &cursor{r: r, part: part, stream: stream}
 }
 
@@ -201,7 +202,7 @@ func (c *cursor) row() (kind byte, ok bool, err error) {
 // fault gives up the rest of the block.
 func (c *cursor) fault(what string) error {
 	c.in, c.rows = input{}, 0
-	return damage(c.r.name, "block %d %s", c.next-1, what)
+	return Damage(c.r.name, "block %d %s", c.next-1, what)
 }
 
 // done ends a row that was read.
@@ -212,57 +213,57 @@ func (c *cursor) done() error {
 	return nil
 }
 
-// uidCursor reads the section of one mailbox. It stands at a row, which is in
+// UIDCursor reads the section of one mailbox. It stands at a row, which is in
 // m, while ok.
-type uidCursor struct {
+type UIDCursor struct {
 	cursor
-	start *section // nil once it has begun
+	start *Section // nil once it has begun
 	left  int      // rows behind this one
-	kind  byte
-	m     message
+	Kind  byte
+	Row   Message
 	ok    bool
 }
 
-// section stands before the first row of a mailbox; nil where there is none.
-func (r *logReader) section(part int, id store.MailboxID) *uidCursor {
-	x, ok := r.sections[part][id]
+// Section stands before the first row of a mailbox; nil where there is none.
+func (r *LogReader) Section(part int, id store.MailboxID) *UIDCursor {
+	x, ok := r.Sections[part][id]
 	if !ok {
 		return nil
 	}
-	c := cursor{r: r, part: part, stream: streamMessages, next: x.block}
-	return &uidCursor{cursor: c, start: &x, left: x.rows}
+	c := cursor{r: r, part: part, stream: StreamMessages, next: x.Block}
+	return &UIDCursor{cursor: c, start: &x, left: x.Rows}
 }
 
 // advance goes to the next row. After an error the rows of the damaged block
 // are left out.
-func (c *uidCursor) advance() error {
+func (c *UIDCursor) advance() error {
 	if c.ok = false; c.left == 0 {
 		return nil
 	}
 	if err := c.ready(); err != nil {
 		return err
 	}
-	before, last := c.rows, c.m.UID
+	before, last := c.rows, c.Row.UID
 	kind, _, err := c.row()
 	if err == nil {
-		c.in.uidRow(kind, &c.m)
-		if c.m.UID <= last || !isUIDRow(kind) {
+		c.in.uidRow(kind, &c.Row)
+		if c.Row.UID <= last || !isUIDRow(kind) {
 			c.in.fail()
 		}
 		err = c.done()
 	}
 	if err != nil {
-		c.m.UID = last
+		c.Row.UID = last
 		c.left -= min(c.left, before)
 		return err
 	}
 	c.left--
-	c.kind, c.ok = kind, true
+	c.Kind, c.ok = kind, true
 	return nil
 }
 
-// all goes through the section and yields nil at each row, or an error.
-func (c *uidCursor) all() iter.Seq[error] {
+// All goes through the section and yields nil at each row, or an error.
+func (c *UIDCursor) All() iter.Seq[error] {
 	return func(yield func(error) bool) {
 		for {
 			err := c.advance()
@@ -274,11 +275,11 @@ func (c *uidCursor) all() iter.Seq[error] {
 }
 
 // ready loads the next block where this one has no more rows.
-func (c *uidCursor) ready() error {
+func (c *UIDCursor) ready() error {
 	if c.rows > 0 {
 		return nil
 	}
-	var skip section
+	var skip Section
 	if c.start != nil {
 		skip, c.start = *c.start, nil
 	}
@@ -289,17 +290,32 @@ func (c *uidCursor) ready() error {
 	}
 	if !ok {
 		c.left = 0
-		return damage(c.r.name, "a mailbox has fewer messages than its index says")
+		return Damage(c.r.name, "a mailbox has fewer messages than its index says")
 	}
-	c.in.take(uint64(skip.offset))
+	c.in.take(uint64(skip.Offset))
 	c.rows -= skip.row
 	return nil
 }
 
 func isUIDRow(kind byte) bool {
 	switch kind {
-	case rowMessage, rowState, rowGone, rowBody, rowNoBody:
+	case RowMessage, RowState, RowGone, RowBody, RowNoBody:
 		return true
 	}
 	return false
+}
+
+// Ordered are the sections of a part as they lie in the log.
+func (r *LogReader) Ordered(part int) []Section {
+	out := make([]Section, 0, len(r.Sections[part]))
+	for _, x := range r.Sections[part] {
+		out = append(out, x)
+	}
+	slices.SortFunc(out, func(x, y Section) int {
+		if x.Block != y.Block {
+			return x.Block - y.Block
+		}
+		return x.Offset - y.Offset
+	})
+	return out
 }

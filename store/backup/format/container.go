@@ -1,4 +1,4 @@
-package backup
+package format
 
 import (
 	"bytes"
@@ -32,7 +32,7 @@ const (
 
 var (
 	magicLog  = [8]byte{'M', 'S', 'T', 'D', 'L', 'O', 'G', 0} // constant
-	magicPack = [8]byte{'M', 'S', 'T', 'D', 'P', 'C', 'K', 0} // constant
+	MagicPack = [8]byte{'M', 'S', 'T', 'D', 'P', 'C', 'K', 0} // constant
 	magicEnd  = [8]byte{'M', 'S', 'T', 'D', 'E', 'N', 'D', 0} // constant
 )
 
@@ -43,13 +43,14 @@ type Object struct {
 	SHA256 string `json:"sha256"`
 }
 
-// codec packs and unpacks blocks. It is used by one goroutine.
-type codec struct {
+// Codec packs and unpacks blocks. It is used by one goroutine.
+type Codec struct {
 	enc *zstd.Encoder
 	dec *zstd.Decoder
 }
 
-func newCodec() (*codec, error) {
+// NewCodec makes one. Close ends it.
+func NewCodec() (*Codec, error) {
 	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(maxWindow), zstd.WithLowerEncoderMem(true),
 		zstd.WithZeroFrames(true))
 	if err != nil {
@@ -60,13 +61,14 @@ func newCodec() (*codec, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &codec{enc, dec}, nil
+	return &Codec{enc, dec}, nil
 }
 
-func (c *codec) close() { c.dec.Close() }
+// Close gives back what it holds.
+func (c *Codec) Close() { c.dec.Close() }
 
 // unpack returns exactly size octets, in dst where they fit.
-func (c *codec) unpack(dst, frame []byte, size int64) ([]byte, error) {
+func (c *Codec) unpack(dst, frame []byte, size int64) ([]byte, error) {
 	if int64(cap(dst)) < size {
 		dst = make([]byte, 0, size)
 	}
@@ -96,7 +98,7 @@ func newSink(ctx context.Context, t Target, name string, magic [8]byte) (*sink, 
 	s := &sink{name: name, w: w, sum: sha256.New()}
 	header := binary.LittleEndian.AppendUint16(magic[:], Version)
 	if _, err := s.Write(append(header, make([]byte, 6)...)); err != nil {
-		s.abort()
+		s.Abort()
 		return nil, err
 	}
 	return s, nil
@@ -110,7 +112,11 @@ func (s *sink) Write(p []byte) (int, error) {
 	return n, err
 }
 
-func (s *sink) abort() { s.w.Abort() }
+// Abort removes what was written.
+func (s *sink) Abort() { s.w.Abort() }
+
+// Written is the number of octets so far.
+func (s *sink) Written() int64 { return s.off }
 
 // finish writes index, which unpacks to raw octets, and the trailer.
 func (s *sink) finish(ctx context.Context, index []byte, raw int) (Object, error) {
@@ -130,8 +136,8 @@ func (s *sink) finish(ctx context.Context, index []byte, raw int) (Object, error
 	return Object{Name: s.name, Size: s.off, SHA256: fmt.Sprintf("%x", s.sum.Sum(nil))}, nil
 }
 
-// source reads a container.
-type source struct {
+// Source reads a container.
+type Source struct {
 	name   string
 	r      Reader
 	index  []byte // as it is stored
@@ -139,16 +145,16 @@ type source struct {
 	frames int64  // where they end
 }
 
-// openSource opens a container and reads its index, at most limit octets.
-func openSource(ctx context.Context, t Target, name string, magic [8]byte, limit int64) (_ *source, err error) {
+// OpenSource opens a container and reads its index, at most limit octets.
+func OpenSource(ctx context.Context, t Target, name string, magic [8]byte, limit int64) (_ *Source, err error) {
 	r, err := t.Open(ctx, name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, damage(name, "it is missing")
+		return nil, Damage(name, "it is missing")
 	}
 	if err != nil {
 		return nil, err
 	}
-	s := &source{name: name, r: r}
+	s := &Source{name: name, r: r}
 	if err := s.open(magic, limit); err != nil {
 		r.Close()
 		return nil, err
@@ -156,20 +162,20 @@ func openSource(ctx context.Context, t Target, name string, magic [8]byte, limit
 	return s, nil
 }
 
-func (s *source) open(magic [8]byte, limit int64) error {
+func (s *Source) open(magic [8]byte, limit int64) error {
 	if s.r.Size() < headerSize+trailerSize {
-		return damage(s.name, "%d octets are too few", s.r.Size())
+		return Damage(s.name, "%d octets are too few", s.r.Size())
 	}
 	header, err := s.read(0, headerSize)
 	if err != nil {
 		return err
 	}
 	if [8]byte(header[:8]) != magic {
-		return damage(s.name, "it does not begin as it must")
+		return Damage(s.name, "it does not begin as it must")
 	}
 	switch v := binary.LittleEndian.Uint16(header[8:]); {
 	case v == 0:
-		return damage(s.name, "it has no version")
+		return Damage(s.name, "it has no version")
 	case v > Version:
 		return &Problem{Object: s.name, Err: fmt.Errorf("%w: format %d, this is %d", store.ErrVersion, v, Version)}
 	}
@@ -180,7 +186,7 @@ func (s *source) open(magic [8]byte, limit int64) error {
 	off, stored, raw := binary.LittleEndian.Uint64(end), binary.LittleEndian.Uint64(end[8:]), binary.LittleEndian.Uint64(end[16:])
 	if [8]byte(end[56:]) != magicEnd || off < headerSize || off > uint64(s.r.Size())-trailerSize ||
 		stored != uint64(s.r.Size())-trailerSize-off {
-		return damage(s.name, "it does not end as it must")
+		return Damage(s.name, "it does not end as it must")
 	}
 	if stored > uint64(limit) || raw > uint64(limit) {
 		return &Problem{Object: s.name, Err: fmt.Errorf("%w: an index of %d octets", ErrLimit, max(stored, raw))}
@@ -190,25 +196,26 @@ func (s *source) open(magic [8]byte, limit int64) error {
 		return err
 	}
 	if sum := sha256.Sum256(s.index); !bytes.Equal(sum[:], end[24:56]) {
-		return damage(s.name, "its index has another checksum")
+		return Damage(s.name, "its index has another checksum")
 	}
 	return nil
 }
 
 // read returns n octets at off.
-func (s *source) read(off, n int64) ([]byte, error) {
+func (s *Source) read(off, n int64) ([]byte, error) {
 	return s.readInto(make([]byte, n), off)
 }
 
-func (s *source) readInto(b []byte, off int64) ([]byte, error) {
+func (s *Source) readInto(b []byte, off int64) ([]byte, error) {
 	n, err := s.r.ReadAt(b, off)
 	if n == len(b) {
 		return b, nil
 	}
 	if err == nil || err == io.EOF {
-		return nil, damage(s.name, "it ends early")
+		return nil, Damage(s.name, "it ends early")
 	}
 	return nil, &Problem{Object: s.name, Err: err}
 }
 
-func (s *source) close() error { return s.r.Close() }
+// Close closes the object.
+func (s *Source) Close() error { return s.r.Close() }

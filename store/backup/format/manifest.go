@@ -1,4 +1,4 @@
-package backup
+package format
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,8 +70,8 @@ type Log struct {
 	Bodies *Object `json:"bodies,omitempty"`
 }
 
-// logMeta stands in the index of the rows of a Log.
-type logMeta struct {
+// LogMeta stands in the index of the rows of a Log.
+type LogMeta struct {
 	Account store.AccountID `json:"account"`
 	Mailbox string          `json:"mailbox,omitempty"`
 	Since   store.ModSeq    `json:"since"` // 0 = full
@@ -106,22 +107,22 @@ func decodeHeaded(name string, b []byte, v any) error {
 	line, body, ok := bytes.Cut(b, []byte("\n"))
 	var h head
 	if !ok || len(line) > 1000 || json.Unmarshal(line, &h) != nil || h.Format != formatName || h.Version < 1 {
-		return damage(name, "it does not begin as it must")
+		return Damage(name, "it does not begin as it must")
 	}
 	if h.Version > Version {
 		return &Problem{Object: name, Err: fmt.Errorf("%w: format %d, this is %d", store.ErrVersion, h.Version, Version)}
 	}
 	if fmt.Sprintf("%x", sha256.Sum256(body)) != h.SHA256 {
-		return damage(name, "it has another checksum")
+		return Damage(name, "it has another checksum")
 	}
 	if err := json.Unmarshal(body, v); err != nil {
-		return damage(name, "%v", err)
+		return Damage(name, "%v", err)
 	}
 	return nil
 }
 
-// writeHeaded stores a value.
-func writeHeaded(ctx context.Context, t Target, name string, v any) error {
+// WriteHeaded stores a value.
+func WriteHeaded(ctx context.Context, t Target, name string, v any) error {
 	b, err := encodeHeaded(v)
 	if err != nil {
 		return err
@@ -137,11 +138,11 @@ func writeHeaded(ctx context.Context, t Target, name string, v any) error {
 	return w.Commit(ctx)
 }
 
-// readHeaded reads a value of at most limit octets.
-func readHeaded(ctx context.Context, t Target, name string, limit int64, v any) error {
+// ReadHeaded reads a value of at most limit octets.
+func ReadHeaded(ctx context.Context, t Target, name string, limit int64, v any) error {
 	r, err := t.Open(ctx, name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return damage(name, "it is missing")
+		return Damage(name, "it is missing")
 	}
 	if err != nil {
 		return &Problem{Object: name, Err: err}
@@ -153,36 +154,48 @@ func readHeaded(ctx context.Context, t Target, name string, limit int64, v any) 
 	b := make([]byte, r.Size())
 	if n, err := r.ReadAt(b, 0); n < len(b) {
 		if err == nil || err == io.EOF {
-			return damage(name, "it ends early")
+			return Damage(name, "it ends early")
 		}
 		return &Problem{Object: name, Err: err}
 	}
 	return decodeHeaded(name, b, v)
 }
 
-// check finds what no manifest of this name may say.
-func (m *Manifest) check(name string) error {
-	if m.ID != idOf(name) {
-		return damage(name, "it says that it is %q", m.ID)
+// ReadManifest reads the manifest of a backup and checks it. ErrDamaged,
+// ErrLimit, store.ErrVersion.
+func ReadManifest(ctx context.Context, t Target, id string, l Limits) (*Manifest, error) {
+	m := &Manifest{}
+	name := ManifestName(id)
+	if err := ReadHeaded(ctx, t, name, l.WithDefaults().Manifest, m); err != nil {
+		return nil, err
+	}
+	return m, m.Check(name)
+}
+
+// Check finds what no manifest of this name may say.
+func (m *Manifest) Check(name string) error {
+	if m.ID != IDOf(name) {
+		return Damage(name, "it says that it is %q", m.ID)
 	}
 	for i := range m.Packs {
 		if !m.Packs[i].check("packs/") {
-			return damage(name, "it names a pack that can be none")
+			return Damage(name, "it names a pack that can be none")
 		}
 	}
 	for i := range m.Accounts {
 		e := &m.Accounts[i]
 		if e.Account.Check() != nil || !e.Log.check() || e.State > store.AccountClosed || !isMailboxID(e.Mailbox) {
-			return damage(name, "its entry %d makes no sense", i)
+			return Damage(name, "its entry %d makes no sense", i)
 		}
-		if i > 0 && m.Accounts[i-1].compare(e) >= 0 {
-			return damage(name, "its entries are in disorder")
+		if i > 0 && m.Accounts[i-1].Compare(e) >= 0 {
+			return Damage(name, "its entries are in disorder")
 		}
 	}
 	return nil
 }
 
-func (e *Entry) compare(f *Entry) int {
+// Compare orders entries by account, then by mailbox.
+func (e *Entry) Compare(f *Entry) int {
 	if c := strings.Compare(string(e.Account), string(f.Account)); c != 0 {
 		return c
 	}
@@ -200,11 +213,12 @@ func (o *Object) check(prefix string) bool {
 
 // isMailboxID reports whether s is "" or an id as MailboxID.String writes it.
 func isMailboxID(s string) bool {
-	_, ok := parseMailboxID(s)
+	_, ok := ParseMailboxID(s)
 	return ok
 }
 
-func parseMailboxID(s string) (id store.MailboxID, ok bool) {
+// ParseMailboxID reads an id as a manifest has it; "" is the zero one.
+func ParseMailboxID(s string) (id store.MailboxID, ok bool) {
 	if s == "" {
 		return id, true
 	}
@@ -214,4 +228,26 @@ func parseMailboxID(s string) (id store.MailboxID, ok bool) {
 	}
 	copy(id[:], b)
 	return id, id.String() == s && !id.IsZero()
+}
+
+// Entry is the entry of an account; of one mailbox, where id is not "". nil:
+// there is none.
+func (m *Manifest) Entry(account store.AccountID, mailbox string) *Entry {
+	i, ok := slices.BinarySearchFunc(m.Accounts, &Entry{Account: account, Mailbox: mailbox}, func(e Entry, want *Entry) int {
+		return e.Compare(want)
+	})
+	if !ok {
+		return nil
+	}
+	return &m.Accounts[i]
+}
+
+// Stored is the hold as the store knows it.
+func (h *Hold) Stored() (store.Hold, bool) {
+	id, ok := ParseMailboxID(h.Mailbox)
+	x := store.Hold{Name: h.Name, Reason: h.Reason, Mailbox: id, Until: h.Until, Keep: h.Keep}
+	for _, r := range h.UIDs {
+		x.UIDs.AddRange(store.UID(r[0]), store.UID(r[1]))
+	}
+	return x, ok && x.Check() == nil
 }
