@@ -105,6 +105,12 @@ func TestDNSBLRefuse(t *testing.T) {
 	if _, got := offer(t, bl.Refuse(), user, "a@b.example", "u@x.example"); got[0] != 250 {
 		t.Errorf("an authenticated user: %v", got)
 	}
+	dns.asked = nil
+	for _, addr := range []string{"10.1.2.3", "192.168.1.1", "fd00::1", "fe80::1", "127.0.0.1", "::1", "::ffff:10.0.0.1"} {
+		if err := bl.Connect(t.Context(), peerAt(addr)); err != nil || len(dns.asked) > 0 {
+			t.Errorf("%s: %v, asked %v", addr, err, dns.asked)
+		}
+	}
 	bl = &smtppolicy.DNSBL{Lists: bl.Lists, Resolver: dns, Threshold: 2}
 	p := peerAt("192.0.2.1")
 	if _, got := offer(t, bl.Refuse(), p, "a@b.example", "u@x.example"); got[0] != 250 || !smtppolicy.IsSuspect(p) {

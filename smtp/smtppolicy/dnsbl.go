@@ -68,7 +68,7 @@ type DNSBL struct {
 	// Zero = 65536.
 	MaxEntries int
 
-	// Exempt are not looked up, as loopback never is.
+	// Exempt are not looked up, as loopback and private networks never are.
 	Exempt []netip.Prefix
 
 	// Logger gets the failures of lists; nil = slog.Default().
@@ -179,7 +179,7 @@ func (l *List) weight(answer netip.Addr) (int, error) {
 // Connect is for the hook Connect: it refuses before the greeting, with 550
 // 5.7.1. Nobody can then write to the postmaster; see Refuse.
 func (d *DNSBL) Connect(ctx context.Context, p *smtp.Peer) error {
-	if exempt(d.Exempt, p) {
+	if d.exempt(p) {
 		return nil
 	}
 	return d.verdict(p, d.Check(ctx, address(p)))
@@ -191,7 +191,7 @@ func (d *DNSBL) Connect(ctx context.Context, p *smtp.Peer) error {
 func (d *DNSBL) Refuse() smtp.Middleware {
 	return smtp.JudgeRcpt(func(ctx context.Context, m *smtp.Mail, rs []*smtp.Recipient) []error {
 		errs := make([]error, len(rs))
-		if m.Peer == nil || m.Peer.Identity != "" || exempt(d.Exempt, m.Peer) {
+		if m.Peer == nil || m.Peer.Identity != "" || d.exempt(m.Peer) {
 			return errs
 		}
 		err := d.verdict(m.Peer, d.Check(ctx, address(m.Peer)))
@@ -202,6 +202,12 @@ func (d *DNSBL) Refuse() smtp.Middleware {
 		}
 		return errs
 	})
+}
+
+// exempt reports an address of which no list knows anything.
+func (d *DNSBL) exempt(p *smtp.Peer) bool {
+	a := address(p)
+	return exempt(d.Exempt, p) || a.IsPrivate() || a.IsLinkLocalUnicast()
 }
 
 // verdict is what a score means. A score below the threshold makes a suspect.

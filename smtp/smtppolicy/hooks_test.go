@@ -8,7 +8,9 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -161,6 +163,46 @@ func TestTarpitShutdown(t *testing.T) {
 			t.Errorf("%d held at the end", tar.Held())
 		}
 	})
+}
+
+// A session that waits in a tarpit holds little more than its goroutine.
+func TestTarpitMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("measures memory; not run with -short")
+	}
+	const sessions = 500
+	tar := &smtppolicy.Tarpit{Delay: time.Minute, Sessions: sessions}
+	var waiting sync.WaitGroup
+	waiting.Add(sessions)
+	pause := func(p *smtp.Peer, verb string) time.Duration {
+		if verb == "EHLO" {
+			smtppolicy.Suspect(p)
+			defer waiting.Done()
+		}
+		return tar.Pause(p, verb)
+	}
+	cfg := smtpserver.Config{Pause: pause, Closed: tar.Closed}
+	cfg.Limits.PerAddress = -1
+	srv := quiet(cfg)
+	before := heap() + stacks()
+	for range sessions {
+		s := dial(t, srv, "192.0.2.1")
+		s.cmd("", "220")
+		s.send("EHLO c.example\r\n")
+	}
+	waiting.Wait()
+	each := (heap() + stacks() - before) / sessions
+	t.Logf("%d octets a session, with the client and its pipe", each)
+	if each > 24<<10 || tar.Held() != sessions {
+		t.Errorf("%d octets a session, %d held", each, tar.Held())
+	}
+	srv.Close()
+}
+
+func stacks() int64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.StackInuse)
 }
 
 // What is held back leaves before a pause.

@@ -48,8 +48,8 @@ func DefaultLevels() []Level {
 //	cfg.Receiver = smtp.Chain(receiver, t.Limit())
 //
 // The zero value uses the defaults. Fields are set before the first use. Any
-// number of goroutines may call the methods. A decision takes no I/O and about
-// a microsecond.
+// number of goroutines may call the methods. A decision takes no I/O and a few
+// microseconds.
 type Throttle struct {
 	// Levels are the sizes of network that are counted; nil = DefaultLevels.
 	Levels []Level

@@ -133,22 +133,37 @@ func (c *conn) wakeLocked() {
 // behind the mechanism, and lines that are no command once AUTH was tried, for
 // the responses of an exchange that was refused look like that.
 func (s *session) traceCommand(line []byte) {
-	name, arg := splitVerb(bytes.TrimLeft(line, " \t"))
-	if i := bytes.IndexByte(name, '\t'); i >= 0 {
-		name, arg = name[:i], name[i+1:]
-	}
-	switch {
-	case equalFold("AUTH", name):
+	name, _ := splitVerb(line)
+	switch arg, ok := cutAuth(line); {
+	case ok:
 		s.triedAuth = true
-		if i := bytes.IndexAny(bytes.TrimLeft(arg, " \t"), " \t"); i >= 0 {
-			arg = bytes.TrimLeft(arg, " \t")
-			line = append(append([]byte("AUTH "), arg[:i]...), " ***"...)
+		mechanism := len(arg) - len(bytes.TrimLeft(arg, mechanismChars))
+		if mechanism < len(arg) {
+			line = append(append([]byte("AUTH "), arg[:mechanism]...), " ***"...)
 		}
 	case s.triedAuth && s.lookup(name) == nil:
 		line = strconv.AppendInt([]byte("*** octets: "), int64(len(line)), 10)
 	}
 	s.cfg.Trace(s.peer, true, line)
 }
+
+// mechanismChars are those of a SASL mechanism's name (RFC 4422 §3.1), in any
+// case.
+const mechanismChars = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+// cutAuth returns what stands behind AUTH, however it is written: also where it
+// is no command by the grammar, for the secret is one all the same.
+func cutAuth(line []byte) (arg []byte, ok bool) {
+	line = bytes.TrimLeft(line, blanks)
+	if len(line) < 4 || !equalFold("AUTH", line[:4]) {
+		return nil, false
+	}
+	arg = bytes.TrimLeft(line[4:], blanks)
+	return arg, len(arg) < len(line)-4 || len(arg) == 0
+}
+
+// blanks are what may be taken for a space.
+const blanks = " \t\v\f\r\x00"
 
 // traceReplies shows replies without the challenges of AUTH.
 func (c *conn) traceReplies(replies []byte) {

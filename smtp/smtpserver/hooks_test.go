@@ -56,6 +56,8 @@ func TestTraceHidesEveryMechanism(t *testing.T) {
 			"asked":                 "AUTH " + mech + "\r\n" + secret + "\r\n" + secret + "\r\n",
 			"spaces":                "AUTH  " + mech + "  " + secret + "\r\n" + secret + "\r\n",
 			"tabs":                  "AUTH\t" + mech + "\t" + secret + "\r\n" + secret + "\r\n",
+			"odd blanks":            "AUTH\v" + mech + "\x00" + secret + "\r\n" + secret + "\r\n",
+			"more than one":         "AUTH " + mech + " " + secret + " " + secret + "\r\n",
 			"lower case":            "auth " + mech + " " + secret + "\r\n" + secret + "\r\n",
 			"a space in front":      " AUTH " + mech + " " + secret + "\r\n" + secret + "\r\n",
 			"in a transaction":      "MAIL FROM:<a@b>\r\nAUTH " + mech + " " + secret + "\r\n" + secret + "\r\n",
