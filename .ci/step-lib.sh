@@ -101,22 +101,26 @@ install_peers() {
 	return $status
 }
 
-# unpack_dovecot prints a directory with Dovecot's packages and the libraries
-# they name, unpacked once. Nothing is installed, so that no service of that name
-# and no package that excludes it is in the way.
-unpack_dovecot() {
-	local dir=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/mailstead-tools/dovecot p libs=()
-	if [ ! -x "$dir/root/usr/lib/dovecot/imap" ]; then
-		mapfile -t libs < <(apt-cache depends dovecot-core dovecot-imapd | sed -n 's/^  Depends: \(lib[^<>]*\)$/\1/p' | grep -vx libc6 | sort -u)
+# unpack NAME PROBE PACKAGE... prints a directory with Debian packages and the
+# libraries they name, unpacked once (PROBE is a file in them). Nothing is
+# installed, so that no service of that name and no package that excludes it is in
+# the way.
+unpack() {
+	local dir=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/mailstead-tools/$1 probe=$2 p libs=()
+	shift 2
+	if [ ! -e "$dir/root/$probe" ]; then
+		mapfile -t libs < <(apt-cache depends "$@" | sed -n 's/^  Depends: \(lib[^<>]*\)$/\1/p' | grep -vx libc6 | sort -u)
 		rm -rf "$dir"
 		mkdir -p "$dir"
-		(cd "$dir" && apt-get download -q dovecot-core dovecot-imapd "${libs[@]}" >&2) || return
+		(cd "$dir" && apt-get download -q "$@" "${libs[@]}" >&2) || return
 		for p in "$dir"/*.deb; do
 			dpkg -x "$p" "$dir/root"
 		done
 	fi
 	echo "$dir/root"
 }
+
+unpack_dovecot() { unpack dovecot usr/lib/dovecot/imap dovecot-core dovecot-imapd; }
 
 # Mail servers and client libraries that the SMTP interop tests drive.
 SMTP_SERVERS="postfix libsasl2-modules exim4-daemon-light opensmtpd dovecot-lmtpd"

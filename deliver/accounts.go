@@ -68,7 +68,7 @@ func (a *Accounts) lookup(ctx context.Context, p smtp.ForwardPath) Entry {
 	case local == "postmaster" && a.Postmaster != nil:
 		return a.postmaster(ctx)
 	case a.CatchAll != "":
-		return Entry{Kind: Local, Account: a.CatchAll}
+		return Entry{Kind: Local, Account: a.CatchAll, CatchAll: true}
 	}
 	return Entry{Kind: Unknown}
 }

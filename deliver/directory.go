@@ -38,6 +38,9 @@ type Entry struct {
 	// Account is the account of a Local address.
 	Account store.AccountID
 
+	// CatchAll reports that the account only takes what nobody else does.
+	CatchAll bool
+
 	// Detail is the sub-address behind the separator (RFC 5233 §4); "" = none.
 	Detail string
 

@@ -2,6 +2,7 @@ package smtp
 
 import (
 	"crypto/tls"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -11,9 +12,10 @@ import (
 // only where rs is one recipient, so that no recipient learns of another
 // (RFC 5321 §7.2). Mail without a Peer starts here and has no "from" clause.
 //
-//	Received: from HELO ([192.0.2.1])
-//		by HOST with ESMTPS (TLS1.3) id ID tls TLS_AES_128_GCM_SHA256
-//		for <user@example.org>;
+//	Received: from HELO (NAME [192.0.2.1])
+//		by HOST with ESMTPS id ID
+//		for <user@example.org>
+//		tls TLS_AES_128_GCM_SHA256 (TLS 1.3);
 //		Mon, 02 Jan 2006 15:04:05 -0700
 func AppendReceived(dst []byte, m *Mail, host string, rs []*Recipient) []byte {
 	dst = append(dst, "Received: "...)
@@ -21,18 +23,19 @@ func AppendReceived(dst []byte, m *Mail, host string, rs []*Recipient) []byte {
 		dst = appendFrom(dst, p)
 	}
 	dst = append(append(dst, "by "...), host...)
-	if p := m.Peer; p != nil {
-		dst = append(append(dst, " with "...), WithProtocol(p.Protocol, m.Params.UTF8)...)
-		dst = append(append(dst, " id "...), m.ID...)
-		if p.TLS != nil { // RFC 8314 §4.3
-			dst = append(append(dst, "\r\n\ttls "...), tls.CipherSuiteName(p.TLS.CipherSuite)...)
-			dst = append(append(append(dst, " ("...), tls.VersionName(p.TLS.Version)...), ')')
-		}
-	} else {
-		dst = append(append(dst, " id "...), m.ID...)
+	if m.Peer != nil && m.Peer.Protocol != "" {
+		dst = append(append(dst, " with "...), WithProtocol(m.Peer.Protocol, m.Params.UTF8)...)
 	}
+	dst = append(append(dst, " id "...), m.ID...)
 	if len(rs) == 1 && (m.Params.UTF8 || !rs[0].ForwardPath.NeedsUTF8()) {
 		dst = append(append(append(dst, "\r\n\tfor <"...), rs[0].ForwardPath.String()...), '>')
+	}
+	if p := m.Peer; p != nil && p.TLS != nil { // RFC 8314 §4.3, behind "for" as the grammar wants it
+		dst = append(append(dst, "\r\n\ttls "...), tls.CipherSuiteName(p.TLS.CipherSuite)...)
+		dst = append(append(append(dst, " ("...), tls.VersionName(p.TLS.Version)...), ')')
+	}
+	if p := m.Params.Priority; p.Given { // RFC 6710 §7
+		dst = strconv.AppendInt(append(dst, "\r\n\tpriority "...), int64(p.Level), 10)
 	}
 	when := m.Received
 	if when.IsZero() {
@@ -54,13 +57,23 @@ func appendFrom(dst []byte, p *Peer) []byte {
 	}
 	dst = append(append(dst, "from "...), hello...)
 	if addr := p.Addr.Addr(); addr.IsValid() {
-		dst = append(dst, " (["...)
+		dst = append(dst, " ("...)
+		if isDomainName(p.Name) {
+			dst = append(append(dst, p.Name...), ' ')
+		}
+		dst = append(dst, '[')
 		if addr = addr.Unmap(); addr.Is6() {
 			dst = append(dst, "IPv6:"...)
 		}
 		dst = append(addr.WithZone("").AppendTo(dst), "])"...)
 	}
 	return append(dst, "\r\n\t"...)
+}
+
+// isDomainName reports a domain that is no literal.
+func isDomainName(s string) bool {
+	n, err := consumeDomain([]byte(s), false)
+	return err == nil && n == len(s) && s[0] != '['
 }
 
 // WithProtocol is the "with" word of the Received field: protocol

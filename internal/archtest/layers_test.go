@@ -33,6 +33,7 @@ func layers() []layer {
 
 		// Suites judge one interface and know what it is made of.
 		{"smtp/smtptest", []string{"smtp"}},
+		{"smtp/smtppolicy/greytest", []string{"smtp/smtppolicy"}},
 		{"imap/imaptest", []string{"imap", "store"}},
 		{"pop3/pop3test", []string{"pop3"}},
 		{"store/storetest", []string{"store", "store/blob"}},
@@ -44,7 +45,8 @@ func layers() []layer {
 		{"smtp/smtpserver", []string{"smtp"}},
 		{"smtp/smtpserver/testdata/naive", nil},
 		{"smtp/smtpclient", []string{"smtp"}},
-		{"smtp/smtppolicy", []string{"smtp"}},
+		{"smtp/smtppolicy/sqlgrey", []string{"smtp/smtppolicy", "store/sqldb"}},
+		{"smtp/smtppolicy", []string{"smtp", "smtp/smtpclient"}},
 		{"imap/imapserver", []string{"imap", "store", "store/blob", "store/view"}},
 		{"imap/imapclient", []string{"imap"}},
 		{"pop3/pop3server", []string{"pop3", "store", "store/blob", "store/view"}},
@@ -95,6 +97,7 @@ func lightPackages() []light {
 		{"smtp", smtp},
 		{"smtp/smtpserver", smtp},
 		{"smtp/smtpclient", smtp},
+		{"smtp/smtppolicy", smtp},
 		{"store", []string{"github.com/emersion/go-message", "golang.org/x/net", "golang.org/x/text"}}, // Describe
 		{"store/blob", nil},
 		{"pop3", nil},
@@ -105,7 +108,7 @@ func lightPackages() []light {
 // suites are the conformance packages: no third-party code.
 func suites() []string {
 	return []string{
-		"smtp/smtptest", "imap/imaptest", "pop3/pop3test", "store/storetest", "store/blob/blobtest",
+		"smtp/smtptest", "smtp/smtppolicy/greytest", "imap/imaptest", "pop3/pop3test", "store/storetest", "store/blob/blobtest",
 		"store/blob/objects/objecttest", "queue/queuetest",
 	}
 }

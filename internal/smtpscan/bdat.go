@@ -11,7 +11,9 @@ const (
 	BadTail                      // something other than LAST behind the size
 )
 
-// ParseBDAT: chunk-size = 1*DIGIT, end-marker = "LAST" in any case.
+// ParseBDAT parses what stands behind BDAT (RFC 3030 §2).
+//
+//	chunk-size SP [ "LAST" ] ; chunk-size = 1*DIGIT, "LAST" in any case
 func ParseBDAT(arg []byte) (size int64, last bool, fault BDATFault) {
 	digits, tail, _ := bytes.Cut(arg, []byte{' '})
 	if len(digits) == 0 || len(digits) > 18 {

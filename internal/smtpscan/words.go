@@ -5,8 +5,8 @@ import "unicode/utf8"
 // maxDomain: RFC 5321 §4.5.3.1.2.
 const maxDomain = 255
 
-// EHLOLine: ehlo-line of RFC 5321 §4.1.1.1, loosely: printable ASCII that
-// starts with a letter or digit.
+// EHLOLine reports an ehlo-line (RFC 5321 §4.1.1.1), loosely: printable ASCII
+// that starts with a letter or digit.
 func EHLOLine(line string) bool {
 	if line == "" || len(line) > 400 {
 		return false

@@ -55,17 +55,3 @@ func (s *session) expn([]byte) {
 
 // help: HELP [SP String] CRLF (RFC 5321 §4.1.1.8).
 func (s *session) help([]byte) { s.say(214, smtp.EnhancedCode{Class: 2}, "See RFC 5321") }
-
-// traceCommand shows a command line without the initial response of AUTH.
-func (s *session) traceCommand(line []byte) {
-	name, arg := splitVerb(line)
-	if equalFold("AUTH", name) {
-		for i, c := range arg {
-			if c == ' ' {
-				line = append(append([]byte("AUTH "), arg[:i]...), " ***"...)
-				break
-			}
-		}
-	}
-	s.cfg.Trace(s.peer, true, line)
-}

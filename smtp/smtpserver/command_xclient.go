@@ -15,32 +15,31 @@ func (s *session) xclient(arg []byte) {
 		return
 	}
 	before := s.peer
-	u := smtp.Upstream{
-		Name: before.Name, Addr: before.Addr, Dest: before.LocalAddr,
-		Protocol: before.Protocol, Hello: before.Hello, Login: before.Identity,
-	}
+	u := smtp.Upstream{Name: before.Name, Addr: before.Addr, Dest: before.LocalAddr}
 	if err := u.Apply(arg, smtp.XClientAttributes); err != nil {
 		s.refuseParams(err)
 		return
+	}
+	if u.Addr.Addr() != before.Addr.Addr() && u.Name == before.Name {
+		u.Name = "" // the name of another address
 	}
 	if s.srv.group.Rekey(s.conn, u.Addr.Addr()) != nil {
 		s.say(421, smtp.EnhancedCode{Class: 4, Subject: 7}, s.cfg.Hostname+" Too many connections")
 		return
 	}
 	s.reset()
+	s.callClosed()
+	// Nobody inherits a login: without LOGIN the client has none.
 	peer := &smtp.Peer{
 		Addr: u.Addr, LocalAddr: u.Dest, Name: u.Name, Hello: u.Hello, Protocol: u.Protocol,
-		TLS: before.TLS, Identity: u.Login, Mechanism: before.Mechanism,
+		TLS: before.TLS, Identity: u.Login,
 	}
-	if u.Login != before.Identity {
+	if u.Login != "" {
 		peer.Mechanism = "XCLIENT"
 	}
-	if u.Login == "" {
-		peer.Mechanism = ""
-	}
 	s.peer, s.state, s.extended = peer, fresh, false
-	if !s.greet() {
-		s.closing = true
+	if s.closing = !s.connect(); !s.closing {
+		s.welcome()
 	}
 }
 

@@ -61,6 +61,20 @@ type Config struct {
 	// refused. It may block.
 	Hello func(context.Context, *smtp.Peer) error
 
+	// Pause says how long the peer has to wait: before the greeting (verb ""),
+	// and before each command, by its verb in upper case ("?" = none that is
+	// known). Who speaks in the wait before the greeting is refused with 554
+	// and a close. RCPT lines that arrive together wait once. A wait is at
+	// most Limits.Command; zero = none. Replies that are due leave first. nil
+	// = nobody waits. It must not block.
+	Pause func(p *smtp.Peer, verb string) time.Duration
+
+	// Closed is called once at the end of each connection that came as far as
+	// Connect, also when that refused it; nil = off. A connection whose peer
+	// speaks for another with XCLIENT ends for the one and comes to Connect for
+	// the other. It must not block.
+	Closed func(p *smtp.Peer)
+
 	// Admit is asked at MAIL, with the size that was declared (0 = not), about
 	// free space, octets in flight or queue length. An error without a Reply
 	// leaves as 452 4.3.1. nil = everything is admitted. It may block.

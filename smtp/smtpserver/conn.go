@@ -34,11 +34,15 @@ type conn struct {
 	body    progress
 	closing bool // the loop ends once the replies are written
 	polite  bool // the peer ends the session, or is gone
+	asked   bool // the hooks of Config know of the connection
 
-	mu       sync.Mutex // guards what follows
-	waiting  bool       // the goroutine waits for the peer and owes nothing
-	draining bool       // Shutdown was called
-	expired  bool       // and its time is up
+	triedAuth bool // what follows may be a secret
+
+	mu       sync.Mutex    // guards what follows
+	waiting  bool          // the goroutine waits for the peer and owes nothing
+	draining bool          // Shutdown was called
+	expired  bool          // and its time is up
+	sleeper  chan struct{} // closed by Wake; nil = rest is not running
 }
 
 // Why a session ends.
@@ -86,6 +90,7 @@ func (c *conn) serve() {
 	}()
 	s := &session{conn: c, state: fresh}
 	defer s.contain(new(error))
+	defer s.callClosed()
 	defer s.reset()
 	if p, ok := c.raw.(*proxyproto.Conn); ok && c.readProxy(p) != nil {
 		return
@@ -170,6 +175,7 @@ func (c *conn) Wake(now bool) {
 	c.draining, c.expired = true, now
 	if c.waiting || now {
 		c.raw.SetReadDeadline(time.Unix(1, 0))
+		c.wakeLocked()
 	}
 }
 
@@ -221,7 +227,7 @@ func (c *conn) flush() error {
 		return nil
 	}
 	if c.cfg.Trace != nil {
-		c.cfg.Trace(c.peer, false, c.out)
+		c.traceReplies(c.out)
 	}
 	c.raw.SetWriteDeadline(time.Now().Add(c.cfg.Limits.Command))
 	_, err := c.nc.Write(c.out)

@@ -177,28 +177,37 @@ func (h *headed) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Config.Connect judges the client that XCLIENT names, as it judges any.
+// Config.Connect judges the client that XCLIENT names, as it judges any, and
+// Config.Closed is told of the end of each.
 func TestXClientConnect(t *testing.T) {
+	var open, closed []string
 	cfg := quiet(Config{
 		Extensions: DefaultExtensions | XCLIENT, Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 		Connect: func(_ context.Context, p *smtp.Peer) error {
+			open = append(open, p.Addr.Addr().String())
 			if p.Addr.Addr() == netip.MustParseAddr("192.0.2.7") {
 				return smtp.Errorf(554, smtp.EnhancedCode{}, "go away")
 			}
 			return nil
 		},
+		Closed:      func(p *smtp.Peer) { closed = append(closed, p.Addr.Addr().String()) },
 		RequireAuth: true, Auth: scriptConfig("auth", nil).Auth,
 	})
-	_, addr := start(t, cfg)
+	srv, addr := start(t, cfg)
 	c := dial(t, addr)
 	io.WriteString(c, "XCLIENT LOGIN=alice ADDR=192.0.2.8\r\nEHLO c\r\nMAIL FROM:<a@b>\r\nRSET\r\nXCLIENT ADDR=192.0.2.7\r\nEHLO c\r\n")
 	out, _ := io.ReadAll(c)
+	srv.Close()
 	var codes []string
 	for _, r := range replies(t, string(out)) {
 		codes = append(codes, r[:3])
 	}
 	if got := strings.Join(codes, " "); got != "220 220 250 250 250 554" {
 		t.Errorf("%s\n%s", got, out)
+	}
+	const want = "127.0.0.1 192.0.2.8 192.0.2.7"
+	if strings.Join(open, " ") != want || strings.Join(closed, " ") != want {
+		t.Errorf("Connect %q, Closed %q, want %s", open, closed, want)
 	}
 }
 

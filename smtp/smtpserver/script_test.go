@@ -109,8 +109,6 @@ func scriptConfig(options string, tlsConfig *tls.Config) Config {
 			cfg.LMTP = true
 		case "utf8":
 			cfg.Extensions |= SMTPUTF8
-		default:
-			extensionConfig(&cfg, word)
 		case "starttls":
 			cfg.TLSConfig = tlsConfig
 		case "requiretls":
@@ -133,6 +131,8 @@ func scriptConfig(options string, tlsConfig *tls.Config) Config {
 				}
 				return user, nil
 			})
+		default:
+			extensionConfig(&cfg, word)
 		}
 	}
 	return cfg

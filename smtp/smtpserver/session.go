@@ -111,6 +111,16 @@ func (s *session) run() {
 
 // greet sends the 220, or refuses the connection.
 func (s *session) greet() bool {
+	if !s.connect() || !s.greetPause() {
+		return false
+	}
+	s.welcome()
+	return true
+}
+
+// connect asks Config.Connect about the peer.
+func (s *session) connect() bool {
+	s.asked = true
 	if s.cfg.Connect != nil {
 		ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Limits.Greeting)
 		defer cancel()
@@ -119,12 +129,15 @@ func (s *session) greet() bool {
 			return false
 		}
 	}
+	return true
+}
+
+func (s *session) welcome() {
 	what := " ESMTP"
 	if s.cfg.LMTP {
 		what = " LMTP"
 	}
 	s.say(220, smtp.EnhancedCode{}, s.cfg.Hostname+what)
-	return true
 }
 
 // end says why the session ends, where the peer can still hear it.
@@ -278,6 +291,9 @@ func (s *session) dispatch(line []byte) {
 	}
 	name, arg := splitVerb(line)
 	v := s.lookup(name)
+	if s.cfg.Pause != nil && !s.pause(verbName(v)) {
+		return
+	}
 	switch {
 	case v == nil:
 		s.unknown(name)

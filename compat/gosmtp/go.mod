@@ -1,0 +1,11 @@
+module github.com/mailstead/mailstead/compat/gosmtp
+
+go 1.26
+
+require (
+	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6
+	github.com/emersion/go-smtp v0.25.1
+	github.com/mailstead/mailstead v0.0.0
+)
+
+replace github.com/mailstead/mailstead => ../..
