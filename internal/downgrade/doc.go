@@ -30,10 +30,11 @@
 //
 // # Invariants
 //
-//	I1  What is written decodes to the octets that were read, part by part; line
-//	    ends of text become CRLF.
-//	I2  With No8Bit, no body holds an octet beyond ASCII, apart from one that
-//	    lies behind 64 KiB of ASCII in a part declared 7bit.
+//	I1  What is written decodes to the octets that were read, part by part; a
+//	    bare LF in text becomes CRLF.
+//	I2  With No8Bit, no body holds an octet beyond ASCII, apart from one behind
+//	    64 KiB of ASCII in a part declared 7bit, and from parts that say they
+//	    are encoded.
 //	I3  A message that needs no change passes octet by octet.
 //	I4  Memory is bounded: one header block, 64 KiB of body, and the boundaries
 //	    of the multiparts around.

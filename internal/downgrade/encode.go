@@ -10,35 +10,43 @@ import (
 // §6.8).
 const encodedLine = 76
 
-// quoted writes quoted-printable (RFC 2045 §6.7). CRLF, LF and CR alone are
-// line ends.
+// quoted writes quoted-printable (RFC 2045 §6.7). CRLF and LF are line ends.
 type quoted struct {
-	w      io.Writer
-	line   []byte // the line so far
-	space  byte   // a blank that is yet to be written; 0 = none
-	lastCR bool
-	err    error
+	w     io.Writer
+	line  []byte // the line so far
+	space byte   // a blank that is yet to be written; 0 = none
+	cr    bool   // the last octet was a CR
+	err   error
 }
 
 func (q *quoted) write(p []byte) error {
 	for _, c := range p {
-		switch {
-		case c == '\n' && q.lastCR:
-			q.lastCR = false
-		case c == '\n', c == '\r':
+		if q.cr && c != '\n' {
+			q.bareCR()
+		}
+		switch c {
+		case '\r':
+			q.cr = true
+		case '\n':
+			q.cr = false
 			q.endLine()
-			q.lastCR = c == '\r'
-		case c == ' ', c == '\t':
-			q.lastCR = false
+		case ' ', '\t':
 			q.blank(false)
 			q.space = c
 		default:
-			q.lastCR = false
 			q.blank(false)
 			q.octet(c)
 		}
 	}
 	return q.err
+}
+
+// bareCR writes a CR that ended no line: as a line end it could make a boundary
+// of what follows.
+func (q *quoted) bareCR() {
+	q.cr = false
+	q.blank(false)
+	q.escape('\r')
 }
 
 // blank writes the blank that is held, encoded at the end of a line.
@@ -93,6 +101,9 @@ func (q *quoted) emit(end string) {
 
 // close ends the text, whose last line may have no end.
 func (q *quoted) close() error {
+	if q.cr {
+		q.bareCR()
+	}
 	q.blank(true)
 	if len(q.line) > 0 {
 		q.emit("")

@@ -118,8 +118,8 @@ func (w *Writer) fragment() {
 // line takes a fragment; start: it begins a line.
 func (w *Writer) line(frag []byte, start bool) error {
 	if start {
-		if level, last, ok := w.delimiter(frag); ok {
-			return w.boundary(frag, level, last)
+		if level, n := w.delimiter(frag); n > 0 {
+			return w.boundary(frag, level, n)
 		}
 	}
 	return w.state(w, frag)
@@ -128,23 +128,23 @@ func (w *Writer) line(frag []byte, start bool) error {
 // delimiter reports which multipart the boundary line belongs to. RFC 2046
 // §5.1.1: it is enough that the boundary stands in its entirety behind the
 // "--", whatever follows. Of those that match the longest wins, then the
-// innermost.
-func (w *Writer) delimiter(line []byte) (level int, last, ok bool) {
+// innermost. n is the length with the "--" in front; 0 = none.
+func (w *Writer) delimiter(line []byte) (level, n int) {
 	if len(line) < 3 || line[0] != '-' || line[1] != '-' {
-		return 0, false, false
+		return 0, 0
 	}
-	best := 0
 	for i := len(w.stack) - 1; i >= 0; i-- {
 		b := w.stack[i].boundary
-		if len(b) > best && bytes.HasPrefix(line[2:], b) {
-			level, best = i, len(b)
+		if len(b) > 0 && 2+len(b) > n && bytes.HasPrefix(line[2:], b) {
+			level, n = i, 2+len(b)
 		}
 	}
-	return level, bytes.HasPrefix(line[2+best:], []byte("--")), best > 0
+	return level, n
 }
 
-// boundary ends the current part and starts the next, or the epilogue.
-func (w *Writer) boundary(line []byte, level int, last bool) error {
+// boundary ends the current part and starts the next, or the epilogue. The
+// delimiter is the first n octets of the line.
+func (w *Writer) boundary(line []byte, level, n int) error {
 	var err error
 	if w.inHeaderBlock() { // a part without a body
 		err = w.put(w.header)
@@ -156,13 +156,16 @@ func (w *Writer) boundary(line []byte, level int, last bool) error {
 		return err
 	}
 	w.stack = w.stack[:level+1]
-	if last {
+	if bytes.HasPrefix(line[n:], []byte("--")) {
 		w.stack[level].boundary = nil
 		w.state = (*Writer).between
 	} else {
 		w.state = (*Writer).inHeader
 	}
-	return w.put(line)
+	if err := w.put(line[:n]); err != nil {
+		return err
+	}
+	return w.between(line[n:])
 }
 
 func (w *Writer) put(p []byte) error {
@@ -181,7 +184,7 @@ func (w *Writer) isMessage() bool {
 	return len(w.stack) == 0 || w.stack[len(w.stack)-1].message
 }
 
-// between passes preambles and epilogues on.
+// between passes preambles and epilogues on, and what stands behind a boundary.
 func (w *Writer) between(frag []byte) error {
 	if w.opts.No8Bit && !ascii(frag) {
 		if w.frozen() {

@@ -157,6 +157,33 @@ func leaves(t *testing.T, in string) (texts []string) {
 	return texts
 }
 
+// allASCII wants that the bodies of got which nothing encodes are ASCII.
+func allASCII(t *testing.T, in, got string) {
+	t.Helper()
+	root, err := mime.Walk(strings.NewReader(got), int64(len(got)), mime.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var look func(p *mime.Part)
+	look = func(p *mime.Part) {
+		switch strings.ToLower(string(p.Encoding)) {
+		case "", "7bit", "8bit", "binary":
+		default:
+			return // says that it is encoded, with all that is in there
+		}
+		if body := got[p.Body.Start:p.Body.End]; p.Children == nil && p.Message == nil && len(body) < maxHeld && !ascii([]byte(body)) {
+			t.Errorf("8-bit body %q:\n%q\n%q", body, in, got)
+		}
+		if p.Message != nil {
+			look(p.Message)
+		}
+		for _, c := range p.Children {
+			look(c)
+		}
+	}
+	look(root)
+}
+
 func lf(s string) string {
 	s = strings.ReplaceAll(s, "\r\n", "\n")
 	return strings.ReplaceAll(s, "\r", "\n")
@@ -181,6 +208,9 @@ func FuzzWriter(f *testing.F) {
 		lower := strings.ToLower(in)
 		if ascii([]byte(in)) && !strings.Contains(lower, "binary") && !strings.Contains(lower, "8bit") && got != in {
 			t.Fatalf("%q became %q", in, got)
+		}
+		if no8bit {
+			allASCII(t, in, got)
 		}
 		before, after := leaves(t, in), leaves(t, got)
 		if len(before) != len(after) {

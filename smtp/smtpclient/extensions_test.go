@@ -373,3 +373,44 @@ func TestUpstream(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Verify asks for each recipient and leaves the connection ready.
+func TestVerify(t *testing.T) {
+	for _, ext := range [][]string{{"PIPELINING"}, {"SIZE"}} {
+		mail := ""
+		srv := smtptest.NewServerWith(t, smtptest.Options{Extensions: ext, Reply: func(cmd string) string {
+			switch {
+			case strings.HasPrefix(cmd, "MAIL"):
+				return mail
+			case strings.HasPrefix(cmd, "RCPT TO:<no@"):
+				return "550 5.1.1 no"
+			}
+			return ""
+		}})
+		c := dial(t, &smtpclient.Dialer{}, srv.Addr)
+		to := func(addrs ...string) (paths []smtp.ForwardPath) {
+			for _, r := range envelope(t, "", addrs...).Recipients {
+				paths = append(paths, r.ForwardPath)
+			}
+			return paths
+		}
+		replies, err := c.Verify(t.Context(), smtp.ReversePath{}, to("a@bücher.example", "no@x", "b@x"))
+		if err != nil || len(replies) != 3 || replies[0].Code != 250 || replies[1].Code != 550 || replies[2].Code != 250 {
+			t.Fatal(replies, err)
+		}
+		mail = "451 later"
+		e, ok := errors.AsType[*smtp.Error](second(c.Verify(t.Context(), smtp.ReversePath{}, to("a@x"))))
+		if !ok || e.Reply.Code != 451 {
+			t.Fatal(e)
+		}
+		mail = ""
+		if _, err := c.Verify(t.Context(), smtp.ReversePath{}, to("é@x")); !errors.Is(err, smtpclient.ErrUnsupported) {
+			t.Error(err)
+		}
+		if res, err := c.Send(t.Context(), envelope(t, "a@x", "b@x"), body("x\r\n")); err != nil || outcomes(res) != "delivered(.)" {
+			t.Error(outcomes(res), err)
+		}
+	}
+}
+
+func second[T any](_ T, err error) error { return err }

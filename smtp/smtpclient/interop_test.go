@@ -140,28 +140,36 @@ func TestEarlyRefusal(t *testing.T) {
 }
 
 // What the client sends arrives with no octet changed but line ends, and
-// never as two messages.
+// never as two messages: by DATA and by BDAT, whole and in blocks.
 func FuzzBody(f *testing.F) {
 	var got []byte
 	messages := 0
-	addr := serve(f, smtpserver.Config{Receiver: smtp.ReceiveFunc(func(_ context.Context, _ *smtp.Envelope, r io.Reader) (err error) {
+	receiver := smtp.ReceiveFunc(func(_ context.Context, _ *smtp.Envelope, r io.Reader) (err error) {
 		got, err = io.ReadAll(r)
 		messages++
 		return err
-	}), Newlines: smtpserver.PreserveNewlines})
-	f.Add("a\r\n.\r\nb")
-	f.Add("\r.\n.\r\r\n.\n")
-	f.Fuzz(func(t *testing.T, text string) {
-		c := dial(t, &smtpclient.Dialer{}, addr)
-		before := messages
-		res, err := c.Send(t.Context(), envelope(t, "a@x", "b@x"), body(text))
-		if err != nil || outcomes(res) != "delivered(.)" || messages != before+1 {
-			t.Fatalf("%q: %s, %v", text, outcomes(res), err)
+	})
+	var addrs []string
+	for _, ext := range []smtpserver.Extensions{smtpserver.DefaultExtensions, smtpserver.DefaultExtensions &^ smtpserver.CHUNKING} {
+		addrs = append(addrs, serve(f, smtpserver.Config{Receiver: receiver, Newlines: smtpserver.PreserveNewlines, Extensions: ext}))
+	}
+	f.Add("a\r\n.\r\nb", uint16(0))
+	f.Add("\r.\n.\r\r\n.\n", uint16(30_000))
+	f.Add(".\r\n", uint16(21_846))
+	f.Fuzz(func(t *testing.T, text string, repeat uint16) {
+		text = strings.Repeat(text, 1+min(int(repeat), 200_000/(len(text)+1)))
+		for _, addr := range addrs {
+			c := dial(t, &smtpclient.Dialer{}, addr)
+			before := messages
+			res, err := c.Send(t.Context(), envelope(t, "a@x", "b@x"), body(text))
+			if err != nil || outcomes(res) != "delivered(.)" || messages != before+1 {
+				t.Fatalf("%q: %s, %v", text, outcomes(res), err)
+			}
+			if want := normal(text); string(got) != want {
+				t.Fatalf("%.500q arrived as %.500q, want %.500q", text, got, want)
+			}
+			c.Quit(t.Context())
 		}
-		if want := normal(text); string(got) != want {
-			t.Fatalf("%q arrived as %q, want %q", text, got, want)
-		}
-		c.Quit(t.Context())
 	})
 }
 

@@ -38,16 +38,22 @@ func (c *Client) transact(ctx context.Context, p *plan, rcpts []int, b *smtp.Bod
 		prdr: c.caps.PRDR && !c.d.LMTP && len(rcpts) > 1,
 	}
 	err := t.run(b)
-	if c.broken != nil || c.ahead.pending > 0 {
-		c.lost(ctx, ErrUnsolicited)
-		c.conn.Close()
-	}
-	c.ahead.end()
+	c.finish(ctx)
 	if err == nil && c.broken != nil {
 		err = c.broken // a 421
 	}
 	c.checkSync()
 	return err
+}
+
+// finish ends the reading ahead. Where that is not at rest the connection is
+// in an unknown state.
+func (c *Client) finish(ctx context.Context) {
+	if c.broken != nil || c.ahead.pending > 0 {
+		c.lost(ctx, ErrUnsolicited)
+		c.conn.Close()
+	}
+	c.ahead.end()
 }
 
 // block sends the next block of the body.
