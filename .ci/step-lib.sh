@@ -123,14 +123,11 @@ unpack() {
 	echo "$dir/root"
 }
 
-<<<<<<< HEAD
 unpack_dovecot() { unpack dovecot usr/lib/dovecot/pop3 dovecot-core dovecot-imapd dovecot-pop3d; }
 
 unpack_cyrus() {
 	unpack cyrus usr/lib/cyrus/bin/imapd cyrus-common cyrus-imapd cyrus-clients sasl2-bin libsasl2-modules libsasl2-modules-db
 }
-
-unpack_postfix() { unpack postfix usr/lib/postfix/sbin/master postfix; }
 
 # unpack_oidc prints a directory in which npm has installed oidc-provider, once.
 unpack_oidc() {
@@ -144,11 +141,6 @@ unpack_oidc() {
 }
 
 # Mail servers and client libraries that the SMTP and login interop tests drive.
-=======
-unpack_dovecot() { unpack dovecot usr/lib/dovecot/imap dovecot-core dovecot-imapd; }
-
-# Mail servers and client libraries that the SMTP interop tests drive.
->>>>>>> smtpcli
 SMTP_SERVERS="postfix libsasl2-modules exim4-daemon-light opensmtpd dovecot-lmtpd"
 SMTP_NODE="nodemailer@10.6.1 smtp-server@3.21.6 imapflow@2.10.2"
 

@@ -13,23 +13,8 @@ import (
 // a server without SMTPUTF8 domains go in A-labels, and a local-part that needs
 // it is refused for all with 550 5.6.7.
 func (c *Client) Verify(ctx context.Context, from smtp.ReversePath, to []smtp.ForwardPath) ([]smtp.Reply, error) {
-<<<<<<< HEAD
-	mail := "MAIL FROM:<" + from.String() + ">"
-	utf8 := from.NeedsUTF8()
-	for _, p := range to {
-		utf8 = utf8 || p.NeedsUTF8()
-	}
-	if utf8 {
-		if !c.caps.Has("SMTPUTF8") {
-			return nil, lacks(550, smtp.EnhancedCode{Class: 5, Subject: 6, Detail: 7}, "SMTPUTF8")
-		}
-		mail += " SMTPUTF8"
-	}
-	if err := c.simple(ctx, mail); err != nil {
-=======
 	defer c.watch(ctx)()
 	if err := c.ready(); err != nil {
->>>>>>> smtpcli
 		return nil, err
 	}
 	lines, err := c.probe(from, to)
