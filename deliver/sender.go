@@ -17,7 +17,7 @@ func MaySend(dir Directory) func(ctx context.Context, account string, from smtp.
 			return true, nil // also where no mail arrives for it
 		}
 		id := store.AccountID(account)
-		e, err := LookupOne(ctx, dir, smtp.ForwardPath{Path: from.Path})
+		e, err := LookupOne(ctx, dir, smtp.ForwardPath(from))
 		if err != nil {
 			return false, err
 		}

@@ -2,7 +2,6 @@ package itest
 
 import (
 	"fmt"
-
 	"os"
 	"path/filepath"
 	"slices"

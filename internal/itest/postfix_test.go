@@ -110,11 +110,24 @@ func (p *postfix) directories(dir string) {
 		mode     os.FileMode
 		uid, gid int
 	}{
-		{"conf", 0o755, 0, 0}, {"log", 0o755, 0, 0}, {"queue", 0o755, 0, 0}, {"queue/pid", 0o755, 0, 0}, {"data", 0o700, uid, 0},
-		{"queue/incoming", 0o700, uid, 0}, {"queue/active", 0o700, uid, 0}, {"queue/bounce", 0o700, uid, 0}, {"queue/corrupt", 0o700, uid, 0},
-		{"queue/defer", 0o700, uid, 0}, {"queue/deferred", 0o700, uid, 0}, {"queue/flush", 0o700, uid, 0}, {"queue/hold", 0o700, uid, 0},
-		{"queue/private", 0o700, uid, 0}, {"queue/saved", 0o700, uid, 0}, {"queue/trace", 0o700, uid, 0},
-		{"queue/public", 0o710, uid, gid}, {"queue/maildrop", 0o730, uid, gid},
+		{"conf", 0o755, 0, 0},
+		{"log", 0o755, 0, 0},
+		{"queue", 0o755, 0, 0},
+		{"queue/pid", 0o755, 0, 0},
+		{"data", 0o700, uid, 0},
+		{"queue/incoming", 0o700, uid, 0},
+		{"queue/active", 0o700, uid, 0},
+		{"queue/bounce", 0o700, uid, 0},
+		{"queue/corrupt", 0o700, uid, 0},
+		{"queue/defer", 0o700, uid, 0},
+		{"queue/deferred", 0o700, uid, 0},
+		{"queue/flush", 0o700, uid, 0},
+		{"queue/hold", 0o700, uid, 0},
+		{"queue/private", 0o700, uid, 0},
+		{"queue/saved", 0o700, uid, 0},
+		{"queue/trace", 0o700, uid, 0},
+		{"queue/public", 0o710, uid, gid},
+		{"queue/maildrop", 0o730, uid, gid},
 	} {
 		name := filepath.Join(dir, d.name)
 		if err := os.MkdirAll(name, d.mode); err != nil {

@@ -250,8 +250,10 @@ func TestSubmission(t *testing.T) {
 		{"AUTH PLAIN " + base64.StdEncoding.EncodeToString([]byte("\x00"+alice+"\x00"+password)), "235"},
 		{"MAIL FROM:<" + bob + ">", "553 5.7.1"}, // somebody else's
 		{"MAIL FROM:<alice@foreign.example>", "553 5.7.1"},
-		{"MAIL FROM:<>", "250"}, {"RSET", "250"},
-		{"MAIL FROM:<alice+lists@EXAMPLE.org>", "250"}, {"RSET", "250"},
+		{"MAIL FROM:<>", "250"},
+		{"RSET", "250"},
+		{"MAIL FROM:<alice+lists@EXAMPLE.org>", "250"},
+		{"RSET", "250"},
 		{"MAIL FROM:<" + alice + ">", "250"},
 		{"RCPT TO:<nobody@example.org>", "550 5.1.1"},
 	})
