@@ -12,7 +12,7 @@ VERSITYGW=github.com/versity/versitygw/cmd/versitygw@v1.8.0
 OIDC_PROVIDER=oidc-provider@9.13.3
 
 # Debian packages that the interop tests drive.
-PEERS_RUN="swaks libnet-ssleay-perl libauthen-sasl-perl isync mutt msmtp mpop fetchmail curl gsasl python3 ca-certificates fuse3 postgresql"
+PEERS_RUN="gsasl swaks libnet-ssleay-perl libauthen-sasl-perl isync mutt msmtp mpop fetchmail curl python3 ca-certificates fuse3 postgresql"
 
 export GOTOOLCHAIN=local # the build never fetches another Go
 
@@ -104,21 +104,29 @@ install_peers() {
 	return $status
 }
 
-# unpack_dovecot prints a directory with Dovecot's packages and the libraries
-# they name, unpacked once. Nothing is installed, so that no service of that name
-# and no package that excludes it is in the way.
-unpack_dovecot() {
-	local dir=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/mailstead-tools/dovecot p libs=()
-	if [ ! -x "$dir/root/usr/lib/dovecot/imap" ]; then
-		mapfile -t libs < <(apt-cache depends dovecot-core dovecot-imapd | sed -n 's/^  Depends: \(lib[^<>]*\)$/\1/p' | grep -vx libc6 | sort -u)
+# unpack_libs NAME FILE PACKAGE... prints a directory with the packages and the
+# libraries they name, unpacked once; FILE says that it is whole. Nothing is
+# installed, so that no service of that name and no package that excludes it is
+# in the way.
+unpack_libs() {
+	local dir=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/mailstead-tools/$1 file=$2 p libs=()
+	shift 2
+	if [ ! -e "$dir/root/$file" ]; then
+		mapfile -t libs < <(apt-cache depends "$@" | sed -n 's/^  Depends: \(lib[^<>]*\)$/\1/p' | grep -vx libc6 | sort -u)
 		rm -rf "$dir"
 		mkdir -p "$dir"
-		(cd "$dir" && apt-get download -q dovecot-core dovecot-imapd "${libs[@]}" >&2) || return
+		(cd "$dir" && apt-get download -q "$@" "${libs[@]}" >&2) || return
 		for p in "$dir"/*.deb; do
 			dpkg -x "$p" "$dir/root"
 		done
 	fi
 	echo "$dir/root"
+}
+
+unpack_dovecot() { unpack_libs dovecot usr/lib/dovecot/pop3 dovecot-core dovecot-imapd dovecot-pop3d; }
+
+unpack_cyrus() {
+	unpack_libs cyrus usr/lib/cyrus/bin/imapd cyrus-common cyrus-imapd cyrus-clients sasl2-bin libsasl2-modules libsasl2-modules-db
 }
 
 # unpack_oidc prints a directory in which npm has installed oidc-provider, once.
@@ -131,9 +139,9 @@ unpack_oidc() {
 	echo "$dir"
 }
 
-# Mail servers and client libraries that the SMTP interop tests drive.
+# Mail servers and client libraries that the SMTP and login interop tests drive.
 SMTP_SERVERS="postfix libsasl2-modules exim4-daemon-light opensmtpd dovecot-lmtpd"
-SMTP_NODE="nodemailer@10.6.1 smtp-server@3.21.6"
+SMTP_NODE="nodemailer@10.6.1 smtp-server@3.21.6 imapflow@2.10.2"
 
 # unpack_smtp_peers prints a directory with one directory for each package of
 # SMTP_SERVERS, each with the packages and libraries that it needs and that are

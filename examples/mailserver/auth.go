@@ -80,7 +80,8 @@ func (s *server) loginTLS(tickets bool) *tls.Config {
 func (s *server) imapConfig(implicit bool) imapserver.Config {
 	cfg := imapserver.Config{
 		Store: s.engine.store, Views: s.views, Auth: s.login.Authenticator(), Hostname: s.o.hostname,
-		TLSConfig: s.loginTLS(true), ImplicitTLS: implicit, AllowPlaintextAuth: s.o.plaintextAuth, Logger: s.log,
+		TLSConfig: s.loginTLS(true), ImplicitTLS: implicit,
+		AllowPlaintextAuth: s.o.plaintextAuth, RequireTLS: !s.o.plaintextAuth, Logger: s.log,
 	}
 	cfg.Limits.MaxMessageBytes = maxMessage
 	cfg.Limits.MaxConnections = s.o.maxConnections
@@ -91,7 +92,8 @@ func (s *server) imapConfig(implicit bool) imapserver.Config {
 func (s *server) pop3Config(implicit bool) pop3server.Config {
 	cfg := pop3server.Config{
 		Store: s.engine.store, Views: s.views, Locks: &s.maildrops, Auth: s.login.Authenticator(),
-		TLSConfig: s.loginTLS(true), ImplicitTLS: implicit, AllowPlaintextAuth: s.o.plaintextAuth, Logger: s.log,
+		TLSConfig: s.loginTLS(true), ImplicitTLS: implicit,
+		AllowPlaintextAuth: s.o.plaintextAuth, RequireTLS: !s.o.plaintextAuth, Logger: s.log,
 	}
 	cfg.Limits.MaxConnections = s.o.maxConnections
 	return cfg

@@ -28,7 +28,7 @@ func (s *session) capabilities() string {
 		if s.mayStartTLS() {
 			list = append(list, imap.CapStartTLS)
 		}
-		mechanisms := authn.Offered(s.srv.cfg.Auth, s.authPeer())
+		mechanisms := authn.Offered(s.auth(), s.authPeer())
 		if !slices.Contains(mechanisms, sasl.Plain) {
 			list = append(list, imap.CapLoginDisabled) // see authn.TakesPasswords
 		}
@@ -50,6 +50,14 @@ func (s *session) capabilities() string {
 
 func (s *session) mayStartTLS() bool {
 	return s.srv.cfg.TLSConfig != nil && s.conn.peer.TLS == nil
+}
+
+// auth is who judges logins on this connection; nil = it needs TLS first.
+func (s *session) auth() authn.Authenticator {
+	if s.srv.cfg.RequireTLS && s.conn.peer.TLS == nil {
+		return nil
+	}
+	return s.srv.cfg.Auth
 }
 
 // authPeer is the connection as an Authenticator sees it.

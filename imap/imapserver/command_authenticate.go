@@ -3,6 +3,7 @@ package imapserver
 import (
 	"errors"
 
+	"github.com/mailstead/mailstead/auth/authn"
 	"github.com/mailstead/mailstead/internal/imapwire"
 	"github.com/mailstead/mailstead/internal/saslwire"
 	"github.com/mailstead/mailstead/store"
@@ -14,6 +15,9 @@ func (s *session) authenticate(cmd *command) error {
 	mechanism, initial, err := s.readAuthenticate()
 	if err != nil {
 		return err
+	}
+	if s.auth() == nil {
+		return s.rejected(cmd, authn.ErrTLSRequired)
 	}
 	x, err := saslwire.Begin(s.ctx, s.srv.cfg.Auth, s.authPeer(), mechanism)
 	if err == nil {

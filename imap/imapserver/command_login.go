@@ -29,6 +29,8 @@ func (s *session) login(cmd *command) error {
 		return err
 	}
 	switch peer := s.authPeer(); {
+	case s.auth() == nil:
+		return s.rejected(cmd, authn.ErrTLSRequired)
 	case authn.TakesPasswords(s.srv.cfg.Auth, peer):
 		id, err := s.srv.cfg.Auth.Password(s.ctx, peer, user, password)
 		if err == nil && id == "" {

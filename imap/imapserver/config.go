@@ -42,6 +42,10 @@ type Config struct {
 	// §6.2.3).
 	AllowPlaintextAuth bool
 
+	// RequireTLS refuses logins without TLS by whatever mechanism: also one that
+	// shows no secret leaves the session to who reads along (RFC 8314 §3).
+	RequireTLS bool
+
 	// Limits bound what a client can ask for.
 	Limits Limits
 
@@ -138,8 +142,8 @@ func (c *Config) Validate() error {
 	if c.Auth == nil {
 		errs = append(errs, errors.New("imapserver: nobody can log in: no Auth"))
 	}
-	if c.ImplicitTLS && c.TLSConfig == nil {
-		errs = append(errs, errors.New("imapserver: ImplicitTLS without TLSConfig"))
+	if (c.ImplicitTLS || c.RequireTLS) && c.TLSConfig == nil {
+		errs = append(errs, errors.New("imapserver: ImplicitTLS or RequireTLS without TLSConfig"))
 	}
 	if len(c.ID)%2 != 0 {
 		errs = append(errs, errors.New("imapserver: ID is a list of pairs"))

@@ -146,6 +146,8 @@ func playOn(t *testing.T, s *imaptest.Script, mode string) error {
 		cfg.Auth, cfg.Limits.MaxAuthFailures, cfg.Limits.MaxBadBeforeLogin = authtest.Authenticator{}, -1, -1
 	case "sasl starttls":
 		cfg.Auth, cfg.TLSConfig, cfg.AllowPlaintextAuth = authtest.Authenticator{}, serverTLS, false
+	case "requiretls starttls":
+		cfg.Auth, cfg.TLSConfig, cfg.RequireTLS = authtest.Authenticator{}, serverTLS, true
 	case "nopasswords":
 		cfg.Auth = authtest.Authenticator{NoPasswords: true}
 	case "small":

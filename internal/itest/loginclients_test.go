@@ -158,11 +158,14 @@ func (c *lineClient) login(client sasl.Client) error {
 	return saslmech.Outcome(client)
 }
 
-// ourClient is a client of the mechanism for alice, with her password or, where
-// the mechanism takes one, this token. An empty token makes both wrong.
-func ourClient(mechanism, token string) sasl.Client {
-	c := saslmech.Credentials{Username: alice, Password: password}
-	if token == "" {
+// wrong as a token stands for a wrong secret.
+const wrong = "wrong"
+
+// ourClient is a client of the mechanism for a user, with the password or, where
+// the mechanism takes one, this token.
+func ourClient(mechanism, user, token string) sasl.Client {
+	c := saslmech.Credentials{Username: user, Password: password}
+	if token == wrong {
 		c.Password, token = "wrong", "d3Jvbmc.d3Jvbmc.d3Jvbmc"
 	}
 	if bearer(mechanism) {

@@ -16,8 +16,9 @@ import (
 
 // foreign is a server of somebody else that our clients log in to.
 type foreign struct {
-	imap, pop3, smtp string // addresses; "" = not served
-	token            string // for alice; "" = takes none
+	imap, pop3 string // addresses; "" = not served
+	user       string // what alice is called
+	token      string // for alice; "" = takes none
 }
 
 const dovecotServerConf = `
@@ -89,15 +90,11 @@ service auth {
 func newDovecot(t *testing.T) (f *foreign, dir string) {
 	t.Helper()
 	root := unpacked(t, "MAILSTEAD_DOVECOT", "a directory with the unpacked packages of Dovecot")
-	dir, err := os.MkdirTemp("", "dovecot-") // its processes are of other users
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	dir = sharedDir(t)
 	ports := freeAddrs(t, []string{"imap", "pop3"})
 	_, imapPort, _ := net.SplitHostPort(ports["imap"])
 	_, pop3Port, _ := net.SplitHostPort(ports["pop3"])
-	f = &foreign{imap: ports["imap"], pop3: ports["pop3"]}
+	f = &foreign{user: alice, imap: ports["imap"], pop3: ports["pop3"]}
 	for name, text := range map[string]string{
 		"dovecot.conf": fmt.Sprintf(dovecotServerConf, dir, imapPort, pop3Port),
 		"users":        alice + ":" + "{PLAIN.b64}" + base64.StdEncoding.EncodeToString([]byte(password)) + "\n",
@@ -120,18 +117,23 @@ func newDovecot(t *testing.T) (f *foreign, dir string) {
 	if err := os.Chmod(filepath.Join(dir, "mail"), 0o777); err != nil {
 		t.Fatal(err)
 	}
-	cmd := overlaid(t, root, "/usr/sbin/dovecot", "-F", "-c", filepath.Join(dir, "dovecot.conf"))
+	cmd := overlaid(t, root, nil, "/usr/sbin/dovecot", "-F", "-c", filepath.Join(dir, "dovecot.conf"))
 	runForeign(t, cmd, filepath.Join(dir, "dovecot.log"))
 	eventually(t, 20*time.Second, "dovecot does not listen", func() bool { return listens(f.imap) && listens(f.pop3) })
 	return f, dir
 }
 
 // overlaid is a command that sees the files of unpacked packages in their
-// places, in a mount namespace of its own: paths are built into servers.
-func overlaid(t *testing.T, root, name string, args ...string) *exec.Cmd {
+// places, and others in the place of files of the host, in a mount namespace of
+// its own: paths and users are built into servers.
+func overlaid(t *testing.T, root string, files map[string]string, name string, args ...string) *exec.Cmd {
 	t.Helper()
+	mount := fmt.Sprintf("mount -t overlay overlay -o lowerdir=%s/usr:/usr /usr", root)
+	for path, text := range files {
+		mount += fmt.Sprintf(" && mount --bind %s %s", writeFile(t, filepath.Base(path), []byte(text)), path)
+	}
+	mount += " && exec \"$@\""
 	try := func(args ...string) *exec.Cmd {
-		mount := fmt.Sprintf("mount -t overlay overlay -o lowerdir=%[1]s/usr:/usr /usr && exec \"$@\"", root)
 		return exec.Command("unshare", append([]string{"-m", "sh", "-c", mount, "sh"}, args...)...)
 	}
 	if out, err := try("true").CombinedOutput(); err != nil {
@@ -196,10 +198,10 @@ func visitForeign(t *testing.T, f *foreign, want ...string) {
 				if !slices.Contains(offered, mechanism) {
 					t.Fatalf("offered are %q", offered)
 				}
-				if err := dialLine(t, addr, imap, nil).login(ourClient(mechanism, f.token)); err != nil {
+				if err := dialLine(t, addr, imap, nil).login(ourClient(mechanism, f.user, f.token)); err != nil {
 					t.Error(err)
 				}
-				if err := dialLine(t, addr, imap, nil).login(ourClient(mechanism, "")); err == nil {
+				if err := dialLine(t, addr, imap, nil).login(ourClient(mechanism, f.user, wrong)); err == nil {
 					t.Error("a wrong secret is accepted")
 				}
 			})

@@ -1,7 +1,6 @@
 package itest
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"os"
@@ -46,49 +45,11 @@ func fromRoot(ctx context.Context, t *testing.T, root, name string, args ...stri
 	return cmd
 }
 
-// cyrusRoot is where the packages of Cyrus IMAP lie.
-func cyrusRoot(t *testing.T) string {
-	return unpacked(t, "MAILSTEAD_CYRUS", "a directory with the unpacked packages of Cyrus IMAP")
-}
-
-// TestLoginCyrusClients lets imtest, pop3test and smtptest log in: libsasl2,
-// with what Debian builds of it.
-func TestLoginCyrusClients(t *testing.T) {
-	needServer(t)
-	root := cyrusRoot(t)
-	d := newDoors(t)
-	programs := map[string]string{"imap": "imtest", "pop3": "pop3test", "smtp": "smtptest"}
-	for _, v := range visits("", "smtp imap pop3", "PLAIN LOGIN CRAM-MD5 SCRAM-SHA-1 SCRAM-SHA-256 SCRAM-SHA-512") {
-		t.Run(programs[v.protocol]+" "+v.mechanism, func(t *testing.T) {
-			d := *d
-			d.t = t
-			d.log.seen()
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-			defer cancel()
-			cmd := fromRoot(ctx, t, root, "usr/lib/cyrus/bin/"+programs[v.protocol], "-t", "", "-m", v.mechanism,
-				"-a", alice, "-u", alice, "-w", password, "-p", d.ports[v.protocol], "localhost")
-			cmd.Stdin = strings.NewReader(map[string]string{"imap": ". LOGOUT\r\n", "pop3": "QUIT\r\n", "smtp": "QUIT\r\n"}[v.protocol])
-			out, err := cmd.CombinedOutput()
-			if err != nil || !bytes.Contains(out, []byte("Authenticated.")) {
-				t.Errorf("%v\n%s", err, tail(out))
-			}
-			d.knows(v.protocol, v.mechanism)
-		})
-	}
-}
-
-// TestLoginNode lets imapflow and nodemailer log in. They come from npm, which
-// not every machine of ours has: without them the test is skipped everywhere.
+// TestLoginNode lets imapflow and nodemailer log in. They come from npm.
 func TestLoginNode(t *testing.T) {
 	needServer(t)
-	modules := os.Getenv("MAILSTEAD_NODE_MODULES")
-	if modules == "" {
-		t.Skip("MAILSTEAD_NODE_MODULES is not set: it names a node_modules with imapflow and nodemailer")
-	}
-	node, err := exec.LookPath("node")
-	if err != nil {
-		t.Skip("node is not installed")
-	}
+	node := peer(t, "node")
+	modules := filepath.Join(unpacked(t, "MAILSTEAD_SMTP_PEERS", "a directory with node_modules of imapflow and nodemailer"), "node_modules")
 	both, office := newDoors(t), newDoors(t, "OAUTHBEARER")
 	all := visits("imapflow", "imap", "PLAIN LOGIN OAUTHBEARER XOAUTH2")
 	all = append(all, visits("nodemailer", "smtp", "PLAIN LOGIN CRAM-MD5 XOAUTH2")...)

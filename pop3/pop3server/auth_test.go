@@ -209,6 +209,42 @@ func clientCertificate(t *testing.T) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
+// With RequireTLS there is no login without TLS, whatever the mechanism.
+func TestAuthRequireTLS(t *testing.T) {
+	_, addr := serve(t, dropOf(t), func(c *pop3server.Config) {
+		c.Auth, c.TLSConfig, c.RequireTLS = authtest.Authenticator{}, testTLS(t), true
+	})
+	c := dial(t, addr)
+	c.play(`
+		S: +OK ...
+		C: AUTH
+		S: +OK ...
+		S: .
+		C: AUTH X-FIRST
+		S: -ERR [AUTH] STLS is required first
+		C: USER alice
+		S: -ERR STLS is required first
+		C: CAPA
+		S: +OK ...
+		S: TOP
+		S: UIDL
+		S: RESP-CODES
+		S: AUTH-RESP-CODE
+		S: PIPELINING
+		S: EXPIRE NEVER
+		S: STLS
+		S: .
+		C: STLS
+		S: +OK ...`)
+	c.Conn = tls.Client(c.Conn, &tls.Config{InsecureSkipVerify: true})
+	c.br.Reset(c.Conn)
+	c.play(`
+		C: USER alice
+		S: +OK ...
+		C: PASS secret
+		S: +OK Maildrop ...`)
+}
+
 // Where PLAIN is not offered, USER is not either.
 func TestUserNotOffered(t *testing.T) {
 	_, addr := serve(t, dropOf(t), func(c *pop3server.Config) { c.Auth = authtest.Authenticator{NoPasswords: true} })

@@ -19,11 +19,20 @@ func (s *session) authPeer() *authn.Peer {
 	}
 }
 
+// judge is who judges logins on this connection; nil = it needs TLS first.
+func (s *session) judge() authn.Authenticator {
+	cfg := &s.conn.srv.cfg
+	if cfg.RequireTLS && s.tls == nil {
+		return nil
+	}
+	return cfg.Auth
+}
+
 // user: USER name (RFC 1939 §7). It says nothing of whether the name exists.
 func (s *session) user(args []string) error {
 	switch peer := s.authPeer(); {
-	case authn.TakesPasswords(s.conn.srv.cfg.Auth, peer):
-	case !peer.Secure:
+	case authn.TakesPasswords(s.judge(), peer):
+	case !peer.Secure || s.judge() == nil:
 		return s.bad("STLS is required first")
 	default:
 		return s.bad("USER is not offered")
@@ -65,6 +74,9 @@ func (s *session) auth(args []string) error {
 			return s.bad("Bad base64")
 		}
 	}
+	if s.judge() == nil {
+		return s.rejected(authn.ErrTLSRequired)
+	}
 	c := s.conn
 	x, err := saslwire.Begin(c.ctx, c.srv.cfg.Auth, s.authPeer(), strings.ToUpper(args[0]))
 	if err == nil {
@@ -89,7 +101,7 @@ func (s *session) auth(args []string) error {
 func (s *session) listMechanisms() {
 	c := s.conn
 	c.ok("Mechanisms follow")
-	for _, m := range authn.Offered(c.srv.cfg.Auth, s.authPeer()) {
+	for _, m := range authn.Offered(s.judge(), s.authPeer()) {
 		c.bw.WriteString(m + "\r\n")
 	}
 	c.bw.WriteString(".\r\n")

@@ -41,7 +41,7 @@ func (s *session) capa([]string) error {
 	c := s.conn
 	c.ok("Capability list follows")
 	caps := []string{pop3.CapTop, pop3.CapUIDL, pop3.CapRespCodes, pop3.CapAuthRespCode, pop3.CapPipelining, pop3.CapExpire + " NEVER"}
-	if mechanisms := authn.Offered(c.srv.cfg.Auth, s.authPeer()); len(mechanisms) > 0 {
+	if mechanisms := authn.Offered(s.judge(), s.authPeer()); len(mechanisms) > 0 {
 		if slices.Contains(mechanisms, sasl.Plain) { // see authn.TakesPasswords
 			caps = append(caps, pop3.CapUser)
 		}

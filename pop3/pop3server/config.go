@@ -38,6 +38,10 @@ type Config struct {
 	// TLS.
 	AllowPlaintextAuth bool
 
+	// RequireTLS refuses logins without TLS by whatever mechanism: also one that
+	// shows no secret leaves the session to who reads along (RFC 8314 §3).
+	RequireTLS bool
+
 	// Hostname stands in the greeting; "" = no name is given.
 	Hostname string
 
@@ -92,8 +96,8 @@ func (c *Config) Validate() error {
 	if c.Auth == nil {
 		errs = append(errs, errors.New("pop3server: nobody can log in: no Auth"))
 	}
-	if c.ImplicitTLS && c.TLSConfig == nil {
-		errs = append(errs, errors.New("pop3server: ImplicitTLS without TLSConfig"))
+	if (c.ImplicitTLS || c.RequireTLS) && c.TLSConfig == nil {
+		errs = append(errs, errors.New("pop3server: ImplicitTLS or RequireTLS without TLSConfig"))
 	}
 	return errors.Join(errs...)
 }
