@@ -12,7 +12,7 @@ VERSITYGW=github.com/versity/versitygw/cmd/versitygw@v1.8.0
 OIDC_PROVIDER=oidc-provider@9.13.3
 
 # Debian packages that the interop tests drive.
-PEERS_RUN="gsasl swaks libnet-ssleay-perl libauthen-sasl-perl isync mutt msmtp mpop fetchmail curl python3 ca-certificates fuse3 postgresql"
+PEERS_RUN="swaks libnet-ssleay-perl libauthen-sasl-perl isync mutt msmtp mpop fetchmail curl gsasl python3 ca-certificates fuse3 postgresql"
 
 export GOTOOLCHAIN=local # the build never fetches another Go
 
@@ -133,6 +133,7 @@ unpack_cyrus() {
 unpack_oidc() {
 	local dir=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/mailstead-tools/$OIDC_PROVIDER
 	if [ ! -d "$dir/node_modules/oidc-provider" ]; then
+		command -v node >/dev/null && command -v npm >/dev/null || { echo "node and npm are not installed" >&2; return 1; }
 		mkdir -p "$dir"
 		npm install --prefix "$dir" --ignore-scripts --no-audit --no-fund --silent "$OIDC_PROVIDER" >&2 || return
 	fi

@@ -385,7 +385,7 @@ func TestMemoryGuardBounded(t *testing.T) {
 func TestThrottleMemory(t *testing.T) {
 	attempts, addresses := 1_000_000, 100_000
 	if testing.Short() {
-		attempts = 100_000
+		attempts = 20_000
 	}
 	heap := func() uint64 {
 		runtime.GC()

@@ -70,7 +70,7 @@ var _ login.TokenVerifier = (*Introspection)(nil)
 func (v *Introspection) Validate() error {
 	faults := v.Rules.validate()
 	if err := endpoint.CheckURL(v.Endpoint, v.AllowHTTP); err != nil {
-		faults = append(faults, fmt.Errorf("oauth: Introspection.Endpoint: %.80q: %w", v.Endpoint, err))
+		faults = append(faults, fmt.Errorf("oauth: Introspection.Endpoint: %.80q: %w", endpoint.Show(v.Endpoint), err))
 	}
 	if len(v.Rules.Audience) == 0 && !v.AnyAudience {
 		faults = append(faults, errors.New("oauth: Introspection.Rules.Audience is missing"))

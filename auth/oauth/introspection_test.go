@@ -153,9 +153,13 @@ func TestIntrospectionBadServers(t *testing.T) {
 		{"401: our secret is wrong", says(401, false)},
 		{"400", says(400, false)},
 		{"204", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }},
-		{"307 elsewhere", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, 307) }},
-		{"302 elsewhere", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, 302) }},
-		{"308 to itself", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/other", 308) }},
+		{"307 elsewhere", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, other.URL, http.StatusTemporaryRedirect)
+		}},
+		{"302 elsewhere", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, http.StatusFound) }},
+		{"308 to itself", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/other", http.StatusPermanentRedirect)
+		}},
 		{"JSON called HTML", answer("text/html", `{"active":true,"username":"alice"}`)},
 		{"HTML called JSON", answer("application/json", `<html>`)},
 		{"a signed answer", answer("application/token-introspection+jwt", "eyJ.eyJ.x")},

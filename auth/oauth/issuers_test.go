@@ -102,6 +102,14 @@ func TestSecretsStayInside(t *testing.T) {
 	var log strings.Builder
 	logger := slog.New(slog.NewJSONHandler(&log, nil))
 	plain := slog.New(slog.NewTextHandler(&log, nil))
+	inURL := introspector(nil)
+	inURL.Endpoint = "https://user:" + secret + "@issuer.example.org/introspect"
+	keys := &KeySet{URL: inURL.Endpoint, Logger: logger}
+	_, noKeys := keys.find(t.Context(), "k", "ES256")
+	_, noAnswer := inURL.VerifyToken(t.Context(), token)
+	for _, x := range []any{noKeys, noAnswer, inURL.Validate(), keys.Validate()} {
+		fmt.Fprintln(&log, x)
+	}
 	for _, x := range []any{v, v.ClientSecret, failing, failure, &Issuers{Opaque: v}} {
 		logger.Info("x", "x", x)
 		plain.Info("x", "x", x)

@@ -73,18 +73,23 @@ func (v *JWT) Validate() error {
 			faults = append(faults, fmt.Errorf("oauth: JWT.Algorithms: %q is not supported", a))
 		}
 	}
-	if err := v.keySet().Validate(); err != nil {
+	if err := v.source().Validate(); err != nil {
 		faults = append(faults, err)
 	}
 	return errors.Join(faults...)
 }
 
+// source is Keys or its default.
+func (v *JWT) source() *KeySet {
+	if v.Keys != nil {
+		return v.Keys
+	}
+	return &KeySet{Issuer: v.Issuer, Client: v.Client}
+}
+
+// keySet is the set in use.
 func (v *JWT) keySet() *KeySet {
-	v.once.Do(func() {
-		if v.keys = v.Keys; v.keys == nil {
-			v.keys = &KeySet{Issuer: v.Issuer, Client: v.Client}
-		}
-	})
+	v.once.Do(func() { v.keys = v.source() })
 	return v.keys
 }
 

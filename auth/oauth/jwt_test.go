@@ -208,17 +208,27 @@ func TestJWTAcceptsVariants(t *testing.T) {
 		{name: "verified as a string", changes: map[string]any{"email_verified": "true"}},
 		{name: "scp of Microsoft", changes: map[string]any{"scope": nil, "scp": "mail x"}, adjust: scoped},
 		{name: "scp of Okta", changes: map[string]any{"scope": nil, "scp": []string{"x", "mail"}}, adjust: scoped},
-		{name: "long life allowed", changes: map[string]any{"exp": now.Add(9000 * time.Hour).Unix()},
-			adjust: func(v *JWT) { v.MaxLifetime = -1 }},
-		{name: "unverified allowed", changes: map[string]any{"email_verified": nil},
-			adjust: func(v *JWT) { v.Rules.UnverifiedEmail = true }},
-		{name: "other claim", changes: map[string]any{"upn": "Alice@Example.ORG"},
-			adjust: func(v *JWT) { v.Rules.Username = []string{"upn", "email"} }, want: "Alice@Example.ORG"},
+		{
+			name: "long life allowed", changes: map[string]any{"exp": now.Add(9000 * time.Hour).Unix()},
+			adjust: func(v *JWT) { v.MaxLifetime = -1 },
+		},
+		{
+			name: "unverified allowed", changes: map[string]any{"email_verified": nil},
+			adjust: func(v *JWT) { v.Rules.UnverifiedEmail = true },
+		},
+		{
+			name: "other claim", changes: map[string]any{"upn": "Alice@Example.ORG"},
+			adjust: func(v *JWT) { v.Rules.Username = []string{"upn", "email"} }, want: "Alice@Example.ORG",
+		},
 		{name: "second claim", adjust: func(v *JWT) { v.Rules.Username = []string{"upn", "email"} }},
-		{name: "nested claim", changes: map[string]any{"mail": map[string]any{"a/b~c": "bob@example.org"}},
-			adjust: func(v *JWT) { v.Rules.Username = []string{"/mail/a~1b~0c"} }, want: "bob@example.org"},
-		{name: "claim that is a URL", changes: map[string]any{"https://example.org/mail": "bob@example.org"},
-			adjust: func(v *JWT) { v.Rules.Username = []string{"https://example.org/mail"} }, want: "bob@example.org"},
+		{
+			name: "nested claim", changes: map[string]any{"mail": map[string]any{"a/b~c": "bob@example.org"}},
+			adjust: func(v *JWT) { v.Rules.Username = []string{"/mail/a~1b~0c"} }, want: "bob@example.org",
+		},
+		{
+			name: "claim that is a URL", changes: map[string]any{"https://example.org/mail": "bob@example.org"},
+			adjust: func(v *JWT) { v.Rules.Username = []string{"https://example.org/mail"} }, want: "bob@example.org",
+		},
 		{name: "domain allowed", adjust: func(v *JWT) { v.Rules.Domains = []string{"example.net", "EXAMPLE.org"} }},
 		{name: "mapped", adjust: func(v *JWT) {
 			v.Rules.Map = func(_ context.Context, name string, claims map[string]any) (string, error) {
@@ -323,5 +333,26 @@ func TestJWTValidate(t *testing.T) {
 	v = &JWT{Issuer: "http://[::1]:8080/realm", Rules: Rules{Audience: []string{"x"}}, Client: http.DefaultClient}
 	if err := v.Validate(); err != nil {
 		t.Error(err)
+	}
+}
+
+// BenchmarkVerifyToken is the cost of a login with keys at hand, and of one
+// that is refused before a signature is looked at.
+func BenchmarkVerifyToken(b *testing.B) {
+	for _, alg := range []jose.SignatureAlgorithm{jose.RS256, jose.ES256, jose.EdDSA} {
+		s := newSigner(b, alg, "k1")
+		p := newIDP(b, s)
+		v := p.verifier()
+		for name, changes := range map[string]map[string]any{"good": nil, "expired": {"exp": 1}} {
+			token := s.sign(b, nil, p.claims(changes))
+			b.Run(string(alg)+"/"+name, func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if _, err := v.VerifyToken(b.Context(), token); (err == nil) != (name == "good") {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
 	}
 }

@@ -74,7 +74,7 @@ func (s *KeySet) Validate() error {
 			continue
 		}
 		if err := endpoint.CheckURL(address, s.AllowHTTP); err != nil {
-			faults = append(faults, fmt.Errorf("oauth: KeySet: %.80q: %w", address, err))
+			faults = append(faults, fmt.Errorf("oauth: KeySet: %.80q: %w", endpoint.Show(address), err))
 		}
 	}
 	return errors.Join(faults...)
@@ -135,7 +135,7 @@ func (s *KeySet) reread(ctx context.Context) {
 		if logger == nil {
 			logger = slog.Default()
 		}
-		logger.WarnContext(ctx, "keys of an OAuth issuer cannot be read", "source", s.File+s.URL+s.Issuer, "error", err)
+		logger.WarnContext(ctx, "keys of an OAuth issuer cannot be read", "source", s.File+endpoint.Show(s.URL+s.Issuer), "error", err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -333,7 +333,10 @@ func TestParseKeySet(t *testing.T) {
 	}
 	big := strings.Repeat("_", 4000)
 	members := []any{
-		1, "x", nil, []any{}, map[string]any{}, json.RawMessage(private),
+		1, "x", nil,
+		[]any{},
+		map[string]any{},
+		json.RawMessage(private),
 		member(func(m map[string]any) { m["use"] = "enc" }),
 		member(func(m map[string]any) { m["use"] = 1 }),
 		member(func(m map[string]any) { m["key_ops"] = []string{"sign"} }),

@@ -34,8 +34,9 @@ type Rules struct {
 	// names without a domain included. Empty means all as well, but is refused
 	// where several issuers are trusted (see Issuers).
 	Domains []string
-	// Map makes the user name of the claim's text, for names that differ here.
-	// Domains apply to what it returns. login.ErrRejected: no such user; any
+	// Map makes the user name of the claim's text, for names that differ here; it
+	// may also refuse by other claims, such as azp (the client) or groups. Domains
+	// apply to what it returns. login.ErrRejected: no such user; any
 	// other error is a temporary failure. Nil leaves the name. May block.
 	Map func(ctx context.Context, name string, claims map[string]any) (string, error)
 }

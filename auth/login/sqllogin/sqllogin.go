@@ -36,7 +36,7 @@ var errConfig = errors.New("sqllogin: no DB, unknown Dialect, or a Prefix that i
 const page = 1000
 
 func (b *Backend) check() error {
-	if b.DB == nil || b.Dialect != SQLite && b.Dialect != PostgreSQL || !validPrefix(b.Prefix) {
+	if b == nil || b.DB == nil || b.Dialect != SQLite && b.Dialect != PostgreSQL || !validPrefix(b.Prefix) {
 		return errConfig
 	}
 	return nil
@@ -167,6 +167,9 @@ func (b *Backend) Delete(ctx context.Context, username string) error {
 		return err
 	}
 	return b.transact(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		if err := b.lockUser(ctx, tx, user); err != nil { // none is added meanwhile
+			return err
+		}
 		drop := b.query(`DELETE FROM ~login_app_passwords WHERE username = ?`)
 		if _, err := tx.ExecContext(ctx, drop, user); err != nil {
 			return fmt.Errorf("sqllogin: delete app passwords: %w", err)

@@ -69,6 +69,9 @@ func TestConfig(t *testing.T) {
 			}
 		}
 	}
+	if _, err := (&Guard{}).Tallies(t.Context(), nil, time.Now()); !errors.Is(err, errConfig) {
+		t.Errorf("no Backend: %v", err)
+	}
 	if len(f.log) != 0 {
 		t.Errorf("statements ran: %q", f.log)
 	}

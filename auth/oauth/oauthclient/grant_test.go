@@ -127,6 +127,7 @@ func TestErrorsOfTheServer(t *testing.T) {
 		{"unsupported_grant_type", 400, object("unsupported_grant_type"), ErrConfig, true},
 		{"temporarily_unavailable", 400, object("temporarily_unavailable"), ErrServer, false},
 		{"unknown code", 400, object("x"), ErrServer, false},
+		{"200 with a code", 200, object("invalid_grant"), ErrServer, false},
 		{"500", 500, "x", ErrServer, false},
 		{"500 with a code", 500, object("invalid_grant"), ErrServer, false},
 		{"429 with a code", 429, object("invalid_grant"), ErrServer, false},

@@ -37,7 +37,7 @@ func deviceServer(interval any, script ...string) *server {
 			case "forever":
 				code = "authorization_pending"
 			case "503":
-				http.Error(w, "x", 503)
+				http.Error(w, "x", http.StatusServiceUnavailable)
 				return
 			}
 			answerJSON(w, 400, map[string]any{"error": code})

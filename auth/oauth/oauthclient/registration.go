@@ -53,14 +53,14 @@ const maxResponse = 256 << 10
 func (r *Registration) Validate() error {
 	var faults []error
 	if err := endpoint.CheckURL(r.TokenURL, r.AllowHTTP); err != nil {
-		faults = append(faults, fmt.Errorf("oauth: Registration.TokenURL: %.80q: %w", r.TokenURL, err))
+		faults = append(faults, fmt.Errorf("oauth: Registration.TokenURL: %.80q: %w", endpoint.Show(r.TokenURL), err))
 	}
 	for name, address := range map[string]string{"DeviceURL": r.DeviceURL, "AuthURL": r.AuthURL} {
 		if address == "" {
 			continue
 		}
 		if err := endpoint.CheckURL(address, r.AllowHTTP); err != nil {
-			faults = append(faults, fmt.Errorf("oauth: Registration.%s: %.80q: %w", name, address, err))
+			faults = append(faults, fmt.Errorf("oauth: Registration.%s: %.80q: %w", name, endpoint.Show(address), err))
 		}
 	}
 	if r.ClientID == "" && (r.ClientSecret.Reveal() != "" || r.Key != nil) {
@@ -136,6 +136,9 @@ func (r *Registration) post(ctx context.Context, address string, form url.Values
 	object, err := strictjson.Object(resp.Body)
 	if err != nil {
 		return nil, temporary(ErrServer, err)
+	}
+	if _, failed := object["error"]; failed { // an error that calls itself 200
+		return nil, readError(resp, secrets).wrap()
 	}
 	return object, nil
 }

@@ -199,7 +199,7 @@ func TestSourceBackoff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		idp := issuing()
 		good := idp.answer
-		down := func(w http.ResponseWriter, _ url.Values) { http.Error(w, "x", 503) }
+		down := func(w http.ResponseWriter, _ url.Values) { http.Error(w, "x", http.StatusServiceUnavailable) }
 		idp.answer = down
 		s := source(idp)
 		for start := time.Now(); time.Since(start) < hour; time.Sleep(time.Second) {

@@ -5,8 +5,8 @@ package endpoint
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/netip"
@@ -57,29 +57,30 @@ func (r Response) JSON() bool {
 
 // Get asks for a document.
 func (c Client) Get(ctx context.Context, address string) (Response, error) {
-	return c.do(ctx, http.MethodGet, address, nil, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return Response{}, ErrURL // see CheckURL
+	}
+	return c.send(req)
 }
 
 // Post sends a form. secret authenticates the client (RFC 6749 §2.3.1).
 func (c Client) Post(ctx context.Context, address string, form url.Values, secret Secret) (Response, error) {
-	return c.do(ctx, http.MethodPost, address, form, secret.apply(form))
+	header := secret.apply(form)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
+	if err != nil {
+		return Response{}, ErrURL // see CheckURL
+	}
+	maps.Copy(req.Header, header)
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return c.send(req)
 }
 
-func (c Client) do(ctx context.Context, method, address string, form url.Values, header http.Header) (Response, error) {
-	if err := CheckURL(address, c.AllowHTTP); err != nil {
+func (c Client) send(req *http.Request) (Response, error) {
+	if err := checkURL(req.URL, c.AllowHTTP); err != nil {
 		return Response{}, err
 	}
-	req, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(form.Encode()))
-	if err != nil {
-		return Response{}, fmt.Errorf("%w: %w", ErrURL, err)
-	}
-	if header != nil {
-		req.Header = header
-	}
 	req.Header.Set("Accept", "application/json")
-	if form != nil {
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	}
 	resp, err := c.client().Do(req)
 	if err != nil {
 		return Response{}, err
@@ -128,13 +129,29 @@ func (c Client) read(resp *http.Response) (Response, error) {
 // loopback or where plain is set.
 func CheckURL(address string, plain bool) error {
 	u, err := url.Parse(address)
+	if err != nil {
+		return ErrURL // its error repeats the address, which may hold a secret
+	}
+	return checkURL(u, plain)
+}
+
+func checkURL(u *url.URL, plain bool) error {
 	switch {
-	case err != nil || u.Hostname() == "" || u.User != nil || u.Fragment != "":
+	case u.Hostname() == "" || u.User != nil || u.Fragment != "":
 		return ErrURL
 	case u.Scheme == "https", u.Scheme == "http" && (plain || loopback(u.Hostname())):
 		return nil
 	}
 	return ErrURL
+}
+
+// Show returns an address for a log, without a password in it.
+func Show(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "(not a URL)"
+	}
+	return u.Redacted()
 }
 
 // loopback reports whether host names this machine.
