@@ -8,4 +8,9 @@ require (
 	github.com/mailstead/mailstead v0.0.0
 )
 
+require (
+	golang.org/x/net v0.58.0 // indirect
+	golang.org/x/text v0.41.0 // indirect
+)
+
 replace github.com/mailstead/mailstead => ../..
