@@ -49,21 +49,25 @@ func (c Client) Login(ctx context.Context, offered []string, state *tls.Connecti
 	if _, err = saslmech.Choose(offered, credentials, policy); err != nil {
 		return err
 	}
-	token := ""
+	credentials.Token = ""
+	failure := saslmech.ErrNoMechanism
 	for range 2 {
-		old := token
-		if token, err = c.Tokens.Token(ctx, old); err != nil {
+		token, err := c.Tokens.Token(ctx, credentials.Token)
+		switch {
+		case err != nil:
 			return err
+		case token == credentials.Token: // there is no other
+			return failure
 		}
 		credentials.Token = token
 		if client, err = saslmech.Choose(offered, credentials, policy); err != nil {
 			return err
 		}
-		if err = exchange(ctx, client); err == nil || token == old || !refused(client, err) {
-			return err
+		if failure = exchange(ctx, client); failure == nil || !refused(client, failure) {
+			return failure
 		}
 	}
-	return err
+	return failure
 }
 
 // refused reports whether an exchange failed because of what the client has.

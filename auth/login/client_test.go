@@ -54,10 +54,11 @@ func TestClientLogin(t *testing.T) {
 		{"a token", "PLAIN XOAUTH2", Client{Credentials: saslmech.Credentials{Username: "u"}}, &tokens{list: []string{"a"}}, []error{nil}, "XOAUTH2 a", "", nil},
 		{"a token that was revoked", "OAUTHBEARER", Client{Credentials: saslmech.Credentials{Username: "u"}}, &tokens{list: []string{"a", "b"}}, []error{reply{}, nil}, "OAUTHBEARER a|OAUTHBEARER b", "|a", nil},
 		{"both refused", "OAUTHBEARER", Client{Credentials: saslmech.Credentials{Username: "u"}}, &tokens{list: []string{"a", "b", "c"}}, []error{reply{}, reply{}}, "OAUTHBEARER a|OAUTHBEARER b", "|a", reply{}},
-		{"no other token", "OAUTHBEARER", Client{Credentials: saslmech.Credentials{Username: "u"}}, &tokens{list: []string{"a"}}, []error{reply{}, reply{}}, "OAUTHBEARER a|OAUTHBEARER a", "|a", reply{}},
+		{"no other token", "OAUTHBEARER", Client{Credentials: saslmech.Credentials{Username: "u"}}, &tokens{list: []string{"a"}}, []error{reply{}}, "OAUTHBEARER a", "|a", reply{}},
 		{"later", "OAUTHBEARER", Client{Credentials: saslmech.Credentials{Username: "u"}}, &tokens{list: []string{"a", "b"}}, []error{reply{true}}, "OAUTHBEARER a", "", reply{true}},
 		{"connection lost", "OAUTHBEARER", Client{Credentials: saslmech.Credentials{Username: "u"}}, &tokens{list: []string{"a", "b"}}, []error{network}, "OAUTHBEARER a", "", network},
 		{"no token to be had", "OAUTHBEARER", Client{Credentials: saslmech.Credentials{Username: "u"}}, &tokens{}, nil, "", "", errDown},
+		{"an empty token", "OAUTHBEARER", Client{Credentials: saslmech.Credentials{Username: "u"}}, &tokens{list: []string{""}}, nil, "", "", saslmech.ErrNoMechanism},
 		{"nothing fits", "GSSAPI", Client{Credentials: saslmech.Credentials{Username: "u"}}, &tokens{list: []string{"a"}}, nil, "", "", saslmech.ErrNoMechanism},
 		{"nothing to log in with", "PLAIN", Client{}, nil, nil, "", "", saslmech.ErrNoMechanism},
 	} {
@@ -79,7 +80,7 @@ func TestClientLogin(t *testing.T) {
 		if !errors.Is(err, tt.err) || strings.Join(sent, "|") != tt.sent {
 			t.Errorf("%s: %v, sent %q; want %v, %q", tt.name, err, sent, tt.err, tt.sent)
 		}
-		if tt.err == saslmech.ErrNoMechanism && tt.source != nil && tt.source.refused != nil {
+		if tt.offered == "GSSAPI" && tt.source != nil && tt.source.refused != nil {
 			t.Errorf("%s: a token was asked for in vain", tt.name)
 		}
 		if tt.source != nil && tt.refused != "" && strings.Join(tt.source.refused, "|") != tt.refused {

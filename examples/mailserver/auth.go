@@ -16,12 +16,13 @@ import (
 )
 
 // guardOf slows down guessing. While every listener is on loopback only the
-// owner of the machine can guess, and more slips of his are forgiven.
-func guardOf(o *options) login.Guard {
+// owner of the machine can guess, and more slips of his are forgiven. tallies
+// are those of all nodes; nil = there is only this one.
+func guardOf(o *options, tallies login.GuardStore) login.Guard {
 	if o.loopback() {
-		return &login.Throttle{Free: 20}
+		return &login.Throttle{Free: 20, Store: tallies}
 	}
-	return &login.Throttle{}
+	return &login.Throttle{Store: tallies}
 }
 
 // openLogin makes the one service that all listeners ask. What it offers beside
@@ -37,7 +38,7 @@ func (s *server) openLogin() error {
 	}
 	s.activity = &activity.Log{Store: loginEntries{s.engine.store}}
 	s.login = &login.Service{
-		Backend: s.engine.users, Guard: guardOf(s.o), Logger: s.log, Observe: s.activity.Observe,
+		Backend: s.engine.users, Guard: guardOf(s.o, s.engine.tallies), Logger: s.log, Observe: s.activity.Observe,
 		Enable: f.Enable, Disable: f.Disable, DecoyKey: decoy, Rehash: login.Rehash{SCRAM: []string{scramMechanism}},
 	}
 	if err := f.oauth(s.login); err != nil {

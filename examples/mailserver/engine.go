@@ -33,6 +33,9 @@ type engine struct {
 
 	users users
 
+	// tallies are what the guards of all nodes count; nil = each its own.
+	tallies login.GuardStore
+
 	// shared: other nodes may be working on the same data.
 	shared bool
 

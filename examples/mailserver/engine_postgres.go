@@ -84,13 +84,14 @@ func openPostgres(ctx context.Context, o *options, log *slog.Logger) (_ *engine,
 		return nil, err
 	}
 	users.SetMaxOpenConns(4)
+	backend := &sqllogin.Backend{DB: users, Dialect: sqllogin.PostgreSQL}
 	e := &engine{
 		store: p.Store(), queue: q, blobs: p.Blobs(), shared: true, lease: nodeLease,
 		verify: p.Store().Verify,
-		users:  &sqllogin.Backend{DB: users, Dialect: sqllogin.PostgreSQL},
-		close:  func() error { return errors.Join(users.Close(), p.Close()) },
+		users:  backend, tallies: &sqllogin.Guard{Backend: backend},
+		close: func() error { return errors.Join(users.Close(), p.Close()) },
 	}
-	if err := e.users.(*sqllogin.Backend).Migrate(ctx); err != nil {
+	if err := backend.Migrate(ctx); err != nil {
 		return nil, errors.Join(err, users.Close())
 	}
 	return e, nil

@@ -93,6 +93,22 @@ func TestShown(t *testing.T) {
 	}
 }
 
+// A certificate that is replaced meanwhile is not the one that was shown.
+func TestReplaced(t *testing.T) {
+	one, two := certificate(t, "one.example"), certificate(t, "two.example")
+	n := 0
+	server := Config(&tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+		if n++; n == 1 {
+			return &one, nil
+		}
+		return &two, nil
+	}})
+	shown, seen := handshake(t, server, &tls.Config{ServerName: "x", InsecureSkipVerify: true})
+	if shown == nil || !shown.Equal(seen.PeerCertificates[0]) {
+		t.Errorf("not the certificate that the client saw: %v", seen.PeerCertificates[0].DNSNames)
+	}
+}
+
 func TestNoConfig(t *testing.T) {
 	if Config(nil) != nil {
 		t.Error("a configuration out of none")
