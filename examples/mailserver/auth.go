@@ -1,7 +1,9 @@
 package main
 
 import (
+	"crypto/hkdf"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -17,12 +19,18 @@ import (
 
 // guardOf slows down guessing. While every listener is on loopback only the
 // owner of the machine can guess, and more slips of his are forgiven. tallies
-// are those of all nodes; nil = there is only this one.
-func guardOf(o *options, tallies login.GuardStore) login.Guard {
-	if o.loopback() {
-		return &login.Throttle{Free: 20, Store: tallies}
+// are those of all nodes; nil = there is only this one. Nodes with one secret see
+// that a password is the same wrong one.
+func guardOf(o *options, tallies login.GuardStore, secret []byte) (login.Guard, error) {
+	key, err := hkdf.Key(sha256.New, secret, nil, "mailserver guard", sha256.Size)
+	if err != nil {
+		return nil, err
 	}
-	return &login.Throttle{Store: tallies}
+	t := &login.Throttle{Store: tallies, Key: key}
+	if o.loopback() {
+		t.Free = 20
+	}
+	return t, nil
 }
 
 // openLogin makes the one service that all listeners ask. What it offers beside
@@ -36,9 +44,13 @@ func (s *server) openLogin() error {
 	if err != nil {
 		return err
 	}
+	guard, err := guardOf(s.o, s.engine.tallies, decoy)
+	if err != nil {
+		return err
+	}
 	s.activity = &activity.Log{Store: loginEntries{s.engine.store}}
 	s.login = &login.Service{
-		Backend: s.engine.users, Guard: guardOf(s.o, s.engine.tallies), Logger: s.log, Observe: s.activity.Observe,
+		Backend: s.engine.users, Guard: guard, Logger: s.log, Observe: s.activity.Observe,
 		Enable: f.Enable, Disable: f.Disable, DecoyKey: decoy, Rehash: login.Rehash{SCRAM: []string{scramMechanism}},
 	}
 	if err := f.oauth(s.login); err != nil {
