@@ -32,6 +32,23 @@ func MaySend(dir Directory) func(ctx context.Context, account string, from smtp.
 	}
 }
 
+// MaySendUnowned is MaySend for operators who only keep their users from writing
+// as each other: an address that is nobody's here, of whatever domain, is for
+// all. (Postfix's reject_known_sender_login_mismatch.)
+func MaySendUnowned(dir Directory) func(ctx context.Context, account string, from smtp.ReversePath) (bool, error) {
+	owns := MaySend(dir)
+	return func(ctx context.Context, account string, from smtp.ReversePath) (bool, error) {
+		e, err := LookupOne(ctx, dir, smtp.ForwardPath(from))
+		if err != nil {
+			return false, err
+		}
+		if e.Kind == Unknown || e.Kind == Remote || e.CatchAll {
+			return true, nil
+		}
+		return owns(ctx, account, from)
+	}
+}
+
 // expandsTo looks one step further: an alias of an alias is nobody's own.
 func expandsTo(ctx context.Context, dir Directory, paths []smtp.ForwardPath, id store.AccountID) (bool, error) {
 	entries, err := dir.Lookup(ctx, paths)

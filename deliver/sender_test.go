@@ -28,7 +28,7 @@ func TestMaySend(t *testing.T) {
 		},
 		Postmaster: func(context.Context) (store.AccountID, error) { return "alice@example.org", nil },
 	}
-	may := deliver.MaySend(dir)
+	may, unowned := deliver.MaySend(dir), deliver.MaySendUnowned(dir)
 	for _, test := range []struct {
 		account, local, domain string
 		want, fails            bool
@@ -50,6 +50,11 @@ func TestMaySend(t *testing.T) {
 		got, err := may(t.Context(), test.account, from)
 		if got != test.want || (err != nil) != test.fails {
 			t.Errorf("%s as %s@%s: %v, %v", test.account, test.local, test.domain, got, err)
+		}
+		nobodys := test.domain == "other.example" || test.local == "anybody"
+		got, err = unowned(t.Context(), test.account, from)
+		if got != (test.want || nobodys) || (err != nil) != test.fails {
+			t.Errorf("%s as %s@%s, unless it is another's: %v, %v", test.account, test.local, test.domain, got, err)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mailstead/mailstead/auth/ldap"
 	"github.com/mailstead/mailstead/auth/login"
+	"github.com/mailstead/mailstead/auth/login/filelogin"
 	"github.com/mailstead/mailstead/deliver"
 	"github.com/mailstead/mailstead/smtp"
 )
@@ -50,7 +51,7 @@ func Example_branches() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	backend := login.Chain{&login.File{Path: "passwd"}, dir.Users()}
+	backend := login.Chain{&filelogin.File{Path: "passwd"}, dir.Users()}
 	_ = &login.Service{Backend: backend}
 }
 

@@ -11,7 +11,7 @@ import (
 var ErrChanged = errors.New("login: changed meanwhile")
 
 // maxSecrets bounds the further forms of one password.
-const maxSecrets = 8
+const MaxSecrets = 8
 
 // Credentials are the stored forms of a user's own password.
 type Credentials struct {
@@ -42,8 +42,8 @@ func NewCredentials(password Password, params Params, scram ...string) (c Creden
 // Check reports with ErrHash whether one of the forms is not usable, or a
 // secret has a space in it.
 func (c Credentials) Check() error {
-	if len(c.Secrets) > maxSecrets {
-		return fmt.Errorf("%w: more than %d secrets", ErrHash, maxSecrets)
+	if len(c.Secrets) > MaxSecrets {
+		return fmt.Errorf("%w: more than %d secrets", ErrHash, MaxSecrets)
 	}
 	for _, secret := range c.Secrets {
 		if err := CheckHash(secret); err != nil {

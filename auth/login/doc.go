@@ -9,7 +9,7 @@
 // takes, spends the same work on an unknown user as on a wrong password,
 // remembers recent successes, and judges the authorization identity.
 //
-//	users := &login.File{Path: "passwd"}
+//	users := &filelogin.File{Path: "passwd"}
 //	svc := &login.Service{Backend: users, Logger: log}
 //
 // Servers take it as one value, whatever they speak:
@@ -80,20 +80,10 @@
 //   - I12: No number of failures elsewhere makes a user wait at an address where he
 //     is known.
 //
-// # What a power cut leaves of a File
-//
-//	cut in                    it leaves
-//	Set, Rehash, Disable, …   the old file, or the new one; a temporary file beside it,
-//	                          which the next change removes
-//	AddAppPassword, …         the old file of app passwords, or the new one
-//	Delete                    the user with or without his app passwords, or neither
-//	UseAppPassword            the time of an earlier use, up to a minute before
-//
 // # Concurrency
 //
 // Everything here may be used from any number of goroutines, apart from the
-// SASL server of one exchange. No goroutine is started. Locks are leaves, but for
-// those of File (its change lock, then the lock file, then the others): no lock of
-// this package is held while another is taken, while a password is hashed or while
-// a backend is asked.
+// SASL server of one exchange. No goroutine is started. Locks are leaves: no
+// lock of this package is held while another is taken, while a password is hashed
+// or while a backend is asked.
 package login

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/mailstead/mailstead/auth/login"
+	"github.com/mailstead/mailstead/auth/login/filelogin"
 	"github.com/mailstead/mailstead/auth/login/logintest"
 )
 
@@ -17,7 +18,7 @@ type editor interface {
 func TestEditors(t *testing.T) {
 	for name, open := range map[string]func(t *testing.T) editor{
 		"memory": func(*testing.T) editor { return &login.Memory{} },
-		"file":   func(t *testing.T) editor { return &login.File{Path: filepath.Join(t.TempDir(), "passwd")} },
+		"file":   func(t *testing.T) editor { return &filelogin.File{Path: filepath.Join(t.TempDir(), "passwd")} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			logintest.Editor(t, func(t *testing.T) login.Editor { return open(t) })

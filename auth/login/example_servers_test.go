@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/mailstead/mailstead/auth/login"
+	"github.com/mailstead/mailstead/auth/login/filelogin"
 	"github.com/mailstead/mailstead/imap/imapserver"
 	"github.com/mailstead/mailstead/pop3/pop3server"
 	"github.com/mailstead/mailstead/smtp"
@@ -19,7 +20,7 @@ func ExampleService_Authenticator() {
 		st        store.Store
 		tlsConfig *tls.Config
 	)
-	svc := &login.Service{Backend: &login.File{Path: "passwd"}}
+	svc := &login.Service{Backend: &filelogin.File{Path: "passwd"}}
 	submission := smtpserver.Config{Receiver: receiver, TLSConfig: tlsConfig, Auth: svc.Authenticator()}
 	imap := imapserver.Config{Store: st, TLSConfig: tlsConfig, Auth: svc.Authenticator()}
 	pop3 := pop3server.Config{Store: st, TLSConfig: tlsConfig, Auth: svc.Authenticator()}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 
 	"github.com/mailstead/mailstead/auth/login"
+	"github.com/mailstead/mailstead/auth/login/filelogin"
 	"github.com/mailstead/mailstead/auth/login/saslmech"
 	"github.com/mailstead/mailstead/smtp/smtpclient"
 )
@@ -36,7 +37,7 @@ var shared mailboxes
 
 // A service over a file of users.
 func ExampleService() {
-	svc := &login.Service{Backend: &login.File{Path: "passwd"}, Logger: log}
+	svc := &login.Service{Backend: &filelogin.File{Path: "passwd"}, Logger: log}
 	svc.Enable = []string{"LOGIN"}
 	svc.Authorize = func(ctx context.Context, id login.Identity, account string) error {
 		if shared.Has(account, id.Account) {
@@ -50,7 +51,7 @@ func ExampleService() {
 // A user who can log in by SCRAM and by PLAIN.
 func ExampleHashSCRAM() {
 	ctx := context.Background()
-	users := &login.File{Path: "passwd"}
+	users := &filelogin.File{Path: "passwd"}
 	hash, err := login.HashSCRAM("SCRAM-SHA-256", login.NewPassword(text), 0)
 	if err != nil {
 		return

@@ -33,13 +33,13 @@ func (c Chain) Keeps(scheme string) bool {
 
 // census counts the users who can log in with a password, and those of them who
 // have a secret of each scheme and no other way.
-type census struct {
+type Census struct {
 	users   int
 	schemes map[string]int
 }
 
 // add counts one record.
-func (c *census) add(r Record) {
+func (c *Census) Add(r Record) {
 	own := !r.AppPasswordsOnly && (r.Hash != "" || len(r.Secrets) > 0 || r.Check != nil)
 	if r.Disabled || !own && len(r.AppPasswords) == 0 {
 		return
@@ -61,4 +61,4 @@ func (c *census) add(r Record) {
 }
 
 // keeps reports whether everybody has a secret of this scheme.
-func (c *census) keeps(scheme string) bool { return c.users > 0 && c.schemes[scheme] == c.users }
+func (c *Census) Keeps(scheme string) bool { return c.users > 0 && c.schemes[scheme] == c.users }

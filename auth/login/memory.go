@@ -16,7 +16,7 @@ import (
 type Memory struct {
 	mu    sync.RWMutex
 	users map[string]Record // by canonical name; slices in it are never changed
-	count *census           // nil: to be made
+	count *Census           // nil: to be made
 }
 
 var (
@@ -41,12 +41,12 @@ func (m *Memory) Keeps(scheme string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.count == nil {
-		m.count = &census{}
+		m.count = &Census{}
 		for _, rec := range m.users {
-			m.count.add(rec)
+			m.count.Add(rec)
 		}
 	}
-	return m.count.keeps(scheme)
+	return m.count.Keeps(scheme)
 }
 
 // Set implements Editor.

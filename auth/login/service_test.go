@@ -18,6 +18,8 @@ import (
 // cheap keeps the tests fast; the defaults are tested once in TestHashPassword.
 var cheap = Params{MemoryKiB: 8, Time: 1, Threads: 1}
 
+var quiet = slog.New(slog.DiscardHandler)
+
 var peer = netip.MustParseAddr("192.0.2.1")
 
 func mustHash(t testing.TB, password string) string {

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/mailstead/mailstead/auth/login"
+	"github.com/mailstead/mailstead/auth/login/filelogin"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/sqlite"
 )
@@ -221,8 +222,8 @@ func (a *app) setPassword(name, password string) error {
 }
 
 // users is the server's passwd file.
-func (a *app) users() *login.File {
-	return &login.File{Path: filepath.Join(a.data, "passwd"), Logger: a.log}
+func (a *app) users() *filelogin.File {
+	return &filelogin.File{Path: filepath.Join(a.data, "passwd"), Logger: a.log}
 }
 
 // Run sets a password.

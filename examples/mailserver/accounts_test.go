@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/mailstead/mailstead/auth/login"
+	"github.com/mailstead/mailstead/auth/login/filelogin"
 	"github.com/mailstead/mailstead/store"
 )
 
@@ -90,7 +91,7 @@ func TestSetUpAccounts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	users := &login.File{Path: filepath.Join(s.o.data, "passwd")}
+	users := &filelogin.File{Path: filepath.Join(s.o.data, "passwd")}
 	acct, err := s.engine.store.Open(t.Context(), "alice@example.org")
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/mailstead/mailstead/auth/login"
+	"github.com/mailstead/mailstead/auth/login/filelogin"
 	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/smtp"
 	"github.com/mailstead/mailstead/store"
@@ -117,7 +118,7 @@ func TestControlAccounts(t *testing.T) {
 	if s := strings.Join(got, "; "); s != "alice@example.org active 6 0 7; carol@example.org active 6 1000 0" {
 		t.Error(s)
 	}
-	users := &login.File{Path: filepath.Join(s.o.data, "passwd")}
+	users := &filelogin.File{Path: filepath.Join(s.o.data, "passwd")}
 	for name, password := range map[string]string{"alice@example.org": "other", "carol@example.org": "secret"} {
 		rec, err := users.Lookup(t.Context(), name)
 		if err != nil {

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/mailstead/mailstead/auth/login"
+	"github.com/mailstead/mailstead/auth/login/filelogin"
 	"github.com/mailstead/mailstead/queue/sqlqueue"
 	"github.com/mailstead/mailstead/store/maildir"
 	"github.com/mailstead/mailstead/store/sqlite"
@@ -55,7 +55,7 @@ func openMaildir(ctx context.Context, o *options, log *slog.Logger) (*engine, er
 	}
 	return &engine{
 		store: s, queue: q, blobs: e.Blobs(),
-		users:    &login.File{Path: filepath.Join(o.data, "passwd"), Logger: log},
+		users:    &filelogin.File{Path: filepath.Join(o.data, "passwd"), Logger: log},
 		segments: e.Blobs(),
 		lines:    true,
 		free:     e.Blobs().Free,

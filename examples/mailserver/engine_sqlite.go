@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"path/filepath"
 
-	"github.com/mailstead/mailstead/auth/login"
+	"github.com/mailstead/mailstead/auth/login/filelogin"
 	"github.com/mailstead/mailstead/queue/sqlqueue"
 	"github.com/mailstead/mailstead/store/sqlite"
 )
@@ -38,7 +38,7 @@ func openSQLite(ctx context.Context, o *options, log *slog.Logger) (*engine, err
 	}
 	return &engine{
 		store: e.Store(), queue: q, blobs: e.Blobs(),
-		users:    &login.File{Path: filepath.Join(o.data, "passwd"), Logger: log},
+		users:    &filelogin.File{Path: filepath.Join(o.data, "passwd"), Logger: log},
 		segments: e.Blobs(), verify: e.Store().Verify,
 		free: e.Blobs().Free,
 		compact: func(ctx context.Context) error {

@@ -135,7 +135,7 @@ func (s *server) submissionConfig(implicit bool) smtpserver.Config {
 	cfg.AllowPlaintextAuth = s.o.plaintextAuth
 	cfg.Newlines = smtpserver.NormaliseNewlines
 	cfg.Receiver = smtp.Chain(s.queue,
-		smtppolicy.SenderLogin(deliver.MaySend(s.directory)),
+		smtppolicy.SenderLogin(deliver.MaySendUnowned(s.directory)),
 		deliver.Gate(s.directory, func(m *smtp.Mail) bool { return m.Peer != nil && m.Peer.Identity != "" }),
 		smtppolicy.Received(s.o.hostname),
 		smtppolicy.EditHeader(smtppolicy.Limits{}, smtppolicy.LoopLimit(0), smtppolicy.Submission(s.o.hostname)),

@@ -125,7 +125,7 @@ func TestAnnounced(t *testing.T) {
 	for listener, has := range map[string]string{
 		"smtp":        "PIPELINING\r\n,SIZE 35000000\r\n,8BITMIME\r\n,SMTPUTF8\r\n,ENHANCEDSTATUSCODES\r\n,CHUNKING\r\n,STARTTLS\r\n,DSN\r\n,BINARYMIME\r\n,LIMITS RCPTMAX=1000\r\n",
 		"submission":  "STARTTLS\r\n,SIZE 35000000\r\n",
-		"submissions": "SIZE 35000000\r\n,AUTH PLAIN",
+		"submissions": "SIZE 35000000\r\n,AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN\r\n",
 	} {
 		sc, err := s.dialSMTP(listener)
 		if err != nil {

@@ -1,10 +1,9 @@
-package login
+package filelogin
 
 import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"math/rand/v2"
 	"net/netip"
 	"os"
@@ -15,10 +14,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/mailstead/mailstead/auth/login"
 	"github.com/mailstead/mailstead/internal/vfs"
 )
-
-var quiet = slog.New(slog.DiscardHandler)
 
 // The fields of Dovecot's passwd-file that mean something here.
 func TestFileExtraFields(t *testing.T) {
@@ -35,7 +33,7 @@ func TestFileExtraFields(t *testing.T) {
 	}, "\n"))
 	f := &File{Path: path, Logger: quiet}
 	nets := []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::1/128"), {}}
-	for user, want := range map[string]Record{
+	for user, want := range map[string]login.Record{
 		"plain": {}, "off": {Disabled: true}, "off2": {Disabled: true}, "on": {}, "noauth": {Disabled: true},
 		"alias": {Account: "real@example.org"}, "alias2": {Account: "real"}, "nets": {AllowNets: nets},
 		"only": {AppPasswordsOnly: true}, "secret": {Secrets: []string{h, h}}, "nopass": {Disabled: true}, "mail": {},
@@ -52,7 +50,7 @@ func TestFileExtraFields(t *testing.T) {
 		}
 	}
 	broken, _ := f.Broken()
-	if len(broken) != 2 || !errors.Is(broken[0].Err, errNets) || broken[0].Line != 9 || !errors.Is(broken[1].Err, ErrHash) {
+	if len(broken) != 2 || !errors.Is(broken[0].Err, login.ErrNets) || broken[0].Line != 9 || !errors.Is(broken[1].Err, login.ErrHash) {
 		t.Errorf("broken %v", broken)
 	}
 }
@@ -86,7 +84,7 @@ func TestFileExtraKept(t *testing.T) {
 		t.Errorf("only: %v, %s", err, line())
 	}
 	write(t, path, "b:"+h+"\n")
-	c := Credentials{Hash: h, Secrets: []string{h2}}
+	c := login.Credentials{Hash: h, Secrets: []string{h2}}
 	if err := f.SetCredentials(t.Context(), "b", c); err != nil || line() != "b:"+h+"::::::secret="+h2 {
 		t.Errorf("secret: %v, %s", err, line())
 	}
@@ -106,7 +104,7 @@ func TestFileBrokenApps(t *testing.T) {
 	write(t, path+".app", apps)
 	f := &File{Path: path, Logger: quiet}
 	rec, err := f.Lookup(t.Context(), "alice")
-	want := AppPassword{Name: "phone", Hash: h, Protocols: []Protocol{IMAP, SMTP}, Created: time.Unix(1700000000, 0).UTC(), LastUsed: time.Unix(1700000001, 0).UTC()}
+	want := login.AppPassword{Name: "phone", Hash: h, Protocols: []login.Protocol{login.IMAP, login.SMTP}, Created: time.Unix(1700000000, 0).UTC(), LastUsed: time.Unix(1700000001, 0).UTC()}
 	if err != nil || len(rec.AppPasswords) != 1 || fmt.Sprint(rec.AppPasswords[0]) != fmt.Sprint(want) {
 		t.Errorf("%+v, %v", rec, err)
 	}
@@ -140,7 +138,7 @@ func TestFileUses(t *testing.T) {
 			return nil
 		})}
 		h := mustHash(t, "x")
-		for _, err := range []error{f.Set(t.Context(), "alice", h), f.AddAppPassword(t.Context(), "alice", AppPassword{Name: "a", Hash: h}), f.AddAppPassword(t.Context(), "alice", AppPassword{Name: "b", Hash: h})} {
+		for _, err := range []error{f.Set(t.Context(), "alice", h), f.AddAppPassword(t.Context(), "alice", login.AppPassword{Name: "a", Hash: h}), f.AddAppPassword(t.Context(), "alice", login.AppPassword{Name: "b", Hash: h})} {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -192,7 +190,7 @@ func TestFileAppsEnd(t *testing.T) {
 		return string(b)
 	}
 	for _, err := range []error{
-		f.Set(t.Context(), "alice", h), f.AddAppPassword(t.Context(), "alice", AppPassword{Name: "a", Hash: h}), f.Delete(t.Context(), "alice"),
+		f.Set(t.Context(), "alice", h), f.AddAppPassword(t.Context(), "alice", login.AppPassword{Name: "a", Hash: h}), f.Delete(t.Context(), "alice"),
 	} {
 		if err != nil {
 			t.Fatal(err)
@@ -272,9 +270,9 @@ func TestFileCrash(t *testing.T) {
 		func(f *File) error { return f.Set(t.Context(), "alice", h1) },
 		func(f *File) error { return f.Set(t.Context(), "bob", h1) },
 		func(f *File) error {
-			return f.AddAppPassword(t.Context(), "alice", AppPassword{Name: "phone", Hash: h1})
+			return f.AddAppPassword(t.Context(), "alice", login.AppPassword{Name: "phone", Hash: h1})
 		},
-		func(f *File) error { return f.Rehash(t.Context(), "alice", h1, Credentials{Hash: h2}) },
+		func(f *File) error { return f.Rehash(t.Context(), "alice", h1, login.Credentials{Hash: h2}) },
 		func(f *File) error { return f.Delete(t.Context(), "alice") },
 		func(f *File) error { return f.Set(t.Context(), "alice", h1) },
 	}
@@ -283,7 +281,7 @@ func TestFileCrash(t *testing.T) {
 	state := func(f *File) string {
 		rec, err := f.Lookup(t.Context(), "alice")
 		switch {
-		case errors.Is(err, ErrNoUser), errors.Is(err, fs.ErrNotExist):
+		case errors.Is(err, login.ErrNoUser), errors.Is(err, fs.ErrNotExist):
 			return "none"
 		case err != nil:
 			t.Fatal(err)

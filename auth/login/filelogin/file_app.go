@@ -1,4 +1,4 @@
-package login
+package filelogin
 
 import (
 	"errors"
@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/mailstead/mailstead/auth/login"
 )
 
 var errAppLine = errors.New("not user:name:hash:protocols:created:used")
@@ -17,7 +19,7 @@ var errAppLine = errors.New("not user:name:hash:protocols:created:used")
 // with commas between, the times in seconds since 1970 or empty.
 type appLine struct {
 	user string // canonical
-	app  AppPassword
+	app  login.AppPassword
 }
 
 const appFields = 6
@@ -28,7 +30,7 @@ func parseAppLine(line string) (p appLine, err error) {
 	if len(fields) != appFields {
 		return p, errAppLine
 	}
-	if p.user, err = Canonical(fields[0]); err != nil {
+	if p.user, err = login.Canonical(fields[0]); err != nil {
 		return p, err
 	}
 	if p.app.Name, err = url.QueryUnescape(fields[1]); err != nil {
@@ -37,7 +39,7 @@ func parseAppLine(line string) (p appLine, err error) {
 	p.app.Hash = fields[2]
 	if fields[3] != "" {
 		for word := range strings.SplitSeq(fields[3], ",") {
-			p.app.Protocols = append(p.app.Protocols, Protocol(word))
+			p.app.Protocols = append(p.app.Protocols, login.Protocol(word))
 		}
 	}
 	var ok1, ok2 bool
@@ -81,13 +83,13 @@ func formatSeconds(t time.Time) string {
 type appTable struct {
 	lines  []string // all of them, also comments and broken ones
 	owners []string // of the lines; "" where it is none of an app password
-	users  map[string][]AppPassword
+	users  map[string][]login.AppPassword
 	broken []LineError
 }
 
 // parseApps reads a file. Broken lines are reported and skipped.
 func parseApps(data string) *appTable {
-	t := &appTable{users: make(map[string][]AppPassword)}
+	t := &appTable{users: make(map[string][]login.AppPassword)}
 	for line := range strings.Lines(data) {
 		line = strings.TrimRight(line, "\r\n")
 		t.lines, t.owners = append(t.lines, line), append(t.owners, "")
@@ -96,7 +98,7 @@ func parseApps(data string) *appTable {
 		}
 		p, err := parseAppLine(line)
 		if err == nil {
-			err = p.app.check(t.users[p.user])
+			err = login.CheckAppPassword(p.app, t.users[p.user])
 		}
 		if err != nil {
 			t.broken = append(t.broken, LineError{Line: len(t.lines), Err: err})
@@ -110,7 +112,7 @@ func parseApps(data string) *appTable {
 
 // text returns the file with these app passwords in the place of those that
 // the users of the keys have. Lines of other users, broken ones and comments stay as they are.
-func (t *appTable) text(changed map[string][]AppPassword) []byte {
+func (t *appTable) text(changed map[string][]login.AppPassword) []byte {
 	var b strings.Builder
 	for i, line := range t.lines {
 		if _, ours := changed[t.owners[i]]; !ours {

@@ -1,4 +1,4 @@
-package login
+package filelogin
 
 import (
 	"context"
@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/mailstead/mailstead/auth/login"
 )
 
 // changing runs f while nobody else changes the files.
@@ -59,7 +61,7 @@ func (f *File) edit(ctx context.Context, username string, to func(old passwdLine
 func (f *File) editUser(ctx context.Context, username string, to func(old passwdLine) (*passwdLine, error)) error {
 	return f.edit(ctx, username, func(old passwdLine, found bool) (*passwdLine, error) {
 		if !found {
-			return nil, ErrNoUser
+			return nil, login.ErrNoUser
 		}
 		return to(old)
 	})
@@ -67,18 +69,18 @@ func (f *File) editUser(ctx context.Context, username string, to func(old passwd
 
 // fileUser canonicalises a name that a line can begin with.
 func fileUser(username string) (string, error) {
-	user, err := Canonical(username)
+	user, err := login.Canonical(username)
 	if err != nil {
 		return "", err
 	}
 	if strings.ContainsRune(user, ':') || user[0] == '#' {
-		return "", ErrUsername
+		return "", login.ErrUsername
 	}
 	return user, nil
 }
 
 // editApps replaces the app passwords of a user that exists.
-func (f *File) editApps(ctx context.Context, username string, to func([]AppPassword) ([]AppPassword, error)) error {
+func (f *File) editApps(ctx context.Context, username string, to func([]login.AppPassword) ([]login.AppPassword, error)) error {
 	user, err := fileUser(username)
 	if err != nil {
 		return err
@@ -90,28 +92,28 @@ func (f *File) editApps(ctx context.Context, username string, to func([]AppPassw
 			return err
 		}
 		if _, ok := users.users[user]; !ok {
-			return ErrNoUser
+			return login.ErrNoUser
 		}
-		return f.writeApps(func(t *appTable) (map[string][]AppPassword, error) {
+		return f.writeApps(func(t *appTable) (map[string][]login.AppPassword, error) {
 			list, err := to(t.users[user])
-			return map[string][]AppPassword{user: list}, err
+			return map[string][]login.AppPassword{user: list}, err
 		})
 	})
 }
 
 // dropApps removes all app passwords of a user. The caller is in changing.
 func (f *File) dropApps(user string) error {
-	return f.writeApps(func(t *appTable) (map[string][]AppPassword, error) {
+	return f.writeApps(func(t *appTable) (map[string][]login.AppPassword, error) {
 		if len(t.users[user]) == 0 {
 			return nil, nil
 		}
-		return map[string][]AppPassword{user: nil}, nil
+		return map[string][]login.AppPassword{user: nil}, nil
 	})
 }
 
 // writeApps writes the file of app passwords with what to changes and with the
 // uses that wait. The caller is in changing.
-func (f *File) writeApps(to func(*appTable) (map[string][]AppPassword, error)) error {
+func (f *File) writeApps(to func(*appTable) (map[string][]login.AppPassword, error)) error {
 	data, _, err := readFile(f.files(), f.appPath())
 	if err != nil && !missing(err) {
 		return err
@@ -122,7 +124,7 @@ func (f *File) writeApps(to func(*appTable) (map[string][]AppPassword, error)) e
 		return err
 	}
 	if changed == nil {
-		changed = make(map[string][]AppPassword)
+		changed = make(map[string][]login.AppPassword)
 	}
 	waiting := f.used.all()
 	for use := range waiting {
@@ -172,12 +174,12 @@ func (u *uses) note(user, name string, at time.Time) bool {
 	if now.Before(u.next) && len(u.waiting) < maxUses {
 		return false
 	}
-	u.next = now.Add(usePeriod)
+	u.next = now.Add(keepUse)
 	return true
 }
 
 // over returns a user's list with the later times of use. list stays as it is.
-func (u *uses) over(user string, list []AppPassword) []AppPassword {
+func (u *uses) over(user string, list []login.AppPassword) []login.AppPassword {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	copied := false
@@ -216,3 +218,6 @@ func (u *uses) written(done map[use]time.Time) {
 		}
 	}
 }
+
+// keepUse is how long a recorded use stands for later ones.
+const keepUse = time.Minute

@@ -1,15 +1,13 @@
-package login
+package filelogin
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
-)
 
-// errNets is what is wrong with allow_nets.
-var errNets = errors.New("allow_nets is no list of addresses and prefixes")
+	"github.com/mailstead/mailstead/auth/login"
+)
 
 // The eighth field of a line has what says more about a user, as Dovecot's
 // passwd-file: words of the form name or name=value with spaces between. The
@@ -45,19 +43,19 @@ func parseExtra(rest string) (x passwdExtra, err error) {
 		case extraAppsOnly:
 			x.appsOnly = !isNo(value)
 		case extraUser, extraUserdb:
-			x.account, err = Canonical(value)
+			x.account, err = login.Canonical(value)
 		case extraNets:
-			x.nets, err = ParseNets(value)
+			x.nets, err = login.ParseNets(value)
 		case extraSecret:
 			x.secrets = append(x.secrets, value)
-			err = CheckHash(value)
+			err = login.CheckHash(value)
 		}
 		if err != nil {
 			return x, err
 		}
 	}
-	if len(x.secrets) > maxSecrets {
-		return x, fmt.Errorf("%w: more than %d secrets", ErrHash, maxSecrets)
+	if len(x.secrets) > login.MaxSecrets {
+		return x, fmt.Errorf("%w: more than %d secrets", login.ErrHash, login.MaxSecrets)
 	}
 	return x, nil
 }
@@ -89,37 +87,4 @@ func withExtra(rest, name string, words ...string) string {
 	}
 	fields += strings.Repeat(":", extraIndex-1-strings.Count(fields, ":"))
 	return fields + ":" + strings.Join(words, " ")
-}
-
-// ParseNets reads a list of addresses and prefixes with commas between. The
-// word "local" stands for peers without an address: it becomes the zero Prefix.
-func ParseNets(text string) ([]netip.Prefix, error) {
-	var nets []netip.Prefix
-	for word := range strings.SplitSeq(text, ",") {
-		if word == "local" {
-			nets = append(nets, netip.Prefix{})
-			continue
-		}
-		p, err := netip.ParsePrefix(word)
-		if err != nil {
-			addr, err := netip.ParseAddr(word)
-			if err != nil || addr.Zone() != "" {
-				return nil, errNets
-			}
-			p = netip.PrefixFrom(addr, addr.BitLen())
-		}
-		nets = append(nets, p.Masked())
-	}
-	return nets, nil
-}
-
-// admits reports whether a user of this record may log in from an address.
-func (r Record) admits(peer netip.Addr) bool {
-	if len(r.AllowNets) == 0 {
-		return true
-	}
-	peer = peer.Unmap().WithZone("")
-	return slices.ContainsFunc(r.AllowNets, func(p netip.Prefix) bool {
-		return p.Contains(peer) || p == netip.Prefix{} && !peer.IsValid()
-	})
 }

@@ -1,4 +1,4 @@
-package login
+package filelogin
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mailstead/mailstead/auth/login"
 	"github.com/mailstead/mailstead/internal/vfs"
 )
 
@@ -59,24 +60,24 @@ type File struct {
 }
 
 var (
-	_ CredentialEditor  = (*File)(nil)
-	_ AppPasswordEditor = (*File)(nil)
-	_ Keeper            = (*File)(nil)
+	_ login.CredentialEditor  = (*File)(nil)
+	_ login.AppPasswordEditor = (*File)(nil)
+	_ login.Keeper            = (*File)(nil)
 )
 
 // Lookup implements Backend.
-func (f *File) Lookup(_ context.Context, username string) (Record, error) {
+func (f *File) Lookup(_ context.Context, username string) (login.Record, error) {
 	t, err := f.load()
 	if err != nil {
-		return Record{}, err
+		return login.Record{}, err
 	}
 	apps, err := f.loadApps() // also for an unknown user: it takes time
 	if err != nil {
-		return Record{}, err
+		return login.Record{}, err
 	}
 	u, ok := t.users[username]
 	if !ok {
-		return Record{}, ErrNoUser
+		return login.Record{}, login.ErrNoUser
 	}
 	rec := u.record()
 	rec.AppPasswords = f.used.over(username, apps.users[username])
@@ -90,7 +91,7 @@ func (f *File) Keeps(scheme string) bool {
 		return false
 	}
 	apps, err := f.loadApps()
-	return err == nil && len(apps.users) == 0 && t.census.keeps(scheme)
+	return err == nil && len(apps.users) == 0 && t.census.Keeps(scheme)
 }
 
 // Broken returns the lines of the password file that are skipped.
@@ -117,17 +118,17 @@ func (f *File) Accounts(context.Context) iter.Seq2[string, error] {
 	if err != nil {
 		return func(yield func(string, error) bool) { yield("", err) }
 	}
-	return allNames(slices.Sorted(maps.Keys(t.users)))
+	return yieldAll(slices.Sorted(maps.Keys(t.users)))
 }
 
 // Set implements Editor. A name with a colon is ErrUsername.
 func (f *File) Set(ctx context.Context, username, hash string) error {
-	return f.SetCredentials(ctx, username, Credentials{Hash: hash})
+	return f.SetCredentials(ctx, username, login.Credentials{Hash: hash})
 }
 
 // SetCredentials implements CredentialEditor.
-func (f *File) SetCredentials(ctx context.Context, username string, c Credentials) error {
-	if err := c.checkStorable(); err != nil {
+func (f *File) SetCredentials(ctx context.Context, username string, c login.Credentials) error {
+	if err := checkStorable(c); err != nil {
 		return err
 	}
 	return f.edit(ctx, username, func(old passwdLine, found bool) (*passwdLine, error) {
@@ -143,28 +144,28 @@ func (f *File) SetCredentials(ctx context.Context, username string, c Credential
 }
 
 // Rehash implements CredentialEditor.
-func (f *File) Rehash(ctx context.Context, username, old string, c Credentials) error {
-	if err := c.checkStorable(); err != nil {
+func (f *File) Rehash(ctx context.Context, username, old string, c login.Credentials) error {
+	if err := checkStorable(c); err != nil {
 		return err
 	}
 	return f.editUser(ctx, username, func(line passwdLine) (*passwdLine, error) {
 		if line.hash != old {
-			return nil, ErrChanged
+			return nil, login.ErrChanged
 		}
 		return line.with(c), nil
 	})
 }
 
 // checkStorable is Check, and that a line can hold the forms.
-func (c Credentials) checkStorable() error {
+func checkStorable(c login.Credentials) error {
 	if strings.ContainsAny(c.Hash, ":\r\n") {
-		return fmt.Errorf("%w: with a colon", ErrHash)
+		return fmt.Errorf("%w: with a colon", login.ErrHash)
 	}
 	return c.Check()
 }
 
 // with returns the line with other forms of the password.
-func (p passwdLine) with(c Credentials) *passwdLine {
+func (p passwdLine) with(c login.Credentials) *passwdLine {
 	words := make([]string, len(c.Secrets))
 	for i, s := range c.Secrets {
 		words[i] = extraSecret + "=" + s
@@ -205,13 +206,13 @@ func (f *File) SetAppPasswordsOnly(ctx context.Context, username string, only bo
 }
 
 // AddAppPassword implements AppPasswordEditor.
-func (f *File) AddAppPassword(ctx context.Context, username string, p AppPassword) error {
+func (f *File) AddAppPassword(ctx context.Context, username string, p login.AppPassword) error {
 	if strings.ContainsAny(p.Hash, ":\r\n") {
-		return ErrAppPassword
+		return login.ErrAppPassword
 	}
 	p.Created, p.LastUsed = p.Created.UTC().Truncate(time.Second), p.LastUsed.UTC().Truncate(time.Second)
-	return f.editApps(ctx, username, func(list []AppPassword) ([]AppPassword, error) {
-		if err := p.check(list); err != nil {
+	return f.editApps(ctx, username, func(list []login.AppPassword) ([]login.AppPassword, error) {
+		if err := login.CheckAppPassword(p, list); err != nil {
 			return nil, err
 		}
 		return append(slices.Clip(list), p), nil
@@ -220,10 +221,10 @@ func (f *File) AddAppPassword(ctx context.Context, username string, p AppPasswor
 
 // DeleteAppPassword implements AppPasswordEditor.
 func (f *File) DeleteAppPassword(ctx context.Context, username, name string) error {
-	return f.editApps(ctx, username, func(list []AppPassword) ([]AppPassword, error) {
-		i := indexApp(list, name)
+	return f.editApps(ctx, username, func(list []login.AppPassword) ([]login.AppPassword, error) {
+		i := slices.IndexFunc(list, func(p login.AppPassword) bool { return p.Name == name })
 		if i < 0 {
-			return nil, ErrNoAppPassword
+			return nil, login.ErrNoAppPassword
 		}
 		return slices.Delete(slices.Clone(list), i, i+1), nil
 	})
@@ -232,7 +233,7 @@ func (f *File) DeleteAppPassword(ctx context.Context, username, name string) err
 // UseAppPassword implements AppPasswordEditor. The file is written at most once
 // a minute; until then Lookup of this File knows better than the file.
 func (f *File) UseAppPassword(ctx context.Context, username, name string, at time.Time) error {
-	user, err := Canonical(username)
+	user, err := login.Canonical(username)
 	if err != nil {
 		return err
 	}
@@ -248,7 +249,7 @@ func (f *File) Flush(ctx context.Context) error {
 		return nil
 	}
 	return f.changing(ctx, func() error {
-		return f.writeApps(func(*appTable) (map[string][]AppPassword, error) { return nil, nil })
+		return f.writeApps(func(*appTable) (map[string][]login.AppPassword, error) { return nil, nil })
 	})
 }
 
@@ -303,3 +304,14 @@ func (f *File) report(path string, broken []LineError) {
 
 // missing reports whether err says that there is no file.
 func missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }
+
+// yieldAll yields names without errors.
+func yieldAll(names []string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for _, name := range names {
+			if !yield(name, nil) {
+				return
+			}
+		}
+	}
+}

@@ -1,9 +1,11 @@
-package login
+package filelogin
 
 import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/mailstead/mailstead/auth/login"
 )
 
 // What is wrong with a line of a password file. The texts never hold parts of
@@ -43,7 +45,7 @@ func parsePasswdLine(line string) (p passwdLine, err error) {
 	if !ok {
 		return p, errNoColon
 	}
-	if p.user, err = Canonical(user); err != nil {
+	if p.user, err = login.Canonical(user); err != nil {
 		return p, err
 	}
 	hash, rest, more := strings.Cut(fields, ":")
@@ -58,7 +60,7 @@ func parsePasswdLine(line string) (p passwdLine, err error) {
 	if p.hash == "" {
 		return p, nil
 	}
-	return p, CheckHash(p.hash)
+	return p, login.CheckHash(p.hash)
 }
 
 // String returns the line.
@@ -75,7 +77,7 @@ type passwdTable struct {
 	lines  []string // all of them, also comments and broken ones
 	users  map[string]passwdUser
 	broken []LineError
-	census census
+	census login.Census
 }
 
 type passwdUser struct {
@@ -84,12 +86,12 @@ type passwdUser struct {
 	index int // into lines
 }
 
-func (u passwdUser) record() Record {
+func (u passwdUser) record() login.Record {
 	account := u.user
 	if u.extra.account != "" {
 		account = u.extra.account
 	}
-	return Record{
+	return login.Record{
 		Account: account, Hash: u.hash, Secrets: u.extra.secrets, Disabled: u.disabled || u.extra.nologin,
 		AppPasswordsOnly: u.extra.appsOnly, AllowNets: u.extra.nets,
 	}
@@ -119,7 +121,7 @@ func parsePasswd(data string) *passwdTable {
 		}
 		u := passwdUser{p, extra, len(t.lines) - 1}
 		t.users[p.user] = u
-		t.census.add(u.record())
+		t.census.Add(u.record())
 	}
 	return t
 }

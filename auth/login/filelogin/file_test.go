@@ -1,4 +1,4 @@
-package login
+package filelogin
 
 import (
 	"bytes"
@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/mailstead/mailstead/auth/login"
 )
 
 func write(t testing.TB, path, text string) {
@@ -35,7 +37,7 @@ func TestFileBrokenLines(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[int]error{4: errNoColon, 5: ErrHash, 6: ErrUsername, 7: errDuplicate, 13: ErrHash}
+	want := map[int]error{4: errNoColon, 5: login.ErrHash, 6: login.ErrUsername, 7: errDuplicate, 13: login.ErrHash}
 	for _, b := range broken {
 		if !errors.Is(b, want[b.Line]) {
 			t.Errorf("%v", b)
@@ -45,7 +47,7 @@ func TestFileBrokenLines(t *testing.T) {
 	if len(want) > 0 {
 		t.Errorf("not reported: %v", want)
 	}
-	for user, want := range map[string]Record{
+	for user, want := range map[string]login.Record{
 		"alice@example.org": {Hash: h}, "carol": {Hash: h}, "dora": {Hash: h, Disabled: true}, "last": {Hash: h},
 		"emil": {Disabled: true}, "fred": {Disabled: true}, "gina": {Disabled: true},
 	} {
@@ -54,7 +56,7 @@ func TestFileBrokenLines(t *testing.T) {
 			t.Errorf("%s: %+v, %v", user, rec, err)
 		}
 	}
-	if _, err := f.Lookup(t.Context(), "bob"); !errors.Is(err, ErrNoUser) {
+	if _, err := f.Lookup(t.Context(), "bob"); !errors.Is(err, login.ErrNoUser) {
 		t.Errorf("bob: %v", err)
 	}
 	if got := log.String(); !strings.Contains(got, "line=4") || strings.Contains(got, "topsecret") {
@@ -106,7 +108,7 @@ func TestFileReload(t *testing.T) {
 	h, h2 := mustHash(t, "one"), mustHash(t, "two")
 	path := filepath.Join(t.TempDir(), "passwd")
 	f := &File{Path: path, Logger: slog.New(slog.DiscardHandler)}
-	if _, err := f.Lookup(t.Context(), "alice"); !errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrNoUser) {
+	if _, err := f.Lookup(t.Context(), "alice"); !errors.Is(err, fs.ErrNotExist) || errors.Is(err, login.ErrNoUser) {
 		t.Errorf("no file: %v", err)
 	}
 	lookup := func() string {
@@ -175,7 +177,7 @@ func TestFileSetRefuses(t *testing.T) {
 	}
 }
 
-func accounts(t *testing.T, e Editor) []string {
+func accounts(t *testing.T, e login.Editor) []string {
 	t.Helper()
 	var names []string
 	for name, err := range e.Accounts(t.Context()) {
@@ -220,13 +222,13 @@ func FuzzPasswdLine(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if p.hash == "" && !p.disabled || strings.Contains(p.hash, ":") || p.hash != "" && CheckHash(p.hash) != nil {
+		if p.hash == "" && !p.disabled || strings.Contains(p.hash, ":") || p.hash != "" && login.CheckHash(p.hash) != nil {
 			t.Fatalf("%q: %+v", line, p)
 		}
 		if again, err := parsePasswdLine(p.String()); err != nil || again != p {
 			t.Fatalf("%q: %+v, then %+v, %v", line, p, again, err)
 		}
-		if _, err := Canonical(p.user); err != nil {
+		if _, err := login.Canonical(p.user); err != nil {
 			t.Fatalf("%q: user %q", line, p.user)
 		}
 	})
