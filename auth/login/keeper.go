@@ -31,14 +31,14 @@ func (c Chain) Keeps(scheme string) bool {
 	return len(c) > 0
 }
 
-// census counts the users who can log in with a password, and those of them who
+// Census counts the users who can log in with a password, and those of them who
 // have a secret of each scheme and no other way.
 type Census struct {
 	users   int
 	schemes map[string]int
 }
 
-// add counts one record.
+// Add counts one record.
 func (c *Census) Add(r Record) {
 	own := !r.AppPasswordsOnly && (r.Hash != "" || len(r.Secrets) > 0 || r.Check != nil)
 	if r.Disabled || !own && len(r.AppPasswords) == 0 {
@@ -60,5 +60,5 @@ func (c *Census) Add(r Record) {
 	}
 }
 
-// keeps reports whether everybody has a secret of this scheme.
+// Keeps reports whether everybody has a secret of this scheme.
 func (c *Census) Keeps(scheme string) bool { return c.users > 0 && c.schemes[scheme] == c.users }
