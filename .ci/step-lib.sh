@@ -12,7 +12,8 @@ VERSITYGW=github.com/versity/versitygw/cmd/versitygw@v1.8.0
 OIDC_PROVIDER=oidc-provider@9.13.3
 
 # Debian packages that the interop tests drive.
-PEERS_RUN="swaks libnet-ssleay-perl libauthen-sasl-perl isync mutt msmtp mpop fetchmail curl gsasl python3 ca-certificates fuse3 postgresql slapd nodejs npm"
+PEERS_RUN="swaks libnet-ssleay-perl libauthen-sasl-perl isync mutt msmtp mpop fetchmail curl gsasl python3 ca-certificates fuse3 postgresql slapd"
+command -v node >/dev/null && command -v npm >/dev/null || PEERS_RUN="$PEERS_RUN nodejs npm"
 
 export GOTOOLCHAIN=local # the build never fetches another Go
 
@@ -119,8 +120,18 @@ unpack() {
 		for p in "$dir"/*.deb; do
 			dpkg -x "$p" "$dir/root"
 		done
+		merge_lib "$dir/root"
 	fi
 	echo "$dir/root"
+}
+
+# merge_lib DIR moves what packages have under /lib to /usr/lib, where a merged
+# /usr has it: tests lay DIR/usr over theirs.
+merge_lib() {
+	[ -d "$1/lib" ] || return 0
+	mkdir -p "$1/usr/lib"
+	cp -a "$1/lib/." "$1/usr/lib/"
+	rm -r "$1/lib"
 }
 
 unpack_dovecot() { unpack dovecot usr/lib/dovecot/pop3 dovecot-core dovecot-imapd dovecot-pop3d; }
@@ -179,6 +190,7 @@ unpack_package() {
 		dpkg -x "$f" "$1" || return
 	done
 	rm -r "$1/debs"
+	merge_lib "$1"
 	find "$1" -type f -perm /6000 -exec chmod a-s {} +
 }
 
