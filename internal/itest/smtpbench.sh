@@ -29,10 +29,12 @@ servers=(mailstead go-smtp)
 [ -z "$sink" ] || servers+=(smtp-sink)
 ulimit -n "$(ulimit -Hn)"
 
+as=() # smtp-sink does not run as root
+[ "$(id -u)" != 0 ] || as=(-u nobody)
 addr=127.0.0.1:$port
 start() {
 	case $1 in
-	smtp-sink) "$sink" -c "$addr" 20000 >/dev/null 2>&1 & ;;
+	smtp-sink) "$sink" "${as[@]}" -c "$addr" 20000 >/dev/null 2>&1 & ;;
 	*) "$bin/smtpbench" -server "$1" -addr "$addr" & ;;
 	esac
 	pid=$!
