@@ -93,7 +93,7 @@ func (s *Service) burn(ctx context.Context, h parsedHash, text string) error {
 func (s *Service) noteUse(ctx context.Context, rec Record, user, name string) {
 	now := time.Now().UTC()
 	for _, p := range rec.AppPasswords {
-		if p.Name == name && now.Sub(p.LastUsed) < usePeriod {
+		if p.Name == name && now.Sub(p.LastUsed) < UsePeriod {
 			return
 		}
 	}

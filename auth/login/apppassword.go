@@ -30,8 +30,9 @@ const (
 	maxAppName      = 128 // octets
 )
 
-// usePeriod is how long a recorded use stands for later ones.
-const usePeriod = time.Minute
+// UsePeriod is how long a recorded use stands for later ones: backends write the
+// time of a use down no more often.
+const UsePeriod = time.Minute
 
 // AppPasswordEditor is a backend that keeps app passwords. Changes are on stable
 // storage when a method returns nil, apart from those of UseAppPassword. All

@@ -207,7 +207,7 @@ func (t *Throttle) succeed(ctx context.Context, x attemptLevels) error {
 	if x.attempt.Username == "" {
 		return nil
 	}
-	if x.known && pair.Failures == 0 && now.Sub(pair.LastSuccess) < usePeriod {
+	if x.known && pair.Failures == 0 && now.Sub(pair.LastSuccess) < UsePeriod {
 		return nil
 	}
 	s := Success{At: now, Since: now.Add(-t.forget()), Peer: x.attempt.Peer.Unmap().WithZone(""), Pair: x.pair.subject, User: x.user}

@@ -174,7 +174,7 @@ func (u *uses) note(user, name string, at time.Time) bool {
 	if now.Before(u.next) && len(u.waiting) < maxUses {
 		return false
 	}
-	u.next = now.Add(keepUse)
+	u.next = now.Add(login.UsePeriod)
 	return true
 }
 
@@ -218,6 +218,3 @@ func (u *uses) written(done map[use]time.Time) {
 		}
 	}
 }
-
-// keepUse is how long a recorded use stands for later ones.
-const keepUse = time.Minute
