@@ -10,42 +10,62 @@ import (
 	"github.com/mailstead/mailstead/imap"
 )
 
-// baseCapabilities are those of every state.
-var baseCapabilities = []imap.Capability{
-	imap.CapIMAP4rev1, imap.CapLiteralPlus, imap.CapSASLIR, imap.CapID, imap.CapEnable,
+// offer is a capability and when it works: for this user, on this store, in this
+// state. Every capability has one row; nothing else decides what is announced,
+// and ENABLE takes those of the rows that have an enable.
+type offer struct {
+	capability imap.Capability
+	states     state
+	when       func(*session) bool // nil = always
+	enable     func(*session)      // what ENABLE does (RFC 5161 §3.1); nil = it cannot be enabled
 }
 
-// mailCapabilities are announced once they can be used.
-var mailCapabilities = []imap.Capability{
-	imap.CapIdle, imap.CapNamespace, imap.CapChildren, imap.CapUIDPlus, imap.CapUnselect,
-	imap.CapESearch, imap.CapMove, imap.CapMultiAppend, imap.CapSpecialUse, imap.CapCreateSpecial,
+// offers are in the order of their announcement.
+var offers = []offer{
+	{capability: imap.CapIMAP4rev1, states: anyState},
+	{capability: imap.CapLiteralPlus, states: anyState},
+	{capability: imap.CapSASLIR, states: anyState},
+	{capability: imap.CapID, states: anyState},
+	{capability: imap.CapEnable, states: anyState},
+	{capability: imap.CapStartTLS, states: notAuthenticated, when: (*session).mayStartTLS},
+	{capability: imap.CapLoginDisabled, states: notAuthenticated, when: (*session).noLogin},
+
+	{capability: imap.CapIdle, states: loggedIn},
+	{capability: imap.CapNamespace, states: loggedIn},
+	{capability: imap.CapChildren, states: loggedIn},
+	{capability: imap.CapUIDPlus, states: loggedIn},
+	{capability: imap.CapUnselect, states: loggedIn},
+	{capability: imap.CapESearch, states: loggedIn},
+	{capability: imap.CapMove, states: loggedIn},
+	{capability: imap.CapMultiAppend, states: loggedIn},
+	{capability: imap.CapSpecialUse, states: loggedIn},
+	{capability: imap.CapCreateSpecial, states: loggedIn},
+}
+
+// works reports whether the capability can be used now.
+func (o *offer) works(s *session) bool {
+	return o.states&s.state != 0 && (o.when == nil || o.when(s))
 }
 
 // capabilities lists what works now, separated by spaces.
 func (s *session) capabilities() string {
-	list := slices.Clone(baseCapabilities)
+	var list []string
+	for i := range offers {
+		if o := &offers[i]; o.works(s) {
+			list = append(list, string(o.capability))
+		}
+	}
 	if s.state == notAuthenticated {
-		if s.mayStartTLS() {
-			list = append(list, imap.CapStartTLS)
+		for _, m := range authn.Offered(s.auth(), s.authPeer()) {
+			list = append(list, string(imap.CapAuth(m)))
 		}
-		mechanisms := authn.Offered(s.auth(), s.authPeer())
-		if !slices.Contains(mechanisms, sasl.Plain) {
-			list = append(list, imap.CapLoginDisabled) // see authn.TakesPasswords
-		}
-		for _, m := range mechanisms {
-			list = append(list, imap.CapAuth(m))
-		}
-	} else {
-		list = append(list, mailCapabilities...)
 	}
-	var b strings.Builder
-	for i, c := range list {
-		if i > 0 {
-			b.WriteByte(' ')
-		}
-		b.WriteString(string(c))
-	}
-	return b.String()
+	return strings.Join(list, " ")
+}
+
+// noLogin reports whether LOGIN is refused; see authn.TakesPasswords.
+func (s *session) noLogin() bool {
+	return !slices.Contains(authn.Offered(s.auth(), s.authPeer()), sasl.Plain)
 }
 
 func (s *session) mayStartTLS() bool {

@@ -9,6 +9,7 @@ import (
 	"github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/internal/imapwire"
 	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/view"
 )
 
 // maxAppend bounds the messages of one APPEND: they become one change.
@@ -33,7 +34,7 @@ func (s *session) appendMessage(cmd *command) error {
 	if err != nil {
 		return err
 	}
-	var dest *store.Mailbox
+	var dest place
 	var ops []store.Op
 	for first := true; first || !s.dec.AtEnd(); first = false {
 		args, err := s.readAppend()
@@ -44,7 +45,7 @@ func (s *session) appendMessage(cmd *command) error {
 			if dest, err = s.destination(name); err != nil {
 				return err
 			}
-			if s.room, err = s.quotaRoom(); err != nil {
+			if s.room, err = s.quotaRoom(dest.account); err != nil {
 				return err
 			}
 		}
@@ -57,12 +58,12 @@ func (s *session) appendMessage(cmd *command) error {
 	if err := s.dec.End(); err != nil {
 		return err
 	}
-	return s.commitAppend(cmd, ops)
+	return s.commitAppend(cmd, dest, ops)
 }
 
 // commitAppend adds the messages and names them in APPENDUID (RFC 4315 §3).
-func (s *session) commitAppend(cmd *command, ops []store.Op) error {
-	res, err := s.apply(ops...)
+func (s *session) commitAppend(cmd *command, dest place, ops []store.Op) error {
+	res, err := s.apply(dest.account, ops...)
 	if err != nil {
 		return tryCreate(err)
 	}
@@ -76,8 +77,8 @@ func (s *session) commitAppend(cmd *command, ops []store.Op) error {
 
 // quotaRoom is the number of octets that the account has room for; -1 = no
 // limit.
-func (s *session) quotaRoom() (int64, error) {
-	u, err := s.account.Store().Usage(s.ctx)
+func (s *session) quotaRoom(a *view.Account) (int64, error) {
+	u, err := a.Store().Usage(s.ctx)
 	switch {
 	case err != nil:
 		return 0, err
@@ -118,7 +119,7 @@ func (s *session) readAppend() (a appendArgs, err error) {
 
 // receive streams the literal of message n into the blob store and returns the
 // Op that adds it.
-func (s *session) receive(dest *store.Mailbox, args appendArgs, n int) (store.Append, error) {
+func (s *session) receive(dest place, args appendArgs, n int) (store.Append, error) {
 	if n >= maxAppend {
 		return store.Append{}, store.ErrTooLarge
 	}

@@ -46,7 +46,7 @@ func (s *session) copyOrMove(cmd *command, move bool) error {
 	if err != nil || len(uids) == 0 {
 		return err
 	}
-	res, err := s.apply(store.Copy{Source: s.sel.id, UIDs: uids, Dest: dest.ID, Move: move})
+	res, err := s.apply(dest.account, store.Copy{Source: s.sel.ID, UIDs: uids, Dest: dest.ID, Move: move})
 	if err != nil {
 		return tryCreate(err)
 	}
@@ -75,18 +75,18 @@ func (s *session) tellCopied(cmd *command, move bool, res store.OpResult) error 
 }
 
 // destination finds the mailbox that messages go into.
-func (s *session) destination(name string) (*store.Mailbox, error) {
+func (s *session) destination(name string) (place, error) {
 	m, err := s.mailbox(name)
 	if err == nil {
 		return m, nil
 	}
 	if name == badName {
-		return nil, creatable(name)
+		return place{}, creatable(name)
 	}
 	if _, ok := errors.AsType[*reply](err); ok {
-		return nil, no(imap.CodeTryCreate, "No such mailbox")
+		return place{}, no(imap.CodeTryCreate, "No such mailbox")
 	}
-	return nil, err
+	return place{}, err
 }
 
 // tryCreate answers a mailbox that vanished under a COPY or APPEND

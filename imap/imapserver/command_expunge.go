@@ -63,7 +63,7 @@ func (s *session) deletedUIDs(t *view.Table) store.UIDSet {
 // expungeDeleted removes those of uids that still have \Deleted.
 func (s *session) expungeDeleted(uids store.UIDSet) error {
 	for part := range batches(uids, bulk) {
-		if _, err := s.apply(store.Expunge{Mailbox: s.sel.id, UIDs: part, OnlyDeleted: true}); err != nil {
+		if _, err := s.apply(s.sel.account, store.Expunge{Mailbox: s.sel.ID, UIDs: part, OnlyDeleted: true}); err != nil {
 			return err
 		}
 	}

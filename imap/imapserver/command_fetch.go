@@ -72,7 +72,7 @@ func (s *session) readFetch() (imap.NumSet, *imapfetch.Plan, error) {
 
 // source is where the messages of the selected mailbox are read from.
 func (s *session) source() imapmsg.Mailbox {
-	return imapmsg.Mailbox{Account: s.account.Store(), ID: s.sel.id}
+	return imapmsg.Mailbox{Account: s.sel.account.Store(), ID: s.sel.ID}
 }
 
 // fetcher runs one FETCH.
@@ -117,7 +117,7 @@ func (f *fetcher) markSeen() error {
 		return nil
 	}
 	for part := range batches(f.marked, bulk) {
-		if _, err := s.apply(store.SetFlags{Mailbox: s.sel.id, UIDs: part, Flags: store.Seen}); err != nil {
+		if _, err := s.apply(s.sel.account, store.SetFlags{Mailbox: s.sel.ID, UIDs: part, Flags: store.Seen}); err != nil {
 			return err
 		}
 	}

@@ -13,7 +13,7 @@ func (s *session) idle(cmd *command) error {
 		return err
 	}
 	if s.sel != nil {
-		w := s.account.Watch(s.conn.wake)
+		w := s.watched().Watch(s.conn.wake)
 		defer w.Stop()
 	}
 	s.enc.Raw("+ idling\r\n")

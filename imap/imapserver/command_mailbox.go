@@ -36,7 +36,7 @@ func (s *session) create(cmd *command) error {
 		}
 		op.Role = &role
 	}
-	_, err = s.apply(op)
+	_, err = s.apply(s.account, op)
 	return err
 }
 
@@ -96,10 +96,10 @@ func (s *session) deleteMailbox(cmd *command) error {
 	if m.NoSelect {
 		return no(imap.CodeCannot, "Name has inferior names")
 	}
-	if _, err := s.apply(store.PutMailbox{ID: m.ID, Delete: true}); err != nil {
+	if _, err := s.apply(m.account, store.PutMailbox{ID: m.ID, Delete: true}); err != nil {
 		return err
 	}
-	if s.sel != nil && s.sel.id == m.ID {
+	if s.sel != nil && s.sel.ID == m.ID {
 		s.deselect()
 	}
 	return nil
@@ -127,7 +127,7 @@ func (s *session) rename(cmd *command) error {
 	if err := creatable(to); err != nil {
 		return err
 	}
-	_, err = s.apply(store.PutMailbox{ID: m.ID, Name: to})
+	_, err = s.apply(m.account, store.PutMailbox{ID: m.ID, Name: to})
 	return err
 }
 
@@ -136,28 +136,20 @@ func (s *session) isConnOrSyntax(err error) bool { return isBad(err) || s.conn.f
 
 // namedMailbox takes SP mailbox, with end also the end of the command, and
 // returns the mailbox, which may be a name for its children only.
-func (s *session) namedMailbox(end bool) (*store.Mailbox, error) {
+func (s *session) namedMailbox(end bool) (place, error) {
 	if err := s.dec.SP(); err != nil {
-		return nil, err
+		return place{}, err
 	}
 	name, err := s.readMailbox()
 	if err != nil {
-		return nil, err
+		return place{}, err
 	}
 	if end {
 		if err := s.dec.End(); err != nil {
-			return nil, err
+			return place{}, err
 		}
 	}
-	st, err := s.account.Refresh(s.ctx)
-	if err != nil {
-		return nil, err
-	}
-	m := st.Named(name)
-	if m == nil {
-		return nil, no(imap.CodeNonExistent, "No such mailbox")
-	}
-	return m, nil
+	return s.find(name)
 }
 
 // subscribe runs SUBSCRIBE (RFC 3501 §6.3.6).
@@ -171,6 +163,6 @@ func (s *session) setSubscribed(on bool) error {
 	if err != nil || m.Subscribed == on {
 		return err
 	}
-	_, err = s.apply(store.PutMailbox{ID: m.ID, Subscribed: &on})
+	_, err = s.apply(m.account, store.PutMailbox{ID: m.ID, Subscribed: &on})
 	return err
 }

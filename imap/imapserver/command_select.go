@@ -29,12 +29,12 @@ func (s *session) open(cmd *command, readOnly bool) error {
 	if err != nil {
 		return err
 	}
-	t, err := s.account.Table(s.ctx, m.ID)
+	t, err := m.account.Table(s.ctx, m.ID)
 	if err != nil {
 		return err
 	}
-	s.sel = &selected{id: m.ID, name: m.Name, readOnly: readOnly, flagsAt: t.ModSeq(), goneAt: t.ModSeq()}
-	s.tellMailbox(t, m)
+	s.sel = &selected{place: m, readOnly: readOnly, flagsAt: t.ModSeq(), goneAt: t.ModSeq()}
+	s.tellMailbox(t)
 	s.state = selectedState
 	cmd.okCode = string(imap.CodeReadWrite)
 	if readOnly {
@@ -44,7 +44,7 @@ func (s *session) open(cmd *command, readOnly bool) error {
 }
 
 // tellMailbox sends what RFC 3501 §6.3.1 requires of SELECT.
-func (s *session) tellMailbox(t *view.Table, m *store.Mailbox) {
+func (s *session) tellMailbox(t *view.Table) {
 	sel := s.sel
 	s.tellFlags(t)
 	sel.told.Add(t.UIDs())
@@ -56,8 +56,8 @@ func (s *session) tellMailbox(t *view.Table, m *store.Mailbox) {
 	if seq := s.firstUnseen(t); seq > 0 {
 		s.enc.Raw("* OK [UNSEEN ").Number(uint64(seq)).Raw("] First unseen message\r\n")
 	}
-	s.enc.Raw("* OK [UIDVALIDITY ").Number(uint64(m.UIDValidity)).Raw("] UIDs valid\r\n")
-	next := max(uint64(m.UIDNext), uint64(t.MaxUID())+1)
+	s.enc.Raw("* OK [UIDVALIDITY ").Number(uint64(sel.UIDValidity)).Raw("] UIDs valid\r\n")
+	next := max(uint64(sel.UIDNext), uint64(t.MaxUID())+1)
 	s.enc.Raw("* OK [UIDNEXT ").Number(next).Raw("] Predicted next UID\r\n")
 }
 

@@ -28,7 +28,7 @@ func (s *session) status(cmd *command) error {
 	if err != nil {
 		return err
 	}
-	return s.tellStatus(m, items)
+	return s.tellStatus(&m, items)
 }
 
 // readStatusItems takes "(" status-att *(SP status-att) ")".
@@ -52,7 +52,7 @@ func (s *session) readStatusItems() (items []imap.StatusItem, err error) {
 }
 
 // tellStatus sends the STATUS response of a mailbox.
-func (s *session) tellStatus(m *store.Mailbox, items []imap.StatusItem) error {
+func (s *session) tellStatus(m *place, items []imap.StatusItem) error {
 	values := make([]uint64, len(items))
 	for i, item := range items {
 		switch item {
@@ -72,7 +72,7 @@ func (s *session) tellStatus(m *store.Mailbox, items []imap.StatusItem) error {
 			values[i] = uint64(m.Unseen)
 		}
 	}
-	s.enc.Raw("* STATUS ").Mailbox(m.Name, false).Raw(" (")
+	s.enc.Raw("* STATUS ").Mailbox(m.name, false).Raw(" (")
 	for i, item := range items {
 		if i > 0 {
 			s.enc.SP()
@@ -84,13 +84,13 @@ func (s *session) tellStatus(m *store.Mailbox, items []imap.StatusItem) error {
 }
 
 // countRecent counts the messages that no session was told of.
-func (s *session) countRecent(m *store.Mailbox) (n uint64, err error) {
-	from := max(s.account.RecentFrom(m.ID), 1)
+func (s *session) countRecent(m *place) (n uint64, err error) {
+	from := max(m.account.RecentFrom(m.ID), 1)
 	if from >= m.UIDNext {
 		return 0, nil
 	}
 	q := store.Query{UIDs: store.UIDSet{{First: from, Last: 1<<32 - 1}}}
-	for _, err := range s.account.Store().Messages(s.ctx, m.ID, q) {
+	for _, err := range m.account.Store().Messages(s.ctx, m.ID, q) {
 		if err != nil {
 			return 0, err
 		}

@@ -36,8 +36,8 @@ func (s *session) store(cmd *command) error {
 		return err
 	}
 	for part := range batches(uids, bulk) {
-		op := store.SetFlags{Mailbox: s.sel.id, UIDs: part, Mode: args.mode, Flags: args.flags, Keywords: args.keywords}
-		if _, err := s.apply(op); err != nil {
+		op := store.SetFlags{Mailbox: s.sel.ID, UIDs: part, Mode: args.mode, Flags: args.flags, Keywords: args.keywords}
+		if _, err := s.apply(s.sel.account, op); err != nil {
 			return err
 		}
 	}

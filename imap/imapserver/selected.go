@@ -11,8 +11,7 @@ import (
 
 // selected is the open mailbox as its client knows it.
 type selected struct {
-	id       store.MailboxID
-	name     string
+	place
 	readOnly bool
 
 	told   imapseq.Map  // the messages that the client knows

@@ -34,8 +34,9 @@ type session struct {
 
 	state   state
 	id      store.AccountID
-	account *view.Account // nil before login
-	sel     *selected     // nil unless in selectedState
+	account *view.Account            // nil before login
+	sel     *selected                // nil unless in selectedState
+	enabled map[imap.Capability]bool // by ENABLE, or by a command that implies it
 
 	authFailures int
 	bad          int // malformed commands in a row
@@ -241,22 +242,17 @@ func (s *session) deselect() {
 }
 
 // apply hands a Change to the store. The next sync looks at the store again.
-func (s *session) apply(ops ...store.Op) (store.Result, error) {
+func (s *session) apply(a *view.Account, ops ...store.Op) (store.Result, error) {
 	if s.sel != nil {
 		s.sel.stale = true
 	}
-	return s.account.Store().Apply(s.ctx, store.Change{Ops: ops})
+	return a.Store().Apply(s.ctx, store.Change{Ops: ops})
 }
 
-// mailbox returns the mailbox of that name as of now.
-func (s *session) mailbox(name string) (*store.Mailbox, error) {
-	st, err := s.account.Refresh(s.ctx)
-	if err != nil {
-		return nil, err
+// watched is the account whose changes a parked session waits for.
+func (s *session) watched() *view.Account {
+	if s.sel != nil {
+		return s.sel.account
 	}
-	m := st.Named(name)
-	if m == nil || m.NoSelect {
-		return nil, no(imap.CodeNonExistent, "No such mailbox")
-	}
-	return m, nil
+	return s.account
 }

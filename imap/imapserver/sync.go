@@ -27,19 +27,21 @@ func (s *session) poll(cmd *command) error {
 
 // refresh brings the view up to the store.
 func (s *session) refresh() error {
-	if _, err := s.account.Refresh(s.ctx); err != nil {
+	if s.sel == nil {
+		_, err := s.account.Refresh(s.ctx)
 		return err
 	}
-	if s.sel != nil {
-		s.sel.stale = false
+	if _, err := s.sel.account.Refresh(s.ctx); err != nil {
+		return err
 	}
+	s.sel.stale = false
 	return nil
 }
 
 // table returns the messages of the selected mailbox. When somebody deleted the
 // mailbox the session ends (RFC 2180 §3.3).
 func (s *session) table() (*view.Table, error) {
-	t, err := s.account.Table(s.ctx, s.sel.id)
+	t, err := s.sel.account.Table(s.ctx, s.sel.ID)
 	if errors.Is(err, store.ErrNoMailbox) {
 		s.bye("Selected mailbox was deleted")
 		return nil, no(imap.CodeNonExistent, "Selected mailbox was deleted")
@@ -110,9 +112,9 @@ func (s *session) tellNew(t *view.Table) {
 func (s *session) claimRecent(t *view.Table, fresh store.UIDSet) store.UIDSet {
 	sel := s.sel
 	if sel.readOnly {
-		return fresh.Intersect(store.UIDSet{{First: max(s.account.RecentFrom(sel.id), 1), Last: 1<<32 - 1}})
+		return fresh.Intersect(store.UIDSet{{First: max(sel.account.RecentFrom(sel.ID), 1), Last: 1<<32 - 1}})
 	}
-	claimed, err := s.account.ClaimRecent(s.ctx, sel.id, t.MaxUID())
+	claimed, err := sel.account.ClaimRecent(s.ctx, sel.ID, t.MaxUID())
 	if err != nil {
 		s.conn.log.Warn("imap: claiming recent messages failed", "account", s.id, "err", err)
 		return nil
