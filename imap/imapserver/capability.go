@@ -12,12 +12,12 @@ import (
 
 // offer is a capability and when it works: for this user, on this store, in this
 // state. Every capability has one row; nothing else decides what is announced,
-// and ENABLE takes those of the rows that have an enable.
+// and ENABLE takes those of the rows that have a feature.
 type offer struct {
 	capability imap.Capability
 	states     state
 	when       func(*session) bool // nil = always
-	enable     func(*session)      // what ENABLE does (RFC 5161 §3.1); nil = it cannot be enabled
+	enable     feature             // what ENABLE turns on (RFC 5161 §3.1); 0 = it cannot be enabled
 }
 
 // offers are in the order of their announcement.

@@ -147,10 +147,7 @@ func (f *fetcher) fromTable() {
 // free buffer of the encoder.
 func (f *fetcher) begin(row *view.Row) []byte {
 	s := f.session
-	b := s.enc.AvailableBuffer()
-	b = append(b, "* "...)
-	b = strconv.AppendUint(b, uint64(s.sel.told.Seq(row.UID)), 10)
-	b = append(b, " FETCH ("...)
+	b := s.appendFetch(s.enc.AvailableBuffer(), row.UID)
 	from := len(b)
 	items := f.plan.Items
 	if items&imap.FetchUID != 0 {

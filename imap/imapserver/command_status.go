@@ -72,7 +72,7 @@ func (s *session) tellStatus(m *place, items []imap.StatusItem) error {
 			values[i] = uint64(m.Unseen)
 		}
 	}
-	s.enc.Raw("* STATUS ").Mailbox(m.name, false).Raw(" (")
+	s.enc.Raw("* STATUS ").Mailbox(m.name, s.asUTF8()).Raw(" (")
 	for i, item := range items {
 		if i > 0 {
 			s.enc.SP()

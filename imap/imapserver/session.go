@@ -32,11 +32,11 @@ type session struct {
 	enc  *imapwire.Encoder
 	ctx  context.Context
 
-	state   state
-	id      store.AccountID
-	account *view.Account            // nil before login
-	sel     *selected                // nil unless in selectedState
-	enabled map[imap.Capability]bool // by ENABLE, or by a command that implies it
+	state    state
+	id       store.AccountID
+	account  *view.Account // nil before login
+	sel      *selected     // nil unless in selectedState
+	features feature       // turned on by the client
 
 	authFailures int
 	bad          int // malformed commands in a row

@@ -122,16 +122,25 @@ func (s *session) claimRecent(t *view.Table, fresh store.UIDSet) store.UIDSet {
 	return claimed
 }
 
+// appendFetch adds the start of a message's FETCH response, up to its opening
+// parenthesis: by number, or by UID where the client counts no messages
+// (RFC 9586 §3.3).
+func (s *session) appendFetch(b []byte, uid store.UID) []byte {
+	b = append(b, "* "...)
+	if s.has(uidOnly) {
+		b = strconv.AppendUint(b, uint64(uid), 10)
+		return append(b, " UIDFETCH ("...)
+	}
+	b = strconv.AppendUint(b, uint64(s.sel.told.Seq(uid)), 10)
+	return append(b, " FETCH ("...)
+}
+
 // tellRow sends the flags of one message that the client knows.
 func (s *session) tellRow(t *view.Table, r *view.Row, uid bool) {
-	seq := s.sel.told.Seq(r.UID)
-	if seq == 0 {
+	if s.sel.told.Seq(r.UID) == 0 {
 		return
 	}
-	b := s.enc.AvailableBuffer()
-	b = append(b, "* "...)
-	b = strconv.AppendUint(b, uint64(seq), 10)
-	b = append(b, " FETCH ("...)
+	b := s.appendFetch(s.enc.AvailableBuffer(), r.UID)
 	if uid {
 		b = append(b, "UID "...)
 		b = strconv.AppendUint(b, uint64(r.UID), 10)
