@@ -40,6 +40,7 @@ var offers = []offer{
 	{capability: imap.CapMultiAppend, states: loggedIn},
 	{capability: imap.CapCondStore, states: loggedIn, enable: condstore},
 	{capability: imap.CapQResync, states: loggedIn, enable: qresync},
+	{capability: imap.CapUIDOnly, states: loggedIn, enable: uidOnly},
 	{capability: imap.CapSpecialUse, states: loggedIn},
 	{capability: imap.CapCreateSpecial, states: loggedIn},
 }

@@ -196,6 +196,9 @@ func (s *session) readVerb(cmd *command) (err error) {
 	case cmd.verb.states&s.state == 0:
 		return badState(cmd.verb, s.state)
 	}
+	if s.has(uidOnly) && cmd.verb.numbered() {
+		return errNumbers
+	}
 	cmd.sync = cmd.verb.sync
 	return nil
 }

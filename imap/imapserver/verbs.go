@@ -72,5 +72,9 @@ func indexVerbs() map[string]*verb {
 	return m
 }
 
+// numbered reports whether the command names messages by sequence number: it has
+// a twin that names them by UID. EXPUNGE names none.
+func (v *verb) numbered() bool { return v.name != "EXPUNGE" && findVerb("UID "+v.name) != nil }
+
 // findVerb returns the command of that name in upper case; nil for none.
 func findVerb(name string) *verb { return verbIndex[name] }
