@@ -69,6 +69,7 @@ type Limits struct {
 	MaxMessageBytes int64 // of APPEND; 35,000,000
 	MaxLiteralBytes int64 // all literals of a command together, APPEND's message not counted; 256 KiB
 
+	MaxSaved       int // messages of one COPY, MOVE or APPEND, announced as SAVELIMIT; 100,000, which is also the most
 	MaxSearchNodes int // keys and operators of one SEARCH; 2000
 
 	MaxConnections      int           // 1000
@@ -88,6 +89,7 @@ func (l Limits) withDefaults() Limits {
 	set(&l.MaxLine, 64<<10)
 	set(&l.MaxMessageBytes, 35_000_000)
 	set(&l.MaxLiteralBytes, 256<<10)
+	set(&l.MaxSaved, store.MaxWhole)
 	set(&l.MaxSearchNodes, 2000)
 	set(&l.MaxConnections, 1000)
 	set(&l.MaxConnectionsPerIP, 30)

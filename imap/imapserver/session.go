@@ -41,6 +41,7 @@ type session struct {
 	authFailures int
 	bad          int // malformed commands in a row
 
+	kept int   // octets kept of the messages of APPEND so far
 	room int64 // octets left of the quota while APPEND asks for a message; -1 = no limit
 }
 

@@ -54,6 +54,7 @@ var verbs = []verb{
 	{"STORE", selectedState, (*session).store, syncGrowth},
 	{"COPY", selectedState, (*session).copy, syncAll},
 	{"MOVE", selectedState, (*session).move, syncRefresh},
+	{"UIDBATCHES", selectedState, (*session).uidBatches, syncAll},
 	{"UID SEARCH", selectedState, (*session).search, syncAll},
 	{"UID FETCH", selectedState, (*session).fetch, syncAll},
 	{"UID STORE", selectedState, (*session).store, syncAll},
