@@ -24,6 +24,8 @@ const (
 	CodeClosed       Code = "CLOSED"       // RFC 7162 §3.2.11
 	CodeTooBig       Code = "TOOBIG"       // RFC 4469 §4.2
 	CodeUseAttr      Code = "USEATTR"      // RFC 6154 §6
+	CodeMailboxID    Code = "MAILBOXID"    // RFC 8474 §4.1
+	CodeMetadata     Code = "METADATA"     // RFC 5464 §4.2.1, §4.3
 
 	// RFC 5530 §3.
 	CodeUnavailable          Code = "UNAVAILABLE"

@@ -37,6 +37,8 @@ type session struct {
 	account  *view.Account // nil before login
 	sel      *selected     // nil unless in selectedState
 	features feature       // turned on by the client
+	sharing  *sharing      // mailboxes of others; nil = there are none
+	entries  bool          // the store keeps entries
 
 	authFailures int
 	bad          int // malformed commands in a row
@@ -96,6 +98,7 @@ func (s *session) run() {
 // end gives back what the session holds.
 func (s *session) end() {
 	s.deselect()
+	s.sharing.release()
 	if s.account != nil {
 		s.account.Release()
 	}
