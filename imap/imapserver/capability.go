@@ -12,12 +12,12 @@ import (
 
 // offer is a capability and when it works: for this user, on this store, in this
 // state. Every capability has one row; nothing else decides what is announced,
-// and ENABLE takes those of the rows that have an enable.
+// and ENABLE takes those of the rows that have a feature.
 type offer struct {
 	capability imap.Capability
 	states     state
 	when       func(*session) bool // nil = always
-	enable     func(*session)      // what ENABLE does (RFC 5161 §3.1); nil = it cannot be enabled
+	enable     feature             // what ENABLE turns on (RFC 5161 §3.1); 0 = it cannot be enabled
 }
 
 // offers are in the order of their announcement.
@@ -38,6 +38,8 @@ var offers = []offer{
 	{capability: imap.CapESearch, states: loggedIn},
 	{capability: imap.CapMove, states: loggedIn},
 	{capability: imap.CapMultiAppend, states: loggedIn},
+	{capability: imap.CapCondStore, states: loggedIn, enable: condstore},
+	{capability: imap.CapQResync, states: loggedIn, enable: qresync},
 	{capability: imap.CapSpecialUse, states: loggedIn},
 	{capability: imap.CapCreateSpecial, states: loggedIn},
 }

@@ -14,7 +14,7 @@ func (s *session) readMailbox() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return cleanName(name)
+	return cleanName(name, s.asUTF8())
 }
 
 // readCreated is readMailbox for CREATE, where a delimiter at the end only says
@@ -27,7 +27,7 @@ func (s *session) readCreated() (string, error) {
 	if trimmed := strings.TrimSuffix(name, store.Separator); trimmed != "" {
 		name = trimmed
 	}
-	return cleanName(name)
+	return cleanName(name, s.asUTF8())
 }
 
 // badName stands for a mailbox name that cannot exist, until the command was
@@ -35,10 +35,13 @@ func (s *session) readCreated() (string, error) {
 const badName = "\x00"
 
 // cleanName is the name as the store writes it.
-func cleanName(wire string) (string, error) {
-	name, err := imapwire.DecodeMailbox(wire)
-	if err != nil {
-		return badName, nil
+func cleanName(name string, asUTF8 bool) (string, error) {
+	if !asUTF8 {
+		decoded, err := imapwire.DecodeMailbox(name)
+		if err != nil {
+			return badName, nil
+		}
+		name = decoded
 	}
 	clean, err := store.CleanName(name)
 	if err != nil {

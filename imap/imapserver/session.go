@@ -32,11 +32,11 @@ type session struct {
 	enc  *imapwire.Encoder
 	ctx  context.Context
 
-	state   state
-	id      store.AccountID
-	account *view.Account            // nil before login
-	sel     *selected                // nil unless in selectedState
-	enabled map[imap.Capability]bool // by ENABLE, or by a command that implies it
+	state    state
+	id       store.AccountID
+	account  *view.Account // nil before login
+	sel      *selected     // nil unless in selectedState
+	features feature       // turned on by the client
 
 	authFailures int
 	bad          int // malformed commands in a row
@@ -196,6 +196,7 @@ func (s *session) readVerb(cmd *command) (err error) {
 	case cmd.verb.states&s.state == 0:
 		return badState(cmd.verb, s.state)
 	}
+	cmd.sync = cmd.verb.sync
 	return nil
 }
 
@@ -222,7 +223,7 @@ func badState(v *verb, s state) error {
 // command is a point for that.
 func (s *session) runVerb(cmd *command) error {
 	err := cmd.verb.run(s, cmd)
-	if isBad(err) || s.sel == nil || cmd.verb.sync == syncNone || s.conn.failed() != nil {
+	if isBad(err) || s.sel == nil || cmd.sync == syncNone || s.conn.failed() != nil {
 		return err
 	}
 	if serr := s.poll(cmd); serr != nil && s.state != logout {
