@@ -25,6 +25,7 @@ const (
 	CodeHighestMod   Code = "HIGHESTMODSEQ" // RFC 7162 §3.1.2.1
 	CodeModified     Code = "MODIFIED"      // RFC 7162 §3.1.3
 	CodeTooBig       Code = "TOOBIG"        // RFC 4469 §4.2
+	CodeUnknownCTE   Code = "UNKNOWN-CTE"   // RFC 3516 §4.3
 	CodeUseAttr      Code = "USEATTR"       // RFC 6154 §6
 
 	// RFC 5530 §3.

@@ -40,6 +40,8 @@ var offers = []offer{
 	{capability: imap.CapMultiAppend, states: loggedIn},
 	{capability: imap.CapCondStore, states: loggedIn, enable: condstore},
 	{capability: imap.CapQResync, states: loggedIn, enable: qresync},
+	{capability: imap.CapBinary, states: loggedIn},
+	{capability: imap.CapPreview, states: loggedIn},
 	{capability: imap.CapSpecialUse, states: loggedIn},
 	{capability: imap.CapCreateSpecial, states: loggedIn},
 }

@@ -154,6 +154,7 @@ func dovecotItems() []string {
 	}
 	for _, part := range strings.Fields("1 2 3 1.1 1.2 2.1 2.2 3.1 1.1.1 1.2.1 2.1.1 2.2.1") {
 		items = append(items, fmt.Sprintf("BODY.PEEK[%[1]s] BODY.PEEK[%[1]s]<2.7> BODY.PEEK[%[1]s.MIME]", part),
+			fmt.Sprintf("BINARY.PEEK[%[1]s] BINARY.SIZE[%[1]s]", part),
 			fmt.Sprintf("BODY.PEEK[%[1]s.HEADER] BODY.PEEK[%[1]s.TEXT] BODY.PEEK[%[1]s.HEADER.FIELDS (Subject)]", part))
 	}
 	return items
