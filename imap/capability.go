@@ -33,6 +33,10 @@ const (
 	CapQuotaSet      Capability = "QUOTASET"      // RFC 9208 §4.1.3
 	CapMetadata      Capability = "METADATA"      // RFC 5464
 	CapSpecialUse    Capability = "SPECIAL-USE"   // RFC 6154
+	CapBinary        Capability = "BINARY"        // RFC 3516
+	CapPreview       Capability = "PREVIEW"       // RFC 8970
+	CapSaveDate      Capability = "SAVEDATE"      // RFC 8514
+	CapObjectID      Capability = "OBJECTID"      // RFC 8474
 	CapCondStore     Capability = "CONDSTORE"     // RFC 7162
 	CapQResync       Capability = "QRESYNC"       // RFC 7162
 	CapUIDOnly       Capability = "UIDONLY"       // RFC 9586

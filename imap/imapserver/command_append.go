@@ -111,7 +111,7 @@ func (s *session) readAppend() (a appendArgs, err error) {
 			return a, err
 		}
 	}
-	if s.dec.Peek() != '{' {
+	if s.dec.Peek() != '{' && !s.dec.Follows("~{") {
 		return a, bad("Literal expected")
 	}
 	return a, nil

@@ -40,7 +40,11 @@ func (s *session) expunge(cmd *command) error {
 		}
 		uids = uids.Intersect(named)
 	}
-	return s.expungeDeleted(uids)
+	if err := s.expungeDeleted(uids); err != nil {
+		return err
+	}
+	cmd.expunged = len(uids) > 0 && s.has(qresync)
+	return nil
 }
 
 // fresh returns the messages of the selected mailbox as of now.

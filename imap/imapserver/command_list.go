@@ -16,6 +16,7 @@ func (s *session) list(cmd *command) error {
 		s.enc.Raw("* LIST (\\Noselect) \"/\" \"\"\r\n")
 		return nil
 	}
+	s.noticeModSeq(r.Status)
 	l, err := s.listing()
 	if err != nil {
 		return err

@@ -43,8 +43,8 @@ func (s *session) create(cmd *command) error {
 		made.Role = &role
 		ops[len(t.missing)-1] = made
 	}
-	if _, err = s.apply(t.account, ops...); err == nil {
-		cmd.okCode = string(imap.CodeMailboxID) + " (" + made.ID.String() + ")"
+	if _, err = s.apply(t.account, ops...); err == nil && s.offers(imap.CapObjectID) {
+		cmd.okCode = string(imap.CodeMailboxID) + " (" + imap.FormatMailboxID(made.ID) + ")"
 	}
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/internal/imapsearch"
 	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/view"
 )
 
 // search runs SEARCH and UID SEARCH (RFC 3501 §6.4.4), with the results of
@@ -25,20 +26,45 @@ func (s *session) search(cmd *command) error {
 	if err != nil {
 		return err
 	}
+	var modSeq store.ModSeq
+	if args.ModSeq {
+		s.turnOn(condstore)
+		modSeq = resultModSeq(t, args.Return, uids)
+	}
 	numbers := uids
 	if !cmd.uid {
 		numbers = s.sel.told.Seqs(uids)
 	}
 	if args.Extended {
-		s.tellESearch(cmd, args.Return, numbers)
+		s.tellESearch(cmd, args.Return, numbers, modSeq)
 	} else {
 		s.enc.Raw("* SEARCH")
 		for n := range numbers.All() {
 			s.enc.SP().Number(uint64(n))
 		}
+		if modSeq > 0 {
+			s.enc.Raw(" (MODSEQ ").Number(uint64(modSeq)).Raw(")")
+		}
 		s.enc.CRLF()
 	}
 	return nil
+}
+
+// resultModSeq is the mod-sequence of a result (RFC 7162 §3.1.6, RFC 4731 §3.2):
+// the greatest of all that was found, or of the messages that MIN and MAX name
+// where nothing else is asked for. 0 = nothing was found.
+func resultModSeq(t *view.Table, want imap.SearchReturn, uids store.UIDSet) store.ModSeq {
+	if want == 0 || want&^(imap.ReturnMin|imap.ReturnMax) != 0 || len(uids) == 0 {
+		return greatestModSeq(t, uids)
+	}
+	var named store.UIDSet
+	if want&imap.ReturnMin != 0 {
+		named.Add(uids.Min())
+	}
+	if want&imap.ReturnMax != 0 {
+		named.Add(uids.Max())
+	}
+	return greatestModSeq(t, named)
 }
 
 // readSearch takes SP and what SEARCH asks for, CRLF.
@@ -54,7 +80,7 @@ func (s *session) readSearch() (imapsearch.Request, error) {
 }
 
 // tellESearch sends the ESEARCH response (RFC 4731 §3.1).
-func (s *session) tellESearch(cmd *command, want imap.SearchReturn, numbers store.UIDSet) {
+func (s *session) tellESearch(cmd *command, want imap.SearchReturn, numbers store.UIDSet, modSeq store.ModSeq) {
 	s.enc.Raw("* ESEARCH (TAG ").Text([]byte(cmd.tag)).Raw(")")
 	if cmd.uid {
 		s.enc.Raw(" UID")
@@ -72,6 +98,9 @@ func (s *session) tellESearch(cmd *command, want imap.SearchReturn, numbers stor
 	}
 	if want&imap.ReturnCount != 0 {
 		s.enc.Raw(" COUNT ").Number(uint64(numbers.Len()))
+	}
+	if modSeq > 0 {
+		s.enc.Raw(" MODSEQ ").Number(uint64(modSeq))
 	}
 	s.enc.CRLF()
 }

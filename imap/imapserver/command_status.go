@@ -1,6 +1,7 @@
 package imapserver
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/mailstead/mailstead/imap"
@@ -35,11 +36,20 @@ func (s *session) status(cmd *command) error {
 	if err := p.need(imap.RightRead); err != nil {
 		return err
 	}
+	s.noticeModSeq(items)
 	line, err := s.appendStatus(nil, &p, items)
 	if err == nil {
 		_, _ = s.enc.Write(line)
 	}
 	return err
+}
+
+// noticeModSeq takes a client that asks for mod-sequences for one that knows them
+// (RFC 7162 §3.1).
+func (s *session) noticeModSeq(items []imap.StatusItem) {
+	if slices.Contains(items, imap.StatusHighestModSeq) {
+		s.turnOn(condstore)
+	}
 }
 
 // appendStatus adds the STATUS response of a mailbox.
@@ -83,7 +93,7 @@ func (s *session) appendStatusValue(b []byte, p *place, item imap.StatusItem) ([
 	case imap.StatusDeletedStorage:
 		n, err = s.deletedOctets(p)
 	case imap.StatusMailboxID:
-		return append(append(append(b, '('), p.ID.String()...), ')'), nil
+		return append(append(append(b, '('), imap.FormatMailboxID(p.ID)...), ')'), nil
 	case imap.StatusAppendLimit:
 		limit := s.srv.cfg.Limits.MaxMessageBytes
 		if limit < 0 {

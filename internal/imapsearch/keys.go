@@ -76,6 +76,8 @@ func (p *parser) leaf(name string) (n Node, err error) {
 		return p.number(OpLarger)
 	case "SMALLER":
 		return p.number(OpSmaller)
+	case "MODSEQ":
+		return p.modSeq()
 	case "UID":
 		set, err := imapwire.Take(p.dec, imapwire.ConsumeSeqSet)
 		if err != nil {
@@ -141,6 +143,36 @@ func (p *parser) keyword(not bool) (Node, error) {
 func (p *parser) number(op Op) (Node, error) {
 	v, err := imapwire.Take(p.dec, imapwire.ConsumeNumber)
 	return Node{Op: op, Num: int64(v)}, err
+}
+
+// modSeq takes [entry-name SP entry-type-req SP] mod-sequence-valzer (RFC 7162
+// §3.1.5). A message has one mod-sequence for all its metadata, so the entry is
+// left out of account.
+func (p *parser) modSeq() (n Node, err error) {
+	if p.dec.Peek() == '"' {
+		name, err := p.dec.Text()
+		if err != nil {
+			return n, err
+		}
+		if !strings.HasPrefix(name, "/flags/") {
+			return n, bad("Unknown entry of MODSEQ")
+		}
+		if err := p.dec.SP(); err != nil {
+			return n, err
+		}
+		switch word, err := p.dec.Word(); {
+		case err != nil:
+			return n, err
+		case word != "PRIV" && word != "SHARED" && word != "ALL":
+			return n, bad("Unknown entry type of MODSEQ")
+		}
+		if err := p.dec.SP(); err != nil {
+			return n, err
+		}
+	}
+	p.modSeqs = true
+	v, err := imapwire.Take(p.dec, imapwire.ConsumeNumber64)
+	return Node{Op: OpModSeq, Num: v}, err
 }
 
 func (p *parser) date(op Op) (Node, error) {

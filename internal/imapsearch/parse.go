@@ -18,6 +18,10 @@ type Request struct {
 	Extended bool // RETURN was given (RFC 4731 §3.1)
 	Return   imap.SearchReturn
 	Program  Program
+
+	// ModSeq: a key asked for mod-sequences, so the result has the greatest one
+	// (RFC 7162 §3.1.6, RFC 4731 §3.2).
+	ModSeq bool
 }
 
 var (
@@ -56,7 +60,7 @@ func Parse(dec *imapwire.Decoder, told *imapseq.Map, maxNodes int) (r Request, e
 		}
 	}
 	_, err = p.keys()
-	r.Program = p.nodes
+	r.Program, r.ModSeq = p.nodes, p.modSeqs
 	return r, err
 }
 
@@ -68,6 +72,8 @@ type parser struct {
 	decode func(string) (string, error)
 	nodes  Program
 	open   int // operators whose operands are being read
+
+	modSeqs bool // a key MODSEQ was read
 }
 
 func bad(reason string) error { return &imapwire.SyntaxError{Reason: reason} }

@@ -23,6 +23,7 @@ const (
 	OpLarger  // Num
 	OpSmaller // Num
 	OpRecent
+	OpModSeq // Num; at least
 
 	// Judged by the facts that the store keeps.
 	OpBefore // Date, of INTERNALDATE
@@ -59,7 +60,7 @@ type Node struct {
 	Field       EnvelopeField
 	Left, Right int32 // indexes of earlier nodes
 	Flag        store.Flags
-	Num         int64     // octets
+	Num         int64     // octets, or a mod-sequence
 	Date        time.Time // midnight UTC of the day
 	UIDs        store.UIDSet
 	Name        string // of a field, in lower case

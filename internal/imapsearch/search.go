@@ -122,6 +122,8 @@ func (s *searcher) byRow(n *Node, row *view.Row) truth {
 		return truthOf(row.Size > n.Num)
 	case OpSmaller:
 		return truthOf(row.Size < n.Num)
+	case OpModSeq:
+		return truthOf(row.ModSeq >= store.ModSeq(n.Num))
 	case OpRecent:
 		return truthOf(s.in.Recent.Contains(row.UID))
 	case OpHeader, OpBody, OpText:

@@ -75,7 +75,9 @@ func (l List) Of(user store.AccountID) Rights {
 
 // OfAnyone is the rights of who is not logged in, a sender of mail for
 // instance: see Post.
-func (l List) OfAnyone() Rights { return l.union("", []string{Anyone}) &^ l.union("-", []string{Anyone}) }
+func (l List) OfAnyone() Rights {
+	return l.union("", []string{Anyone}) &^ l.union("-", []string{Anyone})
+}
 
 // OfOwner is the rights of the owner of the mailbox: all, unless the list names
 // him; Lookup and Administer always.
