@@ -35,6 +35,9 @@ func (s *session) search(cmd *command) error {
 	if !cmd.uid {
 		numbers = s.sel.told.Seqs(uids)
 	}
+	if s.has(rev2) && !args.Extended { // RFC 9051 §6.4.4
+		args.Extended, args.Return = true, imap.ReturnAll
+	}
 	if args.Extended {
 		s.tellESearch(cmd, args.Return, numbers, modSeq)
 	} else {

@@ -88,6 +88,7 @@ type Limits struct {
 	MaxMessageBytes int64 // of APPEND; 35,000,000
 	MaxLiteralBytes int64 // all literals of a command together, APPEND's message not counted; 256 KiB
 
+	MaxSaved       int // messages of one COPY, MOVE or APPEND, announced as SAVELIMIT; 100,000, which is also the most
 	MaxSearchNodes int // keys and operators of one SEARCH; 2000
 
 	MaxAnnotationBytes int64 // of the value of one annotation (RFC 5464 §4.1); 16 KiB, and at most store.MaxEntryValue
@@ -110,6 +111,7 @@ func (l Limits) withDefaults() Limits {
 	set(&l.MaxLine, 64<<10)
 	set(&l.MaxMessageBytes, 35_000_000)
 	set(&l.MaxLiteralBytes, 256<<10)
+	set(&l.MaxSaved, store.MaxWhole)
 	set(&l.MaxSearchNodes, 2000)
 	set(&l.MaxAnnotationBytes, 16<<10)
 	if l.MaxAnnotationBytes < 0 || l.MaxAnnotationBytes > store.MaxEntryValue {

@@ -96,3 +96,23 @@ func (l *listing) sort() {
 	slices.SortStableFunc(l.names, func(a, b imaplist.Name) int { return strings.Compare(a.Name, b.Name) })
 	l.names = slices.CompactFunc(l.names, func(a, b imaplist.Name) bool { return a.Name == b.Name })
 }
+
+// hasChildren reports whether a mailbox that the user may see lies below p.
+func (s *session) hasChildren(p *place) bool {
+	st := p.account.State()
+	if st == nil {
+		return false
+	}
+	prefix := p.Name + store.Separator
+	from, _ := slices.BinarySearchFunc(st.Mailboxes, prefix, func(m *store.Mailbox, name string) int { return strings.Compare(m.Name, name) })
+	for _, m := range st.Mailboxes[from:] {
+		if !strings.HasPrefix(m.Name, prefix) {
+			break
+		}
+		below := place{Mailbox: m, account: p.account}
+		if !m.NoSelect && (s.own(&below) || s.listOf(&below).Of(s.id).Has(imap.RightLookup)) {
+			return true
+		}
+	}
+	return false
+}

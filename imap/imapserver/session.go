@@ -43,6 +43,7 @@ type session struct {
 	authFailures int
 	bad          int // malformed commands in a row
 
+	kept int   // octets kept of the messages of APPEND so far
 	room int64 // octets left of the quota while APPEND asks for a message; -1 = no limit
 }
 
@@ -199,6 +200,9 @@ func (s *session) readVerb(cmd *command) (err error) {
 	case cmd.verb.states&s.state == 0:
 		return badState(cmd.verb, s.state)
 	}
+	if s.has(uidOnly) && cmd.verb.numbered() {
+		return errNumbers
+	}
 	cmd.sync = cmd.verb.sync
 	return nil
 }
@@ -225,7 +229,10 @@ func badState(v *verb, s state) error {
 // runVerb runs the handler, and then tells the client what changed, where the
 // command is a point for that.
 func (s *session) runVerb(cmd *command) error {
-	err := cmd.verb.run(s, cmd)
+	err := s.refreshShared()
+	if err == nil {
+		err = cmd.verb.run(s, cmd)
+	}
 	if isBad(err) || s.sel == nil || cmd.sync == syncNone || s.conn.failed() != nil {
 		return err
 	}

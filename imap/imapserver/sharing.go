@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/acl"
 	"github.com/mailstead/mailstead/store/view"
@@ -232,3 +233,43 @@ const (
 	entriesKept = 1 + iota
 	entriesNot
 )
+
+// refreshShared looks, before each command, whether the user still may do what
+// he could with the selected mailbox of another account.
+func (s *session) refreshShared() error {
+	if s.sel == nil || s.own(&s.sel.place) {
+		return nil
+	}
+	return s.refresh()
+}
+
+// recheck takes over the rights that the user has now on the selected mailbox,
+// where it is another account's. The session ends when he may not read it any
+// more (RFC 4314 §5.1.1).
+func (s *session) recheck() error {
+	sel := s.sel
+	if s.own(&sel.place) {
+		return nil
+	}
+	o, _, err := s.visit(sel.account.ID())
+	if err != nil {
+		return err
+	}
+	var now acl.Rights
+	if o != nil {
+		now = o.book.List(sel.ID).Of(s.id)
+	}
+	switch {
+	case now == sel.rights:
+		return nil
+	case !now.Has(acl.Read):
+		s.bye("Selected mailbox is not shared any more")
+		return no(imap.CodeNoPerm, "Permission denied")
+	}
+	sel.rights = now
+	t, err := s.table()
+	if err == nil {
+		s.tellFlags(t)
+	}
+	return err
+}

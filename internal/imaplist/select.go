@@ -59,7 +59,7 @@ func (r *Request) Select(names []Name, asUTF8 bool) iter.Seq[Answer] {
 			if below[i].any {
 				a.ChildInfo = r.criteria()
 			}
-			a.Attrs = r.attributes(n, children)
+			a.Attrs = r.Attributes(n, children)
 			if !yield(a) {
 				return
 			}
@@ -113,9 +113,9 @@ func (r *Request) below(names []Name, match func(string) bool) []descendants {
 	return out
 }
 
-// attributes are what LIST says of a name (RFC 3501 §7.2.2, RFC 3348, RFC 5258
+// Attributes are what LIST says of a name (RFC 3501 §7.2.2, RFC 3348, RFC 5258
 // §3, RFC 6154 §2). A client that speaks RFC 3501 alone knows only \Noselect.
-func (r *Request) attributes(n *Name, children bool) []string {
+func (r *Request) Attributes(n *Name, children bool) []string {
 	attrs := make([]string, 0, 4)
 	if !n.Exists && r.Extended {
 		attrs = append(attrs, string(imap.AttrNonExistent))
