@@ -146,6 +146,8 @@ func (s *session) rename(cmd *command) error {
 		return err
 	case t.account != m.account:
 		return no(imap.CodeCannot, "Not possible between accounts")
+	case t.name == m.Name:
+		return store.ErrExists
 	case !s.own(&m) && m.Name == store.Inbox:
 		return store.ErrInbox
 	}

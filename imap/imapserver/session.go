@@ -233,7 +233,7 @@ func (s *session) runVerb(cmd *command) error {
 	if err == nil {
 		err = cmd.verb.run(s, cmd)
 	}
-	if isBad(err) || s.sel == nil || cmd.sync == syncNone || s.conn.failed() != nil {
+	if isBad(err) || s.sel == nil || s.state == logout || cmd.sync == syncNone || s.conn.failed() != nil {
 		return err
 	}
 	if serr := s.poll(cmd); serr != nil && s.state != logout {
