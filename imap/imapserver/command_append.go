@@ -51,6 +51,7 @@ func (s *session) appendMessage(cmd *command) error {
 				return err
 			}
 		}
+		args.flags, args.keywords = granted(dest.rights, args.flags, args.keywords)
 		op, err := s.receive(dest, args, len(ops))
 		if err != nil {
 			return err
@@ -113,7 +114,7 @@ func (s *session) readAppend() (a appendArgs, err error) {
 			return a, err
 		}
 	}
-	if s.dec.Peek() != '{' {
+	if s.dec.Peek() != '{' && !s.dec.Follows("~{") {
 		return a, bad("Literal expected")
 	}
 	return a, nil

@@ -41,7 +41,7 @@ func (s *session) fetch(cmd *command) error {
 		}
 	}
 	f := &fetcher{session: s, plan: plan, table: t, uids: uids}
-	if plan.Seen && !s.sel.readOnly {
+	if plan.Seen && !s.sel.readOnly && s.sel.rights.Has(imap.RightSeen) {
 		if err := f.markSeen(); err != nil {
 			return err
 		}
@@ -93,7 +93,7 @@ func (s *session) readFetch() (imap.NumSet, *imapfetch.Plan, error) {
 	if err := s.dec.SP(); err != nil {
 		return nil, nil, err
 	}
-	plan, err := imapfetch.Parse(s.dec)
+	plan, err := imapfetch.Parse(s.dec, imapfetch.Dialect{Rev2: s.has(rev2)})
 	if err != nil {
 		return nil, nil, err
 	}
