@@ -18,6 +18,7 @@ const (
 	FetchEnvelope
 	FetchBody
 	FetchBodyStructure
+	FetchModSeq // RFC 7162 §3.1.4.2
 )
 
 // SectionText says which text of a message or part a Section means.

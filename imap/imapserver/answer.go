@@ -18,12 +18,15 @@ import (
 type command struct {
 	session *session
 	tag     string
-	verb    *verb // nil until it was read
-	uid     bool  // a UID command
+	verb    *verb     // nil until it was read
+	uid     bool      // a UID command
+	sync    syncPoint // of the verb; a handler may lower it
 	start   time.Time
 
 	okCode string // response code of the OK, without brackets
 	okText string // text of the OK; "" = the usual
+
+	expunged bool // EXPUNGE removed something: its OK has HIGHESTMODSEQ
 }
 
 // reply is a tagged answer other than OK, as an error.

@@ -38,6 +38,8 @@ var offers = []offer{
 	{capability: imap.CapESearch, states: loggedIn},
 	{capability: imap.CapMove, states: loggedIn},
 	{capability: imap.CapMultiAppend, states: loggedIn},
+	{capability: imap.CapCondStore, states: loggedIn, enable: condstore},
+	{capability: imap.CapQResync, states: loggedIn, enable: qresync},
 	{capability: imap.CapSpecialUse, states: loggedIn},
 	{capability: imap.CapCreateSpecial, states: loggedIn},
 }

@@ -21,7 +21,11 @@ func (s *session) turnOn(f feature) {
 	if f&qresync != 0 {
 		f |= condstore
 	}
+	first := f&condstore != 0 && !s.has(condstore)
 	s.features |= f
+	if first && s.sel != nil { // RFC 7162 §3.1
+		s.tellHighest(nil)
+	}
 }
 
 // asUTF8 reports whether mailbox names are UTF-8 both ways, not modified UTF-7

@@ -196,6 +196,7 @@ func (s *session) readVerb(cmd *command) (err error) {
 	case cmd.verb.states&s.state == 0:
 		return badState(cmd.verb, s.state)
 	}
+	cmd.sync = cmd.verb.sync
 	return nil
 }
 
@@ -222,7 +223,7 @@ func badState(v *verb, s state) error {
 // command is a point for that.
 func (s *session) runVerb(cmd *command) error {
 	err := cmd.verb.run(s, cmd)
-	if isBad(err) || s.sel == nil || cmd.verb.sync == syncNone || s.conn.failed() != nil {
+	if isBad(err) || s.sel == nil || cmd.sync == syncNone || s.conn.failed() != nil {
 		return err
 	}
 	if serr := s.poll(cmd); serr != nil && s.state != logout {

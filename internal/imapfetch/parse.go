@@ -24,24 +24,21 @@ var items = map[string]imap.FetchItem{
 	"ENVELOPE":      imap.FetchEnvelope,
 	"BODYSTRUCTURE": imap.FetchBodyStructure,
 	"RFC822.SIZE":   imap.FetchSize,
+	"MODSEQ":        imap.FetchModSeq,
 }
 
 // Parse takes what FETCH asks for, up to the end of the line:
 //
-//	"ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att *(SP fetch-att) ")"
+//	("ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att *(SP fetch-att) ")") [SP fetch-modifiers]
 //
 // Errors are *[imapwire.SyntaxError], [ErrTooManySections] and those of the
 // Decoder.
 func Parse(dec *imapwire.Decoder) (*Plan, error) {
 	p := &parser{dec: dec, plan: &Plan{}}
-	if dec.Peek() != '(' {
-		return p.plan, p.item(true)
+	if err := p.items(); err != nil {
+		return p.plan, err
 	}
-	err := dec.List(func() error { return p.item(false) })
-	if err == nil && p.plan.Items == 0 && len(p.plan.Sections) == 0 {
-		err = bad("Nothing to fetch")
-	}
-	return p.plan, err
+	return p.plan, p.modifiers()
 }
 
 // parser reads one plan.
@@ -51,6 +48,18 @@ type parser struct {
 }
 
 func bad(reason string) error { return &imapwire.SyntaxError{Reason: reason} }
+
+// items takes what is asked for of each message.
+func (p *parser) items() error {
+	if p.dec.Peek() != '(' {
+		return p.item(true)
+	}
+	err := p.dec.List(func() error { return p.item(false) })
+	if err == nil && p.plan.Items == 0 && len(p.plan.Sections) == 0 {
+		err = bad("Nothing to fetch")
+	}
+	return err
+}
 
 // item takes one fetch-att; a macro only where it stands alone.
 func (p *parser) item(alone bool) error {

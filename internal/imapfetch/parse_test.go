@@ -27,10 +27,16 @@ func parse(t *testing.T, line string) (*Plan, error) {
 func TestParse(t *testing.T) {
 	const fast = imap.FetchFlags | imap.FetchInternalDate | imap.FetchSize
 	for line, want := range map[string]Plan{
-		"FAST":                {Items: fast},
-		"all":                 {Items: fast | imap.FetchEnvelope},
-		"(UID BODY)":          {Items: imap.FetchUID | imap.FetchBody},
-		"RFC822.HEADER":       {Sections: []imap.Section{{Name: "RFC822.HEADER", Text: imap.TextHeader, Peek: true}}},
+		"FAST":          {Items: fast},
+		"all":           {Items: fast | imap.FetchEnvelope},
+		"(UID BODY)":    {Items: imap.FetchUID | imap.FetchBody},
+		"RFC822.HEADER": {Sections: []imap.Section{{Name: "RFC822.HEADER", Text: imap.TextHeader, Peek: true}}},
+		"FLAGS (CHANGEDSINCE 7)": {
+			Items: imap.FetchFlags | imap.FetchModSeq, Changed: true, Since: 7,
+		},
+		"(MODSEQ) (vanished changedsince 9223372036854775807)": {
+			Items: imap.FetchModSeq, Changed: true, Vanished: true, Since: 1<<63 - 1,
+		},
 		"RFC822":              {Sections: []imap.Section{{Name: "RFC822"}}, Seen: true},
 		"BODY.PEEK[1.2.MIME]": {Sections: []imap.Section{{Part: []uint32{1, 2}, Text: imap.TextMIME, Peek: true}}},
 		"(FLAGS BODY[]<7.9>)": {
@@ -48,6 +54,7 @@ func TestParse(t *testing.T) {
 	for _, line := range []string{
 		"", "()", "(FAST)", "BODY.PEEK", "BODY[MIME]", "BODY[0]", "BODY[1.]", "BODY[]<1>", "BODY[]<1.0>", "BODY[HEADER.FIELDS ()]",
 		"X", "FLAGS UID", "(FLAGS", "BODY[TEXT.1]",
+		"FLAGS ()x", "FLAGS (VANISHED)", "FLAGS (CHANGEDSINCE)", "FLAGS (CHANGEDSINCE 9223372036854775808)", "FLAGS (X 1)",
 	} {
 		if got, err := parse(t, line); !errors.As(err, new(*imapwire.SyntaxError)) {
 			t.Errorf("%s: %+v, %v", line, got, err)

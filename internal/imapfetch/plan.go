@@ -20,6 +20,12 @@ type Plan struct {
 	Items    imap.FetchItem
 	Sections []imap.Section // in the order of the command
 	Seen     bool           // marks messages \Seen (RFC 3501 §6.4.5)
+
+	// Changed leaves out messages whose mod-sequence is Since at most
+	// (RFC 7162 §3.1.4.1). Vanished asks for the UIDs expunged after Since too
+	// (§3.2.6); it comes with Changed only.
+	Changed, Vanished bool
+	Since             store.ModSeq
 }
 
 // add puts a section into the plan.
@@ -33,7 +39,7 @@ func (p *Plan) add(sec imap.Section) error {
 }
 
 const (
-	ofTable = imap.FetchUID | imap.FetchFlags | imap.FetchSize
+	ofTable = imap.FetchUID | imap.FetchFlags | imap.FetchSize | imap.FetchModSeq
 	ofMeta  = imap.FetchEnvelope | imap.FetchBody | imap.FetchBodyStructure
 )
 

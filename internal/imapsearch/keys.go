@@ -238,12 +238,17 @@ func (p *Parser) objectID(n Node) (int32, error) {
 	return p.node(n)
 }
 
-// modSeq takes [entry-name SP entry-type-req SP] mod-sequence-valzer. There is
-// one mod-sequence a message, so the entry does not matter.
+// modSeq takes [entry-name SP entry-type-req SP] mod-sequence-valzer (RFC 7162
+// §3.1.5). A message has one mod-sequence for all its metadata, so the entry is
+// left out of account.
 func (p *Parser) modSeq(n Node) (int32, error) {
 	if p.dec.Peek() == '"' {
-		if _, err := p.dec.Text(); err != nil {
+		name, err := p.dec.Text()
+		if err != nil {
 			return 0, err
+		}
+		if !strings.HasPrefix(name, "/flags/") {
+			return 0, bad("Unknown entry of MODSEQ")
 		}
 		if err := p.dec.SP(); err != nil {
 			return 0, err
@@ -252,7 +257,7 @@ func (p *Parser) modSeq(n Node) (int32, error) {
 		case err != nil:
 			return 0, err
 		case word != "PRIV" && word != "SHARED" && word != "ALL":
-			return 0, bad("Unknown type of entry")
+			return 0, bad("Unknown entry type of MODSEQ")
 		}
 		if err := p.dec.SP(); err != nil {
 			return 0, err

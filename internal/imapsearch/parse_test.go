@@ -90,7 +90,7 @@ func TestParse(t *testing.T) {
 
 func TestParseRefuses(t *testing.T) {
 	for _, line := range []string{"", "NONSENSE", "NOT", "OR SEEN", "(SEEN", "RETURN (X) ALL", "ON yesterday", "TEXT {1+}\r\n\xff", "SEEN ", "UID 0", "UID", "$,1", "1,$", "OLDER 0", "OLDER 4294967296",
-		"MODSEQ", "MODSEQ x", "MODSEQ \"a\" some 1", "FUZZY", "FUZZY FUZZY", "OR (SEEN", "(SEEN))", "SEEN)", "NOT ()", "()",
+		"MODSEQ", "MODSEQ x", "MODSEQ \"a\" all 1", "MODSEQ \"/flags/a\" some 1", "FUZZY", "FUZZY FUZZY", "OR (SEEN", "(SEEN))", "SEEN)", "NOT ()", "()",
 		"RETURN (ALL PARTIAL 1:2) ALL", "RETURN (PARTIAL 1:2 PARTIAL 1:2) ALL", "RETURN (PARTIAL) ALL", "RETURN (PARTIAL 1) ALL",
 		"RETURN (PARTIAL 0:2) ALL", "RETURN (PARTIAL 1:-2) ALL", "RETURN (PARTIAL -1:2) ALL", "RETURN (PARTIAL 1:*) ALL", "RETURN (MIN) ", "RETURN MIN ALL"} {
 		if r, err := parse(line, 10); !errors.As(err, new(*imapwire.SyntaxError)) {

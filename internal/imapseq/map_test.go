@@ -75,3 +75,52 @@ func compare(t *testing.T, rnd *rand.Rand, m *Map, list []store.UID) {
 		t.Fatal("a number without a message is taken")
 	}
 }
+
+// TestAgreed compares Agreed with a walk through all pairs, for clients that
+// knew the mailbox before some messages went.
+func TestAgreed(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(5, 6))
+	for range 500 {
+		var before []store.UID
+		for uid := store.UID(1); uid < 60; uid += store.UID(1 + rnd.IntN(3)) {
+			before = append(before, uid)
+		}
+		var m Map
+		m.Add(store.UIDs(before...))
+		for range rnd.IntN(3) {
+			m.Remove(store.UIDs(before[rnd.IntN(len(before))]))
+		}
+		var seqs, uids imap.NumSet
+		var want store.UID
+		agreed := true
+		for seq := 1; seq <= len(before); seq += 1 + rnd.IntN(4) {
+			uid := before[seq-1]
+			seqs, uids = addNum(seqs, uint32(seq)), addNum(uids, uint32(uid))
+			if agreed = agreed && m.Seq(uid) == uint32(seq); agreed {
+				want = uid
+			}
+		}
+		if got := m.Agreed(seqs, uids); got != want {
+			t.Fatalf("%s are %s: agreed up to %d, want %d; there are %v", seqs, uids, got, want, m.UIDs())
+		}
+	}
+}
+
+// addNum adds a number behind all others, to the last range where it fits.
+func addNum(set imap.NumSet, n uint32) imap.NumSet {
+	if i := len(set) - 1; i >= 0 && set[i].Stop+1 == n {
+		set[i].Stop = n
+		return set
+	}
+	return append(set, imap.NumRange{Start: n, Stop: n})
+}
+
+// TestAgreedCost: the whole range of numbers costs no more than a short one.
+func TestAgreedCost(t *testing.T) {
+	var m Map
+	m.Add(store.UIDSet{{First: 1, Last: 1_000_000}})
+	all := imap.NumSet{{Start: 1, Stop: 1<<32 - 1}}
+	if got := m.Agreed(all, all); got != 1_000_000 {
+		t.Fatal(got)
+	}
+}
