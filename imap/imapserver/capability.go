@@ -16,8 +16,9 @@ import (
 type offer struct {
 	capability imap.Capability
 	states     state
-	when       func(*session) bool // nil = always
-	enable     feature             // what ENABLE turns on (RFC 5161 §3.1); 0 = it cannot be enabled
+	when       func(*session) bool   // nil = always
+	value      func(*session) string // what follows the name behind "="; nil = nothing
+	enable     feature               // what ENABLE turns on (RFC 5161 §3.1); 0 = it cannot be enabled
 }
 
 // offers are in the order of their announcement.
@@ -33,6 +34,21 @@ var offers = []offer{
 	{capability: imap.CapIdle, states: loggedIn},
 	{capability: imap.CapNamespace, states: loggedIn},
 	{capability: imap.CapChildren, states: loggedIn},
+	{capability: imap.CapListExtended, states: loggedIn},
+	{capability: imap.CapListStatus, states: loggedIn},
+	{capability: imap.CapStatusSize, states: loggedIn},
+	{capability: imap.CapAppendLimit, states: loggedIn},
+	{capability: imap.CapACL, states: loggedIn, when: (*session).shares},
+	{capability: imap.CapRights, states: loggedIn, when: (*session).shares},
+	{capability: imap.CapListMyRights, states: loggedIn, when: (*session).shares},
+	{capability: imap.CapQuota, states: loggedIn},
+	{capability: imap.CapQuotaStorage, states: loggedIn},
+	{capability: imap.CapQuotaMessage, states: loggedIn},
+	{capability: imap.CapQuotaMailbox, states: loggedIn},
+	{capability: imap.CapQuotaSet, states: loggedIn, when: (*session).isQuotaAdmin},
+	{capability: imap.CapMetadata, states: loggedIn, when: (*session).annotates},
+	{capability: imap.CapMetadataServer, states: loggedIn, when: (*session).annotates},
+	{capability: imap.CapListMetadata, states: loggedIn, when: (*session).annotates},
 	{capability: imap.CapUIDPlus, states: loggedIn},
 	{capability: imap.CapUnselect, states: loggedIn},
 	{capability: imap.CapESearch, states: loggedIn},
@@ -52,6 +68,11 @@ var offers = []offer{
 	{capability: imap.CapMultiAppend, states: loggedIn},
 	{capability: imap.CapCondStore, states: loggedIn, enable: condstore},
 	{capability: imap.CapQResync, states: loggedIn, enable: qresync},
+	{capability: imap.CapBinary, states: loggedIn},
+	{capability: imap.CapPreview, states: loggedIn},
+	{capability: imap.CapUIDOnly, states: loggedIn, enable: uidOnly},
+	{capability: imap.CapUIDBatches, states: loggedIn},
+	{capability: imap.CapSaveLimit, states: loggedIn, value: (*session).saveLimitValue},
 	{capability: imap.CapSpecialUse, states: loggedIn},
 	{capability: imap.CapCreateSpecial, states: loggedIn},
 }
@@ -61,12 +82,22 @@ func (o *offer) works(s *session) bool {
 	return o.states&s.state != 0 && (o.when == nil || o.when(s))
 }
 
+// offers reports whether the capability is announced now.
+func (s *session) offers(c imap.Capability) bool {
+	i := slices.IndexFunc(offers, func(o offer) bool { return o.capability == c })
+	return i >= 0 && offers[i].works(s)
+}
+
 // capabilities lists what works now, separated by spaces.
 func (s *session) capabilities() string {
 	var list []string
 	for i := range offers {
 		if o := &offers[i]; o.works(s) {
-			list = append(list, string(o.capability))
+			word := string(o.capability)
+			if o.value != nil {
+				word += "=" + o.value(s)
+			}
+			list = append(list, word)
 		}
 	}
 	if s.state == notAuthenticated {

@@ -24,7 +24,7 @@ func (s *session) fetch(cmd *command) error {
 	if err != nil {
 		return err
 	}
-	if cmd.uid {
+	if cmd.uid && !s.has(uidOnly) {
 		plan.Items |= imap.FetchUID
 	}
 	if plan.Items&imap.FetchModSeq != 0 {
@@ -40,7 +40,7 @@ func (s *session) fetch(cmd *command) error {
 		}
 	}
 	f := &fetcher{session: s, plan: plan, table: t, uids: uids}
-	if plan.Seen && !s.sel.readOnly {
+	if plan.Seen && !s.sel.readOnly && s.sel.rights.Has(imap.RightSeen) {
 		if err := f.markSeen(); err != nil {
 			return err
 		}
@@ -92,7 +92,7 @@ func (s *session) readFetch() (imap.NumSet, *imapfetch.Plan, error) {
 	if err := s.dec.SP(); err != nil {
 		return nil, nil, err
 	}
-	plan, err := imapfetch.Parse(s.dec)
+	plan, err := imapfetch.Parse(s.dec, imapfetch.Dialect{Rev2: s.has(rev2)})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -182,9 +182,9 @@ func (f *fetcher) begin(row *view.Row) []byte {
 	if f.marked.Contains(row.UID) { // what no client asked for is told as tellRow does
 		items |= imap.FetchFlags
 		if s.has(condstore) {
-			items |= imap.FetchUID | imap.FetchModSeq
+			items |= imap.FetchModSeq
 		}
-		if s.has(rev2) {
+		if s.has(condstore|rev2) && !s.has(uidOnly) {
 			items |= imap.FetchUID
 		}
 	}

@@ -37,10 +37,13 @@ type session struct {
 	account  *view.Account // nil before login
 	sel      *selected     // nil unless in selectedState
 	features feature       // turned on by the client
+	sharing  *sharing      // mailboxes of others; nil = there are none
+	entries  bool          // the store keeps entries
 
 	authFailures int
 	bad          int // malformed commands in a row
 
+	kept int   // octets kept of the messages of APPEND so far
 	room int64 // octets left of the quota while APPEND asks for a message; -1 = no limit
 }
 
@@ -96,6 +99,7 @@ func (s *session) run() {
 // end gives back what the session holds.
 func (s *session) end() {
 	s.deselect()
+	s.sharing.release()
 	if s.account != nil {
 		s.account.Release()
 	}
@@ -196,6 +200,9 @@ func (s *session) readVerb(cmd *command) (err error) {
 	case cmd.verb.states&s.state == 0:
 		return badState(cmd.verb, s.state)
 	}
+	if s.has(uidOnly) && cmd.verb.numbered() {
+		return errNumbers
+	}
 	cmd.sync = cmd.verb.sync
 	return nil
 }
@@ -222,8 +229,11 @@ func badState(v *verb, s state) error {
 // runVerb runs the handler, and then tells the client what changed, where the
 // command is a point for that.
 func (s *session) runVerb(cmd *command) error {
-	err := cmd.verb.run(s, cmd)
-	if isBad(err) || s.sel == nil || cmd.sync == syncNone || s.conn.failed() != nil {
+	err := s.refreshShared()
+	if err == nil {
+		err = cmd.verb.run(s, cmd)
+	}
+	if isBad(err) || s.sel == nil || s.state == logout || cmd.sync == syncNone || s.conn.failed() != nil {
 		return err
 	}
 	if serr := s.poll(cmd); serr != nil && s.state != logout {

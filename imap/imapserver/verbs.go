@@ -42,6 +42,16 @@ var verbs = []verb{
 	{"LSUB", loggedIn, (*session).lsub, syncAll},
 	{"NAMESPACE", loggedIn, (*session).namespace, syncAll},
 	{"STATUS", loggedIn, (*session).status, syncAll},
+	{"SETACL", loggedIn, (*session).setACL, syncAll},
+	{"DELETEACL", loggedIn, (*session).deleteACL, syncAll},
+	{"GETACL", loggedIn, (*session).getACL, syncAll},
+	{"LISTRIGHTS", loggedIn, (*session).listRights, syncAll},
+	{"MYRIGHTS", loggedIn, (*session).myRights, syncAll},
+	{"GETQUOTA", loggedIn, (*session).getQuota, syncAll},
+	{"GETQUOTAROOT", loggedIn, (*session).getQuotaRoot, syncAll},
+	{"SETQUOTA", loggedIn, (*session).setQuota, syncAll},
+	{"GETMETADATA", loggedIn, (*session).getMetadata, syncAll},
+	{"SETMETADATA", loggedIn, (*session).setMetadata, syncAll},
 	{"APPEND", loggedIn, (*session).appendMessage, syncAll},
 	{"IDLE", loggedIn, (*session).idle, syncRefresh},
 
@@ -57,6 +67,7 @@ var verbs = []verb{
 	{"STORE", selectedState, (*session).store, syncGrowth},
 	{"COPY", selectedState, (*session).copy, syncAll},
 	{"MOVE", selectedState, (*session).move, syncRefresh},
+	{"UIDBATCHES", selectedState, (*session).uidBatches, syncAll},
 	{"UID SEARCH", selectedState, (*session).search, syncAll},
 	{"UID SORT", selectedState, (*session).sortMessages, syncAll},
 	{"UID THREAD", selectedState, (*session).thread, syncAll},
@@ -76,6 +87,10 @@ func indexVerbs() map[string]*verb {
 	}
 	return m
 }
+
+// numbered reports whether the command names messages by sequence number: it has
+// a twin that names them by UID. EXPUNGE names none.
+func (v *verb) numbered() bool { return v.name != "EXPUNGE" && findVerb("UID "+v.name) != nil }
 
 // findVerb returns the command of that name in upper case; nil for none.
 func findVerb(name string) *verb { return verbIndex[name] }

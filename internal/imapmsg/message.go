@@ -77,13 +77,19 @@ func (m *Message) Content(ctx context.Context) (store.Content, error) {
 	return content, nil
 }
 
+// HasMeta reports whether Meta needs no octets of the message. The store was
+// asked for [store.FieldMeta].
+func (m *Message) HasMeta() bool {
+	if !m.hasMeta {
+		m.meta, m.hasMeta = store.DecodeMeta(m.m.Meta)
+	}
+	return m.hasMeta
+}
+
 // Meta returns the stored Meta, or computes it where it is not stored, and
 // offers it to the store. It is valid until Reset.
 func (m *Message) Meta(ctx context.Context) (*store.Meta, error) {
-	if m.hasMeta {
-		return &m.meta, nil
-	}
-	if m.meta, m.hasMeta = store.DecodeMeta(m.m.Meta); m.hasMeta {
+	if m.HasMeta() {
 		return &m.meta, nil
 	}
 	if err := m.needPrefix(ctx); err != nil {
