@@ -64,6 +64,7 @@ var offers = []offer{
 	{capability: imap.CapThreadOrderedSubject, states: loggedIn},
 	{capability: imap.CapThreadReferences, states: loggedIn},
 	{capability: imap.CapThreadRefs, states: loggedIn},
+	{capability: imap.CapMultiSearch, states: loggedIn},
 	{capability: imap.CapMove, states: loggedIn},
 	{capability: imap.CapMultiAppend, states: loggedIn},
 	{capability: imap.CapCondStore, states: loggedIn, enable: condstore},

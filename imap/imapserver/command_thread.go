@@ -18,6 +18,9 @@ func (s *session) thread(cmd *command) error {
 	if err != nil {
 		return err
 	}
+	if err := s.mayNot(cmd, searchArgs{program: program}); err != nil {
+		return err
+	}
 	t, err := s.upToDate(cmd)
 	if err != nil {
 		return err
@@ -28,7 +31,7 @@ func (s *session) thread(cmd *command) error {
 	}
 	r := s.newSearch(cmd)
 	defer r.end()
-	uids, err := r.selected(t, s.sel.told.UIDs(), program)
+	uids, err := r.selected(t, program)
 	if err != nil {
 		return err
 	}

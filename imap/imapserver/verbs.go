@@ -53,6 +53,7 @@ var verbs = []verb{
 	{"GETMETADATA", loggedIn, (*session).getMetadata, syncAll},
 	{"SETMETADATA", loggedIn, (*session).setMetadata, syncAll},
 	{"APPEND", loggedIn, (*session).appendMessage, syncAll},
+	{"ESEARCH", loggedIn, (*session).esearch, syncGrowth},
 	{"IDLE", loggedIn, (*session).idle, syncRefresh},
 
 	{"CHECK", selectedState, (*session).check, syncRefresh},
