@@ -29,10 +29,18 @@ const (
 	CapCondStore     Capability = "CONDSTORE"     // RFC 7162
 	CapQResync       Capability = "QRESYNC"       // RFC 7162
 	CapUIDOnly       Capability = "UIDONLY"       // RFC 9586
+	CapUIDBatches    Capability = "UIDBATCHES"    // RFC 10022
 	CapNotify        Capability = "NOTIFY"        // RFC 5465
 
 	// CapCreateSpecial is the USE parameter of CREATE (RFC 6154 §3).
 	CapCreateSpecial Capability = "CREATE-SPECIAL-USE"
+)
+
+// CapSaveLimit and CapMessageLimit are announced with "=" and a number of
+// messages (RFC 9738 §3).
+const (
+	CapSaveLimit    Capability = "SAVELIMIT"
+	CapMessageLimit Capability = "MESSAGELIMIT"
 )
 
 // CapAuth is the capability of a SASL mechanism.

@@ -43,6 +43,10 @@ func no(code imap.Code, text string) error { return &reply{"NO", string(code), t
 
 func bad(text string) error { return &reply{"BAD", "", text} }
 
+// errNumbers refuses message sequence numbers of a client that does without
+// (RFC 9586 §3).
+var errNumbers error = &reply{"BAD", string(imap.CodeUIDRequired), "Message numbers are not allowed with UIDONLY"}
+
 // errSilent ends a command without an answer.
 var errSilent = errors.New("imapserver: no answer")
 

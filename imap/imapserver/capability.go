@@ -16,8 +16,9 @@ import (
 type offer struct {
 	capability imap.Capability
 	states     state
-	when       func(*session) bool // nil = always
-	enable     feature             // what ENABLE turns on (RFC 5161 §3.1); 0 = it cannot be enabled
+	when       func(*session) bool   // nil = always
+	value      func(*session) string // what follows the name behind "="; nil = nothing
+	enable     feature               // what ENABLE turns on (RFC 5161 §3.1); 0 = it cannot be enabled
 }
 
 // offers are in the order of their announcement.
@@ -42,6 +43,9 @@ var offers = []offer{
 	{capability: imap.CapQResync, states: loggedIn, enable: qresync},
 	{capability: imap.CapBinary, states: loggedIn},
 	{capability: imap.CapPreview, states: loggedIn},
+	{capability: imap.CapUIDOnly, states: loggedIn, enable: uidOnly},
+	{capability: imap.CapUIDBatches, states: loggedIn},
+	{capability: imap.CapSaveLimit, states: loggedIn, value: (*session).saveLimitValue},
 	{capability: imap.CapSpecialUse, states: loggedIn},
 	{capability: imap.CapCreateSpecial, states: loggedIn},
 }
@@ -56,7 +60,11 @@ func (s *session) capabilities() string {
 	var list []string
 	for i := range offers {
 		if o := &offers[i]; o.works(s) {
-			list = append(list, string(o.capability))
+			word := string(o.capability)
+			if o.value != nil {
+				word += "=" + o.value(s)
+			}
+			list = append(list, word)
 		}
 	}
 	if s.state == notAuthenticated {

@@ -45,9 +45,20 @@ func (s *session) copyOrMove(cmd *command, move bool) error {
 	if err != nil || len(uids) == 0 {
 		return err
 	}
+	limit := s.saveLimit()
+	over := uids.Len() > limit
+	if over {
+		uids = newest(uids, limit)
+		if !move { // all or nothing (RFC 9738 §3.1)
+			return &reply{"NO", limitCode(limit, uids.Min()), "Too many messages in one command"}
+		}
+	}
 	res, err := s.apply(dest.account, store.Copy{Source: s.sel.ID, UIDs: uids, Dest: dest.ID, Move: move})
 	if err != nil {
 		return tryCreate(err)
+	}
+	if over {
+		cmd.okCode, cmd.okText = limitCode(limit, uids.Min()), "Only the newest messages were moved"
 	}
 	return s.tellCopied(cmd, move, res.Ops[0])
 }

@@ -24,7 +24,7 @@ func (s *session) fetch(cmd *command) error {
 	if err != nil {
 		return err
 	}
-	if cmd.uid {
+	if cmd.uid && !s.has(uidOnly) {
 		plan.Items |= imap.FetchUID
 	}
 	if plan.Items&imap.FetchModSeq != 0 {
@@ -182,9 +182,9 @@ func (f *fetcher) begin(row *view.Row) []byte {
 	if f.marked.Contains(row.UID) { // what no client asked for is told as tellRow does
 		items |= imap.FetchFlags
 		if s.has(condstore) {
-			items |= imap.FetchUID | imap.FetchModSeq
+			items |= imap.FetchModSeq
 		}
-		if s.has(rev2) {
+		if s.has(condstore|rev2) && !s.has(uidOnly) {
 			items |= imap.FetchUID
 		}
 	}

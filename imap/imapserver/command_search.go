@@ -114,6 +114,9 @@ func (s *session) tellFound(cmd *command, t *view.Table, args searchArgs, uids s
 	if !cmd.uid {
 		numbers = s.sel.told.Seqs(uids)
 	}
+	if s.has(rev2) && !args.Extended { // RFC 9051 §6.4.4
+		args.Extended, args.Return = true, imap.ReturnAll
+	}
 	if args.Extended {
 		if args.Return&reported != 0 {
 			s.beginESearch(cmd)

@@ -2,6 +2,7 @@ package imapserver
 
 import (
 	"github.com/mailstead/mailstead/imap"
+	"github.com/mailstead/mailstead/internal/imaplist"
 	"github.com/mailstead/mailstead/internal/imapresync"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/view"
@@ -17,7 +18,7 @@ func (s *session) open(cmd *command, readOnly bool) error {
 	if err := s.dec.SP(); err != nil {
 		return err
 	}
-	name, err := s.readMailbox()
+	name, given, err := s.readGiven()
 	if err != nil {
 		return err
 	}
@@ -30,6 +31,9 @@ func (s *session) open(cmd *command, readOnly bool) error {
 	}
 	if params.QResync != nil && !s.has(qresync) {
 		return bad("QRESYNC was not enabled")
+	}
+	if params.QResync != nil && params.QResync.Seqs != nil && s.has(uidOnly) {
+		return errNumbers
 	}
 	// The mailbox open so far is closed even when this fails (RFC 3501 §6.3.1).
 	s.closeForNext()
@@ -45,7 +49,7 @@ func (s *session) open(cmd *command, readOnly bool) error {
 		return err
 	}
 	s.sel = &selected{place: m, readOnly: readOnly, flagsAt: t.ModSeq(), goneAt: t.ModSeq()}
-	if err := s.tellMailbox(t, params.QResync); err != nil {
+	if err := s.tellMailbox(t, params.QResync, given); err != nil {
 		s.deselect()
 		return err
 	}
@@ -66,9 +70,23 @@ func (s *session) closeForNext() {
 	s.deselect()
 }
 
+// tellPlace sends the LIST response of a mailbox, with OLDNAME where the client
+// wrote its name in another way (RFC 9051 §6.3.2, §6.3.9.7).
+func (s *session) tellPlace(p *place, given string) {
+	var attrs []string
+	if st := p.account.State(); st != nil {
+		attrs = (&imaplist.Request{}).Attributes(p.Mailbox, hasChildren(st, p.Name))
+	}
+	s.enc.Raw("* LIST ").Flags(attrs).Raw(` "/" `).Mailbox(p.name, s.asUTF8())
+	if given != p.name {
+		s.enc.Raw(` ("OLDNAME" (`).Mailbox(given, s.asUTF8()).Raw("))")
+	}
+	s.enc.CRLF()
+}
+
 // tellMailbox sends what RFC 3501 §6.3.1 requires of SELECT, and then what
 // happened since the client knew the mailbox as q says; nil = it does not say.
-func (s *session) tellMailbox(t *view.Table, q *imapresync.QResync) error {
+func (s *session) tellMailbox(t *view.Table, q *imapresync.QResync, given string) error {
 	sel := s.sel
 	sel.told.Add(t.UIDs())
 	var back *resync
@@ -80,12 +98,10 @@ func (s *session) tellMailbox(t *view.Table, q *imapresync.QResync) error {
 		back = r
 	}
 	s.tellFlags(t)
-	if len(sel.told.UIDs()) > 0 {
-		sel.recent = s.claimRecent(t, sel.told.UIDs())
-	}
-	s.enc.Raw("* ").Number(uint64(sel.told.Len())).Raw(" EXISTS\r\n")
-	s.enc.Raw("* ").Number(uint64(sel.recentCount())).Raw(" RECENT\r\n")
-	if seq := s.firstUnseen(t); seq > 0 {
+	s.tellCount(t, sel.told.UIDs())
+	if s.has(rev2) {
+		s.tellPlace(&sel.place, given)
+	} else if seq := s.firstUnseen(t); seq > 0 && !s.has(uidOnly) {
 		s.enc.Raw("* OK [UNSEEN ").Number(uint64(seq)).Raw("] First unseen message\r\n")
 	}
 	s.enc.Raw("* OK [UIDVALIDITY ").Number(uint64(sel.UIDValidity)).Raw("] UIDs valid\r\n")

@@ -23,6 +23,9 @@ func (s *session) turnOn(f feature) {
 	}
 	first := f&condstore != 0 && !s.has(condstore)
 	s.features |= f
+	if f&rev2 != 0 && s.sel != nil {
+		s.sel.recent = nil
+	}
 	if first && s.sel != nil { // RFC 7162 §3.1
 		s.tellHighest(nil)
 	}

@@ -10,11 +10,20 @@ import (
 
 // readMailbox takes a mailbox name and returns it as the store writes it.
 func (s *session) readMailbox() (string, error) {
-	name, err := s.dec.AString()
+	name, _, err := s.readGiven()
+	return name, err
+}
+
+// readGiven is readMailbox that also returns the name as the client wrote it, in
+// UTF-8.
+func (s *session) readGiven() (name, given string, err error) {
+	wire, err := s.dec.AString()
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	return cleanName(name, s.asUTF8())
+	given = decodeName(wire, s.asUTF8())
+	name, err = cleanName(wire, s.asUTF8())
+	return name, given, err
 }
 
 // readCreated is readMailbox for CREATE, where a delimiter at the end only says
@@ -34,16 +43,21 @@ func (s *session) readCreated() (string, error) {
 // read to its end.
 const badName = "\x00"
 
-// cleanName is the name as the store writes it.
-func cleanName(name string, asUTF8 bool) (string, error) {
-	if !asUTF8 {
-		decoded, err := imapwire.DecodeMailbox(name)
-		if err != nil {
-			return badName, nil
-		}
-		name = decoded
+// decodeName is a name as the client means it; badName where it is none.
+func decodeName(wire string, asUTF8 bool) string {
+	if asUTF8 {
+		return wire
 	}
-	clean, err := store.CleanName(name)
+	name, err := imapwire.DecodeMailbox(wire)
+	if err != nil {
+		return badName
+	}
+	return name
+}
+
+// cleanName is the name as the store writes it.
+func cleanName(wire string, asUTF8 bool) (string, error) {
+	clean, err := store.CleanName(decodeName(wire, asUTF8))
 	if err != nil {
 		return badName, nil
 	}

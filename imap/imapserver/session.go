@@ -41,6 +41,7 @@ type session struct {
 	authFailures int
 	bad          int // malformed commands in a row
 
+	kept int   // octets kept of the messages of APPEND so far
 	room int64 // octets left of the quota while APPEND asks for a message; -1 = no limit
 }
 
@@ -195,6 +196,9 @@ func (s *session) readVerb(cmd *command) (err error) {
 		return bad("Unknown command")
 	case cmd.verb.states&s.state == 0:
 		return badState(cmd.verb, s.state)
+	}
+	if s.has(uidOnly) && cmd.verb.numbered() {
+		return errNumbers
 	}
 	cmd.sync = cmd.verb.sync
 	return nil

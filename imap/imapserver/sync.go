@@ -119,8 +119,7 @@ func (s *session) tellNumbers(seqs store.UIDSet) {
 	}
 }
 
-// tellNew sends EXISTS and RECENT when there are messages that the client does
-// not know.
+// tellNew tells of the messages that the client does not know.
 func (s *session) tellNew(t *view.Table) {
 	sel := s.sel
 	if t.MaxUID() <= sel.told.LastUID() {
@@ -128,8 +127,21 @@ func (s *session) tellNew(t *view.Table) {
 	}
 	fresh := t.UIDsFrom(sel.told.LastUID() + 1)
 	sel.told.Add(fresh)
-	sel.recent.AddSet(s.claimRecent(t, fresh))
+	s.tellCount(t, fresh)
+}
+
+// tellCount sends EXISTS, and RECENT to a client that may know of it; fresh are
+// messages told for the first time. IMAP4rev2 has no \Recent: there a message
+// stays recent for others (RFC 9051 Appendix E).
+func (s *session) tellCount(t *view.Table, fresh store.UIDSet) {
+	sel := s.sel
 	s.enc.Raw("* ").Number(uint64(sel.told.Len())).Raw(" EXISTS\r\n")
+	if s.has(rev2) {
+		return
+	}
+	if len(fresh) > 0 {
+		sel.recent.AddSet(s.claimRecent(t, fresh))
+	}
 	s.enc.Raw("* ").Number(uint64(sel.recentCount())).Raw(" RECENT\r\n")
 }
 
@@ -171,7 +183,7 @@ func (s *session) tellRow(t *view.Table, r *view.Row, items imap.FetchItem) {
 	}
 	b := s.appendFetch(s.enc.AvailableBuffer(), r.UID)
 	from := len(b)
-	if items&imap.FetchUID != 0 || s.has(condstore|rev2) {
+	if !s.has(uidOnly) && (items&imap.FetchUID != 0 || s.has(condstore|rev2)) {
 		b = append(b, "UID "...)
 		b = strconv.AppendUint(b, uint64(r.UID), 10)
 	}

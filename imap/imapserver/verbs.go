@@ -56,6 +56,7 @@ var verbs = []verb{
 	{"STORE", selectedState, (*session).store, syncGrowth},
 	{"COPY", selectedState, (*session).copy, syncAll},
 	{"MOVE", selectedState, (*session).move, syncRefresh},
+	{"UIDBATCHES", selectedState, (*session).uidBatches, syncAll},
 	{"UID SEARCH", selectedState, (*session).search, syncAll},
 	{"UID SORT", selectedState, (*session).sortMessages, syncAll},
 	{"UID FETCH", selectedState, (*session).fetch, syncAll},
@@ -74,6 +75,10 @@ func indexVerbs() map[string]*verb {
 	}
 	return m
 }
+
+// numbered reports whether the command names messages by sequence number: it has
+// a twin that names them by UID. EXPUNGE names none.
+func (v *verb) numbered() bool { return v.name != "EXPUNGE" && findVerb("UID "+v.name) != nil }
 
 // findVerb returns the command of that name in upper case; nil for none.
 func findVerb(name string) *verb { return verbIndex[name] }

@@ -120,6 +120,22 @@ func (m *Map) Existing(set imap.NumSet) store.UIDSet {
 	return uids
 }
 
+// Batch is the n-th run of size messages, counted from the newest, as the range
+// of their UIDs (RFC 10022 §3.1). The oldest batch holds what is left and ends at
+// UID 1. ok is false where there is no such batch. size and n are 1 at least.
+func (m *Map) Batch(size, n uint32) (r store.UIDRange, ok bool) {
+	after := uint64(size) * uint64(n-1) // messages newer than the batch
+	if after >= uint64(m.n) {
+		return r, false
+	}
+	last := m.n - uint32(after)
+	r = store.UIDRange{First: 1, Last: m.UID(last)}
+	if last > size {
+		r.First = m.UID(last - size + 1)
+	}
+	return r, true
+}
+
 // Agreed is the greatest UID up to which a client's sample agrees with the Map
 // (RFC 7162 §3.2.5.2): its n-th number is that of its n-th UID. Both sets ascend
 // and have equally many elements. 0 = none agrees. It takes time with the ranges

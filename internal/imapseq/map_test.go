@@ -124,3 +124,47 @@ func TestAgreedCost(t *testing.T) {
 		t.Fatal(got)
 	}
 }
+
+func TestBatch(t *testing.T) {
+	var m Map
+	if r, ok := m.Batch(500, 1); ok {
+		t.Fatalf("an empty mailbox has %v", r)
+	}
+	m.Add(store.UIDSet{{First: 10, Last: 1009}, {First: 2001, Last: 2600}}) // 1600 messages
+	for _, tt := range []struct {
+		size, n uint32
+		want    store.UIDRange
+		ok      bool
+	}{
+		{1000, 1, store.UIDRange{First: 610, Last: 2600}, true},
+		{1000, 2, store.UIDRange{First: 1, Last: 609}, true},
+		{1000, 3, store.UIDRange{}, false},
+		{800, 2, store.UIDRange{First: 1, Last: 809}, true},
+		{800, 3, store.UIDRange{}, false},
+		{1600, 1, store.UIDRange{First: 1, Last: 2600}, true},
+		{1<<32 - 1, 1, store.UIDRange{First: 1, Last: 2600}, true},
+		{1<<32 - 1, 1<<32 - 1, store.UIDRange{}, false},
+	} {
+		if got, ok := m.Batch(tt.size, tt.n); got != tt.want || ok != tt.ok {
+			t.Errorf("batch %d of %d: %v, %v, want %v", tt.n, tt.size, got, ok, tt.want)
+		}
+	}
+	// The batches of a size part the messages: each is in one.
+	for size := uint32(500); size < 1700; size += 77 {
+		var all store.UIDSet
+		for n := uint32(1); ; n++ {
+			r, ok := m.Batch(size, n)
+			if !ok {
+				break
+			}
+			got := m.UIDs().Intersect(store.UIDSet{r})
+			if len(all.Intersect(got)) > 0 || got.Len() > int64(size) {
+				t.Fatalf("batch %d of %d: %v", n, size, r)
+			}
+			all.AddSet(got)
+		}
+		if !slices.Equal(all, m.UIDs()) {
+			t.Fatalf("batches of %d hold %v", size, all)
+		}
+	}
+}
