@@ -49,6 +49,11 @@ type Config struct {
 	// Limits bound what a client can ask for.
 	Limits Limits
 
+	// UTF8Only serves only clients that enable UTF8=ACCEPT, or IMAP4rev2: it
+	// announces UTF8=ONLY (RFC 9755 §6) and refuses the others all that has to
+	// do with mailboxes.
+	UTF8Only bool
+
 	// ID is what the server answers to ID (RFC 2971), in pairs of field and
 	// value. nil = the name of the library only.
 	ID []string
