@@ -60,6 +60,10 @@ type Config struct {
 	// QuotaAdmin reports whether a user may read and set the quota of every
 	// account (RFC 9208 §4.1.3). nil = nobody may.
 	QuotaAdmin func(ctx context.Context, user store.AccountID) bool
+	// UTF8Only serves only clients that enable UTF8=ACCEPT, or IMAP4rev2: it
+	// announces UTF8=ONLY (RFC 9755 §6) and refuses the others all that has to
+	// do with mailboxes.
+	UTF8Only bool
 
 	// ID is what the server answers to ID (RFC 2971), in pairs of field and
 	// value. nil = the name of the library only.
