@@ -24,6 +24,7 @@ type offer struct {
 // offers are in the order of their announcement.
 var offers = []offer{
 	{capability: imap.CapIMAP4rev1, states: anyState},
+	{capability: imap.CapIMAP4rev2, states: anyState, enable: rev2},
 	{capability: imap.CapLiteralPlus, states: anyState},
 	{capability: imap.CapSASLIR, states: anyState},
 	{capability: imap.CapID, states: anyState},

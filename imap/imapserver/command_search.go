@@ -72,6 +72,9 @@ func (s *session) searchSelected(cmd *command, args searchArgs) error {
 	if err != nil {
 		return err
 	}
+	if args.program.Has(imapsearch.OpSeqs) {
+		cmd.sync = min(cmd.sync, syncGrowth) // no EXPUNGE where numbers are at stake (RFC 7162 §3.2.10.2)
+	}
 	args.program = args.program.Bind(&s.sel.told, s.sel.saved)
 	r := s.newSearch(cmd)
 	defer r.end()
