@@ -21,6 +21,17 @@ const (
 	CapESearch       Capability = "ESEARCH"       // RFC 4731
 	CapMove          Capability = "MOVE"          // RFC 6851
 	CapMultiAppend   Capability = "MULTIAPPEND"   // RFC 3502
+	CapListExtended  Capability = "LIST-EXTENDED" // RFC 5258
+	CapListStatus    Capability = "LIST-STATUS"   // RFC 5819
+	CapListMyRights  Capability = "LIST-MYRIGHTS" // RFC 8440
+	CapListMetadata  Capability = "LIST-METADATA" // RFC 9590
+	CapStatusSize    Capability = "STATUS=SIZE"   // RFC 8438
+	CapAppendLimit   Capability = "APPENDLIMIT"   // RFC 7889
+	CapACL           Capability = "ACL"           // RFC 4314
+	CapRights        Capability = "RIGHTS=texk"   // RFC 4314 §2.2
+	CapQuota         Capability = "QUOTA"         // RFC 9208
+	CapQuotaSet      Capability = "QUOTASET"      // RFC 9208 §4.1.3
+	CapMetadata      Capability = "METADATA"      // RFC 5464
 	CapSpecialUse    Capability = "SPECIAL-USE"   // RFC 6154
 	CapBinary        Capability = "BINARY"        // RFC 3516
 	CapPreview       Capability = "PREVIEW"       // RFC 8970
@@ -35,6 +46,13 @@ const (
 	CapUIDOnly       Capability = "UIDONLY"       // RFC 9586
 	CapUIDBatches    Capability = "UIDBATCHES"    // RFC 10022
 	CapNotify        Capability = "NOTIFY"        // RFC 5465
+
+	CapMetadataServer Capability = "METADATA-SERVER" // RFC 5464
+
+	// The resources that a quota can limit (RFC 9208 §5).
+	CapQuotaStorage Capability = "QUOTA=RES-STORAGE"
+	CapQuotaMessage Capability = "QUOTA=RES-MESSAGE"
+	CapQuotaMailbox Capability = "QUOTA=RES-MAILBOX"
 
 	// CapCreateSpecial is the USE parameter of CREATE (RFC 6154 §3).
 	CapCreateSpecial Capability = "CREATE-SPECIAL-USE"

@@ -103,6 +103,7 @@ func (s *session) takeMessage(name string, frees int64) error {
 			in.room += frees
 		}
 	}
+	args.flags, args.keywords = granted(in.dest.rights, args.flags, args.keywords)
 	op, err := s.receive(args)
 	if err != nil {
 		return err
