@@ -27,7 +27,8 @@ type Config struct {
 	// by LOGIN. An account's name is its store.AccountID.
 	Auth authn.Authenticator
 
-	// Hostname is what the server calls itself to Auth; "" = it has no name.
+	// Hostname is what the server calls itself to Auth, and in IMAP URLs; "" = it
+	// has no name, and no URLAUTH (RFC 4467).
 	Hostname string
 
 	// TLSConfig enables STARTTLS; with ImplicitTLS, TLS from the first octet.
@@ -49,6 +50,15 @@ type Config struct {
 
 	// Limits bound what a client can ask for.
 	Limits Limits
+
+	// SubmissionUser reports whether a user is a submission server, which may
+	// fetch URLs that are authorized by "submit+" (RFC 4467 §3). It may block.
+	// nil = nobody is.
+	SubmissionUser func(ctx context.Context, user store.AccountID) bool
+
+	// JMAPAccess is the URL of the JMAP session resource that serves the same
+	// accounts with the same passwords (RFC 9698). "" = there is none.
+	JMAPAccess string
 
 	// UTF8Only serves only clients that enable UTF8=ACCEPT, or IMAP4rev2: it
 	// announces UTF8=ONLY (RFC 9755 §6) and refuses the others all that has to

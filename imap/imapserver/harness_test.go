@@ -152,6 +152,8 @@ func playOn(t *testing.T, s *imaptest.Script, mode string) error {
 		cfg.Auth = authtest.Authenticator{NoPasswords: true}
 	case "saved3":
 		cfg.Limits.MaxSaved = 3
+	case "urls":
+		cfg.Hostname, cfg.JMAPAccess = "imap.example.org", "https://example.org/.well-known/jmap"
 	case "utf8only":
 		cfg.UTF8Only = true
 	case "admin":

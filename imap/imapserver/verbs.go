@@ -53,6 +53,10 @@ var verbs = []verb{
 	{"GETMETADATA", loggedIn, (*session).getMetadata, syncAll},
 	{"SETMETADATA", loggedIn, (*session).setMetadata, syncAll},
 	{"APPEND", loggedIn, (*session).appendMessage, syncAll},
+	{"GENURLAUTH", loggedIn, (*session).genURLAuth, syncAll},
+	{"URLFETCH", loggedIn, (*session).urlFetch, syncAll},
+	{"RESETKEY", loggedIn, (*session).resetKey, syncAll},
+	{"GETJMAPACCESS", loggedIn, (*session).getJMAPAccess, syncAll},
 	{"IDLE", loggedIn, (*session).idle, syncRefresh},
 
 	{"CHECK", selectedState, (*session).check, syncRefresh},
