@@ -62,6 +62,24 @@ const (
 	CapCreateSpecial Capability = "CREATE-SPECIAL-USE"
 )
 
+// The capabilities of searching, sorting and threading.
+const (
+	CapSearchRes            Capability = "SEARCHRES"             // RFC 5182
+	CapWithin               Capability = "WITHIN"                // RFC 5032
+	CapPartial              Capability = "PARTIAL"               // RFC 9394
+	CapInProgress           Capability = "INPROGRESS"            // RFC 9585
+	CapMultiSearch          Capability = "MULTISEARCH"           // RFC 7377
+	CapSearchFuzzy          Capability = "SEARCH=FUZZY"          // RFC 6203
+	CapContextSearch        Capability = "CONTEXT=SEARCH"        // RFC 5267
+	CapContextSort          Capability = "CONTEXT=SORT"          // RFC 5267
+	CapSort                 Capability = "SORT"                  // RFC 5256
+	CapSortDisplay          Capability = "SORT=DISPLAY"          // RFC 5957
+	CapESort                Capability = "ESORT"                 // RFC 5267
+	CapThreadOrderedSubject Capability = "THREAD=ORDEREDSUBJECT" // RFC 5256
+	CapThreadReferences     Capability = "THREAD=REFERENCES"     // RFC 5256
+	CapThreadRefs           Capability = "THREAD=REFS"           // no RFC; see internal/imapthread
+)
+
 // CapSaveLimit and CapMessageLimit are announced with "=" and a number of
 // messages (RFC 9738 §3).
 const (

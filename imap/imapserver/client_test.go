@@ -74,7 +74,7 @@ func (c *modelClient) connect() {
 		}
 	}
 	if c.has(rev2) && !c.rev2 {
-		c.on &^= rev2
+		c.t.Fatalf("%s: IMAP4rev2 was not enabled", c.name)
 	}
 }
 

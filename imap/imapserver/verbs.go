@@ -57,6 +57,7 @@ var verbs = []verb{
 	{"URLFETCH", loggedIn, (*session).urlFetch, syncAll},
 	{"RESETKEY", loggedIn, (*session).resetKey, syncAll},
 	{"GETJMAPACCESS", loggedIn, (*session).getJMAPAccess, syncAll},
+	{"ESEARCH", loggedIn, (*session).esearch, syncGrowth},
 	{"IDLE", loggedIn, (*session).idle, syncRefresh},
 
 	{"CHECK", selectedState, (*session).check, syncRefresh},
@@ -65,6 +66,7 @@ var verbs = []verb{
 	{"EXPUNGE", selectedState, (*session).expunge, syncRefresh},
 	{"SEARCH", selectedState, (*session).search, syncGrowth},
 	{"SORT", selectedState, (*session).sortMessages, syncGrowth},
+	{"THREAD", selectedState, (*session).thread, syncGrowth},
 	{"CANCELUPDATE", selectedState, (*session).cancelUpdate, syncAll},
 	{"FETCH", selectedState, (*session).fetch, syncGrowth},
 	{"STORE", selectedState, (*session).store, syncGrowth},
@@ -73,6 +75,7 @@ var verbs = []verb{
 	{"UIDBATCHES", selectedState, (*session).uidBatches, syncAll},
 	{"UID SEARCH", selectedState, (*session).search, syncAll},
 	{"UID SORT", selectedState, (*session).sortMessages, syncAll},
+	{"UID THREAD", selectedState, (*session).thread, syncAll},
 	{"UID FETCH", selectedState, (*session).fetch, syncAll},
 	{"UID STORE", selectedState, (*session).store, syncAll},
 	{"UID COPY", selectedState, (*session).copy, syncAll},
