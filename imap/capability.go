@@ -36,6 +36,10 @@ const (
 	CapBinary        Capability = "BINARY"        // RFC 3516
 	CapPreview       Capability = "PREVIEW"       // RFC 8970
 	CapSaveDate      Capability = "SAVEDATE"      // RFC 8514
+	CapCatenate      Capability = "CATENATE"      // RFC 4469
+	CapReplace       Capability = "REPLACE"       // RFC 8508
+	CapUTF8Accept    Capability = "UTF8=ACCEPT"   // RFC 9755
+	CapUTF8Only      Capability = "UTF8=ONLY"     // RFC 9755
 	CapObjectID      Capability = "OBJECTID"      // RFC 8474
 	CapCondStore     Capability = "CONDSTORE"     // RFC 7162
 	CapQResync       Capability = "QRESYNC"       // RFC 7162
@@ -52,6 +56,24 @@ const (
 
 	// CapCreateSpecial is the USE parameter of CREATE (RFC 6154 §3).
 	CapCreateSpecial Capability = "CREATE-SPECIAL-USE"
+)
+
+// The capabilities of searching, sorting and threading.
+const (
+	CapSearchRes            Capability = "SEARCHRES"             // RFC 5182
+	CapWithin               Capability = "WITHIN"                // RFC 5032
+	CapPartial              Capability = "PARTIAL"               // RFC 9394
+	CapInProgress           Capability = "INPROGRESS"            // RFC 9585
+	CapMultiSearch          Capability = "MULTISEARCH"           // RFC 7377
+	CapSearchFuzzy          Capability = "SEARCH=FUZZY"          // RFC 6203
+	CapContextSearch        Capability = "CONTEXT=SEARCH"        // RFC 5267
+	CapContextSort          Capability = "CONTEXT=SORT"          // RFC 5267
+	CapSort                 Capability = "SORT"                  // RFC 5256
+	CapSortDisplay          Capability = "SORT=DISPLAY"          // RFC 5957
+	CapESort                Capability = "ESORT"                 // RFC 5267
+	CapThreadOrderedSubject Capability = "THREAD=ORDEREDSUBJECT" // RFC 5256
+	CapThreadReferences     Capability = "THREAD=REFERENCES"     // RFC 5256
+	CapThreadRefs           Capability = "THREAD=REFS"           // no RFC; see internal/imapthread
 )
 
 // CapSaveLimit and CapMessageLimit are announced with "=" and a number of

@@ -24,6 +24,7 @@ type offer struct {
 // offers are in the order of their announcement.
 var offers = []offer{
 	{capability: imap.CapIMAP4rev1, states: anyState},
+	{capability: imap.CapIMAP4rev2, states: anyState, enable: rev2},
 	{capability: imap.CapLiteralPlus, states: anyState},
 	{capability: imap.CapSASLIR, states: anyState},
 	{capability: imap.CapID, states: anyState},
@@ -52,12 +53,30 @@ var offers = []offer{
 	{capability: imap.CapUIDPlus, states: loggedIn},
 	{capability: imap.CapUnselect, states: loggedIn},
 	{capability: imap.CapESearch, states: loggedIn},
+	{capability: imap.CapSearchRes, states: loggedIn},
+	{capability: imap.CapWithin, states: loggedIn},
+	{capability: imap.CapPartial, states: loggedIn},
+	{capability: imap.CapInProgress, states: loggedIn},
+	{capability: imap.CapSort, states: loggedIn},
+	{capability: imap.CapSortDisplay, states: loggedIn},
+	{capability: imap.CapESort, states: loggedIn},
+	{capability: imap.CapContextSearch, states: loggedIn},
+	{capability: imap.CapContextSort, states: loggedIn},
+	{capability: imap.CapThreadOrderedSubject, states: loggedIn},
+	{capability: imap.CapThreadReferences, states: loggedIn},
+	{capability: imap.CapThreadRefs, states: loggedIn},
+	{capability: imap.CapMultiSearch, states: loggedIn},
 	{capability: imap.CapMove, states: loggedIn},
 	{capability: imap.CapMultiAppend, states: loggedIn},
 	{capability: imap.CapCondStore, states: loggedIn, enable: condstore},
 	{capability: imap.CapQResync, states: loggedIn, enable: qresync},
 	{capability: imap.CapBinary, states: loggedIn},
 	{capability: imap.CapPreview, states: loggedIn},
+	{capability: imap.CapSaveDate, states: loggedIn},
+	{capability: imap.CapUTF8Accept, states: loggedIn, when: (*session).mayUTF8, enable: utf8Accept},
+	{capability: imap.CapUTF8Only, states: loggedIn, when: (*session).mustUTF8, enable: utf8Accept},
+	{capability: imap.CapCatenate, states: loggedIn},
+	{capability: imap.CapReplace, states: loggedIn},
 	{capability: imap.CapUIDOnly, states: loggedIn, enable: uidOnly},
 	{capability: imap.CapUIDBatches, states: loggedIn},
 	{capability: imap.CapSaveLimit, states: loggedIn, value: (*session).saveLimitValue},
@@ -100,6 +119,11 @@ func (s *session) capabilities() string {
 func (s *session) noLogin() bool {
 	return !slices.Contains(authn.Offered(s.auth(), s.authPeer()), sasl.Plain)
 }
+
+// mayUTF8 and mustUTF8 choose which of the two is announced, never both (RFC
+// 9755 §6).
+func (s *session) mayUTF8() bool  { return !s.srv.cfg.UTF8Only }
+func (s *session) mustUTF8() bool { return s.srv.cfg.UTF8Only }
 
 func (s *session) mayStartTLS() bool {
 	return s.srv.cfg.TLSConfig != nil && s.conn.peer.TLS == nil

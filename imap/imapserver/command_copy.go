@@ -5,7 +5,6 @@ import (
 	"strconv"
 
 	"github.com/mailstead/mailstead/imap"
-	"github.com/mailstead/mailstead/internal/imapwire"
 	"github.com/mailstead/mailstead/store"
 )
 
@@ -19,7 +18,7 @@ func (s *session) copyOrMove(cmd *command, move bool) error {
 	if err := s.dec.SP(); err != nil {
 		return err
 	}
-	set, err := imapwire.Take(s.dec, imapwire.ConsumeSeqSet)
+	set, err := s.readSet()
 	if err != nil {
 		return err
 	}
@@ -41,7 +40,7 @@ func (s *session) copyOrMove(cmd *command, move bool) error {
 			return err
 		}
 	}
-	uids, err := s.sel.resolve(cmd, imap.NumSet(set))
+	uids, err := s.sel.resolve(cmd, set)
 	if err != nil {
 		return err
 	}

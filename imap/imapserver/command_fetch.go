@@ -7,7 +7,6 @@ import (
 	"github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/internal/imapfetch"
 	"github.com/mailstead/mailstead/internal/imapmsg"
-	"github.com/mailstead/mailstead/internal/imapwire"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/view"
 )
@@ -86,7 +85,7 @@ func (s *session) readFetch() (imap.NumSet, *imapfetch.Plan, error) {
 	if err := s.dec.SP(); err != nil {
 		return nil, nil, err
 	}
-	set, err := imapwire.Take(s.dec, imapwire.ConsumeSeqSet)
+	set, err := s.readSet()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -97,7 +96,7 @@ func (s *session) readFetch() (imap.NumSet, *imapfetch.Plan, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return imap.NumSet(set), plan, s.dec.End()
+	return set, plan, s.dec.End()
 }
 
 // source is where the messages of the selected mailbox are read from.

@@ -15,7 +15,7 @@ func (s *session) create(cmd *command) error {
 	if err := s.dec.SP(); err != nil {
 		return err
 	}
-	name, err := s.readCreated()
+	name, given, err := s.readCreatedGiven()
 	if err != nil {
 		return err
 	}
@@ -43,7 +43,10 @@ func (s *session) create(cmd *command) error {
 		made.Role = &role
 		ops[len(t.missing)-1] = made
 	}
-	if _, err = s.apply(t.account, ops...); err == nil && s.offers(imap.CapObjectID) {
+	if _, err = s.apply(t.account, ops...); err == nil {
+		s.tellRenamed(name, given)
+	}
+	if err == nil && s.offers(imap.CapObjectID) {
 		cmd.okCode = string(imap.CodeMailboxID) + " (" + imap.FormatMailboxID(made.ID) + ")"
 	}
 	return err
@@ -127,7 +130,7 @@ func (s *session) rename(cmd *command) error {
 	if err := s.dec.SP(); err != nil {
 		return err
 	}
-	to, rerr := s.readCreated()
+	to, given, rerr := s.readCreatedGiven()
 	if rerr != nil {
 		return rerr
 	}
@@ -151,7 +154,9 @@ func (s *session) rename(cmd *command) error {
 	case !s.own(&m) && m.Name == store.Inbox:
 		return store.ErrInbox
 	}
-	_, err = s.apply(m.account, store.PutMailbox{ID: m.ID, Name: t.name})
+	if _, err = s.apply(m.account, store.PutMailbox{ID: m.ID, Name: t.name}); err == nil {
+		s.tellRenamed(to, given)
+	}
 	return err
 }
 

@@ -149,11 +149,9 @@ func (s *session) readStore() (a storeArgs, err error) {
 	if err = s.dec.SP(); err != nil {
 		return a, err
 	}
-	set, err := imapwire.Take(s.dec, imapwire.ConsumeSeqSet)
-	if err != nil {
+	if a.set, err = s.readSet(); err != nil {
 		return a, err
 	}
-	a.set = imap.NumSet(set)
 	if err = s.dec.SP(); err != nil {
 		return a, err
 	}

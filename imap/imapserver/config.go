@@ -60,6 +60,10 @@ type Config struct {
 	// QuotaAdmin reports whether a user may read and set the quota of every
 	// account (RFC 9208 §4.1.3). nil = nobody may.
 	QuotaAdmin func(ctx context.Context, user store.AccountID) bool
+	// UTF8Only serves only clients that enable UTF8=ACCEPT, or IMAP4rev2: it
+	// announces UTF8=ONLY (RFC 9755 §6) and refuses the others all that has to
+	// do with mailboxes.
+	UTF8Only bool
 
 	// ID is what the server answers to ID (RFC 2971), in pairs of field and
 	// value. nil = the name of the library only.
@@ -88,8 +92,10 @@ type Limits struct {
 	MaxMessageBytes int64 // of APPEND; 35,000,000
 	MaxLiteralBytes int64 // all literals of a command together, APPEND's message not counted; 256 KiB
 
-	MaxSaved       int // messages of one COPY, MOVE or APPEND, announced as SAVELIMIT; 100,000, which is also the most
-	MaxSearchNodes int // keys and operators of one SEARCH; 2000
+	MaxSearchNodes    int // keys and operators of one SEARCH; 2000
+	MaxSearchContexts int // results of one session that are kept up to date; 16
+	MaxSort           int // messages that SORT and THREAD take; 1,000,000
+	MaxSaved          int // messages of one COPY, MOVE or APPEND, announced as SAVELIMIT; 100,000, which is also the most
 
 	MaxAnnotationBytes int64 // of the value of one annotation (RFC 5464 §4.1); 16 KiB, and at most store.MaxEntryValue
 	MaxAnnotations     int   // of one user, or shared, on one mailbox or the server; 100
@@ -113,6 +119,8 @@ func (l Limits) withDefaults() Limits {
 	set(&l.MaxLiteralBytes, 256<<10)
 	set(&l.MaxSaved, store.MaxWhole)
 	set(&l.MaxSearchNodes, 2000)
+	set(&l.MaxSearchContexts, 16)
+	set(&l.MaxSort, 1_000_000)
 	set(&l.MaxAnnotationBytes, 16<<10)
 	if l.MaxAnnotationBytes < 0 || l.MaxAnnotationBytes > store.MaxEntryValue {
 		l.MaxAnnotationBytes = store.MaxEntryValue

@@ -162,6 +162,8 @@ func playOn(t *testing.T, s *imaptest.Script, mode string) error {
 		if err := st.Create(t.Context(), "info", store.AccountInfo{}); err != nil {
 			return err
 		}
+	case "utf8only":
+		cfg.UTF8Only = true
 	case "small":
 		cfg.Limits.MaxMessageBytes = 100
 	default:

@@ -27,6 +27,9 @@ type selected struct {
 	highest, shown store.ModSeq
 	pointDue       bool
 
+	saved    store.UIDSet // what "$" means (RFC 5182); some may be expunged
+	contexts []*searchContext
+
 	keywords []string // of the last FLAGS response
 	stale    bool     // this session changed something: look at the store
 	echo     echo
@@ -48,8 +51,12 @@ func (e *echo) has(r *view.Row) bool {
 	return old != nil && old.ModSeq == r.ModSeq
 }
 
-// resolve turns the set of a command into UIDs that the client knows.
+// resolve turns the set of a command into UIDs that the client knows; nil is
+// "$", see readSet.
 func (sel *selected) resolve(cmd *command, set imap.NumSet) (store.UIDSet, error) {
+	if set == nil {
+		return sel.saved.Intersect(sel.told.UIDs()), nil
+	}
 	if !cmd.uid {
 		uids, ok := sel.told.Resolve(set)
 		if !ok {

@@ -58,6 +58,7 @@ func (s *session) table() (*view.Table, error) {
 func (s *session) sync(t *view.Table, expunge, uid bool) {
 	sel := s.sel
 	gone := t.Vanished(sel.goneAt, sel.told.UIDs())
+	s.expungeContexts(t)
 	if expunge {
 		s.tellExpunged(gone)
 	}
@@ -84,6 +85,7 @@ func (s *session) sync(t *view.Table, expunge, uid bool) {
 		}
 		sel.flagsAt = t.ModSeq()
 	}
+	s.updateContexts(t)
 	// The client takes the greatest MODSEQ that it was shown for the point up to
 	// which it knows all: that has to be put right while expunges wait, and once
 	// they were told (RFC 7162 §6).

@@ -21,15 +21,20 @@ var dovecotDifferences = []dovecotDifference{
 	{"", "NIL is the value for what does not exist (RFC 9051 §4.5), Dovecot sends an empty string",
 		func(_, theirs, ours string) bool { return theirs == `""` && ours == "NIL" }},
 	{"", "a part that is no multipart has no part 1 (RFC 9051 §6.4.5.1), Dovecot sends the part itself",
-		func(item, _, ours string) bool { return ours == "NIL" && partOne.MatchString(item) }},
+		func(item, _, ours string) bool { return (ours == "NIL" || ours == "0") && partOne.MatchString(item) }},
 	{"", "a line end between header and boundary ends the last field as well, Dovecot leaves it to the boundary",
 		func(item, theirs, ours string) bool {
-			return strings.HasPrefix(item, "BODY[") && ours == withLineEnd(theirs)
+			return isText(item) && ours == withLineEnd(theirs)
 		}},
 	{"", "the line end in front of a boundary belongs to the boundary (RFC 2046 §5.1.1), Dovecot adds it to a multipart",
 		func(item, theirs, ours string) bool {
-			return strings.HasPrefix(item, "BODY[") && theirs == withLineEnd(ours)
+			return isText(item) && theirs == withLineEnd(ours)
 		}},
+	{"boundary prefix of another,three levels,same boundary twice,multipart in message",
+		"BINARY is for parts without parts (RFC 9051 §6.4.5), others are sent as they stand, Dovecot decodes those within",
+		func(item, _, _ string) bool { return strings.HasPrefix(item, "BINARY") }},
+	{"two types", "the first transfer encoding counts, as in BODYSTRUCTURE",
+		func(item, _, _ string) bool { return item == "status" || strings.HasPrefix(item, "BINARY") }},
 	{"address backslash,address domain missing,address local missing,address name with at,address only comment," +
 		"address semicolons,address text behind,address two angles,address two ats,address unclosed angle," +
 		"address unclosed comment,address unclosed quote",
@@ -46,7 +51,13 @@ var dovecotDifferences = []dovecotDifference{
 	{"type empty,type garbage,type no subtype,type no subtype slash,type no type",
 		"a media type that cannot be read is text/plain (RFC 2045 §5.2), Dovecot sends an empty one", nil},
 	{"encoding semicolon,encoding two words", "the first token of a transfer encoding counts", nil},
+	{"empty entity fields,encoding empty,encoding quoted,encoding slash", "an encoding that cannot be read is 7bit (RFC 2045 §6.1), as BODYSTRUCTURE says, Dovecot does not decode", nil},
+	{"encoded message", "a message has no encoding of its own (RFC 2045 §6.4)", nil},
 	{"empty fields", "a field of white space is empty", nil},
+}
+
+func isText(item string) bool {
+	return strings.HasPrefix(item, "BODY[") || strings.HasPrefix(item, "BINARY[")
 }
 
 // partOne is a section with a part 1 of something.

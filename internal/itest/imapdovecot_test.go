@@ -81,7 +81,8 @@ func (ic *imapConn) fetchOne(n int, items string) answered {
 		}
 	}, "FETCH %d (%s)", n, items)
 	if !strings.HasPrefix(status, "OK") {
-		got["status"] = status
+		code, _, _ := strings.Cut(status, "]")
+		return answered{"status": code}
 	}
 	return got
 }
