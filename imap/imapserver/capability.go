@@ -73,6 +73,7 @@ var offers = []offer{
 	{capability: imap.CapBinary, states: loggedIn},
 	{capability: imap.CapPreview, states: loggedIn},
 	{capability: imap.CapSaveDate, states: loggedIn},
+	{capability: imap.CapObjectID, states: loggedIn},
 	{capability: imap.CapUTF8Accept, states: loggedIn, when: (*session).mayUTF8, enable: utf8Accept},
 	{capability: imap.CapUTF8Only, states: loggedIn, when: (*session).mustUTF8, enable: utf8Accept},
 	{capability: imap.CapCatenate, states: loggedIn},
