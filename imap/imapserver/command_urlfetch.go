@@ -59,7 +59,6 @@ func (s *session) readURLRequest() (r urlRequest, err error) {
 		r.text, err = s.dec.AString()
 		return r, err
 	}
-	r.extended = true
 	first := true
 	err = s.dec.List(func() (err error) {
 		if first {
@@ -67,6 +66,7 @@ func (s *session) readURLRequest() (r urlRequest, err error) {
 			r.text, err = s.dec.AString()
 			return err
 		}
+		r.extended = true
 		word, err := s.dec.Word()
 		switch word {
 		case "BODY":
@@ -80,8 +80,8 @@ func (s *session) readURLRequest() (r urlRequest, err error) {
 		}
 		return err
 	})
-	if err == nil && !r.body && !r.binary && !r.parts || r.body && r.binary {
-		err = orBad(err, "BODY, BINARY or BODYPARTSTRUCTURE expected")
+	if first || r.body && r.binary {
+		err = orBad(err, "URL expected, and not both BODY and BINARY")
 	}
 	return r, err
 }
