@@ -29,7 +29,8 @@ type Sharing struct {
 	Accounts []store.AccountID
 
 	// Account finds the account that a client means by an identifier: another
-	// case, another spelling. nil = the identifier is the account's id.
+	// case, another spelling. store.ErrNoAccount: nobody. nil = the identifier is
+	// the account's id.
 	Account func(ctx context.Context, identifier string) (store.AccountID, error)
 }
 
