@@ -90,7 +90,7 @@ func (s *session) run() {
 // end gives back what the session holds.
 func (s *session) end() {
 	s.deselect()
-	s.sharing.release()
+	s.sharing.release(s.id)
 	if s.account != nil {
 		s.account.Release()
 	}
