@@ -43,6 +43,7 @@ type server struct {
 	runner    *queue.Runner
 	views     *view.Views
 	maildrops store.Maildrops // of both POP3 listeners
+	pop3Users pop3server.Users
 	backups   backup.Holder
 	login     *login.Service
 	activity  *activity.Log
