@@ -88,12 +88,21 @@ func stuff(b []byte, n int, starts bool) []byte {
 	if k == 0 {
 		return whole
 	}
+	// What is moved to the end comes back piece by piece, k places before it
+	// and one less behind each dot.
 	to := b[len(b) : len(b)+n+k]
-	for ; k > 0; k-- { // from the end on, what is moved goes k places on
-		i := bytes.LastIndex(p, lineDot) + 1 // 0 for the first line
-		copy(to[i+k:], p[i:])
-		to[i+k-1] = '.'
-		p = p[:i]
+	rest := to[k:]
+	copy(rest, p)
+	at := 0
+	if first {
+		to[0], at = '.', 1
+	}
+	for at < len(to)-len(rest) {
+		i := bytes.Index(rest, lineDot) + 1
+		at += copy(to[at:], rest[:i])
+		rest = rest[i:]
+		to[at] = '.'
+		at++
 	}
 	return whole
 }
