@@ -73,29 +73,50 @@ func (d *dotWriter) end() string {
 	return "\r\n.\r\n"
 }
 
-var lineDot = []byte("\n.")
+// nextDot returns the place in p, from the octet at on, of the first dot that
+// begins a line; −1 = there is none. p[at-1] is not looked at.
+func nextDot(p []byte, at int) int {
+	for {
+		i := bytes.IndexByte(p[at:], '\n')
+		if i < 0 {
+			return -1
+		}
+		if at += i + 1; at < len(p) && p[at] == '.' {
+			return at
+		}
+	}
+}
 
 // stuff extends b by the n octets behind it, with a dot before each line that
 // begins with one; starts says that a line begins with the first octet.
 func stuff(b []byte, n int, starts bool) []byte {
 	p := b[len(b) : len(b)+n]
-	k := bytes.Count(p, lineDot)
-	first := starts && p[0] == '.'
-	if first {
+	first := 0
+	if !starts || p[0] != '.' {
+		first = nextDot(p, 0)
+	}
+	k := 0
+	for i := first; i >= 0; i = nextDot(p, i) {
 		k++
 	}
-	whole := b[:len(b)+n+k]
 	if k == 0 {
-		return whole
+		return b[:len(b)+n]
 	}
+	// What lies behind the first dot is moved to the end and comes back piece
+	// by piece.
 	to := b[len(b) : len(b)+n+k]
-	for ; k > 0; k-- { // from the end on, what is moved goes k places on
-		i := bytes.LastIndex(p, lineDot) + 1 // 0 for the first line
-		copy(to[i+k:], p[i:])
-		to[i+k-1] = '.'
-		p = p[:i]
+	rest := to[first+k:]
+	copy(rest, p[first:])
+	for at := first; ; {
+		to[at] = '.'
+		at++
+		if k--; k == 0 {
+			return b[:len(b)+len(to)]
+		}
+		i := nextDot(rest, 0)
+		at += copy(to[at:], rest[:i])
+		rest = rest[i:]
 	}
-	return whole
 }
 
 // headerScanner finds the empty line behind the header of a message.

@@ -178,7 +178,7 @@ func (d *maildrop) content(ctx context.Context, n, waiting int) (store.Content, 
 	return store.OpenContent(ctx, d.view.Store(), d.mailbox, m)
 }
 
-const maxAhead = 32
+const maxAhead = 128
 
 // message returns what the store knows of the message in row n, and reads that
 // of the more rows behind it together with it.
