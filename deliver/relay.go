@@ -40,6 +40,12 @@ type Relay struct {
 	// opportunistic TLS (RFC 7435).
 	PlaintextRetry bool
 
+	// Vouch reports whether it is beyond doubt that the host of addr is where
+	// the mail belongs: by DNSSEC, or by an MTA-STS policy. Only asked for
+	// messages with REQUIRETLS (RFC 8689 §4.2.1), which go nowhere else. nil =
+	// the hosts come from the operator, and are.
+	Vouch func(ctx context.Context, addr string) (bool, error)
+
 	// Pool keeps connections between messages; nil = each message has one of
 	// its own. Relays that share a Pool must agree in Dialer and Auth.
 	Pool *smtpclient.Pool
@@ -68,7 +74,18 @@ func (t *remoteTransaction) Abort() {}
 
 // Data connects and sends.
 func (t *remoteTransaction) Data(ctx context.Context, b *smtp.Body) ([]smtp.RcptStatus, error) {
-	c, key, err := t.r.connect(ctx)
+	w := demandsOf(t.env.Mail)
+	if t.r.waives(w) {
+		var err error
+		if w.tlsNotMust, err = saysNoTLS(b); err != nil {
+			return nil, err
+		}
+	}
+	c, key, err := t.r.connect(ctx, w)
+	if w.requireTLS && t.env.Mail.ReversePath.IsNull() && smtp.IsPermanent(err) {
+		w.requireTLS = false // RFC 8689 §5: a bounce is not lost for it
+		c, key, err = t.r.connect(ctx, w)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -77,8 +94,20 @@ func (t *remoteTransaction) Data(ctx context.Context, b *smtp.Body) ([]smtp.Rcpt
 	statuses := make([]smtp.RcptStatus, len(t.env.Recipients))
 	for i, r := range res.Recipients {
 		statuses[i] = rcptStatus(r, err)
+		statuses[i].Passed = passed(c.Capabilities())
 	}
 	return statuses, nil
+}
+
+// passed are the wishes that a host with these capabilities takes over.
+func passed(c smtpclient.Capabilities) (w smtp.Wishes) {
+	if c.DSN {
+		w |= smtp.WishDSN
+	}
+	if c.DeliverBy {
+		w |= smtp.WishDeliverBy
+	}
+	return w
 }
 
 // rcptStatus turns the client's outcome into a status; sendErr is why the
@@ -110,44 +139,65 @@ func rcptStatus(r smtpclient.RcptResult, sendErr error) smtp.RcptStatus {
 	return smtp.RcptStatus{Err: &smtp.Error{Reply: reply, Err: cause}}
 }
 
-// connect tries the hosts in turn. A host that refuses the connection with a
-// 5xx greeting is passed over like one that does not answer.
-func (r *Relay) connect(ctx context.Context) (*smtpclient.Client, smtpclient.Key, error) {
-	var key smtpclient.Key
+// connect tries the hosts in turn, up to one that meets the demands. A host that
+// refuses the connection with a 5xx greeting is passed over like one that does
+// not answer. The error is permanent where each host lacks what is demanded.
+func (r *Relay) connect(ctx context.Context, w demands) (*smtpclient.Client, smtpclient.Key, error) {
 	hosts, err := r.Hosts(ctx)
 	if err != nil {
-		return nil, key, err
-	}
-	if r.Dialer != nil {
-		key.TLS = r.Dialer.TLS
+		return nil, smtpclient.Key{}, err
 	}
 	limit := r.MaxHosts
 	if limit == 0 {
 		limit = 5
 	}
 	var failures []error
-	for _, addr := range hosts[:min(len(hosts), limit)] {
-		key.Addr = addr
-		c, err := r.get(ctx, key)
-		if err == nil {
-			return c, key, nil
-		}
-		failures = append(failures, fmt.Errorf("%s: %w", addr, err))
-		if ctx.Err() != nil {
+	lacking := 0
+	for _, addr := range hosts {
+		if len(failures)-lacking == limit || lacking == 10*limit || ctx.Err() != nil {
 			break
 		}
+		c, key, err := r.get(ctx, addr, w)
+		if err == nil {
+			if err = w.met(c.Capabilities()); err == nil {
+				return c, key, nil
+			}
+			r.release(ctx, key, c)
+		}
+		if _, ok := errors.AsType[lack](err); ok {
+			lacking++
+		}
+		failures = append(failures, fmt.Errorf("%s: %w", addr, err))
 	}
 	err = errors.Join(failures...)
-	return nil, key, &smtp.Error{Reply: temporaryOf(err), Err: err}
+	if first, ok := errors.AsType[lack](err); ok && lacking == len(failures) {
+		return nil, smtpclient.Key{}, &smtp.Error{Reply: first.refusal.Reply, Err: err}
+	}
+	return nil, smtpclient.Key{}, &smtp.Error{Reply: temporaryOf(err), Err: err}
 }
 
 // get is a connection of the Pool, or a new one.
-func (r *Relay) get(ctx context.Context, key smtpclient.Key) (*smtpclient.Client, error) {
-	dial := func(ctx context.Context) (*smtpclient.Client, error) { return r.dial(ctx, key.Addr) }
-	if r.Pool == nil {
-		return dial(ctx)
+func (r *Relay) get(ctx context.Context, addr string, w demands) (*smtpclient.Client, smtpclient.Key, error) {
+	d := smtpclient.Dialer{}
+	if r.Dialer != nil {
+		d = *r.Dialer
 	}
-	return r.Pool.Get(ctx, key, dial)
+	key := smtpclient.Key{Addr: addr}
+	if w.requireTLS {
+		if err := r.vouched(ctx, addr); err != nil {
+			return nil, key, err
+		}
+	}
+	d, key.Policy = w.dialer(d)
+	key.TLS = d.TLS
+	retry := d.TLS == smtpclient.TLSIfOffered && (r.PlaintextRetry || w.tlsNotMust)
+	dial := func(ctx context.Context) (*smtpclient.Client, error) { return r.dial(ctx, d, addr, retry) }
+	if r.Pool == nil {
+		c, err := dial(ctx)
+		return c, key, w.refusal(err)
+	}
+	c, err := r.Pool.Get(ctx, key, dial)
+	return c, key, w.refusal(err)
 }
 
 // release gives a connection back, or ends it.
@@ -171,13 +221,9 @@ func temporaryOf(err error) smtp.Reply {
 	return smtp.NewReply(450, smtp.EnhancedCode{Class: 4, Subject: 4, Detail: 1}, "No mail host of the destination answers")
 }
 
-func (r *Relay) dial(ctx context.Context, addr string) (*smtpclient.Client, error) {
-	d := smtpclient.Dialer{}
-	if r.Dialer != nil {
-		d = *r.Dialer
-	}
+func (r *Relay) dial(ctx context.Context, d smtpclient.Dialer, addr string, retry bool) (*smtpclient.Client, error) {
 	c, err := d.Dial(ctx, "tcp", addr)
-	if err != nil && r.PlaintextRetry && d.TLS == smtpclient.TLSIfOffered && handshakeFailed(err) {
+	if err != nil && retry && handshakeFailed(err) {
 		d.TLS = smtpclient.TLSNever
 		c, err = d.Dial(ctx, "tcp", addr)
 	}

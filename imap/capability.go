@@ -6,6 +6,7 @@ type Capability string
 // The capabilities that this module knows.
 const (
 	CapIMAP4rev1     Capability = "IMAP4rev1"     // RFC 3501
+	CapIMAP4rev2     Capability = "IMAP4rev2"     // RFC 9051
 	CapStartTLS      Capability = "STARTTLS"      // RFC 3501 §6.2.1
 	CapLoginDisabled Capability = "LOGINDISABLED" // RFC 3501 §6.2.3
 	CapSASLIR        Capability = "SASL-IR"       // RFC 4959
@@ -21,9 +22,25 @@ const (
 	CapMove          Capability = "MOVE"          // RFC 6851
 	CapMultiAppend   Capability = "MULTIAPPEND"   // RFC 3502
 	CapSpecialUse    Capability = "SPECIAL-USE"   // RFC 6154
+	CapBinary        Capability = "BINARY"        // RFC 3516
+	CapPreview       Capability = "PREVIEW"       // RFC 8970
+	CapSaveDate      Capability = "SAVEDATE"      // RFC 8514
+	CapObjectID      Capability = "OBJECTID"      // RFC 8474
+	CapCondStore     Capability = "CONDSTORE"     // RFC 7162
+	CapQResync       Capability = "QRESYNC"       // RFC 7162
+	CapUIDOnly       Capability = "UIDONLY"       // RFC 9586
+	CapUIDBatches    Capability = "UIDBATCHES"    // RFC 10022
+	CapNotify        Capability = "NOTIFY"        // RFC 5465
 
 	// CapCreateSpecial is the USE parameter of CREATE (RFC 6154 §3).
 	CapCreateSpecial Capability = "CREATE-SPECIAL-USE"
+)
+
+// CapSaveLimit and CapMessageLimit are announced with "=" and a number of
+// messages (RFC 9738 §3).
+const (
+	CapSaveLimit    Capability = "SAVELIMIT"
+	CapMessageLimit Capability = "MESSAGELIMIT"
 )
 
 // CapAuth is the capability of a SASL mechanism.

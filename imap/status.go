@@ -10,10 +10,11 @@ const (
 	StatusUIDNext
 	StatusUIDValidity
 	StatusUnseen
+	StatusHighestModSeq // RFC 7162 §3.1.7
 )
 
 // statusNames are the words of the items.
-var statusNames = [...]string{"MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN"}
+var statusNames = [...]string{"MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "HIGHESTMODSEQ"}
 
 // String is the item's word.
 func (i StatusItem) String() string { return statusNames[i] }

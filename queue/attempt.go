@@ -116,7 +116,7 @@ func (a *attempt) hop(ctx context.Context, h Hop) []Result {
 		if s.Err != nil {
 			results[i] = resultOf(s.Err, h.Name)
 		} else {
-			results[i] = Result{State: Delivered, NextHop: h.Name, Reply: smtp.NewReply(250, smtp.EnhancedCode{Class: 2}, s.Text)}
+			results[i] = Result{State: Delivered, NextHop: h.Name, Passed: s.Passed, Reply: smtp.NewReply(250, smtp.EnhancedCode{Class: 2}, s.Text)}
 		}
 	}
 	return results

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/internal/imapfetch"
+	"github.com/mailstead/mailstead/internal/imapmsg"
 	"github.com/mailstead/mailstead/internal/imapsearch"
 	"github.com/mailstead/mailstead/internal/imapwire"
 	"github.com/mailstead/mailstead/store"
@@ -18,12 +19,15 @@ import (
 type command struct {
 	session *session
 	tag     string
-	verb    *verb // nil until it was read
-	uid     bool  // a UID command
+	verb    *verb     // nil until it was read
+	uid     bool      // a UID command
+	sync    syncPoint // of the verb; a handler may lower it
 	start   time.Time
 
 	okCode string // response code of the OK, without brackets
 	okText string // text of the OK; "" = the usual
+
+	expunged bool // EXPUNGE removed something: its OK has HIGHESTMODSEQ
 }
 
 // reply is a tagged answer other than OK, as an error.
@@ -38,6 +42,10 @@ func (r *reply) Error() string { return r.status + " " + r.text }
 func no(code imap.Code, text string) error { return &reply{"NO", string(code), text} }
 
 func bad(text string) error { return &reply{"BAD", "", text} }
+
+// errNumbers refuses message sequence numbers of a client that does without
+// (RFC 9586 §3).
+var errNumbers error = &reply{"BAD", string(imap.CodeUIDRequired), "Message numbers are not allowed with UIDONLY"}
 
 // errSilent ends a command without an answer.
 var errSilent = errors.New("imapserver: no answer")
@@ -133,6 +141,7 @@ var answers = []struct {
 	code imap.Code
 	text string
 }{
+	{imapmsg.ErrEncoding, imap.CodeUnknownCTE, "Transfer encoding cannot be decoded"},
 	{imapfetch.ErrTooManySections, imap.CodeLimit, "Too many sections"},
 	{imapsearch.ErrComplex, imap.CodeLimit, "Search too complex"},
 	{imapsearch.ErrCharset, "BADCHARSET (US-ASCII UTF-8)", "Charset not supported"},

@@ -12,12 +12,13 @@ import (
 
 // offer is a capability and when it works: for this user, on this store, in this
 // state. Every capability has one row; nothing else decides what is announced,
-// and ENABLE takes those of the rows that have an enable.
+// and ENABLE takes those of the rows that have a feature.
 type offer struct {
 	capability imap.Capability
 	states     state
-	when       func(*session) bool // nil = always
-	enable     func(*session)      // what ENABLE does (RFC 5161 §3.1); nil = it cannot be enabled
+	when       func(*session) bool   // nil = always
+	value      func(*session) string // what follows the name behind "="; nil = nothing
+	enable     feature               // what ENABLE turns on (RFC 5161 §3.1); 0 = it cannot be enabled
 }
 
 // offers are in the order of their announcement.
@@ -38,6 +39,13 @@ var offers = []offer{
 	{capability: imap.CapESearch, states: loggedIn},
 	{capability: imap.CapMove, states: loggedIn},
 	{capability: imap.CapMultiAppend, states: loggedIn},
+	{capability: imap.CapCondStore, states: loggedIn, enable: condstore},
+	{capability: imap.CapQResync, states: loggedIn, enable: qresync},
+	{capability: imap.CapBinary, states: loggedIn},
+	{capability: imap.CapPreview, states: loggedIn},
+	{capability: imap.CapUIDOnly, states: loggedIn, enable: uidOnly},
+	{capability: imap.CapUIDBatches, states: loggedIn},
+	{capability: imap.CapSaveLimit, states: loggedIn, value: (*session).saveLimitValue},
 	{capability: imap.CapSpecialUse, states: loggedIn},
 	{capability: imap.CapCreateSpecial, states: loggedIn},
 }
@@ -52,7 +60,11 @@ func (s *session) capabilities() string {
 	var list []string
 	for i := range offers {
 		if o := &offers[i]; o.works(s) {
-			list = append(list, string(o.capability))
+			word := string(o.capability)
+			if o.value != nil {
+				word += "=" + o.value(s)
+			}
+			list = append(list, word)
 		}
 	}
 	if s.state == notAuthenticated {

@@ -21,6 +21,8 @@ type modelClient struct {
 	r    *bufio.Reader
 	tag  int
 
+	hear func(line string) // sees each untagged response first; nil = nobody
+
 	open  bool
 	known []modelMessage
 }
@@ -63,6 +65,9 @@ func (c *modelClient) run(command string) string {
 		l := c.line()
 		if rest, ok := strings.CutPrefix(l, tag+" "); ok {
 			return rest
+		}
+		if c.hear != nil {
+			c.hear(l)
 		}
 		c.untagged(verb, l)
 	}

@@ -12,8 +12,9 @@ import (
 	"github.com/mailstead/mailstead/store/view"
 )
 
-// maxAppend bounds the messages of one APPEND: they become one change.
-const maxAppend = 1000
+// maxAppendMemory bounds what one APPEND keeps of its messages until the last one
+// came: they become one change. Their octets are in the blobs already.
+const maxAppendMemory = 32 << 20
 
 // appendArgs are what stands in front of one message of APPEND.
 type appendArgs struct {
@@ -36,6 +37,7 @@ func (s *session) appendMessage(cmd *command) error {
 	}
 	var dest place
 	var ops []store.Op
+	s.kept = 0
 	for first := true; first || !s.dec.AtEnd(); first = false {
 		args, err := s.readAppend()
 		if err != nil {
@@ -111,7 +113,7 @@ func (s *session) readAppend() (a appendArgs, err error) {
 			return a, err
 		}
 	}
-	if s.dec.Peek() != '{' {
+	if s.dec.Peek() != '{' && !s.dec.Follows("~{") {
 		return a, bad("Literal expected")
 	}
 	return a, nil
@@ -120,7 +122,10 @@ func (s *session) readAppend() (a appendArgs, err error) {
 // receive streams the literal of message n into the blob store and returns the
 // Op that adds it.
 func (s *session) receive(dest place, args appendArgs, n int) (store.Append, error) {
-	if n >= maxAppend {
+	switch {
+	case int64(n) >= s.saveLimit():
+		return store.Append{}, no(imap.Code(string(imap.CodeMessageLimit)+" "+s.saveLimitValue()), "Too many messages in one command")
+	case s.kept >= maxAppendMemory:
 		return store.Append{}, store.ErrTooLarge
 	}
 	lit, r, err := s.dec.Stream()
@@ -134,6 +139,7 @@ func (s *session) receive(dest place, args appendArgs, n int) (store.Append, err
 		Mailbox: dest.ID, Flags: args.flags, Keywords: args.keywords, Received: args.received,
 		Body: &whole{r: r, left: lit.Size}, BodySize: lit.Size,
 	})
+	s.kept += 512 + len(op.Meta) + len(op.Prefix)
 	return op, err
 }
 

@@ -5,7 +5,6 @@ import (
 	"strconv"
 
 	"github.com/mailstead/mailstead/imap"
-	"github.com/mailstead/mailstead/internal/imapwire"
 	"github.com/mailstead/mailstead/store"
 )
 
@@ -19,7 +18,7 @@ func (s *session) copyOrMove(cmd *command, move bool) error {
 	if err := s.dec.SP(); err != nil {
 		return err
 	}
-	set, err := imapwire.Take(s.dec, imapwire.ConsumeSeqSet)
+	set, err := s.readSet()
 	if err != nil {
 		return err
 	}
@@ -38,7 +37,7 @@ func (s *session) copyOrMove(cmd *command, move bool) error {
 			return err
 		}
 	}
-	uids, err := s.sel.resolve(cmd, imap.NumSet(set))
+	uids, err := s.sel.resolve(cmd, set)
 	if err != nil {
 		return err
 	}
@@ -46,9 +45,20 @@ func (s *session) copyOrMove(cmd *command, move bool) error {
 	if err != nil || len(uids) == 0 {
 		return err
 	}
+	limit := s.saveLimit()
+	over := uids.Len() > limit
+	if over {
+		uids = newest(uids, limit)
+		if !move { // all or nothing (RFC 9738 §3.1)
+			return &reply{"NO", limitCode(limit, uids.Min()), "Too many messages in one command"}
+		}
+	}
 	res, err := s.apply(dest.account, store.Copy{Source: s.sel.ID, UIDs: uids, Dest: dest.ID, Move: move})
 	if err != nil {
 		return tryCreate(err)
+	}
+	if over {
+		cmd.okCode, cmd.okText = limitCode(limit, uids.Min()), "Only the newest messages were moved"
 	}
 	return s.tellCopied(cmd, move, res.Ops[0])
 }

@@ -3,8 +3,6 @@ package imapserver
 import (
 	"slices"
 	"strings"
-
-	"github.com/mailstead/mailstead/imap"
 )
 
 // enable runs ENABLE (RFC 5161). What is unknown, or not announced, is ignored.
@@ -23,26 +21,19 @@ func (s *session) enable(cmd *command) error {
 	if err := s.dec.End(); err != nil {
 		return err
 	}
+	var on feature
 	s.enc.Raw("* ENABLED")
 	for i := range offers {
 		o := &offers[i]
-		if o.enable != nil && !s.enabled[o.capability] && slices.ContainsFunc(names, o.is) && o.works(s) {
-			s.turnOn(o)
+		if o.enable != 0 && !s.has(o.enable) && slices.ContainsFunc(names, o.is) && o.works(s) {
+			on |= o.enable
 			s.enc.SP().Raw(string(o.capability))
 		}
 	}
 	s.enc.CRLF()
+	s.turnOn(on)
 	return nil
 }
 
 // is reports whether name, in any case, is the capability's.
 func (o *offer) is(name string) bool { return strings.EqualFold(name, string(o.capability)) }
-
-// turnOn enables a capability: by ENABLE, or by a command that implies it.
-func (s *session) turnOn(o *offer) {
-	if s.enabled == nil {
-		s.enabled = make(map[imap.Capability]bool)
-	}
-	s.enabled[o.capability] = true
-	o.enable(s)
-}

@@ -24,7 +24,7 @@ func (s *session) list(cmd *command) error {
 	if err != nil {
 		return err
 	}
-	match := imaplist.Match(a.Patterns)
+	match := imaplist.Match(a.Patterns, s.asUTF8())
 	for _, m := range st.Mailboxes {
 		children := hasChildren(st, m.Name)
 		switch {
@@ -57,7 +57,7 @@ func hasChildren(st *view.State, name string) bool {
 }
 
 func (s *session) tellName(response, name string, attrs []string) {
-	s.enc.Raw("* ").Raw(response).SP().Flags(attrs).Raw(` "/" `).Mailbox(name, false).CRLF()
+	s.enc.Raw("* ").Raw(response).SP().Flags(attrs).Raw(` "/" `).Mailbox(name, s.asUTF8()).CRLF()
 }
 
 // lsub runs LSUB (RFC 3501 §6.3.9). Where "%" cuts off a subscribed name, the
@@ -71,7 +71,7 @@ func (s *session) lsub(cmd *command) error {
 	if err != nil {
 		return err
 	}
-	match := imaplist.Match(a.Patterns)
+	match := imaplist.Match(a.Patterns, s.asUTF8())
 	told := make(map[string]bool)
 	for _, m := range st.Mailboxes {
 		if m.Subscribed && match(m.Name) {

@@ -1,6 +1,8 @@
 package imapserver
 
 import (
+	"slices"
+
 	"github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/store"
 )
@@ -48,6 +50,9 @@ func (s *session) readStatusItems() (items []imap.StatusItem, err error) {
 	if err == nil && len(items) == 0 {
 		return nil, bad("Nothing to tell")
 	}
+	if slices.Contains(items, imap.StatusHighestModSeq) {
+		s.turnOn(condstore) // RFC 7162 §3.1
+	}
 	return items, err
 }
 
@@ -70,9 +75,11 @@ func (s *session) tellStatus(m *place, items []imap.StatusItem) error {
 			values[i] = uint64(m.UIDValidity)
 		case imap.StatusUnseen:
 			values[i] = uint64(m.Unseen)
+		case imap.StatusHighestModSeq:
+			values[i] = uint64(m.HighestModSeq)
 		}
 	}
-	s.enc.Raw("* STATUS ").Mailbox(m.name, false).Raw(" (")
+	s.enc.Raw("* STATUS ").Mailbox(m.name, s.asUTF8()).Raw(" (")
 	for i, item := range items {
 		if i > 0 {
 			s.enc.SP()

@@ -69,7 +69,10 @@ type Limits struct {
 	MaxMessageBytes int64 // of APPEND; 35,000,000
 	MaxLiteralBytes int64 // all literals of a command together, APPEND's message not counted; 256 KiB
 
-	MaxSearchNodes int // keys and operators of one SEARCH; 2000
+	MaxSearchNodes    int // keys and operators of one SEARCH; 2000
+	MaxSearchContexts int // results of one session that are kept up to date; 16
+	MaxSort           int // messages that SORT and THREAD take; 1,000,000
+	MaxSaved          int // messages of one COPY, MOVE or APPEND, announced as SAVELIMIT; 100,000, which is also the most
 
 	MaxConnections      int           // 1000
 	MaxConnectionsPerIP int           // per IPv4 address or IPv6 /64; 30. Loopback is exempt
@@ -88,7 +91,10 @@ func (l Limits) withDefaults() Limits {
 	set(&l.MaxLine, 64<<10)
 	set(&l.MaxMessageBytes, 35_000_000)
 	set(&l.MaxLiteralBytes, 256<<10)
+	set(&l.MaxSaved, store.MaxWhole)
 	set(&l.MaxSearchNodes, 2000)
+	set(&l.MaxSearchContexts, 16)
+	set(&l.MaxSort, 1_000_000)
 	set(&l.MaxConnections, 1000)
 	set(&l.MaxConnectionsPerIP, 30)
 	set(&l.MaxAuthFailures, 3)

@@ -150,6 +150,8 @@ func playOn(t *testing.T, s *imaptest.Script, mode string) error {
 		cfg.Auth, cfg.TLSConfig, cfg.RequireTLS = authtest.Authenticator{}, serverTLS, true
 	case "nopasswords":
 		cfg.Auth = authtest.Authenticator{NoPasswords: true}
+	case "saved3":
+		cfg.Limits.MaxSaved = 3
 	case "small":
 		cfg.Limits.MaxMessageBytes = 100
 	default:

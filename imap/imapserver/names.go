@@ -10,11 +10,20 @@ import (
 
 // readMailbox takes a mailbox name and returns it as the store writes it.
 func (s *session) readMailbox() (string, error) {
-	name, err := s.dec.AString()
+	name, _, err := s.readGiven()
+	return name, err
+}
+
+// readGiven is readMailbox that also returns the name as the client wrote it, in
+// UTF-8.
+func (s *session) readGiven() (name, given string, err error) {
+	wire, err := s.dec.AString()
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	return cleanName(name)
+	given = decodeName(wire, s.asUTF8())
+	name, err = cleanName(wire, s.asUTF8())
+	return name, given, err
 }
 
 // readCreated is readMailbox for CREATE, where a delimiter at the end only says
@@ -27,20 +36,28 @@ func (s *session) readCreated() (string, error) {
 	if trimmed := strings.TrimSuffix(name, store.Separator); trimmed != "" {
 		name = trimmed
 	}
-	return cleanName(name)
+	return cleanName(name, s.asUTF8())
 }
 
 // badName stands for a mailbox name that cannot exist, until the command was
 // read to its end.
 const badName = "\x00"
 
-// cleanName is the name as the store writes it.
-func cleanName(wire string) (string, error) {
+// decodeName is a name as the client means it; badName where it is none.
+func decodeName(wire string, asUTF8 bool) string {
+	if asUTF8 {
+		return wire
+	}
 	name, err := imapwire.DecodeMailbox(wire)
 	if err != nil {
-		return badName, nil
+		return badName
 	}
-	clean, err := store.CleanName(name)
+	return name
+}
+
+// cleanName is the name as the store writes it.
+func cleanName(wire string, asUTF8 bool) (string, error) {
+	clean, err := store.CleanName(decodeName(wire, asUTF8))
 	if err != nil {
 		return badName, nil
 	}

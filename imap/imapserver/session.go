@@ -32,15 +32,16 @@ type session struct {
 	enc  *imapwire.Encoder
 	ctx  context.Context
 
-	state   state
-	id      store.AccountID
-	account *view.Account            // nil before login
-	sel     *selected                // nil unless in selectedState
-	enabled map[imap.Capability]bool // by ENABLE, or by a command that implies it
+	state    state
+	id       store.AccountID
+	account  *view.Account // nil before login
+	sel      *selected     // nil unless in selectedState
+	features feature       // turned on by the client
 
 	authFailures int
 	bad          int // malformed commands in a row
 
+	kept int   // octets kept of the messages of APPEND so far
 	room int64 // octets left of the quota while APPEND asks for a message; -1 = no limit
 }
 
@@ -196,6 +197,10 @@ func (s *session) readVerb(cmd *command) (err error) {
 	case cmd.verb.states&s.state == 0:
 		return badState(cmd.verb, s.state)
 	}
+	if s.has(uidOnly) && cmd.verb.numbered() {
+		return errNumbers
+	}
+	cmd.sync = cmd.verb.sync
 	return nil
 }
 
@@ -222,7 +227,7 @@ func badState(v *verb, s state) error {
 // command is a point for that.
 func (s *session) runVerb(cmd *command) error {
 	err := cmd.verb.run(s, cmd)
-	if isBad(err) || s.sel == nil || cmd.verb.sync == syncNone || s.conn.failed() != nil {
+	if isBad(err) || s.sel == nil || cmd.sync == syncNone || s.conn.failed() != nil {
 		return err
 	}
 	if serr := s.poll(cmd); serr != nil && s.state != logout {

@@ -11,7 +11,7 @@ import (
 
 // poll is the sync point of a command.
 func (s *session) poll(cmd *command) error {
-	if cmd.verb.sync == syncRefresh || s.sel.stale {
+	if cmd.sync == syncRefresh || s.sel.stale {
 		if err := s.refresh(); err != nil {
 			return err
 		}
@@ -20,8 +20,12 @@ func (s *session) poll(cmd *command) error {
 	if err != nil {
 		return err
 	}
-	s.sync(t, cmd.verb.sync != syncGrowth, cmd.uid)
+	s.sync(t, cmd.sync != syncGrowth, cmd.uid)
 	s.sel.echo = echo{}
+	if s.sel.pointDue {
+		s.sel.pointDue = false
+		s.tellHighest(cmd)
+	}
 	return nil
 }
 
@@ -53,9 +57,13 @@ func (s *session) table() (*view.Table, error) {
 // then EXISTS and RECENT, then changed flags.
 func (s *session) sync(t *view.Table, expunge, uid bool) {
 	sel := s.sel
-	if expunge && t.ModSeq() > sel.goneAt {
-		s.tellExpunged(t.Vanished(sel.goneAt, sel.told.UIDs()))
-		sel.goneAt = t.ModSeq()
+	gone := t.Vanished(sel.goneAt, sel.told.UIDs())
+	s.expungeContexts(t)
+	if expunge {
+		s.tellExpunged(gone)
+	}
+	if expunge || len(gone) == 0 {
+		sel.goneAt = max(sel.goneAt, t.ModSeq())
 	}
 	if sel.newKeywords(t) {
 		s.tellFlags(t)
@@ -63,15 +71,26 @@ func (s *session) sync(t *view.Table, expunge, uid bool) {
 	known := sel.told.LastUID()
 	s.tellNew(t)
 	if t.ModSeq() > sel.flagsAt {
+		items := imap.FetchFlags
+		if uid {
+			items |= imap.FetchUID
+		}
 		for r := range t.Changed(sel.flagsAt) {
 			if r.UID > known {
 				break
 			}
 			if !sel.echo.has(r) {
-				s.tellRow(t, r, uid)
+				s.tellRow(t, r, items)
 			}
 		}
 		sel.flagsAt = t.ModSeq()
+	}
+	s.updateContexts(t)
+	// The client takes the greatest MODSEQ that it was shown for the point up to
+	// which it knows all: that has to be put right while expunges wait, and once
+	// they were told (RFC 7162 §6).
+	if len(gone) > 0 && s.has(condstore) && (expunge || sel.shown > sel.goneAt) {
+		sel.pointDue = true
 	}
 }
 
@@ -82,18 +101,25 @@ func (s *session) tellExpunged(gone store.UIDSet) {
 		return
 	}
 	sel := s.sel
-	seqs := sel.told.Seqs(gone)
-	for i := len(seqs) - 1; i >= 0; i-- {
-		for n := seqs[i].Last; n >= seqs[i].First; n-- {
-			s.enc.Raw("* ").Number(uint64(n)).Raw(" EXPUNGE\r\n")
-		}
+	if s.has(qresync | uidOnly) {
+		s.tellVanished("", gone)
+	} else {
+		s.tellNumbers(sel.told.Seqs(gone))
 	}
 	sel.told.Remove(gone)
 	sel.recent = sel.recent.Minus(gone)
 }
 
-// tellNew sends EXISTS and RECENT when there are messages that the client does
-// not know.
+// tellNumbers sends EXPUNGE for each sequence number, the last one first.
+func (s *session) tellNumbers(seqs store.UIDSet) {
+	for i := len(seqs) - 1; i >= 0; i-- {
+		for n := seqs[i].Last; n >= seqs[i].First; n-- {
+			s.enc.Raw("* ").Number(uint64(n)).Raw(" EXPUNGE\r\n")
+		}
+	}
+}
+
+// tellNew tells of the messages that the client does not know.
 func (s *session) tellNew(t *view.Table) {
 	sel := s.sel
 	if t.MaxUID() <= sel.told.LastUID() {
@@ -101,8 +127,21 @@ func (s *session) tellNew(t *view.Table) {
 	}
 	fresh := t.UIDsFrom(sel.told.LastUID() + 1)
 	sel.told.Add(fresh)
-	sel.recent.AddSet(s.claimRecent(t, fresh))
+	s.tellCount(t, fresh)
+}
+
+// tellCount sends EXISTS, and RECENT to a client that may know of it; fresh are
+// messages told for the first time. IMAP4rev2 has no \Recent: there a message
+// stays recent for others (RFC 9051 Appendix E).
+func (s *session) tellCount(t *view.Table, fresh store.UIDSet) {
+	sel := s.sel
 	s.enc.Raw("* ").Number(uint64(sel.told.Len())).Raw(" EXISTS\r\n")
+	if s.has(rev2) {
+		return
+	}
+	if len(fresh) > 0 {
+		sel.recent.AddSet(s.claimRecent(t, fresh))
+	}
 	s.enc.Raw("* ").Number(uint64(sel.recentCount())).Raw(" RECENT\r\n")
 }
 
@@ -122,23 +161,39 @@ func (s *session) claimRecent(t *view.Table, fresh store.UIDSet) store.UIDSet {
 	return claimed
 }
 
-// tellRow sends the flags of one message that the client knows.
-func (s *session) tellRow(t *view.Table, r *view.Row, uid bool) {
-	seq := s.sel.told.Seq(r.UID)
-	if seq == 0 {
+// appendFetch adds the start of a message's FETCH response, up to its opening
+// parenthesis: by number, or by UID where the client counts no messages
+// (RFC 9586 §3.3).
+func (s *session) appendFetch(b []byte, uid store.UID) []byte {
+	b = append(b, "* "...)
+	if s.has(uidOnly) {
+		b = strconv.AppendUint(b, uint64(uid), 10)
+		return append(b, " UIDFETCH ("...)
+	}
+	b = strconv.AppendUint(b, uint64(s.sel.told.Seq(uid)), 10)
+	return append(b, " FETCH ("...)
+}
+
+// tellRow sends the state of one message that the client knows, unasked: UID and
+// FLAGS where items has them. With CONDSTORE it has the UID and MODSEQ always
+// (RFC 7162 §3.2.4), with IMAP4rev2 the UID (RFC 9051 §7.5.2).
+func (s *session) tellRow(t *view.Table, r *view.Row, items imap.FetchItem) {
+	if s.sel.told.Seq(r.UID) == 0 {
 		return
 	}
-	b := s.enc.AvailableBuffer()
-	b = append(b, "* "...)
-	b = strconv.AppendUint(b, uint64(seq), 10)
-	b = append(b, " FETCH ("...)
-	if uid {
+	b := s.appendFetch(s.enc.AvailableBuffer(), r.UID)
+	from := len(b)
+	if !s.has(uidOnly) && (items&imap.FetchUID != 0 || s.has(condstore|rev2)) {
 		b = append(b, "UID "...)
 		b = strconv.AppendUint(b, uint64(r.UID), 10)
-		b = append(b, ' ')
 	}
-	b = append(b, "FLAGS "...)
-	b = s.sel.appendFlags(b, t, r)
+	if items&imap.FetchFlags != 0 {
+		b = append(space(b, from), "FLAGS "...)
+		b = s.sel.appendFlags(b, t, r)
+	}
+	if s.has(condstore) {
+		b = s.sel.appendModSeq(space(b, from), r)
+	}
 	_, _ = s.enc.Write(append(b, ")\r\n"...))
 }
 

@@ -50,11 +50,15 @@ var verbs = []verb{
 	{"UNSELECT", selectedState, (*session).unselect, syncNone},
 	{"EXPUNGE", selectedState, (*session).expunge, syncRefresh},
 	{"SEARCH", selectedState, (*session).search, syncGrowth},
+	{"SORT", selectedState, (*session).sortMessages, syncGrowth},
+	{"CANCELUPDATE", selectedState, (*session).cancelUpdate, syncAll},
 	{"FETCH", selectedState, (*session).fetch, syncGrowth},
 	{"STORE", selectedState, (*session).store, syncGrowth},
 	{"COPY", selectedState, (*session).copy, syncAll},
 	{"MOVE", selectedState, (*session).move, syncRefresh},
+	{"UIDBATCHES", selectedState, (*session).uidBatches, syncAll},
 	{"UID SEARCH", selectedState, (*session).search, syncAll},
+	{"UID SORT", selectedState, (*session).sortMessages, syncAll},
 	{"UID FETCH", selectedState, (*session).fetch, syncAll},
 	{"UID STORE", selectedState, (*session).store, syncAll},
 	{"UID COPY", selectedState, (*session).copy, syncAll},
@@ -71,6 +75,10 @@ func indexVerbs() map[string]*verb {
 	}
 	return m
 }
+
+// numbered reports whether the command names messages by sequence number: it has
+// a twin that names them by UID. EXPUNGE names none.
+func (v *verb) numbered() bool { return v.name != "EXPUNGE" && findVerb("UID "+v.name) != nil }
 
 // findVerb returns the command of that name in upper case; nil for none.
 func findVerb(name string) *verb { return verbIndex[name] }

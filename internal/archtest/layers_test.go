@@ -18,6 +18,7 @@ func layers() []layer {
 		{"internal/imapmsg", []string{"store"}},
 		{"internal/imapfetch", []string{"imap", "store"}},
 		{"internal/imaplist", []string{"imap", "store"}},
+		{"internal/imapresync", []string{"imap", "store"}},
 		{"internal/imapseq", []string{"imap", "store"}},
 		{"internal/imapsearch", []string{"imap", "store", "store/view", "store/searchtext"}},
 		{"internal/saslwire", []string{"auth/authn"}},

@@ -8,6 +8,9 @@
 //	RFC 3501 §6.4.5, §7.4.2   FETCH: items, macros, sections, partials   full
 //	RFC 1730 §6.4.5           RFC822, RFC822.HEADER, RFC822.TEXT         as RFC 3501 keeps them
 //
+//	RFC 4466 §2.4             fetch-modifiers                            full
+//	RFC 7162 §3.1.4, §3.2.6   MODSEQ, CHANGEDSINCE, VANISHED             the request
+//
 // # Invariants
 //
 //	I1  Nothing of a message is written before all that its items need could be

@@ -59,7 +59,7 @@ func TestMatch(t *testing.T) {
 		{"Bär", "Bär", true},
 		{"B&AOQ", "B&AOQ", false}, // not modified UTF-7
 	} {
-		if got := Match([]string{"none", tt.pattern})(tt.name); got != tt.want {
+		if got := Match([]string{"none", tt.pattern}, false)(tt.name); got != tt.want {
 			t.Errorf("%q matches %q: %v", tt.pattern, tt.name, got)
 		}
 	}
@@ -93,8 +93,8 @@ func FuzzParse(f *testing.F) {
 		if n := len(r.Patterns); n > MaxPatterns {
 			t.Fatalf("%d patterns", n)
 		}
-		got := Match(r.Patterns)(name)
-		if got && !Match([]string{"*"})(name) {
+		got := Match(r.Patterns, false)(name)
+		if got && !Match([]string{"*"}, false)(name) {
 			t.Fatalf("%q matches %q, and not *", r.Patterns, name)
 		}
 	})

@@ -46,6 +46,17 @@ func (m *Message) Close() {
 // [store.FieldDates].
 func (m *Message) Received() time.Time { return m.m.Received }
 
+// Saved is the SAVEDATE (RFC 8514); zero where the storage does not know. Known
+// as Received is.
+func (m *Message) Saved() time.Time { return m.m.Saved }
+
+// EmailID names the content (RFC 8474 §5.1); known where the store was asked
+// for [store.FieldIDs].
+func (m *Message) EmailID() store.EmailID { return m.m.EmailID }
+
+// ThreadID names the conversation (RFC 8474 §5.2); known as EmailID is.
+func (m *Message) ThreadID() store.ThreadID { return m.m.ThreadID }
+
 // Content returns the octets of the message, prefix and blob, open until
 // Close. Errors are those of [store.Account] Content.
 func (m *Message) Content(ctx context.Context) (store.Content, error) {
@@ -66,13 +77,19 @@ func (m *Message) Content(ctx context.Context) (store.Content, error) {
 	return content, nil
 }
 
+// HasMeta reports whether Meta needs no octets of the message. The store was
+// asked for [store.FieldMeta].
+func (m *Message) HasMeta() bool {
+	if !m.hasMeta {
+		m.meta, m.hasMeta = store.DecodeMeta(m.m.Meta)
+	}
+	return m.hasMeta
+}
+
 // Meta returns the stored Meta, or computes it where it is not stored, and
 // offers it to the store. It is valid until Reset.
 func (m *Message) Meta(ctx context.Context) (*store.Meta, error) {
-	if m.hasMeta {
-		return &m.meta, nil
-	}
-	if m.meta, m.hasMeta = store.DecodeMeta(m.m.Meta); m.hasMeta {
+	if m.HasMeta() {
 		return &m.meta, nil
 	}
 	if err := m.needPrefix(ctx); err != nil {

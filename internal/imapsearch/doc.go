@@ -12,6 +12,7 @@
 //
 //	RFC 3501 §6.4.4   SEARCH: keys, matching      full
 //	RFC 4731 §3.1     RETURN: the result options   full
+//	RFC 7162 §3.1.5   MODSEQ                       full
 //
 // # Invariants
 //

@@ -75,3 +75,96 @@ func compare(t *testing.T, rnd *rand.Rand, m *Map, list []store.UID) {
 		t.Fatal("a number without a message is taken")
 	}
 }
+
+// TestAgreed compares Agreed with a walk through all pairs, for clients that
+// knew the mailbox before some messages went.
+func TestAgreed(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(5, 6))
+	for range 500 {
+		var before []store.UID
+		for uid := store.UID(1); uid < 60; uid += store.UID(1 + rnd.IntN(3)) {
+			before = append(before, uid)
+		}
+		var m Map
+		m.Add(store.UIDs(before...))
+		for range rnd.IntN(3) {
+			m.Remove(store.UIDs(before[rnd.IntN(len(before))]))
+		}
+		var seqs, uids imap.NumSet
+		var want store.UID
+		agreed := true
+		for seq := 1; seq <= len(before); seq += 1 + rnd.IntN(4) {
+			uid := before[seq-1]
+			seqs, uids = addNum(seqs, uint32(seq)), addNum(uids, uint32(uid))
+			if agreed = agreed && m.Seq(uid) == uint32(seq); agreed {
+				want = uid
+			}
+		}
+		if got := m.Agreed(seqs, uids); got != want {
+			t.Fatalf("%s are %s: agreed up to %d, want %d; there are %v", seqs, uids, got, want, m.UIDs())
+		}
+	}
+}
+
+// addNum adds a number behind all others, to the last range where it fits.
+func addNum(set imap.NumSet, n uint32) imap.NumSet {
+	if i := len(set) - 1; i >= 0 && set[i].Stop+1 == n {
+		set[i].Stop = n
+		return set
+	}
+	return append(set, imap.NumRange{Start: n, Stop: n})
+}
+
+// TestAgreedCost: the whole range of numbers costs no more than a short one.
+func TestAgreedCost(t *testing.T) {
+	var m Map
+	m.Add(store.UIDSet{{First: 1, Last: 1_000_000}})
+	all := imap.NumSet{{Start: 1, Stop: 1<<32 - 1}}
+	if got := m.Agreed(all, all); got != 1_000_000 {
+		t.Fatal(got)
+	}
+}
+
+func TestBatch(t *testing.T) {
+	var m Map
+	if r, ok := m.Batch(500, 1); ok {
+		t.Fatalf("an empty mailbox has %v", r)
+	}
+	m.Add(store.UIDSet{{First: 10, Last: 1009}, {First: 2001, Last: 2600}}) // 1600 messages
+	for _, tt := range []struct {
+		size, n uint32
+		want    store.UIDRange
+		ok      bool
+	}{
+		{1000, 1, store.UIDRange{First: 610, Last: 2600}, true},
+		{1000, 2, store.UIDRange{First: 1, Last: 609}, true},
+		{1000, 3, store.UIDRange{}, false},
+		{800, 2, store.UIDRange{First: 1, Last: 809}, true},
+		{800, 3, store.UIDRange{}, false},
+		{1600, 1, store.UIDRange{First: 1, Last: 2600}, true},
+		{1<<32 - 1, 1, store.UIDRange{First: 1, Last: 2600}, true},
+		{1<<32 - 1, 1<<32 - 1, store.UIDRange{}, false},
+	} {
+		if got, ok := m.Batch(tt.size, tt.n); got != tt.want || ok != tt.ok {
+			t.Errorf("batch %d of %d: %v, %v, want %v", tt.n, tt.size, got, ok, tt.want)
+		}
+	}
+	// The batches of a size part the messages: each is in one.
+	for size := uint32(500); size < 1700; size += 77 {
+		var all store.UIDSet
+		for n := uint32(1); ; n++ {
+			r, ok := m.Batch(size, n)
+			if !ok {
+				break
+			}
+			got := m.UIDs().Intersect(store.UIDSet{r})
+			if len(all.Intersect(got)) > 0 || got.Len() > int64(size) {
+				t.Fatalf("batch %d of %d: %v", n, size, r)
+			}
+			all.AddSet(got)
+		}
+		if !slices.Equal(all, m.UIDs()) {
+			t.Fatalf("batches of %d hold %v", size, all)
+		}
+	}
+}

@@ -204,6 +204,14 @@ func TestRequireTLS(t *testing.T) {
 	if m := srv.Messages(); len(m) != 1 || !m[0].TLS || !m[0].Params.RequireTLS {
 		t.Errorf("%+v", m)
 	}
+	// A bounce is not lost where the next hop does not know it (§5).
+	plain := smtptest.NewServer(t)
+	bounce := envelope(t, "", "b@x")
+	bounce.Mail.Params.RequireTLS = true
+	c := dial(t, &smtpclient.Dialer{}, plain.Addr)
+	if res, err := c.Send(t.Context(), bounce, body("x\r\n")); err != nil || outcomes(res) != "delivered(.)" || plain.Messages()[0].Params.RequireTLS {
+		t.Error(outcomes(res), err)
+	}
 }
 
 // The chooser sees what was announced, and the TLS state with its channel
@@ -299,6 +307,9 @@ func TestTiming(t *testing.T) {
 		{full, smtp.MailParams{DeliverBy: smtp.DeliverBy{Seconds: 100, Mode: smtp.ByReturn}}, 40 * time.Second, " BY=60;R"},
 		{full, smtp.MailParams{DeliverBy: smtp.DeliverBy{Seconds: 100, Mode: smtp.ByReturn}}, time.Hour, "5.4.7"},
 		{full, smtp.MailParams{DeliverBy: smtp.DeliverBy{Seconds: 100, Mode: smtp.ByNotify}}, 200 * time.Second, " BY=-100;N"},
+		{[]string{"DELIVERBY 99"}, smtp.MailParams{DeliverBy: smtp.DeliverBy{Seconds: 100, Mode: smtp.ByReturn}}, 0, " BY=100;R"},
+		{[]string{"DELIVERBY 101"}, smtp.MailParams{DeliverBy: smtp.DeliverBy{Seconds: 100, Mode: smtp.ByReturn}}, 0, "5.4.7"},
+		{[]string{"DELIVERBY 101"}, smtp.MailParams{DeliverBy: smtp.DeliverBy{Seconds: 100, Mode: smtp.ByNotify}}, 0, " BY=100;N"},
 		{nil, smtp.MailParams{DeliverBy: smtp.DeliverBy{Seconds: 100, Mode: smtp.ByReturn}}, 0, "5.3.3"},
 		{nil, smtp.MailParams{DeliverBy: smtp.DeliverBy{Seconds: 100, Mode: smtp.ByNotify}}, 0, ""},
 		{full, smtp.MailParams{FutureRelease: smtp.FutureRelease{For: 100}}, 40 * time.Second, " HOLDFOR=60"},

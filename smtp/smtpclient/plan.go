@@ -34,8 +34,11 @@ func (c *Client) plan(env *smtp.Envelope, b *smtp.Body) (*plan, error) {
 	for i, r := range env.Recipients {
 		p.rcpts[i] = *r
 	}
-	if p.mail.RequireTLS && (c.tls == nil || !c.caps.RequireTLS) { // RFC 8689 §4.2.1
-		return nil, lacks(550, smtp.EnhancedCode{Class: 5, Subject: 7, Detail: 30}, "REQUIRETLS")
+	if p.mail.RequireTLS && (c.tls == nil || !c.caps.RequireTLS) {
+		if !env.Mail.ReversePath.IsNull() { // RFC 8689 §4.2.1
+			return nil, lacks(550, smtp.EnhancedCode{Class: 5, Subject: 7, Detail: 30}, "REQUIRETLS")
+		}
+		p.mail.RequireTLS = false // §5: a bounce is not lost for it
 	}
 	if err := c.planSize(p, b); err != nil {
 		return nil, err
@@ -187,6 +190,8 @@ func (c *Client) planTime(p *plan, received, now time.Time) error {
 	switch p.mail.DeliverBy = by; {
 	case !inTime:
 		return smtp.Errorf(554, smtp.EnhancedCode{Class: 5, Subject: 4, Detail: 7}, "delivery time expired")
+	case c.caps.DeliverBy && by.Mode == smtp.ByReturn && time.Duration(by.Seconds)*time.Second < c.caps.MinDeliverBy:
+		return smtp.Errorf(554, smtp.EnhancedCode{Class: 5, Subject: 4, Detail: 7}, "the next hop needs more time than is left")
 	case c.caps.DeliverBy:
 	case by.Mode == smtp.ByReturn:
 		return lacks(554, smtp.EnhancedCode{Class: 5, Subject: 3, Detail: 3}, "DELIVERBY")
