@@ -21,6 +21,17 @@ const (
 	CapESearch       Capability = "ESEARCH"       // RFC 4731
 	CapMove          Capability = "MOVE"          // RFC 6851
 	CapMultiAppend   Capability = "MULTIAPPEND"   // RFC 3502
+	CapListExtended  Capability = "LIST-EXTENDED" // RFC 5258
+	CapListStatus    Capability = "LIST-STATUS"   // RFC 5819
+	CapListMyRights  Capability = "LIST-MYRIGHTS" // RFC 8440
+	CapListMetadata  Capability = "LIST-METADATA" // RFC 9590
+	CapStatusSize    Capability = "STATUS=SIZE"   // RFC 8438
+	CapAppendLimit   Capability = "APPENDLIMIT"   // RFC 7889
+	CapACL           Capability = "ACL"           // RFC 4314
+	CapRights        Capability = "RIGHTS=texk"   // RFC 4314 §2.2
+	CapQuota         Capability = "QUOTA"         // RFC 9208
+	CapQuotaSet      Capability = "QUOTASET"      // RFC 9208 §4.1.3
+	CapMetadata      Capability = "METADATA"      // RFC 5464
 	CapSpecialUse    Capability = "SPECIAL-USE"   // RFC 6154
 	CapBinary        Capability = "BINARY"        // RFC 3516
 	CapPreview       Capability = "PREVIEW"       // RFC 8970
@@ -32,8 +43,33 @@ const (
 	CapUIDBatches    Capability = "UIDBATCHES"    // RFC 10022
 	CapNotify        Capability = "NOTIFY"        // RFC 5465
 
+	CapMetadataServer Capability = "METADATA-SERVER" // RFC 5464
+
+	// The resources that a quota can limit (RFC 9208 §5).
+	CapQuotaStorage Capability = "QUOTA=RES-STORAGE"
+	CapQuotaMessage Capability = "QUOTA=RES-MESSAGE"
+	CapQuotaMailbox Capability = "QUOTA=RES-MAILBOX"
+
 	// CapCreateSpecial is the USE parameter of CREATE (RFC 6154 §3).
 	CapCreateSpecial Capability = "CREATE-SPECIAL-USE"
+)
+
+// The capabilities of searching, sorting and threading.
+const (
+	CapSearchRes            Capability = "SEARCHRES"             // RFC 5182
+	CapWithin               Capability = "WITHIN"                // RFC 5032
+	CapPartial              Capability = "PARTIAL"               // RFC 9394
+	CapInProgress           Capability = "INPROGRESS"            // RFC 9585
+	CapMultiSearch          Capability = "MULTISEARCH"           // RFC 7377
+	CapSearchFuzzy          Capability = "SEARCH=FUZZY"          // RFC 6203
+	CapContextSearch        Capability = "CONTEXT=SEARCH"        // RFC 5267
+	CapContextSort          Capability = "CONTEXT=SORT"          // RFC 5267
+	CapSort                 Capability = "SORT"                  // RFC 5256
+	CapSortDisplay          Capability = "SORT=DISPLAY"          // RFC 5957
+	CapESort                Capability = "ESORT"                 // RFC 5267
+	CapThreadOrderedSubject Capability = "THREAD=ORDEREDSUBJECT" // RFC 5256
+	CapThreadReferences     Capability = "THREAD=REFERENCES"     // RFC 5256
+	CapThreadRefs           Capability = "THREAD=REFS"           // no RFC; see internal/imapthread
 )
 
 // CapSaveLimit and CapMessageLimit are announced with "=" and a number of

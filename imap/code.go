@@ -18,6 +18,8 @@ const (
 	CodeUIDValidity    Code = "UIDVALIDITY"
 	CodeUnseen         Code = "UNSEEN"
 
+	CodeMailboxID    Code = "MAILBOXID"     // RFC 8474 §4.1
+	CodeMetadata     Code = "METADATA"      // RFC 5464 §4.2.1, §4.3
 	CodeAppendUID    Code = "APPENDUID"     // RFC 4315 §3
 	CodeCopyUID      Code = "COPYUID"       // RFC 4315 §3
 	CodeUIDNotSticky Code = "UIDNOTSTICKY"  // RFC 4315 §3

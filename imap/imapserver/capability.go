@@ -34,9 +34,37 @@ var offers = []offer{
 	{capability: imap.CapIdle, states: loggedIn},
 	{capability: imap.CapNamespace, states: loggedIn},
 	{capability: imap.CapChildren, states: loggedIn},
+	{capability: imap.CapListExtended, states: loggedIn},
+	{capability: imap.CapListStatus, states: loggedIn},
+	{capability: imap.CapStatusSize, states: loggedIn},
+	{capability: imap.CapAppendLimit, states: loggedIn},
+	{capability: imap.CapACL, states: loggedIn, when: (*session).shares},
+	{capability: imap.CapRights, states: loggedIn, when: (*session).shares},
+	{capability: imap.CapListMyRights, states: loggedIn, when: (*session).shares},
+	{capability: imap.CapQuota, states: loggedIn},
+	{capability: imap.CapQuotaStorage, states: loggedIn},
+	{capability: imap.CapQuotaMessage, states: loggedIn},
+	{capability: imap.CapQuotaMailbox, states: loggedIn},
+	{capability: imap.CapQuotaSet, states: loggedIn, when: (*session).isQuotaAdmin},
+	{capability: imap.CapMetadata, states: loggedIn, when: (*session).annotates},
+	{capability: imap.CapMetadataServer, states: loggedIn, when: (*session).annotates},
+	{capability: imap.CapListMetadata, states: loggedIn, when: (*session).annotates},
 	{capability: imap.CapUIDPlus, states: loggedIn},
 	{capability: imap.CapUnselect, states: loggedIn},
 	{capability: imap.CapESearch, states: loggedIn},
+	{capability: imap.CapSearchRes, states: loggedIn},
+	{capability: imap.CapWithin, states: loggedIn},
+	{capability: imap.CapPartial, states: loggedIn},
+	{capability: imap.CapInProgress, states: loggedIn},
+	{capability: imap.CapSort, states: loggedIn},
+	{capability: imap.CapSortDisplay, states: loggedIn},
+	{capability: imap.CapESort, states: loggedIn},
+	{capability: imap.CapContextSearch, states: loggedIn},
+	{capability: imap.CapContextSort, states: loggedIn},
+	{capability: imap.CapThreadOrderedSubject, states: loggedIn},
+	{capability: imap.CapThreadReferences, states: loggedIn},
+	{capability: imap.CapThreadRefs, states: loggedIn},
+	{capability: imap.CapMultiSearch, states: loggedIn},
 	{capability: imap.CapMove, states: loggedIn},
 	{capability: imap.CapMultiAppend, states: loggedIn},
 	{capability: imap.CapCondStore, states: loggedIn, enable: condstore},
@@ -53,6 +81,12 @@ var offers = []offer{
 // works reports whether the capability can be used now.
 func (o *offer) works(s *session) bool {
 	return o.states&s.state != 0 && (o.when == nil || o.when(s))
+}
+
+// offers reports whether the capability is announced now.
+func (s *session) offers(c imap.Capability) bool {
+	i := slices.IndexFunc(offers, func(o offer) bool { return o.capability == c })
+	return i >= 0 && offers[i].works(s)
 }
 
 // capabilities lists what works now, separated by spaces.

@@ -51,6 +51,7 @@ func (s *session) appendMessage(cmd *command) error {
 				return err
 			}
 		}
+		args.flags, args.keywords = granted(dest.rights, args.flags, args.keywords)
 		op, err := s.receive(dest, args, len(ops))
 		if err != nil {
 			return err

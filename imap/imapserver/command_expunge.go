@@ -25,6 +25,9 @@ func (s *session) expunge(cmd *command) error {
 	if err := s.writable(); err != nil {
 		return err
 	}
+	if err := s.sel.need(imap.RightExpunge); err != nil {
+		return err
+	}
 	t, err := s.fresh()
 	if err != nil {
 		return err
@@ -78,7 +81,7 @@ func (s *session) closeMailbox(cmd *command) error {
 		return err
 	}
 	defer s.deselect()
-	if s.sel.readOnly {
+	if s.sel.readOnly || !s.sel.rights.Has(imap.RightExpunge) { // RFC 4314 §4
 		return nil
 	}
 	t, err := s.fresh()

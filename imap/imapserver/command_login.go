@@ -52,7 +52,15 @@ func (s *session) authenticatedAs(cmd *command, id store.AccountID) error {
 	if err != nil {
 		return err
 	}
+	entries, err := s.srv.keepsEntries(s.ctx, a.Store())
+	if err != nil {
+		a.Release()
+		return err
+	}
 	s.id, s.account, s.state = id, a, authenticated
+	if s.entries = entries; entries && s.srv.cfg.Sharing != nil {
+		s.sharing = &sharing{cfg: s.srv.cfg.Sharing}
+	}
 	s.bad = 0
 	s.conn.loggedIn()
 	s.dec.SetMaxLine(s.srv.cfg.Limits.MaxLine)

@@ -11,22 +11,14 @@ import (
 type searchArgs struct {
 	imapsearch.Options
 	program imapsearch.Program
+	keys    []store.SortKey // of SORT; nil for SEARCH
 }
 
 // search runs SEARCH and UID SEARCH (RFC 3501 §6.4.4), with the results of
 // RFC 4731 and its successors where RETURN asks for them.
 func (s *session) search(cmd *command) error {
 	args, err := s.readSearch()
-	if err == nil {
-		err = s.reuses(cmd, args)
-	}
-	if err == nil {
-		err = s.searchSelected(cmd, args)
-	}
-	if err != nil && !isBad(err) && args.Return&imap.ReturnSave != 0 {
-		s.sel.saved = nil // RFC 5182 §2.1
-	}
-	return err
+	return s.searching(cmd, args, err)
 }
 
 // readSearch takes SP and what SEARCH asks for, CRLF.
@@ -47,6 +39,33 @@ func (s *session) readSearch() (a searchArgs, err error) {
 	return a, s.dec.End()
 }
 
+// searching runs what SEARCH, SORT and ESEARCH of the open mailbox have in
+// common; err is what reading args met. When it answers NO there is nothing in
+// "$" where it should have been saved (RFC 5182 §2.1).
+func (s *session) searching(cmd *command, args searchArgs, err error) error {
+	if err == nil {
+		err = s.mayNot(cmd, args)
+	}
+	if err == nil {
+		err = s.searchSelected(cmd, args)
+	}
+	if err != nil && !isBad(err) && args.Return&imap.ReturnSave != 0 {
+		s.sel.saved = nil
+	}
+	return err
+}
+
+// mayNot refuses what cannot be searched for now.
+func (s *session) mayNot(cmd *command, args searchArgs) error {
+	switch {
+	case s.has(uidOnly) && args.program.Has(imapsearch.OpSeqs): // RFC 9586 §3
+		return errNumbers
+	case args.Return&imap.ReturnUpdate != 0 && s.sel.context(cmd.tag) >= 0: // RFC 5267 §4.3
+		return bad("Tag reuse")
+	}
+	return nil
+}
+
 // searchSelected searches in the open mailbox and tells the result.
 func (s *session) searchSelected(cmd *command, args searchArgs) error {
 	t, err := s.upToDate(cmd)
@@ -56,13 +75,21 @@ func (s *session) searchSelected(cmd *command, args searchArgs) error {
 	args.program = args.program.Bind(&s.sel.told, s.sel.saved)
 	r := s.newSearch(cmd)
 	defer r.end()
-	uids, err := r.selected(t, s.sel.told.UIDs(), args.program)
-	if err != nil {
+	f := &found{}
+	if f.uids, err = r.selected(t, args.program); err != nil {
 		return err
 	}
-	s.save(args.Options, uids)
-	s.tellFound(cmd, t, args, uids)
-	return s.openContext(cmd, t, args, nil, uids)
+	if args.keys != nil {
+		if f.order, err = s.sort(r.ctx, f.uids, args.keys); err != nil {
+			return err
+		}
+	}
+	if args.Return&imap.ReturnSave != 0 {
+		s.sel.saved = f.returned(args.Options)
+	}
+	s.tellFound(cmd, args, f, s.foundModSeq(t, args, f))
+	s.openContext(cmd, t, args, f)
+	return nil
 }
 
 // upToDate looks at the store and tells what is new, because clients that poll
@@ -75,106 +102,41 @@ func (s *session) upToDate(cmd *command) (*view.Table, error) {
 	return t, err
 }
 
-// save keeps the result for "$" where that was asked for: all of it, or what
-// MIN, MAX and PARTIAL name (RFC 5182 §2.4, RFC 9394 §3.2).
-func (s *session) save(o imapsearch.Options, uids store.UIDSet) {
-	if o.Return&imap.ReturnSave != 0 {
-		s.sel.saved = returned(o, uids)
+// foundModSeq is the MODSEQ of a result; 0 where no key asked for it (RFC 7162
+// §3.1.5).
+func (s *session) foundModSeq(t *view.Table, args searchArgs, f *found) store.ModSeq {
+	if !args.program.Has(imapsearch.OpModSeq) {
+		return 0
 	}
+	s.turnOn(condstore)
+	return greatestModSeq(t, f.returned(args.Options))
 }
 
-// returned are the messages that a result names: all of them, unless MIN, MAX
-// and PARTIAL alone say which.
-func returned(o imapsearch.Options, uids store.UIDSet) store.UIDSet {
-	const some = imap.ReturnMin | imap.ReturnMax | imap.ReturnPartial
-	if o.Return&some == 0 || o.Return&(imap.ReturnAll|imap.ReturnCount) != 0 || len(uids) == 0 {
-		return uids
-	}
-	var named store.UIDSet
-	if o.Return&imap.ReturnPartial != 0 {
-		named = o.Partial.Select(uids)
-	}
-	if o.Return&imap.ReturnMin != 0 {
-		named.Add(uids.Min())
-	}
-	if o.Return&imap.ReturnMax != 0 {
-		named.Add(uids.Max())
-	}
-	return named
-}
-
-// tellFound sends SEARCH (RFC 3501 §7.2.5) or ESEARCH.
-func (s *session) tellFound(cmd *command, t *view.Table, args searchArgs, uids store.UIDSet) {
-	var modSeq store.ModSeq
-	if args.program.Has(imapsearch.OpModSeq) { // RFC 7162 §3.1.6, RFC 4731 §3.2
-		s.turnOn(condstore)
-		modSeq = greatestModSeq(t, returned(args.Options, uids))
-	}
-	numbers := uids
-	if !cmd.uid {
-		numbers = s.sel.told.Seqs(uids)
-	}
-	if s.has(rev2) && !args.Extended { // RFC 9051 §6.4.4
-		args.Extended, args.Return = true, imap.ReturnAll
-	}
-	if args.Extended {
-		if args.Return&reported != 0 {
-			s.beginESearch(cmd)
-			s.tellItems(args.Options, numbers, modSeq)
-		}
+// tellFound sends SEARCH (RFC 3501 §7.2.5), SORT (RFC 5256 §4), or ESEARCH.
+func (s *session) tellFound(cmd *command, args searchArgs, f *found, modSeq store.ModSeq) {
+	n := s.sel.numbersOf(cmd.uid, f)
+	switch {
+	case !args.Extended:
+	case args.Return&reported == 0:
+		return
+	default:
+		s.beginESearch(cmd, nil)
+		s.tellItems(args.Options, n, modSeq)
 		return
 	}
-	s.enc.Raw("* SEARCH")
-	for n := range numbers.All() {
-		s.enc.SP().Number(uint64(n))
+	if args.keys != nil {
+		s.enc.Raw("* SORT")
+	} else {
+		s.enc.Raw("* SEARCH")
 	}
-	if modSeq > 0 {
+	for v := range n.set.All() {
+		s.enc.SP().Number(uint64(v))
+	}
+	for _, v := range n.order {
+		s.enc.SP().Number(uint64(v))
+	}
+	if modSeq > 0 { // RFC 7162 §3.1.6
 		s.enc.Raw(" (MODSEQ ").Number(uint64(modSeq)).Raw(")")
 	}
 	s.enc.CRLF()
-}
-
-// reported are the result options that an ESEARCH response answers.
-const reported = imap.ReturnMin | imap.ReturnMax | imap.ReturnAll | imap.ReturnCount | imap.ReturnPartial
-
-// beginESearch starts the ESEARCH response (RFC 4731 §3.1).
-func (s *session) beginESearch(cmd *command) {
-	s.enc.Raw("* ESEARCH (TAG ").Text([]byte(cmd.tag)).Raw(")")
-	if cmd.uid {
-		s.enc.Raw(" UID")
-	}
-}
-
-// tellItems sends the items of an ESEARCH response, and ends it. numbers are
-// sequence numbers, or UIDs.
-func (s *session) tellItems(o imapsearch.Options, numbers store.UIDSet, modSeq store.ModSeq) {
-	if len(numbers) > 0 {
-		if o.Return&imap.ReturnMin != 0 {
-			s.enc.Raw(" MIN ").Number(uint64(numbers.Min()))
-		}
-		if o.Return&imap.ReturnMax != 0 {
-			s.enc.Raw(" MAX ").Number(uint64(numbers.Max()))
-		}
-		if o.Return&imap.ReturnAll != 0 {
-			s.enc.Raw(" ALL ").Raw(numbers.String())
-		}
-	}
-	if o.Return&imap.ReturnPartial != 0 {
-		s.tellPartial(o.Partial, o.Partial.Select(numbers).String())
-	}
-	if o.Return&imap.ReturnCount != 0 {
-		s.enc.Raw(" COUNT ").Number(uint64(numbers.Len()))
-	}
-	if modSeq > 0 {
-		s.enc.Raw(" MODSEQ ").Number(uint64(modSeq))
-	}
-	s.enc.CRLF()
-}
-
-// tellPartial sends the PARTIAL item (RFC 9394 §4).
-func (s *session) tellPartial(r imap.PartialRange, set string) {
-	if set == "" {
-		set = "NIL"
-	}
-	s.enc.Raw(" PARTIAL (").Raw(r.String()).SP().Raw(set).Raw(")")
 }

@@ -1,6 +1,7 @@
 package imapserver
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"log/slog"
@@ -49,6 +50,17 @@ type Config struct {
 	// Limits bound what a client can ask for.
 	Limits Limits
 
+	// Sharing lets users share mailboxes, with the capability ACL, where the store
+	// keeps entries. nil = each user sees his own mailboxes only.
+	Sharing *Sharing
+
+	// Annotations are the server's own (RFC 5464 §3.2.1.1).
+	Annotations Annotations
+
+	// QuotaAdmin reports whether a user may read and set the quota of every
+	// account (RFC 9208 §4.1.3). nil = nobody may.
+	QuotaAdmin func(ctx context.Context, user store.AccountID) bool
+
 	// ID is what the server answers to ID (RFC 2971), in pairs of field and
 	// value. nil = the name of the library only.
 	ID []string
@@ -58,6 +70,13 @@ type Config struct {
 
 	// Trace observes sessions; see there.
 	Trace Trace
+}
+
+// Annotations are values that clients read with GETMETADATA of the server and
+// cannot change. "" = there is none.
+type Annotations struct {
+	Comment string // /shared/comment
+	Admin   string // /shared/admin: a URI, mailto: for instance, of who runs the server
 }
 
 // Limits of a server. In each, 0 means the default and a negative value no
@@ -73,6 +92,9 @@ type Limits struct {
 	MaxSearchContexts int // results of one session that are kept up to date; 16
 	MaxSort           int // messages that SORT and THREAD take; 1,000,000
 	MaxSaved          int // messages of one COPY, MOVE or APPEND, announced as SAVELIMIT; 100,000, which is also the most
+
+	MaxAnnotationBytes int64 // of the value of one annotation (RFC 5464 §4.1); 16 KiB, and at most store.MaxEntryValue
+	MaxAnnotations     int   // of one user, or shared, on one mailbox or the server; 100
 
 	MaxConnections      int           // 1000
 	MaxConnectionsPerIP int           // per IPv4 address or IPv6 /64; 30. Loopback is exempt
@@ -95,6 +117,11 @@ func (l Limits) withDefaults() Limits {
 	set(&l.MaxSearchNodes, 2000)
 	set(&l.MaxSearchContexts, 16)
 	set(&l.MaxSort, 1_000_000)
+	set(&l.MaxAnnotationBytes, 16<<10)
+	if l.MaxAnnotationBytes < 0 || l.MaxAnnotationBytes > store.MaxEntryValue {
+		l.MaxAnnotationBytes = store.MaxEntryValue
+	}
+	set(&l.MaxAnnotations, 100)
 	set(&l.MaxConnections, 1000)
 	set(&l.MaxConnectionsPerIP, 30)
 	set(&l.MaxAuthFailures, 3)
@@ -153,6 +180,9 @@ func (c *Config) Validate() error {
 	}
 	if len(c.ID)%2 != 0 {
 		errs = append(errs, errors.New("imapserver: ID is a list of pairs"))
+	}
+	if err := c.Sharing.validate(); err != nil {
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }

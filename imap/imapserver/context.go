@@ -28,14 +28,6 @@ type searchContext struct {
 	at      store.ModSeq    // up to which changes are in it
 }
 
-// reuses refuses UPDATE under a tag whose context lives (RFC 5267 §4.3).
-func (s *session) reuses(cmd *command, args searchArgs) error {
-	if args.Return&imap.ReturnUpdate != 0 && s.sel != nil && s.sel.context(cmd.tag) >= 0 {
-		return bad("Tag reuse")
-	}
-	return nil
-}
-
 // context is the index of the context with that tag; -1 = none.
 func (sel *selected) context(tag string) int {
 	return slices.IndexFunc(sel.contexts, func(c *searchContext) bool { return c.tag == tag })
@@ -44,24 +36,25 @@ func (sel *selected) context(tag string) int {
 // openContext keeps the result up to date from now on, where UPDATE asked for
 // that. When it cannot be done the client is told, and that is no error
 // (RFC 5267 §4.3.1).
-func (s *session) openContext(cmd *command, t *view.Table, args searchArgs, sorted *sorting, found store.UIDSet) error {
+func (s *session) openContext(cmd *command, t *view.Table, args searchArgs, f *found) {
 	if args.Return&imap.ReturnUpdate == 0 {
-		return nil
+		return
 	}
-	c := &searchContext{tag: cmd.tag, uid: cmd.uid, program: args.program, found: found, at: t.ModSeq()}
-	if sorted != nil {
-		c.keys, c.order = sorted.keys, sorted.order
+	c := &searchContext{
+		tag: cmd.tag, uid: cmd.uid, program: args.program, keys: args.keys,
+		found: f.uids, order: f.order, at: t.ModSeq(),
 	}
 	limit := s.srv.cfg.Limits.MaxSearchContexts
 	switch {
-	case limit >= 0 && len(s.sel.contexts) >= limit, len(c.order) > maxSorted:
+	case limit >= 0 && len(s.sel.contexts) >= limit:
 		s.noUpdate(c, "Too many contexts")
+	case len(c.order) > maxSorted:
+		s.noUpdate(c, "Too many results")
 	case c.program.Has(imapsearch.OpOlder, imapsearch.OpYounger):
 		s.noUpdate(c, "The result changes with time")
 	default:
 		s.sel.contexts = append(s.sel.contexts, c)
 	}
-	return nil
 }
 
 // noUpdate says that a context is not, or no more, kept up to date.
@@ -205,7 +198,7 @@ func (s *session) addTo(c *searchContext, fresh store.UIDSet) error {
 
 // tellUpdate sends the ESEARCH response of a change.
 func (s *session) tellUpdate(c *searchContext, item string, items *updateItems) {
-	s.beginESearch(&command{tag: c.tag, uid: c.uid})
+	s.beginESearch(&command{tag: c.tag, uid: c.uid}, nil)
 	s.enc.Raw(item).Raw(string(items.b)).Raw(")").CRLF()
 }
 
@@ -234,5 +227,5 @@ func (u *updateItems) run(i int, uids []store.UID) {
 		u.b = append(u.b, ' ')
 	}
 	u.b = append(strconv.AppendInt(u.b, int64(i)+1, 10), ' ')
-	u.b = imapsort.AppendSet(u.b, u.told.numbers(u.uid, uids))
+	u.b = imapsort.AppendSet(u.b, u.told.inOrder(u.uid, uids))
 }

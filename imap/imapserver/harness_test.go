@@ -152,6 +152,16 @@ func playOn(t *testing.T, s *imaptest.Script, mode string) error {
 		cfg.Auth = authtest.Authenticator{NoPasswords: true}
 	case "saved3":
 		cfg.Limits.MaxSaved = 3
+	case "admin":
+		cfg.QuotaAdmin = func(_ context.Context, user store.AccountID) bool { return user == "alice" }
+	case "annotations":
+		cfg.Annotations = Annotations{Comment: "A test", Admin: "mailto:root@example.org"}
+		cfg.Limits.MaxAnnotationBytes, cfg.Limits.MaxAnnotations = 30, 5
+	case "sharing":
+		cfg.Sharing = &Sharing{Accounts: []store.AccountID{"info"}}
+		if err := st.Create(t.Context(), "info", store.AccountInfo{}); err != nil {
+			return err
+		}
 	case "small":
 		cfg.Limits.MaxMessageBytes = 100
 	default:

@@ -2,11 +2,13 @@ package imapserver
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/mailstead/mailstead/imap"
+	"github.com/mailstead/mailstead/internal/imapmsg"
 	"github.com/mailstead/mailstead/internal/imapsearch"
 	"github.com/mailstead/mailstead/internal/imapwire"
 	"github.com/mailstead/mailstead/store"
@@ -69,13 +71,29 @@ func (r *search) end() {
 	r.cancel()
 }
 
-// selected finds messages of the open mailbox: those of uids that the client
-// knows.
-func (r *search) selected(t *view.Table, uids store.UIDSet, p imapsearch.Program) (store.UIDSet, error) {
+// selected finds messages of the open mailbox.
+func (r *search) selected(t *view.Table, p imapsearch.Program) (store.UIDSet, error) {
 	sel := r.session.sel
 	return imapsearch.Find(r.ctx, imapsearch.Mailbox{
-		Mailbox: r.session.source(), Table: t, Known: uids, Last: sel.told.LastUID(), Recent: sel.recent, Progress: r.progress,
+		Mailbox: r.session.source(), Table: t, Known: sel.told.UIDs(), Recent: sel.recent, Progress: r.progress,
 	}, p)
+}
+
+// in finds messages of a mailbox that is not open. What is done there counts on.
+func (r *search) in(p *place, t *view.Table, program imapsearch.Program) (store.UIDSet, error) {
+	before := r.before
+	return imapsearch.Find(r.ctx, imapsearch.Mailbox{
+		Mailbox: imapmsg.Mailbox{Account: p.account.Store(), ID: p.ID}, Table: t, Known: t.UIDs(),
+		Progress: func(done, total int64) error {
+			r.before = before + done
+			return r.progress(0, total)
+		},
+	}, program)
+}
+
+// isGone reports whether a mailbox or account is not there any more.
+func isGone(err error) bool {
+	return errors.Is(err, store.ErrNoMailbox) || errors.Is(err, store.ErrNoAccount)
 }
 
 // progress is called before each message that is read.

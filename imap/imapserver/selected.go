@@ -116,17 +116,26 @@ func (sel *selected) newKeywords(t *view.Table) bool {
 	return false
 }
 
-// tellFlags sends FLAGS and PERMANENTFLAGS (RFC 3501 §7.2.6, §7.1).
+// tellFlags sends FLAGS and PERMANENTFLAGS (RFC 3501 §7.2.6, §7.1): what the user
+// has the right to change (RFC 4314 §5.1.1).
 func (s *session) tellFlags(t *view.Table) {
 	sel := s.sel
 	sel.keywords = t.AllKeywords()
-	list := imap.AppendFlagNames(nil, store.AllFlags)
-	for _, k := range sel.keywords {
-		list = append(append(list, ' '), k...)
-	}
-	s.enc.Raw("* FLAGS (").Raw(string(list)).Raw(")\r\n* OK [PERMANENTFLAGS (")
-	if !sel.readOnly {
-		s.enc.Raw(string(list)).Raw(` \*`)
+	s.enc.Raw("* FLAGS (").Raw(flagList(store.AllFlags, sel.keywords)).Raw(")\r\n* OK [PERMANENTFLAGS (")
+	if may, keywords := changeable(sel.rights); !sel.readOnly {
+		if keywords {
+			s.enc.Raw(flagList(may, append(slices.Clip(sel.keywords), `\*`)))
+		} else {
+			s.enc.Raw(flagList(may, nil))
+		}
 	}
 	s.enc.Raw(")] Flags that can be changed\r\n")
+}
+
+func flagList(flags store.Flags, keywords []string) string {
+	list := imap.AppendFlagNames(nil, flags)
+	for _, k := range keywords {
+		list = append(space(list, 0), k...)
+	}
+	return string(list)
 }

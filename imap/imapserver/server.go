@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/mailstead/mailstead/internal/listen"
@@ -25,6 +26,8 @@ type Server struct {
 	views *view.Views
 	own   bool // views is closed with the server
 
+	entries atomic.Uint32 // whether the store keeps entries; see keepsEntries
+
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 }
@@ -35,6 +38,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	cfg.Limits = cfg.Limits.withDefaults()
+	cfg.Sharing = cfg.Sharing.withDefaults()
 	cfg.TLSConfig = tlspeer.Config(cfg.TLSConfig)
 	s := &Server{cfg: cfg, log: cfg.Logger, views: cfg.Views}
 	if s.log == nil {

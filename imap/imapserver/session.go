@@ -37,6 +37,8 @@ type session struct {
 	account  *view.Account // nil before login
 	sel      *selected     // nil unless in selectedState
 	features feature       // turned on by the client
+	sharing  *sharing      // mailboxes of others; nil = there are none
+	entries  bool          // the store keeps entries
 
 	authFailures int
 	bad          int // malformed commands in a row
@@ -97,6 +99,7 @@ func (s *session) run() {
 // end gives back what the session holds.
 func (s *session) end() {
 	s.deselect()
+	s.sharing.release()
 	if s.account != nil {
 		s.account.Release()
 	}
@@ -226,8 +229,11 @@ func badState(v *verb, s state) error {
 // runVerb runs the handler, and then tells the client what changed, where the
 // command is a point for that.
 func (s *session) runVerb(cmd *command) error {
-	err := cmd.verb.run(s, cmd)
-	if isBad(err) || s.sel == nil || cmd.sync == syncNone || s.conn.failed() != nil {
+	err := s.refreshShared()
+	if err == nil {
+		err = cmd.verb.run(s, cmd)
+	}
+	if isBad(err) || s.sel == nil || s.state == logout || cmd.sync == syncNone || s.conn.failed() != nil {
 		return err
 	}
 	if serr := s.poll(cmd); serr != nil && s.state != logout {

@@ -59,7 +59,7 @@ func bad(reason string) error { return &imapwire.SyntaxError{Reason: reason} }
 // RFC 5182 §2.1, RFC 5267 §4, RFC 9394 §3.1, RFC 6203 §4). What asks for no
 // result at all, nor saves one, gets ALL.
 func (p *Parser) Options() (o Options, err error) {
-	if !p.nextWordIs("RETURN") {
+	if !p.NextWordIs("RETURN") {
 		return o, nil
 	}
 	o.Extended = true
@@ -155,7 +155,7 @@ func ConsumePartial(b []byte) (r imap.PartialRange, n int, err error) {
 // Program takes ["CHARSET" SP charset SP] search-key *(SP search-key): what
 // SEARCH looks for (RFC 3501 §6.4.4).
 func (p *Parser) Program() (Program, error) {
-	if p.nextWordIs("CHARSET") {
+	if p.NextWordIs("CHARSET") {
 		if err := p.dec.SP(); err != nil {
 			return nil, err
 		}
@@ -184,8 +184,8 @@ func (p *Parser) ProgramIn() (Program, error) {
 // may match less than fully.
 func (p *Parser) Loosened() bool { return p.phrase > 0 }
 
-// nextWordIs takes the word if it is next.
-func (p *Parser) nextWordIs(word string) bool {
+// NextWordIs takes a word, in any case, if it is next.
+func (p *Parser) NextWordIs(word string) bool {
 	_, err := imapwire.Take(p.dec, func(b []byte) (struct{}, int, error) {
 		name, n, err := imapwire.ConsumeItemName(b)
 		if err == nil && !strings.EqualFold(string(name), word) {
