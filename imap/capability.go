@@ -36,6 +36,10 @@ const (
 	CapBinary        Capability = "BINARY"        // RFC 3516
 	CapPreview       Capability = "PREVIEW"       // RFC 8970
 	CapSaveDate      Capability = "SAVEDATE"      // RFC 8514
+	CapCatenate      Capability = "CATENATE"      // RFC 4469
+	CapReplace       Capability = "REPLACE"       // RFC 8508
+	CapUTF8Accept    Capability = "UTF8=ACCEPT"   // RFC 9755
+	CapUTF8Only      Capability = "UTF8=ONLY"     // RFC 9755
 	CapObjectID      Capability = "OBJECTID"      // RFC 8474
 	CapCondStore     Capability = "CONDSTORE"     // RFC 7162
 	CapQResync       Capability = "QRESYNC"       // RFC 7162

@@ -31,6 +31,7 @@ const (
 	CodeMessageLimit Code = "MESSAGELIMIT"  // RFC 9738 §3.1
 	CodeUIDRequired  Code = "UIDREQUIRED"   // RFC 9586 §3
 	CodeTooBig       Code = "TOOBIG"        // RFC 4469 §4.2
+	CodeBadURL       Code = "BADURL"        // RFC 4469 §4.1
 	CodeUnknownCTE   Code = "UNKNOWN-CTE"   // RFC 3516 §4.3
 	CodeUseAttr      Code = "USEATTR"       // RFC 6154 §6
 

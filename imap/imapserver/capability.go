@@ -71,6 +71,11 @@ var offers = []offer{
 	{capability: imap.CapQResync, states: loggedIn, enable: qresync},
 	{capability: imap.CapBinary, states: loggedIn},
 	{capability: imap.CapPreview, states: loggedIn},
+	{capability: imap.CapSaveDate, states: loggedIn},
+	{capability: imap.CapUTF8Accept, states: loggedIn, when: (*session).mayUTF8, enable: utf8Accept},
+	{capability: imap.CapUTF8Only, states: loggedIn, when: (*session).mustUTF8, enable: utf8Accept},
+	{capability: imap.CapCatenate, states: loggedIn},
+	{capability: imap.CapReplace, states: loggedIn},
 	{capability: imap.CapUIDOnly, states: loggedIn, enable: uidOnly},
 	{capability: imap.CapUIDBatches, states: loggedIn},
 	{capability: imap.CapSaveLimit, states: loggedIn, value: (*session).saveLimitValue},
@@ -113,6 +118,11 @@ func (s *session) capabilities() string {
 func (s *session) noLogin() bool {
 	return !slices.Contains(authn.Offered(s.auth(), s.authPeer()), sasl.Plain)
 }
+
+// mayUTF8 and mustUTF8 choose which of the two is announced, never both (RFC
+// 9755 §6).
+func (s *session) mayUTF8() bool  { return !s.srv.cfg.UTF8Only }
+func (s *session) mustUTF8() bool { return s.srv.cfg.UTF8Only }
 
 func (s *session) mayStartTLS() bool {
 	return s.srv.cfg.TLSConfig != nil && s.conn.peer.TLS == nil

@@ -50,6 +50,11 @@ type Config struct {
 	// Limits bound what a client can ask for.
 	Limits Limits
 
+	// UTF8Only serves only clients that enable UTF8=ACCEPT, or IMAP4rev2: it
+	// announces UTF8=ONLY (RFC 9755 §6) and refuses the others all that has to
+	// do with mailboxes.
+	UTF8Only bool
+
 	// Sharing lets users share mailboxes, with the capability ACL, where the store
 	// keeps entries. nil = each user sees his own mailboxes only.
 	Sharing *Sharing

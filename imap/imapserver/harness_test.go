@@ -152,6 +152,8 @@ func playOn(t *testing.T, s *imaptest.Script, mode string) error {
 		cfg.Auth = authtest.Authenticator{NoPasswords: true}
 	case "saved3":
 		cfg.Limits.MaxSaved = 3
+	case "utf8only":
+		cfg.UTF8Only = true
 	case "admin":
 		cfg.QuotaAdmin = func(_ context.Context, user store.AccountID) bool { return user == "alice" }
 	case "annotations":

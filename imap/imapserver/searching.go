@@ -27,7 +27,7 @@ func (s *session) readSet() (imap.NumSet, error) {
 
 // searchParser returns a parser of what cmd looks for.
 func (s *session) searchParser() *imapsearch.Parser {
-	return imapsearch.NewParser(s.dec, imapsearch.Config{MaxNodes: s.srv.cfg.Limits.MaxSearchNodes, Fuzzy: s.isFuzzy()})
+	return imapsearch.NewParser(s.dec, imapsearch.Config{MaxNodes: s.srv.cfg.Limits.MaxSearchNodes, Fuzzy: s.isFuzzy(), UTF8: s.has(utf8Accept)})
 }
 
 // isFuzzy reports whether the store has an index for FUZZY (RFC 6203).

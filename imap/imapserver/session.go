@@ -43,8 +43,7 @@ type session struct {
 	authFailures int
 	bad          int // malformed commands in a row
 
-	kept int   // octets kept of the messages of APPEND so far
-	room int64 // octets left of the quota while APPEND asks for a message; -1 = no limit
+	intake *intake // of the APPEND or REPLACE that runs
 }
 
 func newSession(c *conn) *session {
@@ -64,20 +63,12 @@ func newSession(c *conn) *session {
 // of it is asked for.
 func (s *session) admitLiteral(l imapwire.Literal, stream bool) error {
 	limits := s.srv.cfg.Limits
-	limit := limits.MaxMessageBytes
-	if !stream {
-		if s.state != notAuthenticated {
-			return nil // MaxMemory has judged
-		}
-		limit = int64(limits.MaxLineBeforeLogin)
+	if stream {
+		return s.intake.admit(l.Size, limits.MaxMessageBytes)
 	}
-	switch {
-	case limit >= 0 && l.Size > limit:
+	limit := int64(limits.MaxLineBeforeLogin)
+	if s.state == notAuthenticated && limit >= 0 && l.Size > limit { // after login MaxMemory has judged
 		return &imapwire.TooBigError{Size: l.Size, Limit: limit}
-	case stream && l.Size == 0:
-		return no(imap.CodeCannot, "Empty message")
-	case stream && s.room >= 0 && l.Size > s.room:
-		return store.ErrOverQuota
 	}
 	return nil
 }
@@ -199,6 +190,9 @@ func (s *session) readVerb(cmd *command) (err error) {
 		return bad("Unknown command")
 	case cmd.verb.states&s.state == 0:
 		return badState(cmd.verb, s.state)
+	}
+	if s.srv.cfg.UTF8Only && !s.asUTF8() && cmd.verb.needsUTF8() {
+		return no(imap.CodeCannot, "ENABLE UTF8=ACCEPT first")
 	}
 	if s.has(uidOnly) && cmd.verb.numbered() {
 		return errNumbers

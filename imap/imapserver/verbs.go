@@ -76,6 +76,8 @@ var verbs = []verb{
 	{"UID STORE", selectedState, (*session).store, syncAll},
 	{"UID COPY", selectedState, (*session).copy, syncAll},
 	{"UID MOVE", selectedState, (*session).move, syncRefresh},
+	{"REPLACE", selectedState, (*session).replace, syncRefresh},
+	{"UID REPLACE", selectedState, (*session).replace, syncRefresh},
 	{"UID EXPUNGE", selectedState, (*session).expunge, syncRefresh},
 }
 
@@ -87,6 +89,16 @@ func indexVerbs() map[string]*verb {
 		m[verbs[i].name] = &verbs[i]
 	}
 	return m
+}
+
+// needsUTF8 reports whether the command may meet UTF-8: with UTF8=ONLY it waits
+// for the client to enable that (RFC 9755 §6).
+func (v *verb) needsUTF8() bool {
+	switch v.name {
+	case "ENABLE", "IDLE", "COMPRESS", "UNAUTHENTICATE", "GETJMAPACCESS":
+		return false
+	}
+	return v.states&notAuthenticated == 0
 }
 
 // numbered reports whether the command names messages by sequence number: it has

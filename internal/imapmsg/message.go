@@ -34,6 +34,24 @@ func (m *Message) Reset(sm *store.Message, fields store.Fields) {
 	*m = Message{Mailbox: m.Mailbox, m: sm, fields: fields}
 }
 
+// Find returns a message by its UID, to be read and closed by the caller.
+// [store.ErrNoMessage], and the errors of [store.Account] Messages.
+func Find(ctx context.Context, box *Mailbox, uid store.UID) (*Message, error) {
+	const fields = store.FieldContent | store.FieldMeta
+	for sm, err := range box.Account.Messages(ctx, box.ID, store.Query{UIDs: store.UIDs(uid), Fields: fields}) {
+		if err != nil {
+			return nil, err
+		}
+		kept := *sm // it is read when the loop is over
+		kept.Keywords, kept.Key = slices.Clone(sm.Keywords), slices.Clone(sm.Key)
+		kept.Prefix, kept.Meta = slices.Clone(sm.Prefix), slices.Clone(sm.Meta)
+		m := &Message{Mailbox: box}
+		m.Reset(&kept, fields)
+		return m, nil
+	}
+	return nil, store.ErrNoMessage
+}
+
 // Close gives the octets back.
 func (m *Message) Close() {
 	if m.content != nil {

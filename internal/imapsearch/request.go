@@ -16,6 +16,7 @@ import (
 type Config struct {
 	MaxNodes int  // keys and operators of a program; negative = no bound
 	Fuzzy    bool // SEARCH=FUZZY is offered (RFC 6203)
+	UTF8     bool // UTF8=ACCEPT is enabled: there is no other charset (RFC 9755 §3)
 }
 
 var (
@@ -156,6 +157,9 @@ func ConsumePartial(b []byte) (r imap.PartialRange, n int, err error) {
 // SEARCH looks for (RFC 3501 §6.4.4).
 func (p *Parser) Program() (Program, error) {
 	if p.NextWordIs("CHARSET") {
+		if p.cfg.UTF8 {
+			return nil, bad("CHARSET where UTF8=ACCEPT is enabled")
+		}
 		if err := p.dec.SP(); err != nil {
 			return nil, err
 		}
@@ -170,6 +174,9 @@ func (p *Parser) ProgramIn() (Program, error) {
 	name, err := p.dec.AString()
 	if err != nil {
 		return nil, err
+	}
+	if p.cfg.UTF8 && !strings.EqualFold(name, "UTF-8") {
+		return nil, bad("UTF8=ACCEPT is enabled: the charset is UTF-8")
 	}
 	if err := p.charset(name); err != nil {
 		return nil, err
