@@ -46,6 +46,7 @@ type server struct {
 	outgoing  *smtpclient.Pool // connections to other servers
 	views     *view.Views
 	maildrops store.Maildrops // of both POP3 listeners
+	pop3Users pop3server.Users
 	backups   backup.Holder
 	login     *login.Service
 	activity  *activity.Log

@@ -135,6 +135,7 @@ func (c *conn) run() {
 	switch {
 	case errors.Is(err, errEnd):
 	case errors.Is(err, errShutdown):
+		c.polite = true // it waited
 		c.fail(pop3.CodeSysTemp, textShutdown)
 	default: // an idle client is told nothing (RFC 1939 §3)
 		return

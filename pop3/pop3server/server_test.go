@@ -9,7 +9,9 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -438,5 +440,190 @@ func TestHeldMessagesStay(t *testing.T) {
 		S: EOF`)
 	if m, err := store.MailboxByID(t.Context(), a, inbox); err != nil || m.Messages != 1 {
 		t.Errorf("%d messages are left, %v", m.Messages, err)
+	}
+}
+
+// Nodes that share nothing but the store exclude each other by its
+// MaildropLocker.
+func TestMaildropIsLockedAcrossNodes(t *testing.T) {
+	s := maildrop(t, "A: 1\r\n\r\n")
+	_, one := serve(t, s, nil)
+	_, two := serve(t, s, nil)
+	first, second := dial(t, one), dial(t, two)
+	first.play(greetAndLogin)
+	second.play(`
+		S: +OK ...
+		C: USER alice
+		S: +OK ...
+		C: PASS pass word
+		S: -ERR [IN-USE] Another session has this maildrop`)
+	first.play("C: QUIT\nS: +OK ...\nS: EOF")
+	second.play(`
+		C: USER alice
+		S: +OK ...
+		C: PASS pass word
+		S: +OK Maildrop ...`)
+}
+
+// renewed is a store whose UIDs lose their meaning.
+type renewed struct {
+	store.Store
+	by *atomic.Uint32 // added to UIDVALIDITY
+}
+
+func (r renewed) Open(ctx context.Context, id store.AccountID) (store.Account, error) {
+	a, err := r.Store.Open(ctx, id)
+	return renewedAccount{a, r.by}, err
+}
+
+type renewedAccount struct {
+	store.Account
+	by *atomic.Uint32
+}
+
+func (a renewedAccount) Mailboxes(ctx context.Context, since store.ModSeq) ([]store.Mailbox, store.ModSeq, error) {
+	boxes, at, err := a.Account.Mailboxes(ctx, since)
+	for i := range boxes {
+		boxes[i].UIDValidity += store.UIDValidity(a.by.Load())
+	}
+	return boxes, at, err
+}
+
+// P3: where UIDs lose their meaning, a number never gives another text, and
+// QUIT deletes nothing that the client did not see.
+func TestUIDValidityChanges(t *testing.T) {
+	s := maildrop(t, "A: 1\r\n\r\n", "B: 2\r\n\r\n")
+	by := new(atomic.Uint32)
+	_, addr := serve(t, s, func(c *pop3server.Config) { c.Store = renewed{s, by} })
+	c := dial(t, addr)
+	c.play(greetAndLogin + "C: RETR 1\nS: +OK ...\nS: A: 1\nS: \nS: .")
+	by.Store(1)
+	add(t, s, "C: 3\r\n\r\n") // a change, so that somebody looks
+	c.play(`
+		C: RETR 1
+		S: -ERR Message was deleted by another client
+		C: STAT
+		S: +OK 2 16
+		C: DELE 1
+		S: +OK ...
+		C: QUIT
+		S: +OK ...
+		S: EOF`)
+	if got := uids(t, s); got != "1:3" {
+		t.Errorf("left %s, want 1:3", got)
+	}
+}
+
+// In one flight, too, what was expunged before it gives -ERR, and the others
+// come as they are.
+func TestExpungedInAFlight(t *testing.T) {
+	var bodies []string
+	var flight, want strings.Builder
+	for i := range 100 {
+		bodies = append(bodies, fmt.Sprintf("N: %d\r\n\r\n", i+1))
+		fmt.Fprintf(&flight, "RETR %d\r\n", i+1)
+		if i%3 == 1 {
+			want.WriteString("S: -ERR Message was deleted by another client\n")
+			continue
+		}
+		fmt.Fprintf(&want, "S: +OK %d octets\nS: N: %d\nS: \nS: .\n", len(bodies[i]), i+1)
+	}
+	s := maildrop(t, bodies...)
+	_, addr := serve(t, s, nil)
+	c := dial(t, addr)
+	c.play(greetAndLogin)
+	a, inbox := open(t, s)
+	var gone store.UIDSet
+	for i := store.UID(2); i <= 100; i += 3 {
+		gone.Add(i)
+	}
+	if _, err := a.Apply(t.Context(), store.Change{Ops: []store.Op{store.Expunge{Mailbox: inbox, UIDs: gone}}}); err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(c, flight.String())
+	c.play(want.String())
+}
+
+// A header that is longer than a read is looked into as a whole, and as long as
+// it is no UTF-8 it comes as it is.
+func TestLongHeaders(t *testing.T) {
+	long := strings.Repeat("X: "+strings.Repeat("y", 70)+"\r\n", 2000)
+	bodies := []string{
+		long + "Subject: \u00fc\r\n\r\n\u00fc\r\n", long + "Subject: \xfc\r\n\r\n\u00fc\r\n",
+		"Subject: \u00fc\r\n" + long + "\r\n\u00fc\r\n", long + "Subject: \u00fc",
+	}
+	wants := slices.Clone(bodies)
+	for i := range wants {
+		if i != 1 {
+			wants[i] = strings.Replace(wants[i], "\u00fc", "??", 1)
+		}
+	}
+	_, addr := serve(t, maildrop(t, bodies...), nil)
+	c := dial(t, addr)
+	c.play(greetAndLogin)
+	for i, want := range wants {
+		c.send(fmt.Sprintf("RETR %d", i+1))
+		c.play(fmt.Sprintf("S: +OK %d octets", len(want)))
+		var got strings.Builder
+		for line := ""; line != ".\r\n"; {
+			got.WriteString(line)
+			var err error
+			if line, err = c.br.ReadString('\n'); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if strings.TrimSuffix(got.String(), "\r\n") != strings.TrimSuffix(want, "\r\n") {
+			t.Errorf("message %d: got ...%q", i+1, got.String()[max(0, got.Len()-40):])
+		}
+	}
+}
+
+// failing is a store whose messages cannot be read behind an octet.
+type failing struct {
+	store.Store
+	at int64
+}
+
+func (f failing) Open(ctx context.Context, id store.AccountID) (store.Account, error) {
+	a, err := f.Store.Open(ctx, id)
+	return failingAccount{a, f.at}, err
+}
+
+type failingAccount struct {
+	store.Account
+	at int64
+}
+
+func (a failingAccount) Content(ctx context.Context, id store.MailboxID, uid store.UID) (store.Content, error) {
+	c, err := a.Account.Content(ctx, id, uid)
+	return failingContent{c, a.at}, err
+}
+
+func (a failingAccount) As(any) bool { return false }
+
+type failingContent struct {
+	store.Content
+	at int64
+}
+
+func (c failingContent) ReadAt(p []byte, off int64) (int, error) {
+	if off >= c.at {
+		return 0, errors.New("disk: secret text")
+	}
+	return c.Content.ReadAt(p[:min(int64(len(p)), c.at-off)], off)
+}
+
+// A message that cannot be read is -ERR, and half of one never looks whole.
+func TestReadFails(t *testing.T) {
+	body := "A: 1\r\n\r\n" + strings.Repeat("x\r\n", 50<<10)
+	_, addr := serve(t, maildrop(t, body), func(c *pop3server.Config) { c.Store = failing{c.Store, 0} })
+	c := dial(t, addr)
+	c.play(greetAndLogin + "C: RETR 1\nS: -ERR [SYS/TEMP] Internal error, reference ...\nC: STAT\nS: +OK 1 153608")
+	_, addr = serve(t, maildrop(t, body), func(c *pop3server.Config) { c.Store = failing{c.Store, 100_000} })
+	c = dial(t, addr)
+	c.play(greetAndLogin + "C: RETR 1\nS: +OK ...")
+	out, _ := io.ReadAll(c.br)
+	if strings.HasSuffix(string(out), "\r\n.\r\n") || len(out) < 50_000 {
+		t.Errorf("%d octets, the last %q", len(out), out[max(0, len(out)-10):])
 	}
 }
