@@ -29,6 +29,7 @@ func TestClients(t *testing.T) {
 		{"offlineimap", testOfflineIMAP},
 		{"mutt", func(t *testing.T, g guest) { testMutt(t, g, "mutt") }},
 		{"neomutt", func(t *testing.T, g guest) { testMutt(t, g, "neomutt") }},
+		{"alpine", testAlpine},
 		{"imapflow over TLS", func(t *testing.T, g guest) { testIMAPFlow(t, g, true) }},
 		{"imapflow with STARTTLS", func(t *testing.T, g guest) { testIMAPFlow(t, g, false) }},
 		{"imaplib with QRESYNC", testPythonResync},
