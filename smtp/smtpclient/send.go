@@ -30,7 +30,7 @@ import (
 // NOTIFY, ORCPT, AUTH) are left out. Otherwise those concerned are Failed with
 // a 5.6.x or 5.7.x code: a signed part is never changed, an address with a
 // local-part in UTF-8 and a message with header fields in UTF-8 need SMTPUTF8,
-// REQUIRETLS needs REQUIRETLS.
+// REQUIRETLS needs REQUIRETLS, unless the sender is null (RFC 8689 §5).
 func (c *Client) Send(ctx context.Context, env *smtp.Envelope, b *smtp.Body) (*Result, error) {
 	defer c.watch(ctx)()
 	res := &Result{Recipients: make([]RcptResult, len(env.Recipients))}
