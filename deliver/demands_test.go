@@ -6,7 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
+
+	"github.com/emersion/go-sasl"
 
 	"github.com/mailstead/mailstead/deliver"
 	"github.com/mailstead/mailstead/smtp"
@@ -90,6 +93,16 @@ func TestRequireTLS(t *testing.T) {
 			t.Errorf("%d messages went to a host that does not do", n)
 		}
 	}
+	var hellos atomic.Int64
+	changed := smtptest.NewServerWith(t, smtptest.Options{StartTLS: true, Extensions: knows, Reply: func(command string) string {
+		if strings.HasPrefix(command, "EHLO") && hellos.Add(1) == 2 {
+			return "250-first under TLS\r\n250 PIPELINING"
+		}
+		return ""
+	}})
+	if got := sendMail(t, dialing(changed), secret, content, changed.Addr, changed.Addr); got != "ok" || hellos.Load() != 4 {
+		t.Errorf("the second host knows it: %s", got)
+	}
 	for _, m := range append(good.Messages(), implicit.Messages()...) {
 		if !m.TLS || !m.Params.RequireTLS {
 			t.Errorf("%+v", m)
@@ -147,22 +160,26 @@ func TestTLSNotRequired(t *testing.T) {
 	for _, test := range []struct {
 		name, text string
 		params     smtp.MailParams
-		login      bool
+		login      string
 		want       string
 	}{
-		{"the policy holds", content, smtp.MailParams{}, false, "450 4.4.1"},
-		{"waived", no, smtp.MailParams{}, false, "ok"},
-		{"in the body it says nothing", content + no, smtp.MailParams{}, false, "450 4.4.1"},
-		{"twice", "TLS-Required: No\r\n" + no, smtp.MailParams{}, false, "450 4.4.1"},
-		{"something else", "TLS-Required: Yes\r\n\r\n", smtp.MailParams{}, false, "450 4.4.1"},
-		{"REQUIRETLS wins", no, smtp.MailParams{RequireTLS: true}, false, "550 5.7.10"},
-		{"with a login", no, smtp.MailParams{}, true, "450 4.4.1"},
+		{"the policy holds", content, smtp.MailParams{}, "", "450 4.4.1"},
+		{"waived", no, smtp.MailParams{}, "", "ok"},
+		{"in the body it says nothing", content + no, smtp.MailParams{}, "", "450 4.4.1"},
+		{"twice", "TLS-Required: No\r\n" + no, smtp.MailParams{}, "", "450 4.4.1"},
+		{"something else", "TLS-Required: Yes\r\n\r\n", smtp.MailParams{}, "", "450 4.4.1"},
+		{"REQUIRETLS wins", no, smtp.MailParams{RequireTLS: true}, "", "550 5.7.10"},
+		{"with Login", no, smtp.MailParams{}, "Login", "450 4.4.1"},
+		{"with Auth", no, smtp.MailParams{}, "Auth", "450 4.4.1"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			plain := smtptest.NewServer(t)
+			plain := smtptest.NewServerWith(t, smtptest.Options{Auth: func(string, string) bool { return true }})
 			r := deliver.Relay{Dialer: &smtpclient.Dialer{Hello: "client.example", TLS: smtpclient.TLSRequired}}
-			if test.login {
+			switch test.login {
+			case "Login":
 				r.Login = func(context.Context, *smtpclient.Client) error { return nil }
+			case "Auth":
+				r.Auth, r.PlaintextAuth = func() sasl.Client { return sasl.NewPlainClient("", "u", "p") }, true
 			}
 			m := smtp.Mail{ReversePath: smtp.ReversePath(address("me@example.org")), Params: test.params}
 			if got := sendMail(t, r, m, test.text, plain.Addr); got != test.want {

@@ -60,8 +60,15 @@ func (r *Relay) Begin(_ context.Context, m *smtp.Mail) (smtp.Transaction, error)
 }
 
 type remoteTransaction struct {
-	r   *Relay
-	env smtp.Envelope
+	r        *Relay
+	env      smtp.Envelope
+	statuses []smtp.RcptStatus // by their place in env
+}
+
+// connection is one of the Pool, or a new one.
+type connection struct {
+	*smtpclient.Client
+	key smtpclient.Key
 }
 
 // Rcpt accepts all: the server is asked in Data, in one flight.
@@ -81,22 +88,70 @@ func (t *remoteTransaction) Data(ctx context.Context, b *smtp.Body) ([]smtp.Rcpt
 			return nil, err
 		}
 	}
-	c, key, err := t.r.connect(ctx, w)
+	c, err := t.r.connect(ctx, w)
 	if w.requireTLS && t.env.Mail.ReversePath.IsNull() && smtp.IsPermanent(err) {
 		w.requireTLS = false // RFC 8689 §5: a bounce is not lost for it
-		c, key, err = t.r.connect(ctx, w)
+		c, err = t.r.connect(ctx, w)
 	}
 	if err != nil {
 		return nil, err
 	}
-	defer t.r.release(ctx, key, c)
-	res, err := c.Send(ctx, &t.env, b)
-	statuses := make([]smtp.RcptStatus, len(t.env.Recipients))
-	for i, r := range res.Recipients {
-		statuses[i] = rcptStatus(r, err)
-		statuses[i].Passed = passed(c.Capabilities())
+	t.statuses = make([]smtp.RcptStatus, len(t.env.Recipients))
+	if l := c.Capabilities().Limits; len(t.statuses) > 1 && (l.Mails > 0 || l.RcptDomains > 0) {
+		return t.statuses, t.sendOn(ctx, w, c, b)
 	}
-	return statuses, nil
+	defer t.r.release(ctx, c)
+	t.send(ctx, c, t.everybody(), b)
+	return t.statuses, nil
+}
+
+// everybody is the places of all recipients.
+func (t *remoteTransaction) everybody() []int {
+	all := make([]int, len(t.env.Recipients))
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}
+
+// send sends to the recipients at these places, and returns those that need
+// another connection (RFC 9422).
+func (t *remoteTransaction) send(ctx context.Context, c connection, places []int, b *smtp.Body) (left []int) {
+	env := smtp.Envelope{Mail: t.env.Mail}
+	for _, i := range places {
+		env.Recipients = append(env.Recipients, t.env.Recipients[i])
+	}
+	res, err := c.Send(ctx, &env, b)
+	for n, r := range res.Recipients {
+		i := places[n]
+		t.statuses[i] = rcptStatus(r, err)
+		t.statuses[i].Passed = passed(c.Capabilities())
+		if errors.Is(r.Err, smtpclient.ErrMailLimit) || errors.Is(r.Err, smtpclient.ErrDomainLimit) {
+			left = append(left, i)
+		}
+	}
+	return left
+}
+
+// sendOn sends over as many connections as the limits of the server ask for.
+func (t *remoteTransaction) sendOn(ctx context.Context, w demands, c connection, b *smtp.Body) error {
+	spooled, err := smtp.Spool(b, smtp.SpoolOptions{})
+	if err != nil {
+		t.r.release(ctx, c)
+		return err
+	}
+	defer spooled.Close()
+	for places := t.everybody(); ; {
+		left := t.send(ctx, c, places, spooled.Body())
+		t.r.release(ctx, c)
+		if len(left) == 0 || len(left) == len(places) {
+			return nil
+		}
+		places = left
+		if c, err = t.r.connect(ctx, w); err != nil {
+			return nil // those left keep their deferral
+		}
+	}
 }
 
 // passed are the wishes that a host with these capabilities takes over.
@@ -142,10 +197,10 @@ func rcptStatus(r smtpclient.RcptResult, sendErr error) smtp.RcptStatus {
 // connect tries the hosts in turn, up to one that meets the demands. A host that
 // refuses the connection with a 5xx greeting is passed over like one that does
 // not answer. The error is permanent where each host lacks what is demanded.
-func (r *Relay) connect(ctx context.Context, w demands) (*smtpclient.Client, smtpclient.Key, error) {
+func (r *Relay) connect(ctx context.Context, w demands) (connection, error) {
 	hosts, err := r.Hosts(ctx)
 	if err != nil {
-		return nil, smtpclient.Key{}, err
+		return connection{}, err
 	}
 	limit := r.MaxHosts
 	if limit == 0 {
@@ -157,12 +212,12 @@ func (r *Relay) connect(ctx context.Context, w demands) (*smtpclient.Client, smt
 		if len(failures)-lacking == limit || lacking == 10*limit || ctx.Err() != nil {
 			break
 		}
-		c, key, err := r.get(ctx, addr, w)
+		c, err := r.get(ctx, addr, w)
 		if err == nil {
 			if err = w.met(c.Capabilities()); err == nil {
-				return c, key, nil
+				return c, nil
 			}
-			r.release(ctx, key, c)
+			r.release(ctx, c)
 		}
 		if _, ok := errors.AsType[lack](err); ok {
 			lacking++
@@ -171,13 +226,13 @@ func (r *Relay) connect(ctx context.Context, w demands) (*smtpclient.Client, smt
 	}
 	err = errors.Join(failures...)
 	if first, ok := errors.AsType[lack](err); ok && lacking == len(failures) {
-		return nil, smtpclient.Key{}, &smtp.Error{Reply: first.refusal.Reply, Err: err}
+		return connection{}, &smtp.Error{Reply: first.refusal.Reply, Err: err}
 	}
-	return nil, smtpclient.Key{}, &smtp.Error{Reply: temporaryOf(err), Err: err}
+	return connection{}, &smtp.Error{Reply: temporaryOf(err), Err: err}
 }
 
 // get is a connection of the Pool, or a new one.
-func (r *Relay) get(ctx context.Context, addr string, w demands) (*smtpclient.Client, smtpclient.Key, error) {
+func (r *Relay) get(ctx context.Context, addr string, w demands) (connection, error) {
 	d := smtpclient.Dialer{}
 	if r.Dialer != nil {
 		d = *r.Dialer
@@ -185,7 +240,7 @@ func (r *Relay) get(ctx context.Context, addr string, w demands) (*smtpclient.Cl
 	key := smtpclient.Key{Addr: addr}
 	if w.requireTLS {
 		if err := r.vouched(ctx, addr); err != nil {
-			return nil, key, err
+			return connection{}, err
 		}
 	}
 	d, key.Policy = w.dialer(d)
@@ -194,17 +249,17 @@ func (r *Relay) get(ctx context.Context, addr string, w demands) (*smtpclient.Cl
 	dial := func(ctx context.Context) (*smtpclient.Client, error) { return r.dial(ctx, d, addr, retry) }
 	if r.Pool == nil {
 		c, err := dial(ctx)
-		return c, key, w.refusal(err)
+		return connection{c, key}, w.refusal(err)
 	}
 	c, err := r.Pool.Get(ctx, key, dial)
-	return c, key, w.refusal(err)
+	return connection{c, key}, w.refusal(err)
 }
 
 // release gives a connection back, or ends it.
-func (r *Relay) release(ctx context.Context, key smtpclient.Key, c *smtpclient.Client) {
+func (r *Relay) release(ctx context.Context, c connection) {
 	switch {
 	case r.Pool != nil:
-		r.Pool.Put(key, c)
+		r.Pool.Put(c.key, c.Client)
 	case c.Usable():
 		c.Quit(ctx)
 	default:

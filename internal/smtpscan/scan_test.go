@@ -105,7 +105,7 @@ func TestHostileEnds(t *testing.T) {
 // shorter line, an end mark, bare CRs and LFs, NUL.
 func TestEvenLines(t *testing.T) {
 	line := strings.Repeat("x", 10) + "\r\n"
-	for _, odd := range []string{"", "ab\r\n", "abcd\r\nabcd\r\n", "abc\r\n.\r\nab\r\n", "abc\nabcdef\r\n", "abc\rabcdef\r\n", "abcdefghi\n\r\n", "abcd\x00fghij\r\n", ".bcdefghij\r\n", "\r\n\r\n\r\n\r\n\r\n\r\n\r\n"} {
+	for _, odd := range []string{"", "ab\r\n", "abcd\r\nabcd\r\n", "abc\r\n.\r\nab\r\n", "abc\nabcdef\r\n", "abc\rabcdef\r\n", "abcdefghi\n\r\n", "abcdefghijk\n.\r\nxyz\r\n", "abcd\x00fghij\r\n", ".bcdefghij\r\n", "\r\n\r\n\r\n\r\n\r\n\r\n\r\n"} {
 		wire := strings.Repeat(line, 9) + odd + strings.Repeat(line, 9) + ".\r\nQUIT\r\n"
 		want, wantEnd, wantRest := naiveData(wire)
 		if got, end, rest, _ := scanAll(wire, true, Preserve, nil); got != want || end != wantEnd || rest != wantRest {

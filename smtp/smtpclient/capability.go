@@ -51,7 +51,7 @@ type Capabilities struct {
 type Limits struct {
 	Mails       int // MAILMAX: MAIL commands in a session
 	Rcpts       int // RCPTMAX: RCPT commands in a transaction
-	RcptDomains int // RCPTDOMAINMAX: distinct domains of the recipients of a transaction
+	RcptDomains int // RCPTDOMAINMAX: distinct domains of the recipients of a session
 }
 
 func parseCapabilities(r smtp.Reply) Capabilities {
