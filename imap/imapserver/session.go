@@ -92,7 +92,7 @@ func (s *session) run() {
 func (s *session) end() {
 	s.stopNotify()
 	s.deselect()
-	s.sharing.release()
+	s.sharing.release(s.id)
 	if s.account != nil {
 		s.account.Release()
 	}

@@ -10,7 +10,7 @@
 //	RFC 5819 §4               LIST-STATUS                            the option
 //	RFC 6154 §2               SPECIAL-USE                            selection and return options
 //	RFC 8440 §5               LIST-MYRIGHTS                          the option
-//	RFC 9590 §5               LIST-METADATA                          the option
+//	RFC 9590                  LIST-METADATA                          the option; text not read whole
 //
 // # Invariants
 //

@@ -6,7 +6,7 @@
 //	RFC 5464 §3.2   names of entries                   full
 //	RFC 5464 §5     GETMETADATA, SETMETADATA           full; the options also behind the mailbox, where
 //	                                                   the examples of the RFC have them
-//	RFC 9590 §5     entries of LIST's option METADATA  full
+//	RFC 9590        entries of LIST's option METADATA  text not read whole
 //
 // # Invariants
 //

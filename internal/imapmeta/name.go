@@ -42,7 +42,8 @@ func IsPrivate(name string) bool { return strings.HasPrefix(name, Private) }
 // first level alone names a scope, and a vendor's names have four levels.
 func holdsValue(name string) bool {
 	levels := strings.Count(name, "/")
-	return levels >= 2 && (levels >= 4 || !strings.HasPrefix(name[strings.IndexByte(name[1:], '/')+1:], "/vendor/"))
+	vendor := strings.HasPrefix(name+"/", Private+"vendor/") || strings.HasPrefix(name+"/", Shared+"vendor/")
+	return levels >= 4 || levels >= 2 && !vendor
 }
 
 func bad(reason string) error { return &imapwire.SyntaxError{Reason: reason} }
