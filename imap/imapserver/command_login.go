@@ -52,7 +52,11 @@ func (s *session) authenticatedAs(cmd *command, id store.AccountID) error {
 	if err != nil {
 		return err
 	}
-	s.id, s.account, s.state = id, a, authenticated
+	if !s.srv.users.enter(id, s.srv.cfg.Limits.MaxConnectionsPerUser) {
+		a.Release()
+		return no(imap.CodeLimit, "Too many sessions of this user, end one first")
+	}
+	s.id, s.account, s.counted, s.state = id, a, true, authenticated
 	s.bad = 0
 	s.conn.loggedIn()
 	s.dec.SetMaxLine(s.srv.cfg.Limits.MaxLine)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/auth/authn"
+	"github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/imap/imaptest"
 	"github.com/mailstead/mailstead/internal/authtest"
 	"github.com/mailstead/mailstead/store"
@@ -152,6 +153,14 @@ func playOn(t *testing.T, s *imaptest.Script, mode string) error {
 		cfg.Auth = authtest.Authenticator{NoPasswords: true}
 	case "saved3":
 		cfg.Limits.MaxSaved = 3
+	case "literalminus":
+		cfg.LiteralMinus = true
+	case "nocompress":
+		cfg.Limits.MaxCompressionBytes = 1
+	case "hide":
+		cfg.Hide = func(c *Client, cap imap.Capability) bool {
+			return len(c.ID) > 1 && c.ID[1] == "Broken Mail" && (cap == imap.CapQResync || cap == imap.CapUnauthenticate)
+		}
 	case "small":
 		cfg.Limits.MaxMessageBytes = 100
 	default:
