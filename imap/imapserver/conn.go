@@ -36,9 +36,8 @@ type conn struct {
 	certificate *x509.Certificate // what the client was shown; nil = not known
 	deflated    *deflated         // on rw; nil = no compression
 
-	loginBy   time.Time // until the login; zero = logged in, or no limit
-	anonymous bool      // before the login
-	readErr   error     // ended the connection
+	loginBy time.Time // until the login; zero = logged in, or no limit
+	readErr error     // ended the connection
 
 	began   time.Time
 	traffic Traffic
@@ -327,14 +326,13 @@ func (c *conn) failed() error {
 
 // awaitLogin sets the deadline for the login.
 func (c *conn) awaitLogin() {
-	c.anonymous = true
 	if t := c.server.cfg.Limits.LoginTimeout; t > 0 {
 		c.loginBy = time.Now().Add(t)
 	}
 }
 
 // loggedIn lifts the deadline for the login.
-func (c *conn) loggedIn() { c.anonymous, c.loginBy = false, time.Time{} }
+func (c *conn) loggedIn() { c.loginBy = time.Time{} }
 
 // turnAway tells a client that there is no room for it.
 func (c *conn) turnAway() {

@@ -160,7 +160,7 @@ func announced(tail []byte) int64 {
 func (c *conn) traceResponse(p []byte) {
 	c.said.write(p, func(line []byte) {
 		switch {
-		case c.anonymous && bytes.HasPrefix(line, []byte("+ ")):
+		case bytes.HasPrefix(line, []byte("+ ")): // perhaps a challenge, sent late
 			line = []byte("+" + hidden)
 		case bytes.HasPrefix(line, []byte("* GENURLAUTH ")), bytes.HasPrefix(line, []byte("* URLFETCH ")):
 			line = append(bytes.Join(bytes.SplitN(line, []byte(" "), 3)[:2], []byte(" ")), hidden...)
