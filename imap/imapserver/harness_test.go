@@ -134,11 +134,8 @@ func testTLS(tb testing.TB) (server, client *tls.Config) {
 		&tls.Config{RootCAs: roots, ServerName: "localhost"}
 }
 
-// playOn replays one script against a new server.
-func playOn(t *testing.T, s *imaptest.Script, mode string) error {
-	st := testStore(t)
-	cfg := testConfig(st)
-	serverTLS, clientTLS := testTLS(t)
+// scriptConfig sets up a server as a script's header wants it.
+func scriptConfig(cfg *Config, s *imaptest.Script, serverTLS *tls.Config) error {
 	switch s.Header["config"] {
 	case "":
 	case "starttls":
@@ -165,6 +162,17 @@ func playOn(t *testing.T, s *imaptest.Script, mode string) error {
 		cfg.Limits.MaxMessageBytes = 100
 	default:
 		return fmt.Errorf("unknown config %q", s.Header["config"])
+	}
+	return nil
+}
+
+// playOn replays one script against a new server.
+func playOn(t *testing.T, s *imaptest.Script, mode string) error {
+	st := testStore(t)
+	cfg := testConfig(st)
+	serverTLS, clientTLS := testTLS(t)
+	if err := scriptConfig(&cfg, s, serverTLS); err != nil {
+		return err
 	}
 	if mode == "tls" {
 		cfg.TLSConfig, cfg.ImplicitTLS = serverTLS, true
