@@ -18,6 +18,8 @@ const (
 	CodeUIDValidity    Code = "UIDVALIDITY"
 	CodeUnseen         Code = "UNSEEN"
 
+	CodeMailboxID         Code = "MAILBOXID"         // RFC 8474 §4.1
+	CodeMetadata          Code = "METADATA"          // RFC 5464 §4.2.1, §4.3
 	CodeAppendUID         Code = "APPENDUID"         // RFC 4315 §3
 	CodeCopyUID           Code = "COPYUID"           // RFC 4315 §3
 	CodeUIDNotSticky      Code = "UIDNOTSTICKY"      // RFC 4315 §3
@@ -29,6 +31,9 @@ const (
 	CodeMessageLimit      Code = "MESSAGELIMIT"      // RFC 9738 §3.1
 	CodeUIDRequired       Code = "UIDREQUIRED"       // RFC 9586 §3
 	CodeTooBig            Code = "TOOBIG"            // RFC 4469 §4.2
+	CodeURLMech           Code = "URLMECH"           // RFC 4467 §8
+	CodeBadURL            Code = "BADURL"            // RFC 4469 §4.1
+	CodeUnknownCTE        Code = "UNKNOWN-CTE"       // RFC 3516 §4.3
 	CodeCompressionActive Code = "COMPRESSIONACTIVE" // RFC 4978 §3
 	CodeUseAttr           Code = "USEATTR"           // RFC 6154 §6
 

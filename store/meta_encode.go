@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// The encoded form of a Meta, version 1, where a number is an unsigned varint
+// The encoded form of a Meta, version 2, where a number is an unsigned varint
 // and a string is its length and its octets:
 //
 //	version   1 octet

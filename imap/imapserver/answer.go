@@ -8,6 +8,7 @@ import (
 
 	"github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/internal/imapfetch"
+	"github.com/mailstead/mailstead/internal/imapmsg"
 	"github.com/mailstead/mailstead/internal/imapsearch"
 	"github.com/mailstead/mailstead/internal/imapwire"
 	"github.com/mailstead/mailstead/store"
@@ -152,6 +153,7 @@ var answers = []struct {
 	code imap.Code
 	text string
 }{
+	{imapmsg.ErrEncoding, imap.CodeUnknownCTE, "Transfer encoding cannot be decoded"},
 	{imapfetch.ErrTooManySections, imap.CodeLimit, "Too many sections"},
 	{imapsearch.ErrComplex, imap.CodeLimit, "Search too complex"},
 	{imapsearch.ErrCharset, "BADCHARSET (US-ASCII UTF-8)", "Charset not supported"},

@@ -24,6 +24,7 @@ type offer struct {
 // offers are in the order of their announcement.
 var offers = []offer{
 	{capability: imap.CapIMAP4rev1, states: anyState},
+	{capability: imap.CapIMAP4rev2, states: anyState, enable: rev2},
 	{capability: imap.CapLiteralPlus, states: anyState, when: (*session).literalPlus},
 	{capability: imap.CapLiteralMinus, states: anyState, when: (*session).literalMinus},
 	{capability: imap.CapSASLIR, states: anyState},
@@ -37,13 +38,53 @@ var offers = []offer{
 	{capability: imap.CapIdle, states: loggedIn},
 	{capability: imap.CapNamespace, states: loggedIn},
 	{capability: imap.CapChildren, states: loggedIn},
+	{capability: imap.CapListExtended, states: loggedIn},
+	{capability: imap.CapListStatus, states: loggedIn},
+	{capability: imap.CapStatusSize, states: loggedIn},
+	{capability: imap.CapAppendLimit, states: loggedIn},
+	{capability: imap.CapACL, states: loggedIn, when: (*session).shares},
+	{capability: imap.CapRights, states: loggedIn, when: (*session).shares},
+	{capability: imap.CapListMyRights, states: loggedIn, when: (*session).shares},
+	{capability: imap.CapQuota, states: loggedIn},
+	{capability: imap.CapQuotaStorage, states: loggedIn},
+	{capability: imap.CapQuotaMessage, states: loggedIn},
+	{capability: imap.CapQuotaMailbox, states: loggedIn},
+	{capability: imap.CapQuotaSet, states: loggedIn, when: (*session).isQuotaAdmin},
+	{capability: imap.CapMetadata, states: loggedIn, when: (*session).annotates},
+	{capability: imap.CapMetadataServer, states: loggedIn, when: (*session).annotates},
+	{capability: imap.CapListMetadata, states: loggedIn, when: (*session).annotates},
 	{capability: imap.CapUIDPlus, states: loggedIn},
 	{capability: imap.CapUnselect, states: loggedIn},
 	{capability: imap.CapESearch, states: loggedIn},
+	{capability: imap.CapSearchRes, states: loggedIn},
+	{capability: imap.CapWithin, states: loggedIn},
+	{capability: imap.CapPartial, states: loggedIn},
+	{capability: imap.CapInProgress, states: loggedIn},
+	{capability: imap.CapSort, states: loggedIn},
+	{capability: imap.CapSortDisplay, states: loggedIn},
+	{capability: imap.CapESort, states: loggedIn},
+	{capability: imap.CapContextSearch, states: loggedIn},
+	{capability: imap.CapContextSort, states: loggedIn},
+	{capability: imap.CapThreadOrderedSubject, states: loggedIn},
+	{capability: imap.CapThreadReferences, states: loggedIn},
+	{capability: imap.CapThreadRefs, states: loggedIn},
+	{capability: imap.CapMultiSearch, states: loggedIn},
 	{capability: imap.CapMove, states: loggedIn},
 	{capability: imap.CapMultiAppend, states: loggedIn},
 	{capability: imap.CapCondStore, states: loggedIn, enable: condstore},
 	{capability: imap.CapQResync, states: loggedIn, enable: qresync},
+	{capability: imap.CapBinary, states: loggedIn},
+	{capability: imap.CapPreview, states: loggedIn},
+	{capability: imap.CapSaveDate, states: loggedIn},
+	{capability: imap.CapObjectID, states: loggedIn},
+	{capability: imap.CapUTF8Accept, states: loggedIn, when: (*session).mayUTF8, enable: utf8Accept},
+	{capability: imap.CapUTF8Only, states: loggedIn, when: (*session).mustUTF8, enable: utf8Accept},
+	{capability: imap.CapCatenate, states: loggedIn},
+	{capability: imap.CapReplace, states: loggedIn},
+	{capability: imap.CapURLPartial, states: loggedIn},
+	{capability: imap.CapURLAuth, states: loggedIn, when: (*session).authorizes},
+	{capability: imap.CapURLAuthBinary, states: loggedIn, when: (*session).authorizes},
+	{capability: imap.CapJMAPAccess, states: loggedIn, when: (*session).hasJMAP},
 	{capability: imap.CapUIDOnly, states: loggedIn, enable: uidOnly},
 	{capability: imap.CapUIDBatches, states: loggedIn},
 	{capability: imap.CapSaveLimit, states: loggedIn, value: (*session).saveLimitValue},
@@ -56,20 +97,16 @@ func (o *offer) works(s *session) bool {
 	return o.states&s.state != 0 && (o.when == nil || o.when(s)) && !s.hides(o.capability)
 }
 
-// offers reports whether a capability that has a row works now.
-func (s *session) offers(c imap.Capability) bool {
-	for i := range offers {
-		if offers[i].capability == c {
-			return offers[i].works(s)
-		}
-	}
-	return false
-}
-
 // hides reports whether the site keeps a capability from this client.
 func (s *session) hides(c imap.Capability) bool {
 	f := s.srv.cfg.Hide
 	return f != nil && f(&Client{Peer: s.conn.peer, Account: s.id, ID: s.clientID}, c)
+}
+
+// offers reports whether the capability is announced now.
+func (s *session) offers(c imap.Capability) bool {
+	i := slices.IndexFunc(offers, func(o offer) bool { return o.capability == c })
+	return i >= 0 && offers[i].works(s)
 }
 
 // capabilities lists what works now, separated by spaces.
@@ -102,6 +139,11 @@ func (s *session) noLogin() bool {
 func (s *session) literalPlus() bool { return !s.srv.cfg.LiteralMinus }
 
 func (s *session) literalMinus() bool { return s.srv.cfg.LiteralMinus }
+
+// mayUTF8 and mustUTF8 choose which of the two is announced, never both (RFC
+// 9755 §6).
+func (s *session) mayUTF8() bool  { return !s.srv.cfg.UTF8Only }
+func (s *session) mustUTF8() bool { return s.srv.cfg.UTF8Only }
 
 func (s *session) mayStartTLS() bool {
 	return s.srv.cfg.TLSConfig != nil && s.conn.peer.TLS == nil

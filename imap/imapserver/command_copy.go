@@ -5,7 +5,6 @@ import (
 	"strconv"
 
 	"github.com/mailstead/mailstead/imap"
-	"github.com/mailstead/mailstead/internal/imapwire"
 	"github.com/mailstead/mailstead/store"
 )
 
@@ -19,7 +18,7 @@ func (s *session) copyOrMove(cmd *command, move bool) error {
 	if err := s.dec.SP(); err != nil {
 		return err
 	}
-	set, err := imapwire.Take(s.dec, imapwire.ConsumeSeqSet)
+	set, err := s.readSet()
 	if err != nil {
 		return err
 	}
@@ -37,8 +36,11 @@ func (s *session) copyOrMove(cmd *command, move bool) error {
 		if err := s.writable(); err != nil {
 			return err
 		}
+		if err := s.sel.need(imap.RightDeleteMsg | imap.RightExpunge); err != nil { // as STORE and EXPUNGE (RFC 6851 §3.3)
+			return err
+		}
 	}
-	uids, err := s.sel.resolve(cmd, imap.NumSet(set))
+	uids, err := s.sel.resolve(cmd, set)
 	if err != nil {
 		return err
 	}
@@ -54,14 +56,14 @@ func (s *session) copyOrMove(cmd *command, move bool) error {
 			return &reply{"NO", limitCode(limit, uids.Min()), "Too many messages in one command"}
 		}
 	}
-	res, err := s.apply(dest.account, store.Copy{Source: s.sel.ID, UIDs: uids, Dest: dest.ID, Move: move})
+	res, err := s.transfer(uids, &dest, move)
 	if err != nil {
 		return tryCreate(err)
 	}
 	if over {
 		cmd.okCode, cmd.okText = limitCode(limit, uids.Min()), "Only the newest messages were moved"
 	}
-	return s.tellCopied(cmd, move, res.Ops[0])
+	return s.tellCopied(cmd, move, res)
 }
 
 // tellCopied sends COPYUID (RFC 4315 §3): in the OK of COPY, and before the
@@ -89,7 +91,7 @@ func (s *session) tellCopied(cmd *command, move bool, res store.OpResult) error 
 func (s *session) destination(name string) (place, error) {
 	m, err := s.mailbox(name)
 	if err == nil {
-		return m, nil
+		return m, m.need(imap.RightInsert)
 	}
 	if name == badName {
 		return place{}, creatable(name)

@@ -3,6 +3,8 @@ package imapserver
 import (
 	"slices"
 	"strings"
+
+	"github.com/mailstead/mailstead/imap"
 )
 
 // enable runs ENABLE (RFC 5161). What is unknown, or not announced, is ignored.
@@ -27,7 +29,7 @@ func (s *session) enable(cmd *command) error {
 		o := &offers[i]
 		if o.enable != 0 && !s.has(o.enable) && slices.ContainsFunc(names, o.is) && o.works(s) {
 			on |= o.enable
-			s.enc.SP().Raw(string(o.capability))
+			s.enc.SP().Raw(string(o.enabledAs()))
 		}
 	}
 	s.enc.CRLF()
@@ -35,5 +37,14 @@ func (s *session) enable(cmd *command) error {
 	return nil
 }
 
-// is reports whether name, in any case, is the capability's.
-func (o *offer) is(name string) bool { return strings.EqualFold(name, string(o.capability)) }
+// is reports whether name, in any case, is what ENABLE calls the capability.
+func (o *offer) is(name string) bool { return strings.EqualFold(name, string(o.enabledAs())) }
+
+// enabledAs is what ENABLE calls the capability: UTF8=ONLY is enabled as
+// UTF8=ACCEPT (RFC 9755 §6).
+func (o *offer) enabledAs() imap.Capability {
+	if o.capability == imap.CapUTF8Only {
+		return imap.CapUTF8Accept
+	}
+	return o.capability
+}

@@ -7,7 +7,6 @@ import (
 	"github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/internal/imapfetch"
 	"github.com/mailstead/mailstead/internal/imapmsg"
-	"github.com/mailstead/mailstead/internal/imapwire"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/view"
 )
@@ -25,6 +24,12 @@ func (s *session) fetch(cmd *command) error {
 	if err != nil {
 		return err
 	}
+	if plan.Partial != (imap.PartialRange{}) {
+		if !cmd.uid {
+			return bad("PARTIAL needs UID FETCH")
+		}
+		uids = plan.Partial.Select(uids)
+	}
 	if cmd.uid && !s.has(uidOnly) {
 		plan.Items |= imap.FetchUID
 	}
@@ -41,7 +46,7 @@ func (s *session) fetch(cmd *command) error {
 		}
 	}
 	f := &fetcher{session: s, plan: plan, table: t, uids: uids}
-	if plan.Seen && !s.sel.readOnly {
+	if plan.Seen && !s.sel.readOnly && s.sel.rights.Has(imap.RightSeen) {
 		if err := f.markSeen(); err != nil {
 			return err
 		}
@@ -86,18 +91,18 @@ func (s *session) readFetch() (imap.NumSet, *imapfetch.Plan, error) {
 	if err := s.dec.SP(); err != nil {
 		return nil, nil, err
 	}
-	set, err := imapwire.Take(s.dec, imapwire.ConsumeSeqSet)
+	set, err := s.readSet()
 	if err != nil {
 		return nil, nil, err
 	}
 	if err := s.dec.SP(); err != nil {
 		return nil, nil, err
 	}
-	plan, err := imapfetch.Parse(s.dec)
+	plan, err := imapfetch.Parse(s.dec, imapfetch.Dialect{Rev2: s.has(rev2)})
 	if err != nil {
 		return nil, nil, err
 	}
-	return imap.NumSet(set), plan, s.dec.End()
+	return set, plan, s.dec.End()
 }
 
 // source is where the messages of the selected mailbox are read from.

@@ -44,6 +44,10 @@ func (s *session) open(cmd *command, readOnly bool) error {
 	if err != nil {
 		return err
 	}
+	if err := m.need(imap.RightRead); err != nil {
+		return err
+	}
+	readOnly = readOnly || !m.rights.HasAny(flagRights|imap.RightInsert|imap.RightExpunge) // RFC 4314 §5.2
 	t, err := m.account.Table(s.ctx, m.ID)
 	if err != nil {
 		return err
@@ -73,11 +77,11 @@ func (s *session) closeForNext() {
 // tellPlace sends the LIST response of a mailbox, with OLDNAME where the client
 // wrote its name in another way (RFC 9051 §6.3.2, §6.3.9.7).
 func (s *session) tellPlace(p *place, given string) {
-	var attrs []string
-	if st := p.account.State(); st != nil {
-		attrs = (&imaplist.Request{}).Attributes(p.Mailbox, hasChildren(st, p.Name))
+	n := imaplist.Name{Exists: true, Role: p.Role}
+	if !s.own(p) {
+		n.Role = ""
 	}
-	s.enc.Raw("* LIST ").Flags(attrs).Raw(` "/" `).Mailbox(p.name, s.asUTF8())
+	s.enc.Raw("* LIST ").Flags((&imaplist.Request{}).Attributes(&n, s.hasChildren(p))).Raw(` "/" `).Mailbox(p.name, s.asUTF8())
 	if given != p.name {
 		s.enc.Raw(` ("OLDNAME" (`).Mailbox(given, s.asUTF8()).Raw("))")
 	}
@@ -107,6 +111,10 @@ func (s *session) tellMailbox(t *view.Table, q *imapresync.QResync, given string
 	s.enc.Raw("* OK [UIDVALIDITY ").Number(uint64(sel.UIDValidity)).Raw("] UIDs valid\r\n")
 	next := max(uint64(sel.UIDNext), uint64(t.MaxUID())+1)
 	s.enc.Raw("* OK [UIDNEXT ").Number(next).Raw("] Predicted next UID\r\n")
+	s.enc.Raw("* OK [MAILBOXID (").Raw(imap.FormatMailboxID(sel.ID)).Raw(")] Mailbox id\r\n") // RFC 8474 §4.2
+	if s.authorizes() {
+		s.enc.Raw("* OK [URLMECH INTERNAL] How URLs are authorized\r\n") // RFC 4467 §8
+	}
 	if s.has(condstore) {
 		s.tellHighest(nil)
 	}

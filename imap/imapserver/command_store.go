@@ -17,6 +17,8 @@ type storeArgs struct {
 	silent   bool
 	flags    store.Flags
 	keywords []string
+
+	ops []store.SetFlags // what is done of it; see within
 }
 
 // store runs STORE and UID STORE (RFC 3501 §6.4.6), with UNCHANGEDSINCE of RFC
@@ -37,17 +39,19 @@ func (s *session) store(cmd *command) error {
 	if err != nil {
 		return err
 	}
+	if err := args.within(s.sel.rights, before.AllKeywords()); err != nil {
+		return err
+	}
 	if args.since != nil {
 		s.turnOn(condstore)
 	}
 	var modified store.UIDSet
 	for part := range batches(uids, bulk) {
-		op := store.SetFlags{Mailbox: s.sel.ID, UIDs: part, Mode: args.mode, Flags: args.flags, Keywords: args.keywords, UnchangedSince: args.since}
-		res, err := s.apply(s.sel.account, op)
+		lost, err := s.setFlags(&args, part)
 		if err != nil {
 			return err
 		}
-		modified.AddSet(res.Ops[0].Modified)
+		modified.AddSet(lost)
 	}
 	missing, err := s.tellStored(cmd, args, uids, before)
 	if err != nil {
@@ -116,9 +120,14 @@ func (a *storeArgs) expected(before, now *view.Table, r *view.Row) bool {
 	if old == nil {
 		return false
 	}
-	op := store.SetFlags{Mode: a.mode, Flags: a.flags, Keywords: a.keywords}
-	want, _, err := op.On(store.Flagging{Flags: old.Flags(), Keywords: before.Keywords(old.KeywordSet())})
-	if err != nil || want.Flags != r.Flags() {
+	want := store.Flagging{Flags: old.Flags(), Keywords: before.Keywords(old.KeywordSet())}
+	for _, op := range a.ops {
+		var err error
+		if want, _, err = op.On(want); err != nil {
+			return false
+		}
+	}
+	if want.Flags != r.Flags() {
 		return false
 	}
 	have := now.Keywords(r.KeywordSet())
@@ -140,11 +149,9 @@ func (s *session) readStore() (a storeArgs, err error) {
 	if err = s.dec.SP(); err != nil {
 		return a, err
 	}
-	set, err := imapwire.Take(s.dec, imapwire.ConsumeSeqSet)
-	if err != nil {
+	if a.set, err = s.readSet(); err != nil {
 		return a, err
 	}
-	a.set = imap.NumSet(set)
 	if err = s.dec.SP(); err != nil {
 		return a, err
 	}

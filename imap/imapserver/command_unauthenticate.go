@@ -26,6 +26,7 @@ func (s *session) unauthenticate(cmd *command) error {
 // named here is the connection's, not the user's.
 func (s *session) forgetUser() {
 	s.deselect()
+	s.sharing.release()
 	if s.account != nil {
 		s.account.Release()
 	}

@@ -1,6 +1,7 @@
 package imapserver
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"log/slog"
@@ -28,7 +29,8 @@ type Config struct {
 	// by LOGIN. An account's name is its store.AccountID.
 	Auth authn.Authenticator
 
-	// Hostname is what the server calls itself to Auth; "" = it has no name.
+	// Hostname is what the server calls itself to Auth, and in IMAP URLs; "" = it
+	// has no name, and no URLAUTH (RFC 4467).
 	Hostname string
 
 	// TLSConfig enables STARTTLS; with ImplicitTLS, TLS from the first octet.
@@ -74,6 +76,31 @@ type Config struct {
 	// Limits bound what a client can ask for.
 	Limits Limits
 
+	// SubmissionUser reports whether a user is a submission server, which may
+	// fetch URLs that are authorized by "submit+" (RFC 4467 §3). It may block.
+	// nil = nobody is.
+	SubmissionUser func(ctx context.Context, user store.AccountID) bool
+
+	// JMAPAccess is the URL of the JMAP session resource that serves the same
+	// accounts with the same passwords (RFC 9698). "" = there is none.
+	JMAPAccess string
+
+	// UTF8Only serves only clients that enable UTF8=ACCEPT, or IMAP4rev2: it
+	// announces UTF8=ONLY (RFC 9755 §6) and refuses the others all that has to
+	// do with mailboxes.
+	UTF8Only bool
+
+	// Sharing lets users share mailboxes, with the capability ACL, where the store
+	// keeps entries. nil = each user sees his own mailboxes only.
+	Sharing *Sharing
+
+	// Annotations are the server's own (RFC 5464 §3.2.1.1).
+	Annotations Annotations
+
+	// QuotaAdmin reports whether a user may read and set the quota of every
+	// account (RFC 9208 §4.1.3). nil = nobody may.
+	QuotaAdmin func(ctx context.Context, user store.AccountID) bool
+
 	// ID is what the server answers to ID (RFC 2971), in pairs of field and
 	// value. nil = the name of the library only.
 	ID []string
@@ -85,6 +112,13 @@ type Config struct {
 	Trace Trace
 }
 
+// Annotations are values that clients read with GETMETADATA of the server and
+// cannot change. "" = there is none.
+type Annotations struct {
+	Comment string // /shared/comment
+	Admin   string // /shared/admin: a URI, mailto: for instance, of who runs the server
+}
+
 // Limits of a server. In each, 0 means the default and a negative value no
 // limit.
 type Limits struct {
@@ -94,8 +128,13 @@ type Limits struct {
 	MaxMessageBytes int64 // of APPEND; 35,000,000
 	MaxLiteralBytes int64 // all literals of a command together, APPEND's message not counted; 256 KiB
 
-	MaxSaved       int // messages of one COPY, MOVE or APPEND, announced as SAVELIMIT; 100,000, which is also the most
-	MaxSearchNodes int // keys and operators of one SEARCH; 2000
+	MaxSearchNodes    int // keys and operators of one SEARCH; 2000
+	MaxSearchContexts int // results of one session that are kept up to date; 16
+	MaxSort           int // messages that SORT and THREAD take; 1,000,000
+	MaxSaved          int // messages of one COPY, MOVE or APPEND, announced as SAVELIMIT; 100,000, which is also the most
+
+	MaxAnnotationBytes int64 // of the value of one annotation (RFC 5464 §4.1); 16 KiB, and at most store.MaxEntryValue
+	MaxAnnotations     int   // of one user, or shared, on one mailbox or the server; 100
 
 	MaxCompressionBytes int64 // memory of all sessions with COMPRESS together, 52 KiB each; 32 MiB
 
@@ -121,6 +160,13 @@ func (l Limits) withDefaults() Limits {
 	set(&l.MaxLiteralBytes, 256<<10)
 	set(&l.MaxSaved, store.MaxWhole)
 	set(&l.MaxSearchNodes, 2000)
+	set(&l.MaxSearchContexts, 16)
+	set(&l.MaxSort, 1_000_000)
+	set(&l.MaxAnnotationBytes, 16<<10)
+	if l.MaxAnnotationBytes < 0 || l.MaxAnnotationBytes > store.MaxEntryValue {
+		l.MaxAnnotationBytes = store.MaxEntryValue
+	}
+	set(&l.MaxAnnotations, 100)
 	set(&l.MaxConnections, 1000)
 	set(&l.MaxConnectionsPerIP, 30)
 	set(&l.MaxConnectionsPerUser, 50)
@@ -158,6 +204,9 @@ func (c *Config) Validate() error {
 	}
 	if len(c.ID)%2 != 0 {
 		errs = append(errs, errors.New("imapserver: ID is a list of pairs"))
+	}
+	if err := c.Sharing.validate(); err != nil {
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }

@@ -38,6 +38,7 @@ type conn struct {
 
 	loginBy time.Time // until the login; zero = logged in, or no limit
 	readErr error     // ended the connection
+	ahead   []byte    // read by watch, and not by Read yet
 
 	began   time.Time
 	traffic Traffic
@@ -241,6 +242,14 @@ func (c *conn) Read(p []byte) (int, error) {
 		c.woken = false
 		c.mu.Unlock()
 		return 0, errWoken{}
+	}
+	if n := copy(p, c.ahead); n > 0 {
+		if c.ahead = c.ahead[n:]; len(c.ahead) == 0 {
+			c.ahead = nil
+		}
+		c.waiting = false // a command has begun
+		c.mu.Unlock()
+		return n, nil
 	}
 	waiting := c.waiting
 	_ = c.nc.SetReadDeadline(c.deadlineLocked())

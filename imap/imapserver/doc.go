@@ -30,6 +30,19 @@
 //	RFC 5258  LIST-EXTENDED         RETURN options of RFC 6154 and CHILDREN, SUBSCRIBED
 //	RFC 5530  response codes        what applies
 //	RFC 6154  SPECIAL-USE           LIST and CREATE-SPECIAL-USE
+//	RFC 3516  BINARY                full
+//	RFC 4467  URLAUTH               INTERNAL, for the user's own mailboxes (text not read whole)
+//	RFC 4469  CATENATE              full
+//	RFC 5092  IMAP URLs             of messages and their parts (text not read whole)
+//	RFC 5524  URLAUTH=BINARY        full (text not read whole)
+//	RFC 5550  URL-PARTIAL           §2.7 (text not read whole)
+//	RFC 8474  OBJECTID              full
+//	RFC 8508  REPLACE               full
+//	RFC 8514  SAVEDATE              full
+//	RFC 8970  PREVIEW               full
+//	RFC 9394  PARTIAL               §3.3, UID FETCH
+//	RFC 9698  JMAPACCESS            full (text not read whole)
+//	RFC 9755  UTF8=ACCEPT           or UTF8=ONLY; 8-bit headers are taken from everybody
 //	RFC 6851  MOVE                  full
 //	RFC 7888  LITERAL+              full
 //
@@ -44,7 +57,7 @@
 //
 // # Invariants
 //
-//   - I1: No OK is sent to APPEND, COPY, MOVE, STORE or EXPUNGE before the
+//   - I1: No OK is sent to APPEND, REPLACE, COPY, MOVE, STORE or EXPUNGE before the
 //     store's Apply returned.
 //   - I2: A sequence number means the same message for client and server: it is
 //     computed from what was told, never from what the mailbox holds now.
@@ -53,6 +66,11 @@
 //   - I4: A parked session holds its goroutine, its connection and what the
 //     client was told as ranges of UIDs; no buffer, no table.
 //   - I5: The text of an internal error never reaches a client.
+//   - I6: What a command adds is added by one Change, after its last octet came:
+//     APPEND of several messages, CATENATE, REPLACE. A message is never collected
+//     in memory, on its way in or out.
+//   - I7: A URL gives nothing, and does not say why, unless its token, its
+//     access identifier and its expiry hold.
 //
 // # Concurrency
 //

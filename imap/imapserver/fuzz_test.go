@@ -62,6 +62,11 @@ func FuzzSession(f *testing.F) {
 		"a APPEND INBOX (\\Seen) \" 1-Jan-2020 00:00:00 +0000\" {3+}\r\nabc\r\n", "a CREATE a/b (USE (\\Junk))\r\na RENAME a b\r\na DELETE b\r\n",
 		"a IDLE\r\nDONE\r\n", "a AUTHENTICATE PLAIN =\r\nAGFsaWNlAHNlY3JldA==\r\n", "a ID (\"a\" NIL)\r\n", "a STATUS INBOX (MESSAGES RECENT)\r\n",
 		"a COPY 1:* INBOX\r\na UID MOVE * INBOX\r\n", "a UID SEARCH TEXT two\r\n", "a LSUB \"\" %\r\na ENABLE x\r\na LOGOUT\r\n", "a SEARCH BODY o\r\n",
+		"a FETCH 1:* (BINARY[1]<0.5> BINARY.SIZE[] PREVIEW (LAZY) EMAILID THREADID SAVEDATE)\r\na UID FETCH 1:* UID (PARTIAL -1:-2 CHANGEDSINCE 1)\r\n",
+		"a APPEND INBOX CATENATE (URL \"/INBOX/;UID=1/;SECTION=1\" TEXT {3+}\r\nabc) (\\Seen) ~{1+}\r\na\r\n",
+		"a REPLACE 1 INBOX {3+}\r\nabc\r\na UID REPLACE 2 INBOX CATENATE (URL ;UID=2)\r\n",
+		"a ENABLE UTF8=ACCEPT\r\na APPEND INBOX UTF8 (~{3+}\r\nabc)\r\na RESETKEY INBOX\r\na GETJMAPACCESS\r\n",
+		"a GENURLAUTH \"imap://alice@h/INBOX/;UID=1;URLAUTH=anonymous\" INTERNAL\r\na URLFETCH (\"imap://alice@h/x\" BINARY BODYPARTSTRUCTURE) y\r\n",
 	} {
 		for state := range uint8(3) {
 			f.Add(state, []byte(in))
@@ -79,6 +84,7 @@ func fuzzSession(t *testing.T, state uint8, in []byte) {
 	deliver(t, st, "alice", "INBOX", seedMessage, 0)
 	deliver(t, st, "alice", "INBOX", "", store.Deleted)
 	cfg := testConfig(st)
+	cfg.Hostname, cfg.JMAPAccess = "h", "https://h/jmap"
 	book := &logBook{}
 	cfg.Logger = slog.New(slog.NewTextHandler(book, &slog.HandlerOptions{Level: slog.LevelError}))
 	srv, err := New(cfg)

@@ -158,6 +158,20 @@ func scriptConfig(cfg *Config, s *imaptest.Script, serverTLS *tls.Config) error 
 		cfg.Hide = func(c *Client, cap imap.Capability) bool {
 			return len(c.ID) > 1 && c.ID[1] == "Broken Mail" && (cap == imap.CapQResync || cap == imap.CapUnauthenticate)
 		}
+	case "urls":
+		cfg.Hostname, cfg.JMAPAccess = "imap.example.org", "https://example.org/.well-known/jmap"
+	case "utf8only":
+		cfg.UTF8Only = true
+	case "admin":
+		cfg.QuotaAdmin = func(_ context.Context, user store.AccountID) bool { return user == "alice" }
+	case "annotations":
+		cfg.Annotations = Annotations{Comment: "A test", Admin: "mailto:root@example.org"}
+		cfg.Limits.MaxAnnotationBytes, cfg.Limits.MaxAnnotations = 30, 5
+	case "sharing":
+		cfg.Sharing = &Sharing{Accounts: []store.AccountID{"info"}}
+		if err := cfg.Store.Create(context.Background(), "info", store.AccountInfo{}); err != nil {
+			return err
+		}
 	case "small":
 		cfg.Limits.MaxMessageBytes = 100
 	default:

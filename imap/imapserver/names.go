@@ -26,17 +26,29 @@ func (s *session) readGiven() (name, given string, err error) {
 	return name, given, err
 }
 
-// readCreated is readMailbox for CREATE, where a delimiter at the end only says
-// that names below will follow (RFC 3501 §6.3.3).
-func (s *session) readCreated() (string, error) {
-	name, err := s.dec.AString()
+// readCreatedGiven is readGiven for CREATE and RENAME, where a delimiter at the end
+// only says that names below will follow (RFC 3501 §6.3.3).
+func (s *session) readCreatedGiven() (name, given string, err error) {
+	wire, err := s.dec.AString()
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	if trimmed := strings.TrimSuffix(name, store.Separator); trimmed != "" {
-		name = trimmed
+	if trimmed := strings.TrimSuffix(wire, store.Separator); trimmed != "" {
+		wire = trimmed
 	}
-	return cleanName(name, s.asUTF8())
+	name, err = cleanName(wire, s.asUTF8())
+	return name, decodeName(wire, s.asUTF8()), err
+}
+
+// tellRenamed tells a client with IMAP4rev2 that a mailbox has another name than
+// it wrote (RFC 9051 §6.3.9.7).
+func (s *session) tellRenamed(name, given string) {
+	if !s.has(rev2) || name == given {
+		return
+	}
+	if p, err := s.find(name); err == nil {
+		s.tellPlace(&p, given)
+	}
 }
 
 // badName stands for a mailbox name that cannot exist, until the command was

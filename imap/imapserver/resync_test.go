@@ -13,8 +13,7 @@ import (
 // a server that has nothing in memory.
 func reopen(t *testing.T, st store.Store, param string) []string {
 	t.Helper()
-	c := newModelClient(t, "q", listenAndServe(t, testServer(t, testConfig(st))))
-	c.run("ENABLE QRESYNC")
+	c := newModelClientOn(t, "q", qresync, listenAndServe(t, testServer(t, testConfig(st))))
 	var lines []string
 	c.hear = func(l string) {
 		if strings.Contains(l, "VANISHED") || strings.Contains(l, "FETCH") || strings.Contains(l, "HIGHESTMODSEQ") {

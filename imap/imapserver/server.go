@@ -29,6 +29,8 @@ type Server struct {
 
 	inflating atomic.Int64 // octets that compressed connections hold
 
+	entries atomic.Uint32 // whether the store keeps entries; see keepsEntries
+
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 }
@@ -39,6 +41,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	cfg.Limits = cfg.Limits.withDefaults()
+	cfg.Sharing = cfg.Sharing.withDefaults()
 	cfg.TLSConfig = tlspeer.Config(cfg.TLSConfig)
 	s := &Server{cfg: cfg, log: cfg.Logger, views: cfg.Views, users: cfg.Users}
 	if s.users == nil {

@@ -39,12 +39,13 @@ type session struct {
 	clientID []string      // what the client said by ID, for Config.Hide
 	sel      *selected     // nil unless in selectedState
 	features feature       // turned on by the client
+	sharing  *sharing      // mailboxes of others; nil = there are none
+	entries  bool          // the store keeps entries
 
 	authFailures int
 	bad          int // malformed commands in a row
 
-	kept int   // octets kept of the messages of APPEND so far
-	room int64 // octets left of the quota while APPEND asks for a message; -1 = no limit
+	intake *intake // of the APPEND or REPLACE that runs
 }
 
 func newSession(c *conn) *session {
@@ -69,23 +70,15 @@ func newSession(c *conn) *session {
 // of it is asked for.
 func (s *session) admitLiteral(l imapwire.Literal, stream bool) error {
 	limits := s.srv.cfg.Limits
-	limit := limits.MaxMessageBytes
 	if s.srv.cfg.LiteralMinus && l.NonSync && l.Size > maxLiteralMinus {
 		return &reply{"BAD", string(imap.CodeTooBig), "A literal of more than 4096 octets has to be asked for"}
 	}
-	if !stream {
-		if s.state != notAuthenticated {
-			return nil // MaxMemory has judged
-		}
-		limit = int64(limits.MaxLineBeforeLogin)
+	if stream {
+		return s.intake.admit(l.Size, limits.MaxMessageBytes)
 	}
-	switch {
-	case limit >= 0 && l.Size > limit:
+	limit := int64(limits.MaxLineBeforeLogin)
+	if s.state == notAuthenticated && limit >= 0 && l.Size > limit { // after login MaxMemory has judged
 		return &imapwire.TooBigError{Size: l.Size, Limit: limit}
-	case stream && l.Size == 0:
-		return no(imap.CodeCannot, "Empty message")
-	case stream && s.room >= 0 && l.Size > s.room:
-		return store.ErrOverQuota
 	}
 	return nil
 }
@@ -208,6 +201,9 @@ func (s *session) readVerb(cmd *command) (err error) {
 	case cmd.verb.states&s.state == 0:
 		return badState(cmd.verb, s.state)
 	}
+	if s.srv.cfg.UTF8Only && !s.asUTF8() && cmd.verb.needsUTF8() {
+		return no(imap.CodeCannot, "ENABLE UTF8=ACCEPT first")
+	}
 	if s.has(uidOnly) && cmd.verb.numbered() {
 		return errNumbers
 	}
@@ -237,8 +233,11 @@ func badState(v *verb, s state) error {
 // runVerb runs the handler, and then tells the client what changed, where the
 // command is a point for that.
 func (s *session) runVerb(cmd *command) error {
-	err := cmd.verb.run(s, cmd)
-	if isBad(err) || s.sel == nil || cmd.sync == syncNone || s.conn.failed() != nil {
+	err := s.refreshShared()
+	if err == nil {
+		err = cmd.verb.run(s, cmd)
+	}
+	if isBad(err) || s.sel == nil || s.state == logout || cmd.sync == syncNone || s.conn.failed() != nil {
 		return err
 	}
 	if serr := s.poll(cmd); serr != nil && s.state != logout {

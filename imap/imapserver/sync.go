@@ -39,7 +39,7 @@ func (s *session) refresh() error {
 		return err
 	}
 	s.sel.stale = false
-	return nil
+	return s.recheck()
 }
 
 // table returns the messages of the selected mailbox. When somebody deleted the
@@ -58,6 +58,7 @@ func (s *session) table() (*view.Table, error) {
 func (s *session) sync(t *view.Table, expunge, uid bool) {
 	sel := s.sel
 	gone := t.Vanished(sel.goneAt, sel.told.UIDs())
+	s.expungeContexts(t)
 	if expunge {
 		s.tellExpunged(gone)
 	}
@@ -84,6 +85,7 @@ func (s *session) sync(t *view.Table, expunge, uid bool) {
 		}
 		sel.flagsAt = t.ModSeq()
 	}
+	s.updateContexts(t)
 	// The client takes the greatest MODSEQ that it was shown for the point up to
 	// which it knows all: that has to be put right while expunges wait, and once
 	// they were told (RFC 7162 §6).
@@ -148,7 +150,7 @@ func (s *session) tellCount(t *view.Table, fresh store.UIDSet) {
 // later. Where the store cannot say, none is.
 func (s *session) claimRecent(t *view.Table, fresh store.UIDSet) store.UIDSet {
 	sel := s.sel
-	if sel.readOnly {
+	if sel.readOnly || !s.own(&sel.place) { // what is new stays new for the owner
 		return fresh.Intersect(store.UIDSet{{First: max(sel.account.RecentFrom(sel.ID), 1), Last: 1<<32 - 1}})
 	}
 	claimed, err := sel.account.ClaimRecent(s.ctx, sel.ID, t.MaxUID())

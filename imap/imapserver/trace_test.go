@@ -84,7 +84,7 @@ func TestForgetUser(t *testing.T) {
 	srv := testServer(t, testConfig(testStore(t)))
 	s := newSession(newConn(srv, &memoryConn{in: strings.NewReader("")}))
 	v := reflect.ValueOf(s).Elem()
-	s.features, s.room, s.id = 0xff, 1, "alice"
+	s.features, s.entries, s.id = 0xff, true, "alice"
 	s.forgetUser()
 	for i := range v.NumField() {
 		if name := v.Type().Field(i).Name; !kept[name] && !v.Field(i).IsZero() {

@@ -10,29 +10,56 @@ import (
 )
 
 // byFacts judges a leaf by what the store keeps of a message.
-func (s *searcher) byFacts(n *Node) (truth, error) {
+func (s *searcher) byFacts(i int) truth {
+	n := &s.program[i]
 	switch n.Op {
 	case OpBefore, OpOn, OpSince:
-		return byDate(n.Op-OpBefore, s.msg.Received(), n.Date), nil
-	case OpSentBefore, OpSentOn, OpSentSince:
-		meta, err := s.msg.Meta(s.ctx)
-		if err != nil {
-			return unknown, err
+		return byDate(n.Op-OpBefore, s.msg.Received(), n.Date)
+	case OpSavedBefore, OpSavedOn, OpSavedSince:
+		return byDate(n.Op-OpSavedBefore, s.savedDate(), n.Date)
+	case OpHasSaveDate:
+		return truthOf(!s.msg.Saved().IsZero())
+	case OpOlder:
+		return truthOf(s.msg.Received().Unix() <= s.now.Unix()-n.Num)
+	case OpYounger:
+		return truthOf(s.msg.Received().Unix() >= s.now.Unix()-n.Num)
+	case OpEmailID:
+		return truthOf(n.ID == [16]byte(s.msg.EmailID()))
+	case OpThreadID:
+		return truthOf(n.ID == [16]byte(s.msg.ThreadID()))
+	case OpSentBefore, OpSentOn, OpSentSince, OpEnvelope:
+		if !s.need[i] {
+			return unknown
 		}
-		if meta.SentDate.IsZero() {
-			return refuted, nil
-		}
-		return byDate(n.Op-OpSentBefore, meta.SentDate, n.Date), nil
-	case OpEnvelope:
-		meta, err := s.msg.Meta(s.ctx)
-		if err != nil {
-			return unknown, err
-		}
+		return s.byMeta(n)
+	}
+	return unknown
+}
+
+// savedDate is when the message came into the mailbox; where the storage does
+// not know, its INTERNALDATE (RFC 8514 §4.3).
+func (s *searcher) savedDate() time.Time {
+	if t := s.msg.Saved(); !t.IsZero() {
+		return t
+	}
+	return s.msg.Received()
+}
+
+// byMeta judges a leaf by the Meta of the message.
+func (s *searcher) byMeta(n *Node) truth {
+	meta, err := s.msg.Meta(s.ctx)
+	switch {
+	case err != nil:
+		s.failed = err
+		return unknown
+	case n.Op == OpEnvelope:
 		text, present := appendEnvelopeText(s.scratch[:0], meta.Envelope, n.Field)
 		s.scratch = text
-		return truthOf(present && containsFold(text, n.Text)), nil
+		return truthOf(present && containsFold(text, n.Text))
+	case meta.SentDate.IsZero():
+		return refuted
 	}
-	return unknown, nil
+	return byDate(n.Op-OpSentBefore, meta.SentDate, n.Date)
 }
 
 // byDate compares the days of two times, each in its own zone (RFC 3501

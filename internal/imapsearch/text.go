@@ -10,7 +10,7 @@ import (
 // scan judges the leaves that look into the octets of the message and are
 // still needed. Each octet is read once, whatever is looked for.
 func (s *searcher) scan(need []bool) error {
-	var inHeader, inBody []needle
+	inHeader, inBody := s.inHeader[:0], s.inBody[:0]
 	fields := false
 	for i := range s.program {
 		if !need[i] {
@@ -21,12 +21,13 @@ func (s *searcher) scan(need []bool) error {
 		case OpHeader:
 			fields = true
 		case OpBody:
-			inBody = append(inBody, needle{[]byte(n.Text), &s.values[i]})
+			inBody = append(inBody, needle{s.needle(i), &s.values[i]})
 		case OpText:
-			text := needle{[]byte(n.Text), &s.values[i]}
+			text := needle{s.needle(i), &s.values[i]}
 			inHeader, inBody = append(inHeader, text), append(inBody, text)
 		}
 	}
+	s.inHeader, s.inBody = inHeader, inBody
 	content, err := s.msg.Content(s.ctx)
 	if err != nil {
 		return err
@@ -70,4 +71,15 @@ func (s *searcher) scanHeader(content store.Content, meta *store.Meta, need []bo
 		}
 	}
 	return nil
+}
+
+// needle is the text of a leaf.
+func (s *searcher) needle(i int) []byte {
+	if s.texts == nil {
+		s.texts = make([][]byte, len(s.program))
+	}
+	if s.texts[i] == nil {
+		s.texts[i] = []byte(s.program[i].Text)
+	}
+	return s.texts[i]
 }

@@ -159,12 +159,17 @@ func parseContentType(v []byte) (typ, subtype []byte, params []Param) {
 	return typ, subtype, s.params()
 }
 
-// parseDisposition reads disposition-type and parameters (RFC 2183 §2).
+// parseDisposition reads disposition-type and parameters (RFC 2183 §2). A type
+// that is missing or cannot be read is empty, so that the file name behind it is
+// not lost.
 func parseDisposition(v []byte) ([]byte, []Param) {
+	if v == nil {
+		return nil, nil
+	}
 	s := scanner{b: v}
 	typ := s.token()
 	if typ == nil {
-		return nil, nil
+		typ = []byte{}
 	}
 	return typ, s.params()
 }

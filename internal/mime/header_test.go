@@ -93,7 +93,8 @@ func TestFieldFilter(t *testing.T) {
 		tail, want string
 	}{
 		{FieldFilter{Names: []string{"B", "x"}}, "\r\n\r\n", "B: 2\r\n c\r\nb : 3\r\n\r\n"},
-		{FieldFilter{Names: []string{"B"}, Not: true}, "\r\n\r\n", "A: 1\r\nC: 4\r\n\r\n"},
+		{FieldFilter{Names: []string{"B"}, Not: true}, "\r\n\r\n", "A: 1\r\nnonsense\r\nC: 4\r\n\r\n"},
+		{FieldFilter{Names: []string{"B"}, Not: true}, "", "A: 1\r\nnonsense\r\nC: 4"},
 		{FieldFilter{Names: []string{"c"}}, "", "C: 4\r\n\r\n"},
 		{FieldFilter{Names: []string{"c"}}, "\n\n", "C: 4\n\r\n"},
 		{FieldFilter{}, "\r\n\r\n", "\r\n"},
