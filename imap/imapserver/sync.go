@@ -156,9 +156,7 @@ func (s *session) tellNew(t *view.Table) {
 // fetchNew tells of new messages what NOTIFY asked for (RFC 5465 §5.2).
 func (s *session) fetchNew(t *view.Table, fresh store.UIDSet) {
 	f := &fetcher{session: s, plan: s.notifier.request.New, table: t, uids: fresh}
-	if f.plan.TableSuffices() {
-		f.fromTable()
-	} else if err := f.fromStore(); err != nil {
+	if err := f.tell(); err != nil {
 		s.conn.log.Warn("imap: NOTIFY failed", "account", s.id, "err", err)
 	}
 }
