@@ -66,6 +66,7 @@ var offers = []offer{
 	{capability: imap.CapThreadReferences, states: loggedIn},
 	{capability: imap.CapThreadRefs, states: loggedIn},
 	{capability: imap.CapMultiSearch, states: loggedIn},
+	{capability: imap.CapSearchFuzzy, states: loggedIn, when: (*session).isFuzzy},
 	{capability: imap.CapMove, states: loggedIn},
 	{capability: imap.CapMultiAppend, states: loggedIn},
 	{capability: imap.CapCondStore, states: loggedIn, enable: condstore},

@@ -41,8 +41,11 @@ func (s *session) openContext(cmd *command, t *view.Table, args searchArgs, f *f
 		return
 	}
 	c := &searchContext{
-		tag: cmd.tag, uid: cmd.uid, program: args.program, keys: args.keys,
+		tag: cmd.tag, uid: cmd.uid, program: args.program,
 		found: f.uids, order: f.order, at: t.ModSeq(),
+	}
+	if args.sort != nil {
+		c.keys = args.sort.Keys
 	}
 	limit := s.srv.cfg.Limits.MaxSearchContexts
 	switch {
@@ -50,6 +53,8 @@ func (s *session) openContext(cmd *command, t *view.Table, args searchArgs, f *f
 		s.noUpdate(c, "Too many contexts")
 	case len(c.order) > maxSorted:
 		s.noUpdate(c, "Too many results")
+	case args.sort != nil && args.sort.Relevancy:
+		s.noUpdate(c, "Sorted by relevancy")
 	case c.program.Has(imapsearch.OpOlder, imapsearch.OpYounger):
 		s.noUpdate(c, "The result changes with time")
 	default:

@@ -30,6 +30,7 @@
 //	RFC 5256  SORT, THREAD          full
 //	RFC 5267  ESORT, CONTEXT        full; 16 contexts, sorted ones of 5,000 results
 //	RFC 5957  SORT=DISPLAY          full
+//	RFC 6203  SEARCH=FUZZY          where the store has an index; all words, two scores
 //	RFC 7377  MULTISEARCH           full
 //	RFC 4959  SASL-IR               full
 //	RFC 5161  ENABLE                full; nothing to enable yet
@@ -96,5 +97,6 @@
 // One goroutine serves a connection: it reads a command, runs it and writes the
 // responses. Others only wake it: the view's watcher with a hint, Shutdown with
 // the wish to end. Both do so by setting the read deadline while the session is
-// parked; conn.mu guards that, and is a leaf.
+// parked; conn.mu guards that, and is a leaf. While a search opens messages a
+// second goroutine reads ahead, to see that the client is still there.
 package imapserver

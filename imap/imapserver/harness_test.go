@@ -20,6 +20,7 @@ import (
 	"github.com/mailstead/mailstead/internal/authtest"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/memstore"
+	"github.com/mailstead/mailstead/store/searchtext"
 )
 
 // testAuth knows the password of every account, and users whose login fails in
@@ -133,6 +134,21 @@ func testTLS(tb testing.TB) (server, client *tls.Config) {
 		&tls.Config{RootCAs: roots, ServerName: "localhost"}
 }
 
+// indexedStore has an index of texts that knows everything.
+type indexedStore struct{ store.Store }
+
+type indexedAccount struct{ store.Account }
+
+func (s indexedStore) Open(ctx context.Context, id store.AccountID) (store.Account, error) {
+	a, err := s.Store.Open(ctx, id)
+	return indexedAccount{a}, err
+}
+
+func (a indexedAccount) SearchText(ctx context.Context, q store.SearchQuery) (hits store.SearchHits, err error) {
+	hits.Match, err = store.Search(ctx, a.Account, q, searchtext.Matcher(q.Text, q.In))
+	return hits, err
+}
+
 // playOn replays one script against a new server.
 func playOn(t *testing.T, s *imaptest.Script, mode string) error {
 	st := testStore(t)
@@ -166,6 +182,8 @@ func playOn(t *testing.T, s *imaptest.Script, mode string) error {
 		if err := st.Create(t.Context(), "info", store.AccountInfo{}); err != nil {
 			return err
 		}
+	case "index":
+		cfg.Store = indexedStore{st}
 	case "small":
 		cfg.Limits.MaxMessageBytes = 100
 	default:

@@ -110,6 +110,39 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
+// TestFuzzy: FUZZY makes words of a text, and Exact is what was written.
+func TestFuzzy(t *testing.T) {
+	for line, want := range map[string][2]string{
+		`FUZZY TEXT "a b c"`:                  {"text a, text b, and, text c, and", "text a, text b, and, text c, text a b c"},
+		`FUZZY TEXT a`:                        {"text a", ""},
+		`TEXT "a b"`:                          {"text a b", ""},
+		`FUZZY (TEXT "a b") TEXT "a b"`:       {"text a, text b, and, text a b, and", "text a, text b, text a b, text a b, and"},
+		`NOT FUZZY NOT TEXT "a b" TEXT "c d"`: {"text a, text b, and, not, not, text c d, and", "text a, text b, text a b, not, not, text c d, and"},
+	} {
+		dec := imapwire.NewDecoder(strings.NewReader(line+"\r\n"), imapwire.Config{})
+		if err := dec.Begin(); err != nil {
+			t.Fatal(err)
+		}
+		p := NewParser(dec, Config{MaxNodes: 20, Fuzzy: true})
+		program, err := p.Program()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, got := range []Program{program, p.Exact()} {
+			var names []string
+			for _, n := range got {
+				names = append(names, strings.TrimSpace(map[Op]string{OpText: "text ", OpAnd: "and", OpNot: "not"}[n.Op]+n.Text))
+			}
+			if got := strings.Join(names, ", "); got != want[i] {
+				t.Errorf("%s: %s, want %s", line, got, want[i])
+			}
+		}
+		if p.Fuzzy() != strings.Contains(line, "FUZZY") {
+			t.Errorf("%s: Fuzzy is %v", line, p.Fuzzy())
+		}
+	}
+}
+
 // FuzzParse: a program that was taken keeps I1 and the limit, so that it can be
 // evaluated.
 func FuzzParse(f *testing.F) {
