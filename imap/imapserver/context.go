@@ -26,6 +26,7 @@ type searchContext struct {
 	found   store.UIDSet    // the result that the client knows
 	order   []store.UID     // with keys: the same in their order
 	at      store.ModSeq    // up to which changes are in it
+	judged  store.UID       // the last message that was judged
 }
 
 // context is the index of the context with that tag; -1 = none.
@@ -42,7 +43,7 @@ func (s *session) openContext(cmd *command, t *view.Table, args searchArgs, f *f
 	}
 	c := &searchContext{
 		tag: cmd.tag, uid: cmd.uid, program: args.program,
-		found: f.uids, order: f.order, at: t.ModSeq(),
+		found: f.uids, order: f.order, at: t.ModSeq(), judged: t.MaxUID(),
 	}
 	if args.sort != nil {
 		c.keys = args.sort.Keys
@@ -126,9 +127,16 @@ func (s *session) updateContexts(t *view.Table) {
 
 func (s *session) updateContext(t *view.Table, c *searchContext) error {
 	var changed store.UIDSet
-	for r := range t.Changed(c.at) {
-		changed.Add(r.UID)
+	known := c.judged
+	if c.program.Has(imapsearch.OpFlag, imapsearch.OpKeyword, imapsearch.OpModSeq, imapsearch.OpRecent) {
+		known = 0 // a message that was judged may match now, or no more
 	}
+	for r := range t.Changed(c.at) {
+		if r.UID > known {
+			changed.Add(r.UID)
+		}
+	}
+	c.judged = max(c.judged, t.MaxUID())
 	if len(changed) == 0 {
 		return nil
 	}

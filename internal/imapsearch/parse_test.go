@@ -79,9 +79,11 @@ func TestParse(t *testing.T) {
 			t.Errorf("%s: %+v, want %+v", line, got, want)
 		}
 	}
-	for line, want := range map[string]imap.SearchReturn{"RETURN () ALL": imap.ReturnAll, "RETURN (min COUNT) ALL": imap.ReturnMin | imap.ReturnCount,
+	for line, want := range map[string]imap.SearchReturn{
+		"RETURN () ALL": imap.ReturnAll, "RETURN (min COUNT) ALL": imap.ReturnMin | imap.ReturnCount,
 		"RETURN (SAVE) ALL": imap.ReturnSave, "RETURN (CONTEXT) ALL": imap.ReturnContext | imap.ReturnAll, "RETURN (UPDATE) ALL": imap.ReturnUpdate,
-		"RETURN (PARTIAL -1:-5 SAVE) ALL": imap.ReturnPartial | imap.ReturnSave} {
+		"RETURN (PARTIAL -1:-5 SAVE) ALL": imap.ReturnPartial | imap.ReturnSave,
+	} {
 		if r, err := parse(line, 10); err != nil || !r.Extended || r.Return != want {
 			t.Errorf("%s: %+v, %v", line, r, err)
 		}
@@ -89,10 +91,12 @@ func TestParse(t *testing.T) {
 }
 
 func TestParseRefuses(t *testing.T) {
-	for _, line := range []string{"", "NONSENSE", "NOT", "OR SEEN", "(SEEN", "RETURN (X) ALL", "ON yesterday", "TEXT {1+}\r\n\xff", "SEEN ", "UID 0", "UID", "$,1", "1,$", "OLDER 0", "OLDER 4294967296",
+	for _, line := range []string{
+		"", "NONSENSE", "NOT", "OR SEEN", "(SEEN", "RETURN (X) ALL", "ON yesterday", "TEXT {1+}\r\n\xff", "SEEN ", "UID 0", "UID", "$,1", "1,$", "OLDER 0", "OLDER 4294967296",
 		"MODSEQ", "MODSEQ x", "MODSEQ \"a\" all 1", "MODSEQ \"/flags/a\" some 1", "FUZZY", "FUZZY FUZZY", "OR (SEEN", "(SEEN))", "SEEN)", "NOT ()", "()",
 		"RETURN (ALL PARTIAL 1:2) ALL", "RETURN (PARTIAL 1:2 PARTIAL 1:2) ALL", "RETURN (PARTIAL) ALL", "RETURN (PARTIAL 1) ALL",
-		"RETURN (PARTIAL 0:2) ALL", "RETURN (PARTIAL 1:-2) ALL", "RETURN (PARTIAL -1:2) ALL", "RETURN (PARTIAL 1:*) ALL", "RETURN (MIN) ", "RETURN MIN ALL"} {
+		"RETURN (PARTIAL 0:2) ALL", "RETURN (PARTIAL 1:-2) ALL", "RETURN (PARTIAL -1:2) ALL", "RETURN (PARTIAL 1:*) ALL", "RETURN (MIN) ", "RETURN MIN ALL",
+	} {
 		if r, err := parse(line, 10); !errors.As(err, new(*imapwire.SyntaxError)) {
 			t.Errorf("%s: %+v, %v", line, r, err)
 		}
