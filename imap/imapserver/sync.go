@@ -82,9 +82,10 @@ func (s *session) sync(t *view.Table, expunge, uid bool) {
 	s.tellChanges(t, known, uid)
 	s.updateContexts(t)
 	// The client takes the greatest MODSEQ that it was shown for the point up to
-	// which it knows all: that has to be put right while expunges wait, and once
-	// they were told (RFC 7162 §6).
-	if len(gone) > 0 && s.has(condstore) && (expunge || sel.shown > sel.goneAt) {
+	// which it knows all (RFC 7162 §6). That has to be put right while something
+	// below it was not told: an expunge that waits, or what happened while t was
+	// read, of which t may hold one part; and once the expunges were told.
+	if s.has(condstore) && (expunge && len(gone) > 0 || sel.shown > min(sel.goneAt, sel.flagsAt)) {
 		sel.pointDue = true
 	}
 }
