@@ -77,6 +77,7 @@ var offers = []offer{
 	{capability: imap.CapUTF8Only, states: loggedIn, when: (*session).mustUTF8, enable: utf8Accept},
 	{capability: imap.CapCatenate, states: loggedIn},
 	{capability: imap.CapReplace, states: loggedIn},
+	{capability: imap.CapNotify, states: loggedIn},
 	{capability: imap.CapUIDOnly, states: loggedIn, enable: uidOnly},
 	{capability: imap.CapUIDBatches, states: loggedIn},
 	{capability: imap.CapSaveLimit, states: loggedIn, value: (*session).saveLimitValue},
