@@ -29,7 +29,7 @@
 //	RFC 5161  ENABLE                full; nothing to enable yet
 //	RFC 4314  ACL                   full, where Config.Sharing is set; all flags are shared
 //	RFC 5258  LIST-EXTENDED         full
-//	RFC 5464  METADATA              without unsolicited responses
+//	RFC 5464  METADATA              full
 //	RFC 5530  response codes        what applies
 //	RFC 5819  LIST-STATUS           full
 //	RFC 6154  SPECIAL-USE           full
