@@ -39,7 +39,8 @@ func TestHidden(t *testing.T) {
 	top := store.NewMailboxID()
 	for _, op := range []store.Op{
 		store.PutMailbox{ID: top, Create: true, Name: "top"},
-		store.PutMailbox{ID: store.NewMailboxID(), Create: true, Name: "top/sub"}, store.PutMailbox{ID: top, Delete: true},
+		store.PutMailbox{ID: store.NewMailboxID(), Create: true, Name: "top/sub"},
+		store.PutMailbox{ID: top, Delete: true},
 	} {
 		if _, err := alice.Apply(t.Context(), store.Change{Ops: []store.Op{op}}); err != nil {
 			t.Fatal(err)
