@@ -36,6 +36,7 @@ const (
 	CodeBadURL               Code = "BADURL"               // RFC 4469 §4.1
 	CodeUnknownCTE           Code = "UNKNOWN-CTE"          // RFC 3516 §4.3
 	CodeUseAttr              Code = "USEATTR"              // RFC 6154 §6
+	CodeURLMech              Code = "URLMECH"              // RFC 4467 §8
 
 	// RFC 5530 §3.
 	CodeUnavailable          Code = "UNAVAILABLE"

@@ -24,6 +24,12 @@ func (s *session) fetch(cmd *command) error {
 	if err != nil {
 		return err
 	}
+	if plan.Partial != (imap.PartialRange{}) {
+		if !cmd.uid {
+			return bad("PARTIAL needs UID FETCH")
+		}
+		uids = plan.Partial.Select(uids)
+	}
 	if cmd.uid && !s.has(uidOnly) {
 		plan.Items |= imap.FetchUID
 	}

@@ -112,6 +112,10 @@ func (s *session) tellMailbox(t *view.Table, q *imapresync.QResync, given string
 	s.enc.Raw("* OK [UIDVALIDITY ").Number(uint64(sel.UIDValidity)).Raw("] UIDs valid\r\n")
 	next := max(uint64(sel.UIDNext), uint64(t.MaxUID())+1)
 	s.enc.Raw("* OK [UIDNEXT ").Number(next).Raw("] Predicted next UID\r\n")
+	s.enc.Raw("* OK [MAILBOXID (").Raw(imap.FormatMailboxID(sel.ID)).Raw(")] Mailbox id\r\n") // RFC 8474 §4.2
+	if s.authorizes() {
+		s.enc.Raw("* OK [URLMECH INTERNAL] How URLs are authorized\r\n") // RFC 4467 §8
+	}
 	if s.has(condstore) {
 		s.tellHighest(nil)
 	}

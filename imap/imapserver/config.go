@@ -27,7 +27,8 @@ type Config struct {
 	// by LOGIN. An account's name is its store.AccountID.
 	Auth authn.Authenticator
 
-	// Hostname is what the server calls itself to Auth; "" = it has no name.
+	// Hostname is what the server calls itself to Auth, and in IMAP URLs; "" = it
+	// has no name, and no URLAUTH (RFC 4467).
 	Hostname string
 
 	// TLSConfig enables STARTTLS; with ImplicitTLS, TLS from the first octet.
@@ -50,6 +51,20 @@ type Config struct {
 	// Limits bound what a client can ask for.
 	Limits Limits
 
+	// SubmissionUser reports whether a user is a submission server, which may
+	// fetch URLs that are authorized by "submit+" (RFC 4467 §3). It may block.
+	// nil = nobody is.
+	SubmissionUser func(ctx context.Context, user store.AccountID) bool
+
+	// JMAPAccess is the URL of the JMAP session resource that serves the same
+	// accounts with the same passwords (RFC 9698). "" = there is none.
+	JMAPAccess string
+
+	// UTF8Only serves only clients that enable UTF8=ACCEPT, or IMAP4rev2: it
+	// announces UTF8=ONLY (RFC 9755 §6) and refuses the others all that has to
+	// do with mailboxes.
+	UTF8Only bool
+
 	// Sharing lets users share mailboxes, with the capability ACL, where the store
 	// keeps entries. nil = each user sees his own mailboxes only.
 	Sharing *Sharing
@@ -60,10 +75,6 @@ type Config struct {
 	// QuotaAdmin reports whether a user may read and set the quota of every
 	// account (RFC 9208 §4.1.3). nil = nobody may.
 	QuotaAdmin func(ctx context.Context, user store.AccountID) bool
-	// UTF8Only serves only clients that enable UTF8=ACCEPT, or IMAP4rev2: it
-	// announces UTF8=ONLY (RFC 9755 §6) and refuses the others all that has to
-	// do with mailboxes.
-	UTF8Only bool
 
 	// ID is what the server answers to ID (RFC 2971), in pairs of field and
 	// value. nil = the name of the library only.

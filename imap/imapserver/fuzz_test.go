@@ -70,6 +70,11 @@ func FuzzSession(f *testing.F) {
 		"a SUBSCRIBE \"Other Users/bob/INBOX\"\r\na LIST (SUBSCRIBED RECURSIVEMATCH) \"\" % RETURN (MYRIGHTS STATUS (SIZE DELETED-STORAGE))\r\n",
 		"a SETMETADATA INBOX (/private/comment ~{1+}\r\n\x00 /shared/comment NIL)\r\na GETMETADATA (DEPTH infinity MAXSIZE 9) INBOX (/private)\r\n",
 		"a GETQUOTAROOT INBOX\r\na GETQUOTA alice\r\na SETQUOTA bob (STORAGE 5)\r\na CREATE \"Other Users/bob/INBOX/x\"\r\n",
+		"a FETCH 1:* (BINARY[1]<0.5> BINARY.SIZE[] PREVIEW (LAZY) EMAILID THREADID SAVEDATE)\r\na UID FETCH 1:* UID (PARTIAL -1:-2 CHANGEDSINCE 1)\r\n",
+		"a APPEND INBOX CATENATE (URL \"/INBOX/;UID=1/;SECTION=1\" TEXT {3+}\r\nabc) (\\Seen) ~{1+}\r\na\r\n",
+		"a REPLACE 1 INBOX {3+}\r\nabc\r\na UID REPLACE 2 INBOX CATENATE (URL ;UID=2)\r\n",
+		"a ENABLE UTF8=ACCEPT\r\na APPEND INBOX UTF8 (~{3+}\r\nabc)\r\na RESETKEY INBOX\r\na GETJMAPACCESS\r\n",
+		"a GENURLAUTH \"imap://alice@h/INBOX/;UID=1;URLAUTH=anonymous\" INTERNAL\r\na URLFETCH (\"imap://alice@h/x\" BINARY BODYPARTSTRUCTURE) y\r\n",
 	} {
 		for state := range uint8(3) {
 			f.Add(state, []byte(in))
@@ -102,6 +107,7 @@ func fuzzSession(t *testing.T, state uint8, in []byte) {
 	cfg := testConfig(st)
 	cfg.Sharing = &Sharing{}
 	cfg.QuotaAdmin = func(context.Context, store.AccountID) bool { return true }
+	cfg.Hostname, cfg.JMAPAccess = "h", "https://h/jmap"
 	book := &logBook{}
 	cfg.Logger = slog.New(slog.NewTextHandler(book, &slog.HandlerOptions{Level: slog.LevelError}))
 	srv, err := New(cfg)

@@ -152,6 +152,10 @@ func playOn(t *testing.T, s *imaptest.Script, mode string) error {
 		cfg.Auth = authtest.Authenticator{NoPasswords: true}
 	case "saved3":
 		cfg.Limits.MaxSaved = 3
+	case "urls":
+		cfg.Hostname, cfg.JMAPAccess = "imap.example.org", "https://example.org/.well-known/jmap"
+	case "utf8only":
+		cfg.UTF8Only = true
 	case "admin":
 		cfg.QuotaAdmin = func(_ context.Context, user store.AccountID) bool { return user == "alice" }
 	case "annotations":
@@ -162,8 +166,6 @@ func playOn(t *testing.T, s *imaptest.Script, mode string) error {
 		if err := st.Create(t.Context(), "info", store.AccountInfo{}); err != nil {
 			return err
 		}
-	case "utf8only":
-		cfg.UTF8Only = true
 	case "small":
 		cfg.Limits.MaxMessageBytes = 100
 	default:

@@ -21,6 +21,7 @@ var errURL = errors.New("imapserver: URL names no message")
 type urlContent struct {
 	io.Reader
 	size    int64
+	section *imap.Section
 	message *imapmsg.Message
 }
 
@@ -96,7 +97,7 @@ func (s *session) openURL(p *place, u imapurl.URL) (*urlContent, error) {
 		m.Close()
 		return nil, err
 	}
-	return &urlContent{r, size, m}, nil
+	return &urlContent{r, size, sec, m}, nil
 }
 
 // urlMessage finds the message of a URL. The caller closes it.
@@ -129,11 +130,7 @@ const maxBadURL = 1000
 // badURL answers a URL that could not be used (RFC 4469 §4.1). What is no fault
 // of the URL is answered as what it is.
 func (s *session) badURL(text string, err error) error {
-	_, refused := errors.AsType[*reply](err)
-	for _, e := range []error{errURL, imapurl.ErrSyntax, imapfetch.ErrNoSection, store.ErrNoMessage, store.ErrExpunged, store.ErrNoMailbox} {
-		refused = refused || errors.Is(err, e)
-	}
-	if !refused {
+	if !isNoURL(err) {
 		return err
 	}
 	var b strings.Builder

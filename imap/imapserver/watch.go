@@ -20,6 +20,7 @@ type watch struct {
 	cancel  context.CancelFunc
 	done    chan struct{}
 	stopped bool        // guarded by conn.mu
+	err     error       // that ended the connection; read behind done
 	ended   atomic.Bool // the client sends no more; it may still listen
 }
 
@@ -30,12 +31,10 @@ func (c *conn) watch(cancel context.CancelFunc) *watch {
 	w := &watch{c: c, cancel: cancel, done: make(chan struct{})}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.expired || c.readErr != nil {
-		w.stopped = true
+	if c.expired {
+		w.stopped, w.err = true, errExpired
 		close(w.done)
-		if c.expired {
-			cancel()
-		}
+		cancel()
 		return w
 	}
 	c.reading = true
@@ -62,15 +61,20 @@ func (w *watch) failed(err error) {
 	w.c.mu.Lock()
 	defer w.c.mu.Unlock()
 	switch {
+	case w.c.expired:
+		w.err = errExpired
+		w.cancel()
 	case w.stopped && errors.Is(err, os.ErrDeadlineExceeded):
 	case errors.Is(err, io.EOF):
 		w.ended.Store(true)
 	default:
+		w.err = err
 		w.cancel()
 	}
 }
 
-// stop ends the watch and waits for its goroutine. Read may be called again.
+// stop ends the watch and waits for its goroutine. Read may be called again; a
+// connection that failed meanwhile stays so.
 func (w *watch) stop() {
 	w.c.mu.Lock()
 	if !w.stopped {
@@ -79,4 +83,7 @@ func (w *watch) stop() {
 	}
 	w.c.mu.Unlock()
 	<-w.done
+	if w.err != nil {
+		w.c.readErr = w.err
+	}
 }

@@ -2,6 +2,7 @@ package imapfetch
 
 import (
 	"github.com/mailstead/mailstead/imap"
+	"github.com/mailstead/mailstead/internal/imapsearch"
 	"github.com/mailstead/mailstead/internal/imapwire"
 	"github.com/mailstead/mailstead/store"
 )
@@ -35,6 +36,13 @@ func (p *parser) modifier(name string) error {
 		v, err := imapwire.Take(p.dec, imapwire.ConsumeNumber64)
 		p.plan.Changed, p.plan.Since = true, store.ModSeq(v)
 		p.plan.Items |= imap.FetchModSeq
+		return err
+	case "PARTIAL": // RFC 9394 §3.3
+		if err := p.dec.SP(); err != nil {
+			return err
+		}
+		v, err := imapwire.Take(p.dec, imapsearch.ConsumePartial)
+		p.plan.Partial = v
 		return err
 	case "VANISHED": // RFC 7162 §3.2.6
 		p.plan.Vanished = true

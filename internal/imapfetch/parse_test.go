@@ -32,6 +32,9 @@ func parseAs(t *testing.T, line string, d Dialect) (*Plan, error) {
 func TestParse(t *testing.T) {
 	const fast = imap.FetchFlags | imap.FetchInternalDate | imap.FetchSize
 	for line, want := range map[string]Plan{
+		"UID (PARTIAL -1:-3 CHANGEDSINCE 7)": {
+			Items: imap.FetchUID | imap.FetchModSeq, Changed: true, Since: 7, Partial: imap.PartialRange{Start: -1, Stop: -3},
+		},
 		"PREVIEW":                     {Items: imap.FetchPreview},
 		"PREVIEW (LAZY)":              {Items: imap.FetchPreview, Lazy: true},
 		"(PREVIEW (LAZY) PREVIEW)":    {Items: imap.FetchPreview},
@@ -70,7 +73,7 @@ func TestParse(t *testing.T) {
 	for _, line := range []string{
 		"", "()", "(FAST)", "BODY.PEEK", "BODY[MIME]", "BODY[0]", "BODY[1.]", "BODY[]<1>", "BODY[]<1.0>", "BODY[HEADER.FIELDS ()]",
 		"BINARY", "BINARY[TEXT]", "BINARY[1.]", "BINARY[1.MIME]", "BINARY.SIZE[1]<0.1>", "BINARY.PEEK", "PREVIEW ()", "PREVIEW (EAGER)", "(PREVIEW (LAZY EAGER))",
-		"BODY[]<0.4294967296>", "BODY[]<4294967296.1>",
+		"UID (PARTIAL 0:1)", "UID (PARTIAL 1:-1)", "UID (PARTIAL)", "BODY[]<0.4294967296>", "BODY[]<4294967296.1>",
 		"X", "FLAGS UID", "(FLAGS", "BODY[TEXT.1]",
 		"FLAGS ()x", "FLAGS (VANISHED)", "FLAGS (CHANGEDSINCE)", "FLAGS (CHANGEDSINCE 9223372036854775808)", "FLAGS (X 1)",
 	} {

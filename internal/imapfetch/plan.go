@@ -33,6 +33,10 @@ type Plan struct {
 	Changed, Vanished bool
 	Since             store.ModSeq
 
+	// Partial is a window on the messages that UID FETCH names, before Changed
+	// is looked at (RFC 9394 §3.3); zero = all.
+	Partial imap.PartialRange
+
 	binary int // sections to decode
 }
 

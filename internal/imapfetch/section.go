@@ -99,3 +99,33 @@ func Open(ctx context.Context, m *imapmsg.Message, sec *imap.Section) (io.Reader
 	offset, count := sec.Window(size)
 	return bytes.NewReader(b.Bytes()[offset : offset+count]), count, nil
 }
+
+// Structure returns the BODYSTRUCTURE of a part, or of the message where the
+// section names no part. nil: the section names a header or a text, which have
+// none, or nothing. The message is read as a whole.
+func Structure(ctx context.Context, m *imapmsg.Message, sec *imap.Section) ([]byte, error) {
+	if sec.Text != imap.TextAll {
+		return nil, nil
+	}
+	if len(sec.Part) == 0 {
+		meta, err := m.Meta(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return meta.BodyStructure, nil
+	}
+	content, err := m.Content(ctx)
+	if err != nil {
+		return nil, err
+	}
+	size := content.Size() - m.Prefix()
+	root, err := mime.Walk(io.NewSectionReader(content, m.Prefix(), size), size, mime.Limits{})
+	if err != nil {
+		return nil, err
+	}
+	part := root.Find(sec.Part)
+	if part == nil {
+		return nil, nil
+	}
+	return mime.AppendBody(nil, part, true), nil
+}

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-const token = "91354a473744909de610943775f92038"
+const hexToken = "91354a473744909de610943775f92038"
 
 var urls = map[string]URL{
 	"imap://h":                      {Host: "h"},
@@ -30,9 +30,9 @@ var urls = map[string]URL{
 		User: "joe", Host: "h", Mailbox: "INBOX", UID: 20, Section: "1.2", Access: Access{Submit, "fred"},
 		Rump: "imap://joe@h/INBOX/;uid=20/;section=1.2;urlauth=submit+fred",
 	},
-	"imap://joe@h/INBOX/;UID=20;EXPIRE=2026-11-28T12:00:00Z;URLAUTH=user+f%40x:internal:" + token: {
+	"imap://joe@h/INBOX/;UID=20;EXPIRE=2026-11-28T12:00:00Z;URLAUTH=user+f%40x:internal:" + hexToken: {
 		User: "joe", Host: "h", Mailbox: "INBOX", UID: 20, Access: Access{User, "f@x"},
-		Expire: time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC), Mechanism: "INTERNAL", Token: token,
+		Expire: time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC), Mechanism: "INTERNAL", Token: hexToken,
 		Rump: "imap://joe@h/INBOX/;UID=20;EXPIRE=2026-11-28T12:00:00Z;URLAUTH=user+f%40x",
 	},
 	"imap://h/x/;UID=1;URLAUTH=anonymous": {Host: "h", Mailbox: "x", UID: 1, Access: Access{Kind: Anonymous}, Rump: "imap://h/x/;UID=1;URLAUTH=anonymous"},
@@ -51,7 +51,7 @@ func TestParse(t *testing.T) {
 		"/a/;UID=1/", "/a/;UID=1x", "/a/;UID=1/;SECTION=", "/a/;UID=1/;PARTIAL=", "/a/;UID=1/;PARTIAL=1.0", "/a/;UID=1/;PARTIAL=9223372036854775808",
 		"/a/;UID=1/;PARTIAL=1/;SECTION=1", "/a/;UID=1;EXPIRE=x;URLAUTH=anonymous", "/a/;UID=1;EXPIRE=2026-11-28T12:00:00Z", "/a/;UID=1;URLAUTH=",
 		"/a/;UID=1;URLAUTH=submit+", "/a/;UID=1;URLAUTH=authuser+x", "/a/;UID=1;URLAUTH=nobody", "/a/;UID=1;URLAUTH=anonymous:internal",
-		"/a/;UID=1;URLAUTH=anonymous::" + token, "/a/;UID=1;URLAUTH=anonymous:internal:" + token[1:], "/a/;UID=1;URLAUTH=anonymous:internal:" + token + "g",
+		"/a/;UID=1;URLAUTH=anonymous::" + hexToken, "/a/;UID=1;URLAUTH=anonymous:internal:" + hexToken[1:], "/a/;UID=1;URLAUTH=anonymous:internal:" + hexToken + "g",
 		"/" + strings.Repeat("x", MaxLength),
 	} {
 		if got, err := Parse(text); err != ErrSyntax {
