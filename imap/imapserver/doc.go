@@ -37,7 +37,7 @@
 //	RFC 5256  SORT, THREAD          full
 //	RFC 5258  LIST-EXTENDED         full
 //	RFC 5267  ESORT, CONTEXT        full; 16 contexts, sorted ones of 5,000 results
-//	RFC 5464  METADATA              without unsolicited responses
+//	RFC 5464  METADATA              full
 //	RFC 5465  NOTIFY                full, without AnnotationChange and §7
 //	RFC 5524  URLAUTH=BINARY        full (text not read whole)
 //	RFC 5530  response codes        what applies
