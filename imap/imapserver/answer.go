@@ -10,6 +10,7 @@ import (
 	"github.com/mailstead/mailstead/internal/imapfetch"
 	"github.com/mailstead/mailstead/internal/imapmsg"
 	"github.com/mailstead/mailstead/internal/imapsearch"
+	"github.com/mailstead/mailstead/internal/imapsort"
 	"github.com/mailstead/mailstead/internal/imapwire"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/view"
@@ -156,6 +157,7 @@ var answers = []struct {
 	{imapmsg.ErrEncoding, imap.CodeUnknownCTE, "Transfer encoding cannot be decoded"},
 	{imapfetch.ErrTooManySections, imap.CodeLimit, "Too many sections"},
 	{imapsearch.ErrComplex, imap.CodeLimit, "Search too complex"},
+	{imapsort.ErrRelevancy, imap.CodeCannot, "RELEVANCY is possible as the first criterion only"},
 	{imapsearch.ErrCharset, "BADCHARSET (US-ASCII UTF-8)", "Charset not supported"},
 	{store.ErrNoMailbox, imap.CodeNonExistent, "No such mailbox"},
 	{store.ErrExists, imap.CodeAlreadyExists, "Mailbox exists already"},

@@ -70,6 +70,9 @@ func (s *session) readESearch() (a esearchArgs, err error) {
 	if a.program, err = p.Program(); err != nil {
 		return a, err
 	}
+	if err = a.relevancy(p); err != nil {
+		return a, err
+	}
 	return a, s.dec.End()
 }
 
@@ -197,7 +200,10 @@ func (s *session) searchMany(cmd *command, args searchArgs, places []searchPlace
 			bound := args
 			bound.program = args.program.Bind(&s.sel.told, s.sel.saved)
 			f := &found{}
-			if f.uids, err = r.selected(t, bound.program); err != nil {
+			if f.uids, err = r.selected(t, s.sel.told.UIDs(), bound.program); err != nil {
+				return err
+			}
+			if err := s.rank(r, t, args, f); err != nil {
 				return err
 			}
 			if args.Return&imap.ReturnSave != 0 {
@@ -234,6 +240,10 @@ func (s *session) searchPlace(cmd *command, r *search, args searchArgs, p place)
 	if isGone(err) {
 		return nil
 	}
+	f.best = f.uids
+	if err == nil && args.exact != nil && args.ranked() {
+		f.best, err = r.in(&p, t, args.exact.Bind(&all, nil))
+	}
 	if err != nil {
 		return err
 	}
@@ -248,5 +258,5 @@ func (s *session) tellSearched(cmd *command, args searchArgs, p *place, f *found
 		return
 	}
 	s.beginESearch(cmd, p)
-	s.tellItems(args.Options, numbers{set: f.uids}, modSeq)
+	s.tellItems(args.Options, numbers{set: f.uids}, f, modSeq)
 }

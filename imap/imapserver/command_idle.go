@@ -16,8 +16,13 @@ func (s *session) idle(cmd *command) error {
 		w := s.watched().Watch(s.conn.wake)
 		defer w.Stop()
 	}
+	if s.has(metadata) {
+		w := s.account.Watch(s.conn.wake)
+		defer w.Stop()
+	}
 	s.enc.Raw("+ idling\r\n")
 	for {
+		s.pollAnnotations(cmd)
 		if s.sel != nil {
 			if err := s.poll(cmd); err != nil {
 				return err

@@ -8,6 +8,7 @@ import (
 	"github.com/mailstead/mailstead/internal/imapmeta"
 	"github.com/mailstead/mailstead/internal/imapwire"
 	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/view"
 )
 
 // Annotations are entries of the mailbox, so that they follow it and go with it;
@@ -20,7 +21,7 @@ const (
 
 // annotated is what annotations belong to: a mailbox, or the server.
 type annotated struct {
-	account store.Account
+	account *view.Account
 	mailbox store.MailboxID // zero = the server
 	name    string          // as the session writes it; "" = the server
 	write   bool            // the user may change shared values
@@ -29,7 +30,7 @@ type annotated struct {
 // annotatedMailbox finds what a command names (RFC 5464 §3.3).
 func (s *session) annotatedMailbox(wire string) (annotated, error) {
 	if wire == "" {
-		return annotated{account: s.account.Store()}, nil
+		return annotated{account: s.account}, nil
 	}
 	name, err := cleanName(wire, s.asUTF8())
 	if err != nil {
@@ -49,7 +50,7 @@ func (s *session) annotated(p *place) (annotated, error) {
 	if !p.rights.HasAny(imap.RightRead | imap.RightSeen | imap.RightWrite | imap.RightInsert | imap.RightPost) {
 		return annotated{}, no(imap.CodeNoPerm, "Permission denied")
 	}
-	return annotated{p.account.Store(), p.ID, p.name, p.rights.Has(imap.RightWrite)}, nil
+	return annotated{p.account, p.ID, p.name, p.rights.Has(imap.RightWrite)}, nil
 }
 
 // annotationKey is where the value of an entry is kept.
@@ -116,7 +117,7 @@ func (s *session) annotations(a *annotated, g *imapmeta.Get) (list []imapmeta.Va
 	}
 	for _, prefix := range []string{s.annotationPrefix(false), s.annotationPrefix(true)} {
 		q := store.EntryQuery{Mailbox: a.mailbox, Prefix: prefix + "/"}
-		for e, err := range a.account.Entries(s.ctx, q) {
+		for e, err := range a.account.Store().Entries(s.ctx, q) {
 			if err != nil {
 				return nil, err
 			}
@@ -219,11 +220,11 @@ func (s *session) setMetadata(cmd *command) error {
 	for i, v := range set.Values {
 		ops[i] = store.PutEntry{Mailbox: a.mailbox, Key: s.annotationKey(v.Entry), Value: v.Value}
 	}
-	res, err := a.account.Apply(s.ctx, store.Change{Ops: ops})
-	if err == nil && a.account == s.account.Store() {
-		s.notifier.made(res.ModSeq, ops)
+	res, err := s.apply(a.account, ops...)
+	if err == nil && s.has(metadata) && a.account == s.account {
+		s.noted.made(res.ModSeq)
 	}
-	return s.changed(err)
+	return err
 }
 
 // admitAnnotations refuses values that are too long or too many, and changes of
@@ -247,7 +248,7 @@ func (s *session) admitAnnotations(a *annotated, values []imapmeta.Value) error 
 	}
 	for private, n := range fresh {
 		prefix := s.annotationPrefix(private)
-		for e, err := range a.account.Entries(s.ctx, store.EntryQuery{Mailbox: a.mailbox, Prefix: prefix + "/"}) {
+		for e, err := range a.account.Store().Entries(s.ctx, store.EntryQuery{Mailbox: a.mailbox, Prefix: prefix + "/"}) {
 			if err != nil {
 				return err
 			}

@@ -3,6 +3,7 @@ package imapserver
 import (
 	"github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/internal/imapsearch"
+	"github.com/mailstead/mailstead/internal/imapsort"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/view"
 )
@@ -11,7 +12,8 @@ import (
 type searchArgs struct {
 	imapsearch.Options
 	program imapsearch.Program
-	keys    []store.SortKey // of SORT; nil for SEARCH
+	exact   imapsearch.Program // what matches best; nil = program
+	sort    *imapsort.Criteria // of SORT; nil for SEARCH
 }
 
 // search runs SEARCH and UID SEARCH (RFC 3501 §6.4.4), with the results of
@@ -31,6 +33,9 @@ func (s *session) readSearch() (a searchArgs, err error) {
 		return a, err
 	}
 	if a.program, err = p.Program(); err != nil {
+		return a, err
+	}
+	if err = a.relevancy(p); err != nil {
 		return a, err
 	}
 	if s.has(rev2) && !a.Extended { // RFC 9051 §6.4.4
@@ -75,15 +80,18 @@ func (s *session) searchSelected(cmd *command, args searchArgs) error {
 	if args.program.Has(imapsearch.OpSeqs) {
 		cmd.sync = min(cmd.sync, syncGrowth) // no EXPUNGE where numbers are at stake (RFC 7162 §3.2.10.2)
 	}
-	args.program = args.program.Bind(&s.sel.told, s.sel.saved)
 	r := s.newSearch(cmd)
 	defer r.end()
+	args.program = args.program.Bind(&s.sel.told, s.sel.saved)
 	f := &found{}
-	if f.uids, err = r.selected(t, args.program); err != nil {
+	if f.uids, err = r.selected(t, s.sel.told.UIDs(), args.program); err != nil {
 		return err
 	}
-	if args.keys != nil {
-		if f.order, err = s.sort(r.ctx, f.uids, args.keys); err != nil {
+	if err := s.rank(r, t, args, f); err != nil {
+		return err
+	}
+	if args.sort != nil {
+		if f.order, err = s.sortFound(r.ctx, args.sort, f); err != nil {
 			return err
 		}
 	}
@@ -124,10 +132,10 @@ func (s *session) tellFound(cmd *command, args searchArgs, f *found, modSeq stor
 		return
 	default:
 		s.beginESearch(cmd, nil)
-		s.tellItems(args.Options, n, modSeq)
+		s.tellItems(args.Options, n, f, modSeq)
 		return
 	}
-	if args.keys != nil {
+	if args.sort != nil {
 		s.enc.Raw("* SORT")
 	} else {
 		s.enc.Raw("* SEARCH")

@@ -2,6 +2,7 @@ package imapserver
 
 import (
 	"context"
+	"slices"
 
 	"github.com/mailstead/mailstead/internal/imapsort"
 	"github.com/mailstead/mailstead/store"
@@ -23,16 +24,41 @@ func (s *session) readSort() (a searchArgs, err error) {
 	if a.Options, err = p.Options(); err != nil {
 		return a, err
 	}
-	if a.keys, err = imapsort.Parse(s.dec); err != nil {
+	criteria, err := imapsort.Parse(s.dec)
+	if err != nil {
 		return a, err
 	}
+	a.sort = &criteria
 	if err = s.dec.SP(); err != nil {
 		return a, err
 	}
 	if a.program, err = p.ProgramIn(); err != nil {
 		return a, err
 	}
+	if err = a.relevancy(p); err != nil {
+		return a, err
+	}
 	return a, s.dec.End()
+}
+
+// sortFound puts a result in order.
+func (s *session) sortFound(ctx context.Context, by *imapsort.Criteria, f *found) ([]store.UID, error) {
+	if !by.Relevancy {
+		return s.sort(ctx, f.uids, by.Keys)
+	}
+	parts := []store.UIDSet{f.best, f.uids.Minus(f.best)}
+	if by.WorstFirst {
+		slices.Reverse(parts)
+	}
+	order := []store.UID{}
+	for _, part := range parts {
+		sorted, err := s.sort(ctx, part, by.Keys)
+		if err != nil {
+			return nil, err
+		}
+		order = append(order, sorted...)
+	}
+	return order, nil
 }
 
 // sort puts messages of the open mailbox in the order of keys.

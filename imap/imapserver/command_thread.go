@@ -31,7 +31,7 @@ func (s *session) thread(cmd *command) error {
 	}
 	r := s.newSearch(cmd)
 	defer r.end()
-	uids, err := r.selected(t, program)
+	uids, err := r.selected(t, s.sel.told.UIDs(), program)
 	if err != nil {
 		return err
 	}

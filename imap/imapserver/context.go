@@ -26,6 +26,7 @@ type searchContext struct {
 	found   store.UIDSet    // the result that the client knows
 	order   []store.UID     // with keys: the same in their order
 	at      store.ModSeq    // up to which changes are in it
+	judged  store.UID       // the last message that was judged
 }
 
 // context is the index of the context with that tag; -1 = none.
@@ -41,8 +42,11 @@ func (s *session) openContext(cmd *command, t *view.Table, args searchArgs, f *f
 		return
 	}
 	c := &searchContext{
-		tag: cmd.tag, uid: cmd.uid, program: args.program, keys: args.keys,
-		found: f.uids, order: f.order, at: t.ModSeq(),
+		tag: cmd.tag, uid: cmd.uid, program: args.program,
+		found: f.uids, order: f.order, at: t.ModSeq(), judged: t.MaxUID(),
+	}
+	if args.sort != nil {
+		c.keys = args.sort.Keys
 	}
 	limit := s.srv.cfg.Limits.MaxSearchContexts
 	switch {
@@ -50,6 +54,8 @@ func (s *session) openContext(cmd *command, t *view.Table, args searchArgs, f *f
 		s.noUpdate(c, "Too many contexts")
 	case len(c.order) > maxSorted:
 		s.noUpdate(c, "Too many results")
+	case args.sort != nil && args.sort.Relevancy:
+		s.noUpdate(c, "Sorted by relevancy")
 	case c.program.Has(imapsearch.OpOlder, imapsearch.OpYounger):
 		s.noUpdate(c, "The result changes with time")
 	default:
@@ -121,9 +127,16 @@ func (s *session) updateContexts(t *view.Table) {
 
 func (s *session) updateContext(t *view.Table, c *searchContext) error {
 	var changed store.UIDSet
-	for r := range t.Changed(c.at) {
-		changed.Add(r.UID)
+	known := c.judged
+	if c.program.Has(imapsearch.OpFlag, imapsearch.OpKeyword, imapsearch.OpModSeq, imapsearch.OpRecent) {
+		known = 0 // a message that was judged may match now, or no more
 	}
+	for r := range t.Changed(c.at) {
+		if r.UID > known {
+			changed.Add(r.UID)
+		}
+	}
+	c.judged = max(c.judged, t.MaxUID())
 	if len(changed) == 0 {
 		return nil
 	}

@@ -30,18 +30,25 @@
 //	RFC 4469  CATENATE              full
 //	RFC 4731  ESEARCH               full
 //	RFC 4959  SASL-IR               full
+//	RFC 5032  WITHIN                full
 //	RFC 5092  IMAP URLs             of messages and their parts (text not read whole)
 //	RFC 5161  ENABLE                full
+//	RFC 5182  SEARCHRES             full
+//	RFC 5256  SORT, THREAD          full
 //	RFC 5258  LIST-EXTENDED         full
-//	RFC 5464  METADATA              without unsolicited responses
+//	RFC 5267  ESORT, CONTEXT        full; 16 contexts, sorted ones of 5,000 results
+//	RFC 5464  METADATA              full
 //	RFC 5465  NOTIFY                full, without AnnotationChange and §7
 //	RFC 5524  URLAUTH=BINARY        full (text not read whole)
 //	RFC 5530  response codes        what applies
 //	RFC 5550  URL-PARTIAL           §2.7 (text not read whole)
 //	RFC 5819  LIST-STATUS           full
+//	RFC 5957  SORT=DISPLAY          full
 //	RFC 6154  SPECIAL-USE           full
+//	RFC 6203  SEARCH=FUZZY          where the store has an index; all words, two scores
 //	RFC 6851  MOVE                  full
 //	RFC 7162  CONDSTORE, QRESYNC    full; §3.1.12 is not done
+//	RFC 7377  MULTISEARCH           full
 //	RFC 7888  LITERAL+              full
 //	RFC 7889  APPENDLIMIT           full
 //	RFC 8438  STATUS=SIZE           full
@@ -52,7 +59,8 @@
 //	RFC 8970  PREVIEW               full
 //	RFC 9051  IMAP4rev2             full, without RFC 2231 decoding
 //	RFC 9208  QUOTA                 STORAGE, MESSAGE, MAILBOX
-//	RFC 9394  PARTIAL               §3.3, UID FETCH
+//	RFC 9394  PARTIAL               full
+//	RFC 9585  INPROGRESS            of searching commands (text not read whole)
 //	RFC 9586  UIDONLY               full
 //	RFC 9590  LIST-METADATA         (text not read whole)
 //	RFC 9698  JMAPACCESS            full (text not read whole)
@@ -97,5 +105,6 @@
 // One goroutine serves a connection: it reads a command, runs it and writes the
 // responses. Others only wake it: the view's watcher with a hint, Shutdown with
 // the wish to end. Both do so by setting the read deadline while the session is
-// parked; conn.mu guards that, and is a leaf.
+// parked; conn.mu guards that, and is a leaf. While a search opens messages a
+// second goroutine reads ahead, to see that the client is still there.
 package imapserver

@@ -12,7 +12,8 @@ import (
 // found is the result of a search or sort.
 type found struct {
 	uids  store.UIDSet
-	order []store.UID // of SORT: the same in the order asked for; nil for SEARCH
+	order []store.UID  // of SORT: the same in the order asked for; nil for SEARCH
+	best  store.UIDSet // those that match best, where RELEVANCY was asked for
 }
 
 // returned are the messages that the response names: all that were found, unless
@@ -130,8 +131,9 @@ func (s *session) beginESearch(cmd *command, p *place) {
 	}
 }
 
-// tellItems sends the items of an ESEARCH response, and ends it.
-func (s *session) tellItems(o imapsearch.Options, n numbers, modSeq store.ModSeq) {
+// tellItems sends the items of an ESEARCH response, and ends it. n is f as the
+// client names it.
+func (s *session) tellItems(o imapsearch.Options, n numbers, f *found, modSeq store.ModSeq) {
 	count := n.len()
 	if count > 0 {
 		first, last := n.ends()
@@ -154,6 +156,9 @@ func (s *session) tellItems(o imapsearch.Options, n numbers, modSeq store.ModSeq
 	}
 	if o.Return&imap.ReturnCount != 0 {
 		s.enc.Raw(" COUNT ").Number(uint64(count))
+	}
+	if o.Return&imap.ReturnRelevancy != 0 && count > 0 {
+		s.tellRelevancy(o, f)
 	}
 	if modSeq > 0 {
 		s.enc.Raw(" MODSEQ ").Number(uint64(modSeq))

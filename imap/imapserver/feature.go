@@ -11,6 +11,7 @@ const (
 	qresync                        // RFC 7162 §3.2; never without condstore
 	uidOnly                        // RFC 9586
 	utf8Accept                     // RFC 6855
+	metadata                       // RFC 5464 §4.4.2
 )
 
 // has reports whether one of the features is on.

@@ -21,6 +21,7 @@ import (
 	"github.com/mailstead/mailstead/internal/authtest"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/memstore"
+	"github.com/mailstead/mailstead/store/searchtext"
 )
 
 // testAuth knows the password of every account, and users whose login fails in
@@ -134,6 +135,21 @@ func testTLS(tb testing.TB) (server, client *tls.Config) {
 		&tls.Config{RootCAs: roots, ServerName: "localhost"}
 }
 
+// indexedStore has an index of texts that knows everything.
+type indexedStore struct{ store.Store }
+
+type indexedAccount struct{ store.Account }
+
+func (s indexedStore) Open(ctx context.Context, id store.AccountID) (store.Account, error) {
+	a, err := s.Store.Open(ctx, id)
+	return indexedAccount{a}, err
+}
+
+func (a indexedAccount) SearchText(ctx context.Context, q store.SearchQuery) (hits store.SearchHits, err error) {
+	hits.Match, err = store.Search(ctx, a.Account, q, searchtext.Matcher(q.Text, q.In))
+	return hits, err
+}
+
 // scriptConfig sets up a server as a script's header wants it.
 func scriptConfig(cfg *Config, s *imaptest.Script, serverTLS *tls.Config) error {
 	switch s.Header["config"] {
@@ -172,6 +188,8 @@ func scriptConfig(cfg *Config, s *imaptest.Script, serverTLS *tls.Config) error 
 		if err := cfg.Store.Create(context.Background(), "info", store.AccountInfo{}); err != nil {
 			return err
 		}
+	case "index":
+		cfg.Store = indexedStore{cfg.Store}
 	case "small":
 		cfg.Limits.MaxMessageBytes = 100
 	default:

@@ -340,7 +340,7 @@ func (s *session) announceAnnotations(l *listing) error {
 		if st == nil || st.ModSeq <= w.annotations {
 			continue
 		}
-		changed, err := s.changedAnnotations(a, w.annotations)
+		changed, err := s.changedAnnotations(a, w.annotations, n.own)
 		if err != nil {
 			return err
 		}
@@ -360,20 +360,21 @@ func (s *session) announceAnnotations(l *listing) error {
 
 // changedAnnotations are the names of the annotations of an account that changed
 // after a mod-sequence, by mailbox: those that all may see, and the user's own.
-// Where nobody remembers that far back, they are all that there are.
-func (s *session) changedAnnotations(a *view.Account, since store.ModSeq) (map[store.MailboxID][]string, error) {
+// Where nobody remembers that far back, they are all that there are. What the
+// session itself did in the user's account is left out; own are its changes.
+func (s *session) changedAnnotations(a *view.Account, since store.ModSeq, own []store.ModSeq) (map[store.MailboxID][]string, error) {
 	changed := make(map[store.MailboxID][]string)
 	for _, private := range []bool{false, true} {
 		prefix := s.annotationPrefix(private)
 		q := store.EntryQuery{All: true, Prefix: prefix + "/", Since: since}
 		for e, err := range a.Store().Entries(s.ctx, q) {
 			if errors.Is(err, store.ErrResync) && since > 0 {
-				return s.changedAnnotations(a, 0)
+				return s.changedAnnotations(a, 0, nil)
 			}
 			if err != nil {
 				return nil, err
 			}
-			if a != s.account || !slices.Contains(s.notifier.own, e.ModSeq) {
+			if a != s.account || !slices.Contains(own, e.ModSeq) {
 				changed[e.Mailbox] = append(changed[e.Mailbox], strings.TrimPrefix(e.Key, prefix))
 			}
 		}

@@ -71,11 +71,12 @@ func (r *search) end() {
 	r.cancel()
 }
 
-// selected finds messages of the open mailbox.
-func (r *search) selected(t *view.Table, p imapsearch.Program) (store.UIDSet, error) {
+// selected finds messages of the open mailbox among those of uids, which the
+// client knows.
+func (r *search) selected(t *view.Table, uids store.UIDSet, p imapsearch.Program) (store.UIDSet, error) {
 	sel := r.session.sel
 	return imapsearch.Find(r.ctx, imapsearch.Mailbox{
-		Mailbox: r.session.source(), Table: t, Known: sel.told.UIDs(), Recent: sel.recent, Progress: r.progress,
+		Mailbox: r.session.source(), Table: t, Known: uids, Last: sel.told.LastUID(), Recent: sel.recent, Progress: r.progress,
 	}, p)
 }
 

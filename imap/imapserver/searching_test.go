@@ -177,3 +177,23 @@ func TestReadAhead(t *testing.T) {
 		}
 	})
 }
+
+// TestContextReads: a flag that changes makes no context read bodies that were
+// judged; a new message is read once.
+func TestContextReads(t *testing.T) {
+	slowSearch(t, func(_ *Server, st *slowStore, p *pipeSession) {
+		p.run(t, "c SEARCH RETURN (UPDATE) BODY needle")
+		before := st.opened.Load()
+		p.run(t, "d STORE 1:20 +FLAGS.SILENT (\\Flagged)")
+		if n := st.opened.Load() - before; n != 0 {
+			t.Errorf("%d bodies were read again", n)
+		}
+		deliver(t, st, "alice", "INBOX", "a: b\r\n\r\nneedle\r\n", 0)
+		if out := p.run(t, "e NOOP"); !strings.Contains(out, "* ESEARCH (TAG \"c\") ADDTO (0 21)\r\n") {
+			t.Errorf("got %q", out)
+		}
+		if n := st.opened.Load() - before; n != 1 {
+			t.Errorf("%d bodies were read for one message", n)
+		}
+	})
+}

@@ -43,6 +43,8 @@ type session struct {
 	sharing  *sharing      // mailboxes of others; nil = there are none
 	entries  bool          // the store keeps entries
 
+	noted annotationPoint // what the client knows of; see pollAnnotations
+
 	authFailures int
 	bad          int // malformed commands in a row
 
@@ -240,6 +242,9 @@ func (s *session) runVerb(cmd *command) error {
 	err := s.refreshShared()
 	if err == nil {
 		err = cmd.verb.run(s, cmd)
+	}
+	if !isBad(err) && s.state != logout && cmd.sync != syncNone && s.conn.failed() == nil {
+		s.pollAnnotations(cmd)
 	}
 	if isBad(err) || s.sel == nil || s.state == logout || cmd.sync == syncNone || s.conn.failed() != nil {
 		return err

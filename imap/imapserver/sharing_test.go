@@ -39,7 +39,8 @@ func TestHidden(t *testing.T) {
 	top := store.NewMailboxID()
 	for _, op := range []store.Op{
 		store.PutMailbox{ID: top, Create: true, Name: "top"},
-		store.PutMailbox{ID: store.NewMailboxID(), Create: true, Name: "top/sub"}, store.PutMailbox{ID: top, Delete: true},
+		store.PutMailbox{ID: store.NewMailboxID(), Create: true, Name: "top/sub"},
+		store.PutMailbox{ID: top, Delete: true},
 	} {
 		if _, err := alice.Apply(t.Context(), store.Change{Ops: []store.Op{op}}); err != nil {
 			t.Fatal(err)
@@ -217,6 +218,45 @@ func TestRightsAreBounded(t *testing.T) {
 		c.do("CREATE " + name)
 	}
 	if got := c.do("SETACL box/a carol l"); !strings.Contains(got, "OK") {
+		t.Error(got)
+	}
+}
+
+// TestDeleteForgets: the rights on a mailbox go with it (RFC 4314 §4).
+func TestDeleteForgets(t *testing.T) {
+	st := testStore(t)
+	shareBox(t, st, "lrx")
+	cfg := testConfig(st)
+	cfg.Sharing = &Sharing{}
+	c := dialClient(t, testServer(t, cfg))
+	c.do("LOGIN bob secret")
+	for _, name := range []string{"box", "yard"} {
+		if got := c.do(`DELETE "Other Users/alice/` + name + `"`); !strings.Contains(got, "OK") {
+			t.Error(got)
+		}
+	}
+	alice, err := st.Open(t.Context(), "alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for e, err := range alice.Entries(t.Context(), store.EntryQuery{Prefix: "acl/"}) {
+		t.Errorf("%q is left, %v", e.Key, err)
+	}
+}
+
+// TestRecentIsTheOwners: who looks at a shared mailbox takes no \Recent from its
+// owner.
+func TestRecentIsTheOwners(t *testing.T) {
+	st := testStore(t)
+	shareBox(t, st, "lrswite")
+	cfg := testConfig(st)
+	cfg.Sharing = &Sharing{}
+	srv := testServer(t, cfg)
+	bob, alice := dialClient(t, srv), dialClient(t, srv)
+	bob.do("LOGIN bob secret")
+	bob.do(`SELECT "Other Users/alice/box"`)
+	alice.do("LOGIN alice secret")
+	if got := alice.do("SELECT box"); !strings.Contains(got, "* 2 RECENT") {
 		t.Error(got)
 	}
 }

@@ -125,7 +125,7 @@ func (p *Parser) loose(n Node) (whole int32, err error) {
 	if len(words) < 2 {
 		return p.node(n)
 	}
-	p.phrase++
+	exact := n
 	for i, w := range words {
 		n.Text = w
 		word, err := p.node(n)
@@ -138,6 +138,7 @@ func (p *Parser) loose(n Node) (whole int32, err error) {
 			return 0, err
 		}
 	}
+	p.loosed = append(p.loosed, loosened{whole, exact})
 	return whole, nil
 }
 

@@ -62,6 +62,7 @@ func (p *Parser) push(kind frameKind) error {
 	}
 	if kind == frameFuzzy {
 		p.fuzzy++
+		p.isLoose = true
 	}
 	p.stack = append(p.stack, frame{kind, -1})
 	return nil

@@ -79,9 +79,11 @@ func TestParse(t *testing.T) {
 			t.Errorf("%s: %+v, want %+v", line, got, want)
 		}
 	}
-	for line, want := range map[string]imap.SearchReturn{"RETURN () ALL": imap.ReturnAll, "RETURN (min COUNT) ALL": imap.ReturnMin | imap.ReturnCount,
+	for line, want := range map[string]imap.SearchReturn{
+		"RETURN () ALL": imap.ReturnAll, "RETURN (min COUNT) ALL": imap.ReturnMin | imap.ReturnCount,
 		"RETURN (SAVE) ALL": imap.ReturnSave, "RETURN (CONTEXT) ALL": imap.ReturnContext | imap.ReturnAll, "RETURN (UPDATE) ALL": imap.ReturnUpdate,
-		"RETURN (PARTIAL -1:-5 SAVE) ALL": imap.ReturnPartial | imap.ReturnSave} {
+		"RETURN (PARTIAL -1:-5 SAVE) ALL": imap.ReturnPartial | imap.ReturnSave,
+	} {
 		if r, err := parse(line, 10); err != nil || !r.Extended || r.Return != want {
 			t.Errorf("%s: %+v, %v", line, r, err)
 		}
@@ -89,10 +91,12 @@ func TestParse(t *testing.T) {
 }
 
 func TestParseRefuses(t *testing.T) {
-	for _, line := range []string{"", "NONSENSE", "NOT", "OR SEEN", "(SEEN", "RETURN (X) ALL", "ON yesterday", "TEXT {1+}\r\n\xff", "SEEN ", "UID 0", "UID", "$,1", "1,$", "OLDER 0", "OLDER 4294967296",
+	for _, line := range []string{
+		"", "NONSENSE", "NOT", "OR SEEN", "(SEEN", "RETURN (X) ALL", "ON yesterday", "TEXT {1+}\r\n\xff", "SEEN ", "UID 0", "UID", "$,1", "1,$", "OLDER 0", "OLDER 4294967296",
 		"MODSEQ", "MODSEQ x", "MODSEQ \"a\" all 1", "MODSEQ \"/flags/a\" some 1", "FUZZY", "FUZZY FUZZY", "OR (SEEN", "(SEEN))", "SEEN)", "NOT ()", "()",
 		"RETURN (ALL PARTIAL 1:2) ALL", "RETURN (PARTIAL 1:2 PARTIAL 1:2) ALL", "RETURN (PARTIAL) ALL", "RETURN (PARTIAL 1) ALL",
-		"RETURN (PARTIAL 0:2) ALL", "RETURN (PARTIAL 1:-2) ALL", "RETURN (PARTIAL -1:2) ALL", "RETURN (PARTIAL 1:*) ALL", "RETURN (MIN) ", "RETURN MIN ALL"} {
+		"RETURN (PARTIAL 0:2) ALL", "RETURN (PARTIAL 1:-2) ALL", "RETURN (PARTIAL -1:2) ALL", "RETURN (PARTIAL 1:*) ALL", "RETURN (MIN) ", "RETURN MIN ALL",
+	} {
 		if r, err := parse(line, 10); !errors.As(err, new(*imapwire.SyntaxError)) {
 			t.Errorf("%s: %+v, %v", line, r, err)
 		}
@@ -107,6 +111,39 @@ func TestParseRefuses(t *testing.T) {
 	}
 	if _, err := parse(strings.Repeat("NOT ", 9)+"SEEN", 10); err != nil {
 		t.Errorf("as many nodes as allowed: %v", err)
+	}
+}
+
+// TestFuzzy: FUZZY makes words of a text, and Exact is what was written.
+func TestFuzzy(t *testing.T) {
+	for line, want := range map[string][2]string{
+		`FUZZY TEXT "a b c"`:                  {"text a, text b, and, text c, and", "text a, text b, and, text c, text a b c"},
+		`FUZZY TEXT a`:                        {"text a", ""},
+		`TEXT "a b"`:                          {"text a b", ""},
+		`FUZZY (TEXT "a b") TEXT "a b"`:       {"text a, text b, and, text a b, and", "text a, text b, text a b, text a b, and"},
+		`NOT FUZZY NOT TEXT "a b" TEXT "c d"`: {"text a, text b, and, not, not, text c d, and", "text a, text b, text a b, not, not, text c d, and"},
+	} {
+		dec := imapwire.NewDecoder(strings.NewReader(line+"\r\n"), imapwire.Config{})
+		if err := dec.Begin(); err != nil {
+			t.Fatal(err)
+		}
+		p := NewParser(dec, Config{MaxNodes: 20, Fuzzy: true})
+		program, err := p.Program()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, got := range []Program{program, p.Exact()} {
+			var names []string
+			for _, n := range got {
+				names = append(names, strings.TrimSpace(map[Op]string{OpText: "text ", OpAnd: "and", OpNot: "not"}[n.Op]+n.Text))
+			}
+			if got := strings.Join(names, ", "); got != want[i] {
+				t.Errorf("%s: %s, want %s", line, got, want[i])
+			}
+		}
+		if p.Fuzzy() != strings.Contains(line, "FUZZY") {
+			t.Errorf("%s: Fuzzy is %v", line, p.Fuzzy())
+		}
 	}
 }
 

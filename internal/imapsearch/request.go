@@ -3,6 +3,7 @@ package imapsearch
 import (
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -32,14 +33,15 @@ var (
 // common with it. Errors are *[imapwire.SyntaxError], [ErrComplex],
 // [ErrCharset] and those of the Decoder.
 type Parser struct {
-	cfg    Config
-	dec    *imapwire.Decoder
-	decode func(string) (string, error)
-	nodes  Program
-	stack  []frame
-	open   int // operators in the stack
-	fuzzy  int // FUZZY keys in the stack
-	phrase int // texts that FUZZY made something looser of
+	cfg     Config
+	dec     *imapwire.Decoder
+	decode  func(string) (string, error)
+	nodes   Program
+	stack   []frame
+	open    int // operators in the stack
+	fuzzy   int // FUZZY keys in the stack
+	loosed  []loosened
+	isLoose bool // a key FUZZY was read
 }
 
 // NewParser returns a Parser on the command that dec reads.
@@ -187,9 +189,28 @@ func (p *Parser) ProgramIn() (Program, error) {
 	return p.keys()
 }
 
-// Loosened reports whether FUZZY made one of the texts looser, so that messages
-// may match less than fully.
-func (p *Parser) Loosened() bool { return p.phrase > 0 }
+// loosened is a text that FUZZY looks for word by word: the node that stands for
+// it, and the one that would look for it as it is.
+type loosened struct {
+	at    int32
+	exact Node
+}
+
+// Fuzzy reports whether a key FUZZY was read (RFC 6203 §3).
+func (p *Parser) Fuzzy() bool { return p.isLoose }
+
+// Exact is the program read with its texts as they were written: what matches it
+// too matches best. nil where that is the program itself.
+func (p *Parser) Exact() Program {
+	if len(p.loosed) == 0 {
+		return nil
+	}
+	exact := slices.Clone(p.nodes)
+	for _, l := range p.loosed {
+		exact[l.at] = l.exact
+	}
+	return exact
+}
 
 // NextWordIs takes a word, in any case, if it is next.
 func (p *Parser) NextWordIs(word string) bool {

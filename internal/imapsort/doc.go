@@ -6,6 +6,7 @@
 //
 //	RFC 5256 §3, §5   sort criteria             full
 //	RFC 5957 §4       DISPLAYFROM, DISPLAYTO    full
+//	RFC 6203 §6       RELEVANCY                 in front of other criteria
 //	RFC 5267 §3       results in a sequence-set full
 //
 // # Invariants

@@ -1,6 +1,7 @@
 package imapsort
 
 import (
+	"errors"
 	"slices"
 	"strconv"
 
@@ -14,48 +15,65 @@ var keys = map[string]store.SortBy{
 	"DISPLAYFROM": store.SortDisplayFrom, "DISPLAYTO": store.SortDisplayTo,
 }
 
+// Criteria are what SORT sorts by.
+type Criteria struct {
+	Keys []store.SortKey
+
+	// Relevancy: the best matches come first, or last with WorstFirst, each in
+	// the order of Keys (RFC 6203 §6).
+	Relevancy, WorstFirst bool
+}
+
+// ErrRelevancy refuses RELEVANCY behind other criteria: NO.
+var ErrRelevancy = errors.New("imapsort: RELEVANCY is possible in front only")
+
 // Parse takes
 //
 //	sort-criteria  = "(" sort-criterion *(SP sort-criterion) ")"
 //	sort-criterion = ["REVERSE" SP] sort-key
 //
-// (RFC 5256 §5). Errors are *[imapwire.SyntaxError] and those of the Decoder.
-func Parse(dec *imapwire.Decoder) (list []store.SortKey, err error) {
+// (RFC 5256 §5). Errors are *[imapwire.SyntaxError], [ErrRelevancy] and those of
+// the Decoder.
+func Parse(dec *imapwire.Decoder) (c Criteria, err error) {
 	any := false
 	err = dec.List(func() error {
-		k, err := criterion(dec)
-		if err != nil {
-			return err
-		}
+		err := c.criterion(dec, !any)
 		any = true
-		if !slices.ContainsFunc(list, func(o store.SortKey) bool { return o.By == k.By }) {
-			list = append(list, k)
-		}
-		return nil
+		return err
 	})
 	if err == nil && !any {
 		err = &imapwire.SyntaxError{Reason: "Sort criterion expected"}
 	}
-	return list, err
+	return c, err
 }
 
-func criterion(dec *imapwire.Decoder) (k store.SortKey, err error) {
+func (c *Criteria) criterion(dec *imapwire.Decoder, first bool) error {
 	word, err := dec.Word()
-	if err == nil && word == "REVERSE" {
-		k.Reverse = true
+	reverse := err == nil && word == "REVERSE"
+	if reverse {
 		if err = dec.SP(); err == nil {
 			word, err = dec.Word()
 		}
 	}
 	if err != nil {
-		return k, err
+		return err
+	}
+	if word == "RELEVANCY" {
+		if !first && !c.Relevancy {
+			return ErrRelevancy
+		}
+		c.WorstFirst = reverse && first || c.WorstFirst
+		c.Relevancy = true
+		return nil
 	}
 	by, ok := keys[word]
 	if !ok {
-		return k, &imapwire.SyntaxError{Reason: "Unknown sort criterion"}
+		return &imapwire.SyntaxError{Reason: "Unknown sort criterion"}
 	}
-	k.By = by
-	return k, nil
+	if !slices.ContainsFunc(c.Keys, func(o store.SortKey) bool { return o.By == by }) {
+		c.Keys = append(c.Keys, store.SortKey{By: by, Reverse: reverse})
+	}
+	return nil
 }
 
 // AppendSet adds numbers as a sequence-set that keeps their order: only runs

@@ -16,11 +16,15 @@ func parse(line string) (string, error) {
 	if err := dec.Begin(); err != nil {
 		return "", err
 	}
-	keys, err := Parse(dec)
+	c, err := Parse(dec)
 	if err == nil {
 		err = dec.End()
 	}
-	return fmt.Sprint(keys), err
+	out := fmt.Sprint(c.Keys)
+	if c.Relevancy {
+		out += fmt.Sprint(" relevancy ", c.WorstFirst)
+	}
+	return out, err
 }
 
 func TestParse(t *testing.T) {
@@ -28,6 +32,9 @@ func TestParse(t *testing.T) {
 		"(ARRIVAL)":                                 "[{0 false}]",
 		"(reverse date subject REVERSE SIZE)":       "[{2 true} {5 false} {4 true}]",
 		"(CC FROM TO DISPLAYFROM DISPLAYTO)":        "[{1 false} {3 false} {6 false} {7 false} {8 false}]",
+		"(RELEVANCY)":                               "[] relevancy false",
+		"(REVERSE RELEVANCY DATE RELEVANCY)":        "[{2 false}] relevancy true",
+		"(RELEVANCY REVERSE RELEVANCY)":             "[] relevancy false",
 		"(DATE REVERSE DATE DATE)":                  "[{2 false}]",
 		"(" + strings.Repeat("TO ", 5000) + "SIZE)": "[{6 false} {4 false}]",
 	} {
@@ -39,6 +46,12 @@ func TestParse(t *testing.T) {
 		if got, err := parse(line); !errors.As(err, new(*imapwire.SyntaxError)) {
 			t.Errorf("%s: %s, %v", line, got, err)
 		}
+	}
+}
+
+func TestRelevancyBehind(t *testing.T) {
+	if got, err := parse("(DATE RELEVANCY)"); !errors.Is(err, ErrRelevancy) {
+		t.Errorf("%s, %v", got, err)
 	}
 }
 

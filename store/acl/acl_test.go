@@ -192,7 +192,9 @@ func TestRefresh(t *testing.T) {
 	}
 	refresh()
 	for _, step := range []struct{ id, mod, want string }{
-		{"bob", "lr", "[{bob lr}]"}, {"carol", "l", "[{bob lr} {carol l}]"}, {"bob", "-r", "[{bob l} {carol l}]"},
+		{"bob", "lr", "[{bob lr}]"},
+		{"carol", "l", "[{bob lr} {carol l}]"},
+		{"bob", "-r", "[{bob l} {carol l}]"},
 		{"bob", "", "[{bob } {carol l}]"},
 	} {
 		set(t, st, box, step.id, step.mod)
