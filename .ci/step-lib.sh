@@ -140,6 +140,9 @@ unpack_cyrus() {
 	unpack cyrus usr/lib/cyrus/bin/imapd cyrus-common cyrus-imapd cyrus-clients sasl2-bin libsasl2-modules libsasl2-modules-db
 }
 
+# unpack_pyspf prints a directory with the SPF suite of python3-spf.
+unpack_pyspf() { unpack pyspf usr/share/doc/python3-spf/rfc7208-tests.yml.gz python3-spf; }
+
 # unpack_oidc prints a directory in which npm has installed oidc-provider, once.
 unpack_oidc() {
 	local dir=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/mailstead-tools/$OIDC_PROVIDER

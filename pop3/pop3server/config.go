@@ -115,14 +115,14 @@ type HeaderPolicy uint8
 
 // The policies.
 const (
-	// MaskHeaders sends a surrogate: "?" for every such octet of the header.
-	// It has the size that LIST says, and no client is stuck with a message
-	// that it cannot have.
-	MaskHeaders HeaderPolicy = iota
-	// RefuseHeaders answers RETR and TOP with -ERR [UTF8].
+	// RawHeaders sends the message as it is, as servers without RFC 6856 do: a
+	// client that deletes what it fetched has then lost nothing.
+	RawHeaders HeaderPolicy = iota
+	// MaskHeaders keeps to the letter of RFC 6856 §2.1 by a surrogate: "?" for
+	// every such octet of the header. It has the size that LIST says.
+	MaskHeaders
+	// RefuseHeaders keeps to it by -ERR [UTF8] to RETR and TOP.
 	RefuseHeaders
-	// RawHeaders sends the message as it is, as servers without RFC 6856 do.
-	RawHeaders
 )
 
 // Limits of a server. In each, 0 means the default and a negative value no
@@ -176,7 +176,7 @@ func (c *Config) Validate() error {
 	fault(c.Auth == nil, "nobody can log in: no Auth")
 	fault((c.ImplicitTLS || c.RequireTLS) && c.TLSConfig == nil, "ImplicitTLS or RequireTLS without TLSConfig")
 	fault(c.Limits.IdleTimeout > 0 && c.Limits.IdleTimeout < minIdle, "IdleTimeout is shorter than 10 minutes (RFC 1939 §3)")
-	fault(c.Headers > RawHeaders, "unknown HeaderPolicy")
+	fault(c.Headers > RefuseHeaders, "unknown HeaderPolicy")
 	fault(c.Policy.RetentionDays < 0 || c.Policy.LoginDelay < 0, "Policy with negative values")
 	for i := range c.Languages {
 		what := c.Languages[i].fault()

@@ -18,15 +18,15 @@
 //	RFC 3206  SYS and AUTH codes        text not read whole
 //	RFC 4647  language ranges           §3.3.1 basic filtering (text not read whole)
 //	RFC 5034  AUTH, SASL capability     text not read whole
-//	RFC 6856  UTF8, LANG                full; SASLprep's successor is the Authenticator's
+//	RFC 6856  UTF8, LANG                see below; SASLprep's successor is the Authenticator's
 //	RFC 8314  implicit TLS              §3.2 (text not read whole)
 //
 // # Headers in UTF-8
 //
-// Whoever did not say UTF8 may not be sent UTF-8 in a header (RFC 6856 §2.1).
-// Config.Headers says what he gets: a surrogate of the same size with "?" for
-// each such octet, -ERR [UTF8], or the message as it is. Bodies are 8bit
-// content and are not touched, and neither are headers of parts inside them.
+// RFC 6856 §2.1 forbids UTF-8 in the header for a client that did not say UTF8.
+// It is sent all the same unless Config.Headers says otherwise: a client that
+// collects and deletes would lose what a surrogate hides. Bodies are 8bit content
+// and are not touched, and neither are headers of parts inside them.
 //
 // # Invariants
 //

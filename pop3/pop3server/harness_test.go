@@ -87,8 +87,8 @@ func scriptConfig(t *testing.T, s *script.Script, mode string) (cfg pop3server.C
 			cfg.Policy.DeleteRetrieved = true
 		case "refuse":
 			cfg.Headers = pop3server.RefuseHeaders
-		case "raw":
-			cfg.Headers = pop3server.RawHeaders
+		case "mask":
+			cfg.Headers = pop3server.MaskHeaders
 		case "lang":
 			cfg.Languages = []pop3server.Language{german}
 		default:

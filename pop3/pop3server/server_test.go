@@ -180,7 +180,7 @@ const greetAndLogin = `
 // without a CRLF gets one, which is part of the end mark (RFC 1939 §3).
 func TestRetrIsExact(t *testing.T) {
 	bodies := []string{"", "\r\n", "A: 1\r\n\r\nx", "A: 1\r\n\r\nx\r", "A: 1\r\n\r\n.\r\n", "A: 1\r\n\r\n..a\r\n.", "a\n.\nb\n", "\n.\r\n", strings.Repeat("x", 100<<10) + "\r\n.", strings.Repeat(".\r\n", 30<<10)}
-	_, addr := serve(t, maildrop(t, bodies...), nil)
+	_, addr := serve(t, maildrop(t, bodies...), func(cfg *pop3server.Config) { cfg.Headers = pop3server.MaskHeaders })
 	c := dial(t, addr)
 	c.play(greetAndLogin)
 	for i, want := range bodies {
@@ -558,7 +558,7 @@ func TestLongHeaders(t *testing.T) {
 			wants[i] = strings.Replace(wants[i], "\u00fc", "??", 1)
 		}
 	}
-	_, addr := serve(t, maildrop(t, bodies...), nil)
+	_, addr := serve(t, maildrop(t, bodies...), func(cfg *pop3server.Config) { cfg.Headers = pop3server.MaskHeaders })
 	c := dial(t, addr)
 	c.play(greetAndLogin)
 	for i, want := range wants {
