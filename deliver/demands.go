@@ -108,9 +108,9 @@ func (r *Relay) vouched(ctx context.Context, addr string) error {
 }
 
 // waives reports whether a message with "TLS-Required: No" gets around the
-// policy of this Relay: where nobody logs in, it is the recipient's.
+// policy of this Relay.
 func (r *Relay) waives(w demands) bool {
-	return !w.requireTLS && r.Auth == nil && r.Login == nil && r.Dialer != nil && r.Dialer.TLS == smtpclient.TLSRequired
+	return r.RecipientTLS && !w.requireTLS && r.Auth == nil && r.Login == nil && r.Dialer != nil && r.Dialer.TLS == smtpclient.TLSRequired
 }
 
 // peekHeader is how many octets of a message are searched for TLS-Required.

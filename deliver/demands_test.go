@@ -113,6 +113,28 @@ func TestRequireTLS(t *testing.T) {
 	}
 }
 
+// An attempt that is cut short has not asked all hosts: the next one may do.
+func TestRelayCutShort(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	plain := smtptest.NewServerWith(t, smtptest.Options{Reply: func(command string) string {
+		if command == "QUIT" {
+			cancel()
+		}
+		return ""
+	}})
+	r := dialing(plain)
+	r.Hosts = func(context.Context) ([]string, error) { return []string{plain.Addr, plain.Addr}, nil }
+	params := smtp.MailParams{DeliverBy: smtp.DeliverBy{Seconds: 60, Mode: smtp.ByReturn}}
+	tx, err := r.Begin(ctx, &smtp.Mail{ID: "i", PerRecipient: true, ReversePath: smtp.ReversePath(address("me@example.org")), Params: params})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tx.Rcpt(ctx, []*smtp.Recipient{{ForwardPath: address("a@example.com")}})
+	if _, err = tx.Data(ctx, smtp.NewBody(strings.NewReader(content), -1)); err == nil || smtp.IsPermanent(err) {
+		t.Errorf("%v, want a deferral", err)
+	}
+}
+
 // The name of a mail host has to be beyond doubt as well.
 func TestVouch(t *testing.T) {
 	good := smtptest.NewServerWith(t, smtptest.Options{StartTLS: true, Extensions: []string{"REQUIRETLS"}})
@@ -169,13 +191,16 @@ func TestTLSNotRequired(t *testing.T) {
 		{"twice", "TLS-Required: No\r\n" + no, smtp.MailParams{}, "", "450 4.4.1"},
 		{"something else", "TLS-Required: Yes\r\n\r\n", smtp.MailParams{}, "", "450 4.4.1"},
 		{"REQUIRETLS wins", no, smtp.MailParams{RequireTLS: true}, "", "550 5.7.10"},
+		{"the operator wants TLS", no, smtp.MailParams{}, "operator", "450 4.4.1"},
 		{"with Login", no, smtp.MailParams{}, "Login", "450 4.4.1"},
 		{"with Auth", no, smtp.MailParams{}, "Auth", "450 4.4.1"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			plain := smtptest.NewServerWith(t, smtptest.Options{Auth: func(string, string) bool { return true }})
-			r := deliver.Relay{Dialer: &smtpclient.Dialer{Hello: "client.example", TLS: smtpclient.TLSRequired}}
+			r := deliver.Relay{Dialer: &smtpclient.Dialer{Hello: "client.example", TLS: smtpclient.TLSRequired}, RecipientTLS: true}
 			switch test.login {
+			case "operator":
+				r.RecipientTLS = false
 			case "Login":
 				r.Login = func(context.Context, *smtpclient.Client) error { return nil }
 			case "Auth":
@@ -191,7 +216,7 @@ func TestTLSNotRequired(t *testing.T) {
 		})
 	}
 	secure := smtptest.NewServerWith(t, smtptest.Options{StartTLS: true})
-	r := deliver.Relay{Dialer: &smtpclient.Dialer{Hello: "client.example", TLS: smtpclient.TLSRequired}}
+	r := deliver.Relay{Dialer: &smtpclient.Dialer{Hello: "client.example", TLS: smtpclient.TLSRequired}, RecipientTLS: true}
 	if got := sendMail(t, r, smtp.Mail{}, no, secure.Addr); got != "ok" || !secure.Messages()[0].TLS {
 		t.Errorf("%s: TLS is used where it is offered, whatever the certificate", got)
 	}

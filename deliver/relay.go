@@ -46,6 +46,11 @@ type Relay struct {
 	// the hosts come from the operator, and are.
 	Vouch func(ctx context.Context, addr string) (bool, error)
 
+	// RecipientTLS says that the Dialer requires TLS because the recipient's
+	// domain asks for it (DANE, MTA-STS), not the operator: a message with
+	// "TLS-Required: No" goes without (RFC 8689 §4.2.2), unless somebody logs in.
+	RecipientTLS bool
+
 	// Pool keeps connections between messages; nil = each message has one of
 	// its own. Relays that share a Pool must agree in Dialer and Auth.
 	Pool *smtpclient.Pool
@@ -225,7 +230,7 @@ func (r *Relay) connect(ctx context.Context, w demands) (connection, error) {
 		failures = append(failures, fmt.Errorf("%s: %w", addr, err))
 	}
 	err = errors.Join(failures...)
-	if first, ok := errors.AsType[lack](err); ok && lacking == len(failures) {
+	if first, ok := errors.AsType[lack](err); ok && lacking == len(hosts) { // all were asked
 		return connection{}, &smtp.Error{Reply: first.refusal.Reply, Err: err}
 	}
 	return connection{}, &smtp.Error{Reply: temporaryOf(err), Err: err}
