@@ -44,7 +44,7 @@ var dovecotDifferences = []dovecotDifference{
 	{"empty boundary", "a boundary has one character at least (RFC 2046 §5.1.1)", nil},
 	{"long boundary", "Dovecot takes the close of a long boundary for another part", nil},
 	{"message global", "message/global holds a message as message/rfc822 does (RFC 6532 §3.7, RFC 9051 §7.5.2)", nil},
-	{"disposition rfc 2231,type rfc 2231", "parameters of RFC 2231 are passed on as they stand, Dovecot joins them", nil},
+	{"type rfc 2231", "a parameter of one piece keeps its name, Dovecot numbers it after the ones before", nil},
 	{"disposition spaces,type bracket,type single quoted value,type spaces in value,type tspecials,type no value," +
 		"type two semicolons,type unclosed quote,type missing semicolon",
 		"parameters that are not quoted as they should be are read all the same", nil},

@@ -124,14 +124,14 @@ func (s *scanner) value() []byte {
 }
 
 // params takes *(";" attribute "=" value). What is no parameter is skipped up
-// to the next semicolon.
+// to the next semicolon; the pieces of RFC 2231 are put together.
 func (s *scanner) params() []Param {
 	var out []Param
 	for {
 		for s.accept(';') {
 		}
 		if s.done() {
-			return out
+			return joinContinuations(out)
 		}
 		name := s.token()
 		if name == nil || !s.accept('=') {
@@ -139,7 +139,7 @@ func (s *scanner) params() []Param {
 				s.i += n
 				continue
 			}
-			return out
+			return joinContinuations(out)
 		}
 		out = append(out, Param{Name: name, Value: s.value()})
 	}
