@@ -82,6 +82,7 @@ var offers = []offer{
 	{capability: imap.CapURLAuth, states: loggedIn, when: (*session).authorizes},
 	{capability: imap.CapURLAuthBinary, states: loggedIn, when: (*session).authorizes},
 	{capability: imap.CapJMAPAccess, states: loggedIn, when: (*session).hasJMAP},
+	{capability: imap.CapNotify, states: loggedIn},
 	{capability: imap.CapUIDOnly, states: loggedIn, enable: uidOnly},
 	{capability: imap.CapUIDBatches, states: loggedIn},
 	{capability: imap.CapSaveLimit, states: loggedIn, value: (*session).saveLimitValue},

@@ -113,6 +113,9 @@ func (s *session) whom(wire string) (string, error) {
 		return id, nil
 	}
 	account, err := find(s.ctx, string(acl.AccountOf(id)))
+	if errors.Is(err, store.ErrNoAccount) {
+		return "", no(imap.CodeCannot, "No such user")
+	}
 	if err != nil {
 		return "", err
 	}

@@ -30,6 +30,9 @@ func (s *session) idle(cmd *command) error {
 		if !errors.As(err, new(errWoken)) {
 			return err
 		}
+		if s.announce(); s.state == logout {
+			return errSilent
+		}
 		if s.srv.group.Closing() {
 			s.bye("[UNAVAILABLE] Server is shutting down")
 			return errSilent

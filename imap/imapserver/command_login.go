@@ -59,7 +59,7 @@ func (s *session) authenticatedAs(cmd *command, id store.AccountID) error {
 	}
 	s.id, s.account, s.state = id, a, authenticated
 	if s.entries = entries; entries && s.srv.cfg.Sharing != nil {
-		s.sharing = &sharing{cfg: s.srv.cfg.Sharing}
+		s.sharing = &sharing{cfg: s.srv.cfg.Sharing, books: &s.srv.books, own: s.srv.books.open(id)}
 	}
 	s.bad = 0
 	s.conn.loggedIn()

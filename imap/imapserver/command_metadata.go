@@ -219,7 +219,10 @@ func (s *session) setMetadata(cmd *command) error {
 	for i, v := range set.Values {
 		ops[i] = store.PutEntry{Mailbox: a.mailbox, Key: s.annotationKey(v.Entry), Value: v.Value}
 	}
-	_, err = a.account.Apply(s.ctx, store.Change{Ops: ops})
+	res, err := a.account.Apply(s.ctx, store.Change{Ops: ops})
+	if err == nil && a.account == s.account.Store() {
+		s.notifier.made(res.ModSeq, ops)
+	}
 	return s.changed(err)
 }
 

@@ -58,6 +58,7 @@ func (s *session) open(cmd *command, readOnly bool) error {
 		return err
 	}
 	s.state = selectedState
+	s.watch(s.sel.account)
 	cmd.okCode = string(imap.CodeReadWrite)
 	if readOnly {
 		cmd.okCode = string(imap.CodeReadOnly)

@@ -17,7 +17,7 @@
 //
 //	RFC 3501  IMAP4rev1             full
 //	RFC 2177  IDLE                  full
-//	RFC 2342  NAMESPACE             full; one personal namespace
+//	RFC 2342  NAMESPACE             full
 //	RFC 2683  implementation advice §3.2.1.5 line lengths, §3.4.2 recovery
 //	RFC 2971  ID                    full
 //	RFC 3348  CHILDREN              partial (text not read whole)
@@ -27,9 +27,10 @@
 //	RFC 4731  ESEARCH               full, without MODSEQ
 //	RFC 4959  SASL-IR               full
 //	RFC 5161  ENABLE                full; nothing to enable yet
-//	RFC 5258  LIST-EXTENDED         RETURN options of RFC 6154 and CHILDREN, SUBSCRIBED
+//	RFC 4314  ACL                   full, where Config.Sharing is set; all flags are shared
+//	RFC 5258  LIST-EXTENDED         full
+//	RFC 5464  METADATA              without unsolicited responses
 //	RFC 5530  response codes        what applies
-//	RFC 6154  SPECIAL-USE           LIST and CREATE-SPECIAL-USE
 //	RFC 3516  BINARY                full
 //	RFC 4467  URLAUTH               INTERNAL, for the user's own mailboxes (text not read whole)
 //	RFC 4469  CATENATE              full
@@ -43,6 +44,13 @@
 //	RFC 9394  PARTIAL               §3.3, UID FETCH
 //	RFC 9698  JMAPACCESS            full (text not read whole)
 //	RFC 9755  UTF8=ACCEPT           or UTF8=ONLY; 8-bit headers are taken from everybody
+//	RFC 5819  LIST-STATUS           full
+//	RFC 6154  SPECIAL-USE           full
+//	RFC 7889  APPENDLIMIT           full
+//	RFC 8438  STATUS=SIZE           full
+//	RFC 8440  LIST-MYRIGHTS         full
+//	RFC 9208  QUOTA                 STORAGE, MESSAGE, MAILBOX
+//	RFC 9590  LIST-METADATA         (text not read whole)
 //	RFC 6851  MOVE                  full
 //	RFC 7888  LITERAL+              full
 //
@@ -71,6 +79,9 @@
 //     in memory, on its way in or out.
 //   - I7: A URL gives nothing, and does not say why, unless its token, its
 //     access identifier and its expiry hold.
+//   - Shared mailboxes: no Change of another account is made without the right
+//     that RFC 4314 §4 asks for, and nothing tells a user whether a mailbox is
+//     there that he has no right l on.
 //
 // # Concurrency
 //

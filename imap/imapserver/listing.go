@@ -67,7 +67,7 @@ func (s *session) listOwner(l *listing, owner store.AccountID) error {
 	if err != nil {
 		return err
 	}
-	book := &s.sharing.own
+	book := s.sharing.own
 	var seen []string
 	if o != nil {
 		for _, m := range st.Mailboxes {

@@ -26,6 +26,7 @@ type Server struct {
 	views *view.Views
 	own   bool // views is closed with the server
 
+	books   books
 	entries atomic.Uint32 // whether the store keeps entries; see keepsEntries
 
 	ctx    context.Context // ends with Close

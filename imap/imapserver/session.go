@@ -36,6 +36,7 @@ type session struct {
 	id       store.AccountID
 	account  *view.Account // nil before login
 	sel      *selected     // nil unless in selectedState
+	notifier *notifier     // nil until NOTIFY
 	features feature       // turned on by the client
 	sharing  *sharing      // mailboxes of others; nil = there are none
 	entries  bool          // the store keeps entries
@@ -89,8 +90,9 @@ func (s *session) run() {
 
 // end gives back what the session holds.
 func (s *session) end() {
+	s.stopNotify()
 	s.deselect()
-	s.sharing.release()
+	s.sharing.release(s.id)
 	if s.account != nil {
 		s.account.Release()
 	}
@@ -112,6 +114,9 @@ func (s *session) next() error {
 		}
 		if !errors.As(err, new(errWoken)) {
 			return err
+		}
+		if s.announce(); s.state == logout {
+			return nil
 		}
 	}
 	err := s.dec.Begin()
@@ -251,7 +256,11 @@ func (s *session) apply(a *view.Account, ops ...store.Op) (store.Result, error) 
 	if s.sel != nil {
 		s.sel.stale = true
 	}
-	return a.Store().Apply(s.ctx, store.Change{Ops: ops})
+	res, err := a.Store().Apply(s.ctx, store.Change{Ops: ops})
+	if err == nil && a == s.account {
+		s.notifier.made(res.ModSeq, ops)
+	}
+	return res, err
 }
 
 // watched is the account whose changes a parked session waits for.

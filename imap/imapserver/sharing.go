@@ -29,7 +29,8 @@ type Sharing struct {
 	Accounts []store.AccountID
 
 	// Account finds the account that a client means by an identifier: another
-	// case, another spelling. nil = the identifier is the account's id.
+	// case, another spelling. store.ErrNoAccount: nobody. nil = the identifier is
+	// the account's id.
 	Account func(ctx context.Context, identifier string) (store.AccountID, error)
 }
 
@@ -76,25 +77,28 @@ func (c *Sharing) prefix(owner store.AccountID) string {
 // shared. Books are brought up to their account when it moved.
 type sharing struct {
 	cfg    *Sharing
-	own    acl.Book
+	books  *books
+	own    *acl.Book
 	others map[store.AccountID]*other
 }
 
 // other is an account that shares with the user.
 type other struct {
 	account *view.Account
-	book    acl.Book
+	book    *acl.Book
 }
 
-// release gives the handles back.
-func (sh *sharing) release() {
+// release gives back what the session holds of id's and of other accounts.
+func (sh *sharing) release(id store.AccountID) {
 	if sh == nil {
 		return
 	}
-	for _, o := range sh.others {
+	for owner, o := range sh.others {
 		o.account.Release()
+		sh.books.release(owner)
 	}
 	sh.others = nil
+	sh.books.release(id)
 }
 
 // foreignName is the name of another account's mailbox.
@@ -187,7 +191,7 @@ func (s *session) visit(owner store.AccountID) (*other, *view.State, error) {
 		if sh.others == nil {
 			sh.others = make(map[store.AccountID]*other)
 		}
-		o = &other{account: a}
+		o = &other{account: a, book: sh.books.open(owner)}
 		sh.others[owner] = o
 	}
 	st, err := o.account.Refresh(s.ctx)

@@ -153,3 +153,70 @@ func TestSharingValidate(t *testing.T) {
 		}
 	}
 }
+
+// TestBooksAreReleased: nothing of what accounts keep about rights stays in
+// memory when the last session is gone.
+func TestBooksAreReleased(t *testing.T) {
+	st := testStore(t)
+	shareBox(t, st, "lrswi")
+	cfg := testConfig(st)
+	cfg.Sharing = &Sharing{}
+	closed := make(chan struct{})
+	cfg.Trace.Closed = func(Peer) { close(closed) }
+	srv := testServer(t, cfg)
+	c := dialClient(t, srv)
+	c.do("LOGIN bob secret")
+	c.do(`LIST "" *`)
+	c.do(`SELECT "Other Users/alice/box"`)
+	if n := len(srv.books.inUse); n != 2 {
+		t.Errorf("%d books", n)
+	}
+	c.do("LOGOUT")
+	<-closed
+	if n := len(srv.books.inUse); n != 0 {
+		t.Errorf("%d books are left", n)
+	}
+}
+
+// TestRightsAreBounded: a mailbox below one with many identifiers is refused when
+// the account would have too many entries.
+func TestRightsAreBounded(t *testing.T) {
+	st := testStore(t)
+	shareBox(t, st, "lr")
+	alice, err := st.Open(t.Context(), "alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	box, err := store.MailboxByName(t.Context(), alice, "box")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, list := range []struct {
+		id store.MailboxID
+		n  int
+	}{{box.ID, 200}, {store.NewMailboxID(), acl.MaxEntries - 700}} {
+		l := make(acl.List, list.n)
+		for i := range l {
+			l[i] = acl.Entry{Identifier: fmt.Sprint("x", i), Rights: acl.Read}
+		}
+		if _, err := alice.Apply(t.Context(), store.Change{Ops: l.Inherit(list.id)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cfg := testConfig(st)
+	cfg.Sharing = &Sharing{}
+	c := dialClient(t, testServer(t, cfg))
+	c.do("LOGIN alice secret")
+	if got := c.do("CREATE box/a/b/c"); !strings.Contains(got, "NO [LIMIT]") {
+		t.Error(got)
+	}
+	if got := c.do("CREATE box/a"); !strings.Contains(got, "OK") {
+		t.Error(got)
+	}
+	for _, name := range []string{"box/b", "box/c"} {
+		c.do("CREATE " + name)
+	}
+	if got := c.do("SETACL box/a carol l"); !strings.Contains(got, "OK") {
+		t.Error(got)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/mailstead/mailstead/imap"
+	"github.com/mailstead/mailstead/internal/imapnotify"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/view"
 )
@@ -20,13 +21,19 @@ func (s *session) poll(cmd *command) error {
 	if err != nil {
 		return err
 	}
-	s.sync(t, cmd.sync != syncGrowth, cmd.uid)
+	expunge := cmd.sync != syncGrowth && (cmd.verb.expunges() || s.wants()&imapnotify.MessageExpunge != 0)
+	s.sync(t, expunge, cmd.uid)
 	s.sel.echo = echo{}
+	s.tellPoint(cmd)
+	return nil
+}
+
+// tellPoint sends HIGHESTMODSEQ where sync found that to be due.
+func (s *session) tellPoint(cmd *command) {
 	if s.sel.pointDue {
 		s.sel.pointDue = false
 		s.tellHighest(cmd)
 	}
-	return nil
 }
 
 // refresh brings the view up to the store.
@@ -69,22 +76,10 @@ func (s *session) sync(t *view.Table, expunge, uid bool) {
 		s.tellFlags(t)
 	}
 	known := sel.told.LastUID()
-	s.tellNew(t)
-	if t.ModSeq() > sel.flagsAt {
-		items := imap.FetchFlags
-		if uid {
-			items |= imap.FetchUID
-		}
-		for r := range t.Changed(sel.flagsAt) {
-			if r.UID > known {
-				break
-			}
-			if !sel.echo.has(r) {
-				s.tellRow(t, r, items)
-			}
-		}
-		sel.flagsAt = t.ModSeq()
+	if s.wants()&imapnotify.MessageNew != 0 {
+		s.tellNew(t)
 	}
+	s.tellChanges(t, known, uid)
 	s.updateContexts(t)
 	// The client takes the greatest MODSEQ that it was shown for the point up to
 	// which it knows all: that has to be put right while expunges wait, and once
@@ -110,6 +105,30 @@ func (s *session) tellExpunged(gone store.UIDSet) {
 	sel.recent = sel.recent.Minus(gone)
 }
 
+// tellChanges sends the flags of messages that changed, of those up to the UID
+// known: the others were told just now. What the client does not want to hear
+// waits until it does (RFC 5465 §3.1).
+func (s *session) tellChanges(t *view.Table, known store.UID, uid bool) {
+	sel := s.sel
+	if t.ModSeq() <= sel.flagsAt {
+		return
+	}
+	items := imap.FetchFlags
+	if uid || s.notifier != nil { // RFC 5465 §5.1
+		items |= imap.FetchUID
+	}
+	for r := range t.Changed(sel.flagsAt) {
+		switch {
+		case r.UID > known:
+		case s.wants()&imapnotify.FlagChange == 0:
+			return
+		case !sel.echo.has(r):
+			s.tellRow(t, r, items)
+		}
+	}
+	sel.flagsAt = t.ModSeq()
+}
+
 // tellNumbers sends EXPUNGE for each sequence number, the last one first.
 func (s *session) tellNumbers(seqs store.UIDSet) {
 	for i := len(seqs) - 1; i >= 0; i-- {
@@ -128,6 +147,19 @@ func (s *session) tellNew(t *view.Table) {
 	fresh := t.UIDsFrom(sel.told.LastUID() + 1)
 	sel.told.Add(fresh)
 	s.tellCount(t, fresh)
+	if n := s.notifier; n != nil && n.request.New != nil {
+		s.fetchNew(t, fresh)
+	}
+}
+
+// fetchNew tells of new messages what NOTIFY asked for (RFC 5465 §5.2).
+func (s *session) fetchNew(t *view.Table, fresh store.UIDSet) {
+	f := &fetcher{session: s, plan: s.notifier.request.New, table: t, uids: fresh}
+	if f.plan.TableSuffices() {
+		f.fromTable()
+	} else if err := f.fromStore(); err != nil {
+		s.conn.log.Warn("imap: NOTIFY failed", "account", s.id, "err", err)
+	}
 }
 
 // tellCount sends EXISTS, and RECENT to a client that may know of it; fresh are

@@ -39,13 +39,13 @@ func (s *session) target(name string) (target, error) {
 		if o == nil || f.rest == "" {
 			return t, no(imap.CodeNoPerm, "Permission denied")
 		}
-		t.account, t.name, st, book = o.account, f.rest, others, &o.book
+		t.account, t.name, st, book = o.account, f.rest, others, o.book
 		rights = func(l acl.List) imap.Rights { return l.Of(s.id) }
 	} else if s.sharing != nil {
 		if err := s.readOwn(); err != nil {
 			return t, err
 		}
-		book = &s.sharing.own
+		book = s.sharing.own
 	}
 	return t, t.below(st, book, rights)
 }
@@ -69,8 +69,11 @@ func (t *target) below(st *view.State, book *acl.Book, rights func(acl.List) ima
 	if !rights(t.inherit).Has(imap.RightCreate) {
 		return no(imap.CodeNoPerm, "Permission denied")
 	}
-	if len(t.inherit) == 0 {
+	switch {
+	case len(t.inherit) == 0:
 		t.missing = t.missing[:1] // the store makes the others
+	case len(t.inherit)*len(t.missing) > book.Room():
+		return store.ErrLimit
 	}
 	slices.Reverse(t.missing)
 	return nil

@@ -58,6 +58,7 @@ var verbs = []verb{
 	{"RESETKEY", loggedIn, (*session).resetKey, syncAll},
 	{"GETJMAPACCESS", loggedIn, (*session).getJMAPAccess, syncAll},
 	{"ESEARCH", loggedIn, (*session).esearch, syncGrowth},
+	{"NOTIFY", loggedIn, (*session).notify, syncRefresh},
 	{"IDLE", loggedIn, (*session).idle, syncRefresh},
 
 	{"CHECK", selectedState, (*session).check, syncRefresh},
@@ -108,6 +109,15 @@ func (v *verb) needsUTF8() bool {
 // numbered reports whether the command names messages by sequence number: it has
 // a twin that names them by UID. EXPUNGE names none.
 func (v *verb) numbered() bool { return v.name != "EXPUNGE" && findVerb("UID "+v.name) != nil }
+
+// expunges reports whether the command itself takes messages out.
+func (v *verb) expunges() bool {
+	switch v.name {
+	case "EXPUNGE", "UID EXPUNGE", "MOVE", "UID MOVE", "REPLACE", "UID REPLACE":
+		return true
+	}
+	return false
+}
 
 // findVerb returns the command of that name in upper case; nil for none.
 func findVerb(name string) *verb { return verbIndex[name] }

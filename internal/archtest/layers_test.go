@@ -19,6 +19,7 @@ func layers() []layer {
 		{"internal/imapfetch", []string{"imap", "store"}},
 		{"internal/imaplist", []string{"imap", "store"}},
 		{"internal/imapresync", []string{"imap", "store"}},
+		{"internal/imapnotify", []string{"imap", "store"}},
 		{"internal/imapseq", []string{"imap", "store"}},
 		{"internal/imapsearch", []string{"imap", "store", "store/view", "store/searchtext"}},
 		{"internal/saslwire", []string{"auth/authn"}},

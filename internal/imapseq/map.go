@@ -1,6 +1,7 @@
 package imapseq
 
 import (
+	"slices"
 	"sort"
 
 	"github.com/mailstead/mailstead/imap"
@@ -56,14 +57,61 @@ func (m *Map) Add(set store.UIDSet) {
 	}
 }
 
-// Remove takes messages out.
+// Remove takes messages out. A few are taken out in place: that moves what lies
+// behind them, and allocates nothing.
 func (m *Map) Remove(set store.UIDSet) {
+	if len(set) <= few {
+		for _, r := range set {
+			m.cut(r)
+		}
+		return
+	}
 	uids := m.uids.Minus(set)
 	*m = Map{before: make([]uint32, 0, len(uids)), uids: uids}
 	for _, r := range uids {
 		m.before = append(m.before, m.n)
 		m.n += uint32(r.Last-r.First) + 1
 	}
+}
+
+// few is how many ranges are removed one by one.
+const few = 8
+
+// cut takes a range of UIDs out in place.
+func (m *Map) cut(r store.UIDRange) {
+	i := sort.Search(len(m.uids), func(i int) bool { return m.uids[i].Last >= r.First })
+	j := i
+	for j < len(m.uids) && m.uids[j].First <= r.Last {
+		j++
+	}
+	if i == j {
+		return
+	}
+	var left [2]store.UIDRange // of the ranges i..j
+	n := 0
+	if first := m.uids[i].First; first < r.First {
+		left[n] = store.UIDRange{First: first, Last: r.First - 1}
+		n++
+	}
+	if last := m.uids[j-1].Last; last > r.Last {
+		left[n] = store.UIDRange{First: r.Last + 1, Last: last}
+		n++
+	}
+	start, end := m.before[i], m.n
+	if j < len(m.before) {
+		end = m.before[j]
+	}
+	m.uids = slices.Replace(m.uids, i, j, left[:n]...)
+	m.before = slices.Replace(m.before, i, j, make([]uint32, n)...)
+	for k, r := range left[:n] {
+		m.before[i+k] = start
+		start += uint32(r.Last-r.First) + 1
+	}
+	gone := end - start
+	for k := i + n; k < len(m.before); k++ {
+		m.before[k] -= gone
+	}
+	m.n -= gone
 }
 
 // Resolve turns sequence numbers into UIDs. ok is false when one of them is

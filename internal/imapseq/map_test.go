@@ -3,6 +3,7 @@ package imapseq
 import (
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/mailstead/mailstead/imap"
@@ -166,5 +167,66 @@ func TestBatch(t *testing.T) {
 		if !slices.Equal(all, m.UIDs()) {
 			t.Fatalf("batches of %d hold %v", size, all)
 		}
+	}
+}
+
+// holes is a mailbox of n messages of which every second UID is gone.
+func holes(n int) *Map {
+	set := make(store.UIDSet, 0, n)
+	for i := range n {
+		uid := store.UID(2*i + 1)
+		set = append(set, store.UIDRange{First: uid, Last: uid})
+	}
+	m := &Map{}
+	m.Add(set)
+	return m
+}
+
+// TestRemoveFew compares the removal of a few in place with that of many.
+func TestRemoveFew(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(7, 8))
+	for range 2000 {
+		var m Map
+		var set store.UIDSet
+		for uid := store.UID(1); uid < 40; uid += store.UID(1 + rnd.IntN(3)/2) {
+			set.Add(uid)
+		}
+		m.Add(set)
+		first := store.UID(1 + rnd.IntN(45))
+		r := store.UIDRange{First: first, Last: first + store.UID(rnd.IntN(6))}
+		m.Remove(store.UIDSet{r})
+		want := Map{}
+		want.Add(set.Minus(store.UIDSet{r}))
+		if !slices.Equal(m.uids, want.uids) || !slices.Equal(m.before, want.before) || m.n != want.n {
+			t.Fatalf("%v without %v: %v, want %v", set, r, m, want)
+		}
+	}
+}
+
+func BenchmarkMap(b *testing.B) {
+	for _, n := range []int{1_000, 1_000_000} {
+		m := holes(n)
+		b.Run("Seq/"+strconv.Itoa(n), func(b *testing.B) {
+			for i := range b.N {
+				m.Seq(store.UID(2*(i*7919%n) + 1))
+			}
+		})
+		b.Run("UID/"+strconv.Itoa(n), func(b *testing.B) {
+			for i := range b.N {
+				m.UID(uint32(i*7919%n) + 1)
+			}
+		})
+		b.Run("Resolve/"+strconv.Itoa(n), func(b *testing.B) {
+			for i := range b.N {
+				k := uint32(i*7919%n) + 1
+				m.Resolve(imap.NumSet{{Start: k, Stop: k}})
+			}
+		})
+		b.Run("Remove/"+strconv.Itoa(n), func(b *testing.B) {
+			for i := range b.N {
+				uid := store.UID(2*(i*7919%n) + 1)
+				m.Remove(store.UIDSet{{First: uid, Last: uid}})
+			}
+		})
 	}
 }

@@ -245,6 +245,23 @@ func TestLimit(t *testing.T) {
 	if err := acl.Set(t.Context(), st, "alice", box, "bob", acl.Modification{Rights: acl.Read}); !errors.Is(err, store.ErrLimit) {
 		t.Errorf("one more: %v", err)
 	}
+	other := make(acl.List, acl.MaxEntries-acl.MaxIdentifiers)
+	for i := range other {
+		other[i] = acl.Entry{Identifier: fmt.Sprint("y", i)}
+	}
+	if _, err := open(t, st, "alice").Apply(t.Context(), store.Change{Ops: other.Inherit(store.NewMailboxID())}); err != nil {
+		t.Fatal(err)
+	}
+	third := store.NewMailboxID()
+	if err := acl.Set(t.Context(), st, "alice", third, "bob", acl.Modification{Rights: acl.Read}); !errors.Is(err, store.ErrLimit) {
+		t.Errorf("one more of all: %v", err)
+	}
+	if n := book(t, st, "alice").Room(); n != 0 {
+		t.Errorf("room for %d", n)
+	}
+	if err := acl.Set(t.Context(), st, "alice", box, "x0", acl.Modification{}); !errors.Is(err, store.ErrNoAccount) {
+		t.Errorf("a change of what is there: %v", err)
+	}
 }
 
 func TestRebuild(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/mailstead/mailstead/store"
 )
@@ -27,25 +28,34 @@ func subscribeKey(owner store.AccountID, name string) string {
 	return subscribePrefix + string(owner) + "/" + name
 }
 
-// Book is what an account keeps about rights, as of one mod-sequence: the lists
-// of its mailboxes, who shares with it, and what it subscribed to. The zero
-// value is empty; Refresh fills it. It is used by one goroutine at a time.
+// Book is what an account keeps about rights: the lists of its mailboxes, who
+// shares with it, and what it subscribed to. The zero value is empty; Refresh
+// fills it. It may be used from any number of goroutines.
 type Book struct {
+	mu sync.Mutex // held while the store is read, so that one reader serves all
+	page
+}
+
+// page is what a Book holds, as of one mod-sequence.
+type page struct {
 	at         store.ModSeq
+	entries    int // of all lists
 	lists      map[store.MailboxID]List
 	owners     map[store.AccountID]bool
 	subscribed map[string]bool
 }
 
-// Refresh brings the book up to the account a, whose ModSeq is at. It reads
-// nothing when the book stands there already, else one range of entries.
+// Refresh brings the book up to the account a, whose ModSeq is at, or was. It
+// reads nothing when the book stands there already, else one range of entries.
 func (b *Book) Refresh(ctx context.Context, a store.Account, at store.ModSeq) error {
-	if at == b.at && at != 0 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if at <= b.at && at != 0 {
 		return nil
 	}
 	err := b.read(ctx, a)
 	if errors.Is(err, store.ErrResync) {
-		*b = Book{}
+		b.page = page{}
 		err = b.read(ctx, a)
 	}
 	if err == nil {
@@ -54,7 +64,7 @@ func (b *Book) Refresh(ctx context.Context, a store.Account, at store.ModSeq) er
 	return err
 }
 
-func (b *Book) read(ctx context.Context, a store.Account) error {
+func (b *page) read(ctx context.Context, a store.Account) error {
 	for e, err := range a.Entries(ctx, store.EntryQuery{Prefix: prefix, Since: b.at}) {
 		if err != nil {
 			return err
@@ -65,7 +75,7 @@ func (b *Book) read(ctx context.Context, a store.Account) error {
 }
 
 // take notes one entry. What is not understood gives no right.
-func (b *Book) take(e store.Entry) {
+func (b *page) take(e store.Entry) {
 	if rest, ok := strings.CutPrefix(e.Key, listPrefix); ok {
 		b.takeRight(rest, e)
 		return
@@ -93,7 +103,7 @@ func note[K comparable](m map[K]bool, k K, there bool) {
 	}
 }
 
-func (b *Book) takeRight(key string, e store.Entry) {
+func (b *page) takeRight(key string, e store.Entry) {
 	box, identifier, ok := strings.Cut(key, "/")
 	var id store.MailboxID
 	if n, err := hex.Decode(id[:], []byte(box)); !ok || err != nil || n != len(id) {
@@ -108,31 +118,56 @@ func (b *Book) takeRight(key string, e store.Entry) {
 	if b.lists == nil {
 		b.lists = make(map[store.MailboxID]List)
 	}
-	if l := b.lists[id].with(identifier, r, !e.Gone); len(l) > 0 {
+	old := b.lists[id]
+	l := old.with(identifier, r, !e.Gone)
+	if b.entries += len(l) - len(old); len(l) > 0 {
 		b.lists[id] = l
 	} else {
 		delete(b.lists, id)
 	}
 }
 
-// List is the list of a mailbox. It is not changed.
-func (b *Book) List(id store.MailboxID) List { return b.lists[id] }
+// List is the list of a mailbox. It does not change any more.
+func (b *Book) List(id store.MailboxID) List {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.lists[id]
+}
+
+// Room is how many entries more all lists together may have; see MaxEntries.
+func (b *Book) Room() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return max(MaxEntries-b.entries, 0)
+}
 
 // Owners are the accounts that share a mailbox with this one, or did, in order.
-func (b *Book) Owners() []store.AccountID { return slices.Sorted(maps.Keys(b.owners)) }
+func (b *Book) Owners() []store.AccountID {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Sorted(maps.Keys(b.owners))
+}
 
 // HasOwner reports whether owner is one of them.
-func (b *Book) HasOwner(owner store.AccountID) bool { return b.owners[owner] }
+func (b *Book) HasOwner(owner store.AccountID) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.owners[owner]
+}
 
 // Subscribed reports whether the account is subscribed to a mailbox of another
 // one.
 func (b *Book) Subscribed(owner store.AccountID, name string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	return b.subscribed[string(owner)+"/"+name]
 }
 
 // Subscriptions are the names of an owner's mailboxes, there or not, that the
 // account is subscribed to, in order.
 func (b *Book) Subscriptions(owner store.AccountID) (names []string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	for key := range b.subscribed {
 		if name, ok := strings.CutPrefix(key, string(owner)+"/"); ok {
 			names = append(names, name)

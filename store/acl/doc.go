@@ -39,7 +39,8 @@
 //   - I3: When Set returned, the account that it names knows the owner; when
 //     Remove returned, it knows him only if a list still names it. Both hold
 //     however calls overlap.
-//   - I4: A list has at most [MaxIdentifiers] entries.
+//   - I4: A list has at most [MaxIdentifiers] entries, all lists of an account
+//     [MaxEntries], but for calls that overlap.
 //
 // # What a crash leaves
 //
@@ -51,5 +52,6 @@
 // # Concurrency
 //
 // Functions may be called from any number of goroutines and processes; they hold
-// no lock. A Book belongs to one goroutine.
+// no lock. A Book has one, which is held while its reader asks the store, and is a
+// leaf.
 package acl

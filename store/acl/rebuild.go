@@ -3,6 +3,8 @@ package acl
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 
 	"github.com/mailstead/mailstead/store"
 )
@@ -52,7 +54,7 @@ func (r *Rebuilt) account(ctx context.Context, st store.Store, owner store.Accou
 			}
 		}
 	}
-	for _, from := range b.Owners() {
+	for _, from := range slices.Sorted(maps.Keys(b.owners)) {
 		if err := r.remove(ctx, st, from, a, owner); err != nil {
 			return err
 		}

@@ -4,20 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/mailstead/mailstead/store"
 )
 
 // ReadList returns the list of one mailbox of an account, as of now.
 func ReadList(ctx context.Context, a store.Account, id store.MailboxID) (List, error) {
-	var b Book
+	var b page
 	for e, err := range a.Entries(ctx, store.EntryQuery{Prefix: listKey(id, "")}) {
 		if err != nil {
 			return nil, err
 		}
 		b.take(e)
 	}
-	return b.List(id), nil
+	return b.lists[id], nil
 }
 
 // attempts bounds how often a change of an entry is tried anew, because somebody
@@ -28,7 +29,7 @@ const attempts = 20
 // durable when it returns. Whoever is named hears of the owner before the right
 // is there, and where a removal came between, behind it once more (I3).
 // store.ErrNoAccount: the identifier names no account; store.ErrName: see
-// CleanIdentifier; store.ErrLimit: MaxIdentifiers are named already.
+// CleanIdentifier; store.ErrLimit: MaxIdentifiers, MaxEntries.
 func Set(ctx context.Context, st store.Store, owner store.AccountID, id store.MailboxID, identifier string, m Modification) error {
 	identifier, err := CleanIdentifier(identifier)
 	if err != nil {
@@ -101,19 +102,27 @@ func change(ctx context.Context, a store.Account, key string, m Modification) er
 	return fmt.Errorf("acl: rights are changed by others all the time: %w", store.ErrTemporary)
 }
 
-// MaxIdentifiers bounds the list of one mailbox.
-const MaxIdentifiers = 250
+// Bounds of lists. Whoever shares with an account makes its sessions read them.
+const (
+	MaxIdentifiers = 250    // of one mailbox
+	MaxEntries     = 10_000 // of all mailboxes of an account
+)
 
-// hasRoom refuses one more key beside those of the same mailbox.
+// hasRoom refuses one more key beside those of the same mailbox, and of all.
 func hasRoom(ctx context.Context, a store.Account, key string) error {
-	n := 0
-	for _, err := range a.Entries(ctx, store.EntryQuery{Prefix: key[:len(listPrefix)+2*len(store.MailboxID{})+1]}) {
+	box := key[:len(listPrefix)+2*len(store.MailboxID{})+1]
+	all, same := 0, 0
+	for e, err := range a.Entries(ctx, store.EntryQuery{Prefix: listPrefix}) {
 		if err != nil {
 			return err
 		}
-		if n++; n >= MaxIdentifiers {
-			return &store.Error{Op: "set rights", Err: store.ErrLimit}
+		all++
+		if strings.HasPrefix(e.Key, box) {
+			same++
 		}
+	}
+	if same >= MaxIdentifiers || all >= MaxEntries {
+		return &store.Error{Op: "set rights", Err: store.ErrLimit}
 	}
 	return nil
 }
@@ -196,7 +205,7 @@ func sharesWith(ctx context.Context, a store.Account, id store.AccountID) (bool,
 }
 
 // readBook reads the book of an account as of now.
-func readBook(ctx context.Context, a store.Account) (*Book, error) {
-	b := &Book{}
+func readBook(ctx context.Context, a store.Account) (*page, error) {
+	b := &page{}
 	return b, b.read(ctx, a)
 }
