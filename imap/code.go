@@ -35,6 +35,7 @@ const (
 	CodeTooBig               Code = "TOOBIG"               // RFC 4469 §4.2
 	CodeURLMech              Code = "URLMECH"              // RFC 4467 §8
 	CodeBadURL               Code = "BADURL"               // RFC 4469 §4.1
+	CodeCompressionActive    Code = "COMPRESSIONACTIVE"    // RFC 4978 §3
 	CodeUnknownCTE           Code = "UNKNOWN-CTE"          // RFC 3516 §4.3
 	CodeUseAttr              Code = "USEATTR"              // RFC 6154 §6
 
