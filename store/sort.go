@@ -103,7 +103,7 @@ func (s *sorter) read(ctx context.Context, a Account, q SortQuery) error {
 	}
 	fields := FieldDates
 	if slices.ContainsFunc(q.Keys, func(k SortKey) bool { return k.By != SortArrival && k.By != SortSize }) {
-		fields |= FieldMeta | FieldContent
+		fields |= FieldMeta | FieldContent // the content where Meta is missing
 	}
 	for m, err := range a.Messages(ctx, q.Mailbox, Query{UIDs: q.UIDs, Fields: fields}) {
 		if err != nil {
@@ -114,7 +114,10 @@ func (s *sorter) read(ctx context.Context, a Account, q SortQuery) error {
 		}
 		var meta Meta
 		if fields&FieldMeta != 0 {
-			meta, err = LoadMeta(ctx, a, q.Mailbox, m)
+			var ok bool
+			if meta, ok = DecodeMetaHead(m.Meta); !ok {
+				meta, err = LoadMeta(ctx, a, q.Mailbox, m)
+			}
 			if errors.Is(err, ErrExpunged) || errors.Is(err, ErrNoMessage) {
 				continue
 			}

@@ -1,4 +1,4 @@
-// Package imapserver serves IMAP4rev1 from any [store.Store].
+// Package imapserver serves IMAP4rev1 and IMAP4rev2 from any [store.Store].
 //
 // Everything that the protocol needs is derived from the store's mailboxes,
 // messages and mod-sequences: a backend never sees a sequence number, a FETCH
@@ -21,15 +21,16 @@
 //	RFC 2683  implementation advice §3.2.1.5 line lengths, §3.4.2 recovery
 //	RFC 2971  ID                    full
 //	RFC 3348  CHILDREN              partial (text not read whole)
-//	RFC 3502  MULTIAPPEND           full; 1,000 messages
+//	RFC 3502  MULTIAPPEND           full; as many messages as SAVELIMIT says
 //	RFC 3691  UNSELECT              full
 //	RFC 4315  UIDPLUS               full
-//	RFC 4731  ESEARCH               full, without MODSEQ
+//	RFC 4731  ESEARCH               full
 //	RFC 4959  SASL-IR               full
-//	RFC 5161  ENABLE                full; nothing to enable yet
 //	RFC 4314  ACL                   full, where Config.Sharing is set; all flags are shared
 //	RFC 5258  LIST-EXTENDED         full
 //	RFC 5464  METADATA              without unsolicited responses
+//	RFC 5161  ENABLE                full
+//	RFC 5465  NOTIFY                full, without AnnotationChange and §7
 //	RFC 5530  response codes        what applies
 //	RFC 3516  BINARY                full
 //	RFC 4467  URLAUTH               INTERNAL, for the user's own mailboxes (text not read whole)
@@ -52,7 +53,12 @@
 //	RFC 9208  QUOTA                 STORAGE, MESSAGE, MAILBOX
 //	RFC 9590  LIST-METADATA         (text not read whole)
 //	RFC 6851  MOVE                  full
+//	RFC 7162  CONDSTORE, QRESYNC    full; §3.1.12 is not done
 //	RFC 7888  LITERAL+              full
+//	RFC 9051  IMAP4rev2             full
+//	RFC 9586  UIDONLY               full
+//	RFC 9738  SAVELIMIT             full; no MESSAGELIMIT
+//	RFC 10022 UIDBATCHES            full
 //
 // # Glossary
 //
@@ -69,15 +75,18 @@
 //     store's Apply returned.
 //   - I2: A sequence number means the same message for client and server: it is
 //     computed from what was told, never from what the mailbox holds now.
-//   - I3: EXPUNGE is sent only where RFC 3501 §7.4.1 allows it: never without a
-//     command in progress, never in FETCH, STORE or SEARCH.
+//   - I3: EXPUNGE is sent only where RFC 3501 §7.4.1 allows it: never in FETCH,
+//     STORE or SEARCH, and without a command in progress only to who asked for
+//     that by NOTIFY.
 //   - I4: A parked session holds its goroutine, its connection and what the
 //     client was told as ranges of UIDs; no buffer, no table.
 //   - I5: The text of an internal error never reaches a client.
-//   - I6: What a command adds is added by one Change, after its last octet came:
+//   - I6: HIGHESTMODSEQ is never above the mod-sequence up to which flags and
+//     expunges were told, and it never goes down.
+//   - I7: What a command adds is added by one Change, after its last octet came:
 //     APPEND of several messages, CATENATE, REPLACE. A message is never collected
 //     in memory, on its way in or out.
-//   - I7: A URL gives nothing, and does not say why, unless its token, its
+//   - I8: A URL gives nothing, and does not say why, unless its token, its
 //     access identifier and its expiry hold.
 //   - Shared mailboxes: no Change of another account is made without the right
 //     that RFC 4314 §4 asks for, and nothing tells a user whether a mailbox is

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/mailstead/mailstead/store"
 )
@@ -74,6 +75,39 @@ func work(t *testing.T, c *modelClient, rnd *rand.Rand, commands int) {
 		if r := c.run(command); strings.HasPrefix(r, "BAD") {
 			t.Errorf("%s: %s: %s", c.name, command, r)
 			return
+		}
+	}
+}
+
+// TestTwoServers: a client that waits on one server hears within a second what
+// happens through another one that shares nothing but the store, in the open
+// mailbox and in others.
+func TestTwoServers(t *testing.T) {
+	st := testStore(t)
+	here := newModelClient(t, "a", listenAndServe(t, testServer(t, testConfig(st))))
+	there := newModelClient(t, "b", listenAndServe(t, testServer(t, testConfig(st))))
+	here.run("CREATE other")
+	here.selectBox("INBOX")
+	here.run("NOTIFY SET (SELECTED (MessageNew MessageExpunge FlagChange)) (PERSONAL (MessageNew MessageExpunge MailboxName))")
+	there.selectBox("INBOX")
+	for _, tt := range []struct{ command, want string }{
+		{"APPEND INBOX {7+}\r\na: b\r\n\r", "* 1 EXISTS"},
+		{"STORE 1 +FLAGS.SILENT (\\Flagged \\Deleted)", "* 1 FETCH (UID 1 FLAGS (\\Flagged \\Deleted"},
+		{"COPY 1 other", "* STATUS other (MESSAGES 1 "},
+		{"CREATE third", "* LIST (\\HasNoChildren) \"/\" third"},
+		{"EXPUNGE", "* 1 EXPUNGE"},
+	} {
+		if r := there.run(tt.command); !strings.HasPrefix(r, "OK") {
+			t.Fatalf("%s: %s", tt.command, r)
+		}
+		done := time.Now()
+		if err := here.nc.SetReadDeadline(done.Add(time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		for l := here.line(); !strings.HasPrefix(l, tt.want); l = here.line() {
+		}
+		if d := time.Since(done); d > time.Second {
+			t.Errorf("%s: heard of after %v", tt.command, d)
 		}
 	}
 }

@@ -119,6 +119,18 @@ func (m *Message) Meta(ctx context.Context) (*store.Meta, error) {
 	return &m.meta, err
 }
 
+// MetaHead is Meta of which the parts may be missing, which costs less.
+func (m *Message) MetaHead(ctx context.Context) (*store.Meta, error) {
+	if m.hasMeta {
+		return &m.meta, nil
+	}
+	var ok bool
+	if m.meta, ok = store.DecodeMetaHead(m.m.Meta); ok {
+		return &m.meta, nil
+	}
+	return m.Meta(ctx)
+}
+
 // needPrefix asks the store again for a message whose Meta was all that seemed
 // to be needed.
 func (m *Message) needPrefix(ctx context.Context) error {

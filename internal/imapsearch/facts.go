@@ -14,9 +14,9 @@ func (s *searcher) byFacts(i int) truth {
 	n := &s.program[i]
 	switch n.Op {
 	case OpBefore, OpOn, OpSince:
-		return byDate(n.Op-OpBefore, s.msg.Received(), n.Date)
+		return byDate(n.Op-OpBefore, s.msg.Received(), n.Num)
 	case OpSavedBefore, OpSavedOn, OpSavedSince:
-		return byDate(n.Op-OpSavedBefore, s.savedDate(), n.Date)
+		return byDate(n.Op-OpSavedBefore, s.savedDate(), n.Num)
 	case OpHasSaveDate:
 		return truthOf(!s.msg.Saved().IsZero())
 	case OpOlder:
@@ -24,9 +24,11 @@ func (s *searcher) byFacts(i int) truth {
 	case OpYounger:
 		return truthOf(s.msg.Received().Unix() >= s.now.Unix()-n.Num)
 	case OpEmailID:
-		return truthOf(n.ID == [16]byte(s.msg.EmailID()))
+		id := s.msg.EmailID()
+		return truthOf(n.Text == string(id[:]))
 	case OpThreadID:
-		return truthOf(n.ID == [16]byte(s.msg.ThreadID()))
+		id := s.msg.ThreadID()
+		return truthOf(n.Text == string(id[:]))
 	case OpSentBefore, OpSentOn, OpSentSince, OpEnvelope:
 		if !s.need[i] {
 			return unknown
@@ -47,7 +49,7 @@ func (s *searcher) savedDate() time.Time {
 
 // byMeta judges a leaf by the Meta of the message.
 func (s *searcher) byMeta(n *Node) truth {
-	meta, err := s.msg.Meta(s.ctx)
+	meta, err := s.msg.MetaHead(s.ctx)
 	switch {
 	case err != nil:
 		s.failed = err
@@ -59,21 +61,21 @@ func (s *searcher) byMeta(n *Node) truth {
 	case meta.SentDate.IsZero():
 		return refuted
 	}
-	return byDate(n.Op-OpSentBefore, meta.SentDate, n.Date)
+	return byDate(n.Op-OpSentBefore, meta.SentDate, n.Num)
 }
 
-// byDate compares the days of two times, each in its own zone (RFC 3501
+// byDate compares the day of a time in its own zone with another day (RFC 3501
 // §6.4.4: disregarding time and timezone). which: 0 before, 1 on, 2 since.
-func byDate(which Op, t, day time.Time) truth {
+func byDate(which Op, t time.Time, day int64) truth {
 	y, mo, d := t.Date()
-	t = time.Date(y, mo, d, 0, 0, 0, 0, time.UTC)
+	at := time.Date(y, mo, d, 0, 0, 0, 0, time.UTC).Unix()
 	switch which {
 	case 0:
-		return truthOf(t.Before(day))
+		return truthOf(at < day)
 	case 1:
-		return truthOf(t.Equal(day))
+		return truthOf(at == day)
 	}
-	return truthOf(!t.Before(day))
+	return truthOf(at >= day)
 }
 
 // maxEnvelopeDepth is the nesting of an ENVELOPE: its lists of addresses.

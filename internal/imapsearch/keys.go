@@ -194,10 +194,11 @@ func (p *Parser) interval(n Node) (int32, error) {
 }
 
 func (p *Parser) date(n Node) (int32, error) {
-	var err error
-	if n.Date, err = imapwire.Take(p.dec, imapwire.ConsumeDate); err != nil {
+	day, err := imapwire.Take(p.dec, imapwire.ConsumeDate)
+	if err != nil {
 		return 0, err
 	}
+	n.Num = day.Unix()
 	return p.node(n)
 }
 
@@ -226,11 +227,11 @@ func (p *Parser) objectID(n Node) (int32, error) {
 	if n.Op == OpEmailID {
 		var e store.EmailID
 		e, ok = imap.ParseEmailID(id)
-		n.ID = e
+		n.Text = string(e[:])
 	} else {
 		var t store.ThreadID
 		t, ok = imap.ParseThreadID(id)
-		n.ID = t
+		n.Text = string(t[:])
 	}
 	if !ok {
 		n = Node{Op: OpUIDs}

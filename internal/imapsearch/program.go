@@ -2,7 +2,6 @@ package imapsearch
 
 import (
 	"slices"
-	"time"
 
 	"github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/store"
@@ -31,18 +30,18 @@ const (
 	OpRecent
 
 	// Judged by the facts that the store keeps.
-	OpBefore // Date, of INTERNALDATE
+	OpBefore // Num, of INTERNALDATE
 	OpOn
 	OpSince
-	OpSavedBefore // Date, of SAVEDATE
+	OpSavedBefore // Num, of SAVEDATE
 	OpSavedOn
 	OpSavedSince
 	OpHasSaveDate
 	OpOlder   // Num: seconds before now, of INTERNALDATE
 	OpYounger // Num
-	OpEmailID // ID
+	OpEmailID // Text
 	OpThreadID
-	OpSentBefore // Date, of the Date field
+	OpSentBefore // Num, of the Date field
 	OpSentOn
 	OpSentSince
 	OpEnvelope // Field; Text
@@ -72,14 +71,12 @@ type Node struct {
 	Op          Op
 	Field       EnvelopeField
 	Flag        store.Flags
-	Left, Right int32     // indexes of earlier nodes
-	Num         int64     // octets, seconds, a mod-sequence
-	Date        time.Time // midnight UTC of the day
+	Left, Right int32 // indexes of earlier nodes
+	Num         int64 // octets, seconds, a mod-sequence; of a date its day, midnight UTC since 1970 in seconds
 	Set         imap.NumSet
 	UIDs        store.UIDSet
-	ID          [16]byte
 	Name        string // of a field, in lower case
-	Text        string // what searchtext.Fold returns; of OpKeyword as it was written
+	Text        string // what searchtext.Fold returns; of OpKeyword as it was written; the octets of an id
 }
 
 // Program is a search as a list in which every operator stands behind its

@@ -19,9 +19,9 @@ type Mailbox struct {
 	Last   store.UID    // what "*" means in a set of UIDs; 0 = the last one of Known
 	Recent store.UIDSet // those that are \Recent for the client, and perhaps more
 
-	// Progress is called before each message that is read from the store, with
-	// the number of those judged and of those to judge; nil = nobody asks. Its
-	// error ends the search.
+	// Progress is called while messages are read from the store, before each
+	// one that may have to be opened, with the number of those judged and of
+	// those to judge; nil = nobody asks. Its error ends the search.
 	Progress func(done, total int64) error
 }
 
@@ -48,9 +48,10 @@ func Find(ctx context.Context, in Mailbox, p Program) (store.UIDSet, error) {
 func (s *searcher) byStore(doubt store.UIDSet, found *store.UIDSet) error {
 	s.msg = &imapmsg.Message{Mailbox: &s.in.Mailbox}
 	q := store.Query{UIDs: doubt, Fields: s.program.fields()}
+	opens := q.Fields&store.FieldContent != 0
 	done, total := int64(0), doubt.Len()
 	for m, err := range s.in.Account.Messages(s.ctx, s.in.ID, q) {
-		if err == nil && s.in.Progress != nil {
+		if err == nil && s.in.Progress != nil && (opens || done%cheap == 0) {
 			err = s.in.Progress(done, total)
 		}
 		if err == nil {
@@ -76,6 +77,10 @@ func (s *searcher) byStore(doubt store.UIDSet, found *store.UIDSet) error {
 	return nil
 }
 
+// cheap is how many messages are judged by what the store keeps of them before
+// somebody looks at the time.
+const cheap = 64
+
 // searcher runs one program over a mailbox: the view first, then what the store
 // keeps of the messages that are still in doubt, then their octets.
 type searcher struct {
@@ -95,6 +100,7 @@ type searcher struct {
 	text    haystack
 	texts   [][]byte // of OpBody and OpText, at the index of each
 	scratch []byte
+	block   []byte // of a header
 
 	inHeader, inBody []needle // of the message that is read
 	failed           error    // of a leaf, while judge evaluates

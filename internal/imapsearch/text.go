@@ -32,7 +32,11 @@ func (s *searcher) scan(need []bool) error {
 	if err != nil {
 		return err
 	}
-	meta, err := s.msg.Meta(s.ctx)
+	load := s.msg.MetaHead
+	if len(inBody) > 0 {
+		load = s.msg.Meta
+	}
+	meta, err := load(s.ctx)
 	if err != nil {
 		return err
 	}
@@ -51,10 +55,12 @@ func (s *searcher) scan(need []bool) error {
 
 // scanHeader judges HEADER keys, and looks for texts in the decoded fields.
 func (s *searcher) scanHeader(content store.Content, meta *store.Meta, need []bool, h *haystack) error {
-	for f, err := range searchtext.Header(content, min(s.msg.Prefix()+meta.HeaderSize, content.Size())) {
-		if err != nil {
-			return err
-		}
+	block, err := searchtext.HeaderBlock(content, min(s.msg.Prefix()+meta.HeaderSize, content.Size()), s.block)
+	if err != nil {
+		return err
+	}
+	s.block = block
+	for f := range searchtext.Fields(block) {
 		if len(h.needles) > 0 && !h.Done() {
 			s.scratch = f.AppendText(s.scratch[:0])
 			_, _ = h.Write(s.scratch)

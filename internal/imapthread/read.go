@@ -69,7 +69,7 @@ type reader struct {
 }
 
 func (r *reader) add(sm *store.Message) error {
-	meta, err := r.msg.Meta(r.ctx)
+	meta, err := r.msg.MetaHead(r.ctx)
 	if err != nil {
 		return err
 	}

@@ -132,7 +132,11 @@ func random(rnd *rand.Rand, n int) []*message {
 
 // TestNaive holds the threads against those that the RFC's words make.
 func TestNaive(t *testing.T) {
-	for seed := range uint64(20_000) {
+	seeds := uint64(20_000)
+	if testing.Short() {
+		seeds = 2_000
+	}
+	for seed := range seeds {
 		rnd := rand.New(rand.NewPCG(seed, 1))
 		msgs := random(rnd, 1+rnd.IntN(12))
 		for _, a := range []Algorithm{References, Refs} {
@@ -225,7 +229,7 @@ func TestHostile(t *testing.T) {
 			if got := strings.Count(out, "("); got != strings.Count(out, ")") {
 				t.Error("unbalanced")
 			}
-			if limit := 60 * links; th.trees.steps > limit {
+			if limit := 20 * links; th.trees.steps > limit {
 				t.Errorf("%d steps for %d links", th.trees.steps, links)
 			}
 			if got := len(th.uids); got > 10*n+2000 {
