@@ -5,6 +5,7 @@
 //	RFC 2449  CAPA, response codes             full
 //	RFC 2595  STLS                             full
 //	RFC 3206  SYS and AUTH response codes      text not read whole
+//	RFC 6856  UTF8 and LANG                    full
 //
 // Glossary: a maildrop is the locked view of INBOX that a session works on; a
 // unique-id is the value of UIDL, which names a message for ever.

@@ -11,9 +11,11 @@ const (
 	CodeSysTemp    ResponseCode = "SYS/TEMP"    // try again later (RFC 3206 §4)
 	CodeSysPerm    ResponseCode = "SYS/PERM"    // somebody has to repair something (RFC 3206 §4)
 	CodeAuth       ResponseCode = "AUTH"        // the credentials are wrong (RFC 3206 §5)
+	CodeUTF8       ResponseCode = "UTF8"        // the message needs the UTF8 command (RFC 6856 §5)
 )
 
-// The capabilities of CAPA (RFC 2449 §6) that Mailstead knows.
+// The capabilities of CAPA (RFC 2449 §6, and where it is said) that Mailstead
+// knows.
 const (
 	CapTop          = "TOP"
 	CapUser         = "USER"
@@ -24,6 +26,9 @@ const (
 	CapRespCodes    = "RESP-CODES"
 	CapAuthRespCode = "AUTH-RESP-CODE"
 	CapExpire       = "EXPIRE"
+	CapLoginDelay   = "LOGIN-DELAY"
+	CapUTF8         = "UTF8" // RFC 6856 §2
+	CapLang         = "LANG" // RFC 6856 §3
 	CapImpl         = "IMPLEMENTATION"
 )
 

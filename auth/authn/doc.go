@@ -23,8 +23,11 @@
 // Any other error is answered like ErrTemporary, under a log id and without
 // its text: a backend in trouble is never told as a wrong password.
 //
+// An Authenticator that is an [APOPAuthenticator] serves APOP of POP3, too.
+//
 // # RFCs
 //
+//	RFC 1939  POP3                        APOP (§7)
 //	RFC 4422  SASL                        text not read whole
 //	RFC 4616  PLAIN                       full, for PasswordFunc
 //	RFC 4954  SMTP AUTH                   see smtpserver

@@ -26,6 +26,21 @@ func attemptBy(p *authn.Peer) Attempt {
 	}
 }
 
+var _ authn.APOPAuthenticator = seam{}
+
+// OffersAPOP implements authn.APOPAuthenticator.
+func (a seam) OffersAPOP(p *authn.Peer) bool {
+	return p.Protocol == authn.POP3 && a.service.offersAPOP()
+}
+
+// APOP implements authn.APOPAuthenticator.
+func (a seam) APOP(ctx context.Context, p *authn.Peer, login authn.APOP) (string, error) {
+	t := attemptBy(p)
+	t.Username = login.Username
+	id, err := a.service.apop(ctx, t, login.Timestamp, login.Digest)
+	return id.Account, err
+}
+
 // Mechanisms implements authn.Authenticator.
 func (a seam) Mechanisms(p *authn.Peer) []string { return a.service.Mechanisms(attemptBy(p)) }
 

@@ -33,6 +33,8 @@
 //	EXTERNAL                       where Certificate is set, for a verified certificate
 //	ANONYMOUS                      where Anonymous is set
 //	LOGIN, CRAM-MD5, SCRAM-SHA-1   where Enable names them
+//	APOP, POP3's own command       where Enable names it; for users whose record
+//	                               keeps the password itself, as {PLAIN}
 //
 // SCRAM does not work with app passwords: its first answer holds the salt of one
 // password, before anybody can know which one the client has.
@@ -45,6 +47,7 @@
 //
 // # RFCs
 //
+//	RFC 1939  POP3                       APOP (§7), judging the digest
 //	RFC 4422  SASL                       authorization identities; mechanisms: package saslmech
 //	RFC 5280  certificates               §4.2.1.6, CertificateEmail
 //	RFC 7628  OAUTHBEARER                users, hosts and failures; the rest: package saslmech

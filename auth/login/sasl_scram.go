@@ -152,22 +152,12 @@ func (x *exchange) cramMD5() sasl.Server {
 
 // cramSecret returns what a record keeps for CRAM-MD5.
 func cramSecret(k *known) (secret saslmech.CRAMSecret, err error) {
-	if k.rec.AppPasswordsOnly && k.reason == "" {
-		k.reason = "app passwords only"
+	text := k.rec.secret(saslmech.CRAMMD5)
+	if text == "" || k.rec.AppPasswordsOnly {
+		return saslmech.NewCRAMSecret(clearSecret(k)), nil
 	}
-	if text := k.rec.secret(saslmech.CRAMMD5); text != "" {
-		if secret, err = saslmech.ParseCRAMSecret(text); err != nil && k.reason == "" {
-			return secret, temporary(ErrHash)
-		}
-		return secret, nil
-	}
-	for _, scheme := range [...]string{"PLAIN", "CLEARTEXT", "CLEAR"} {
-		if text := k.rec.secret(scheme); text != "" {
-			return saslmech.NewCRAMSecret(text), nil
-		}
-	}
-	if k.reason == "" {
-		k.reason = "no secret for the mechanism"
+	if secret, err = saslmech.ParseCRAMSecret(text); err != nil && k.reason == "" {
+		return secret, temporary(ErrHash)
 	}
 	return secret, nil
 }

@@ -39,7 +39,7 @@ type Service struct {
 	// AllowPlaintext accepts passwords over connections without TLS.
 	AllowPlaintext bool
 	// Enable names mechanisms to offer that are off by themselves: LOGIN,
-	// CRAM-MD5 and SCRAM-SHA-1, and SCRAM-SHA-256 and SCRAM-SHA-512 where the
+	// CRAM-MD5, SCRAM-SHA-1 and APOP, and SCRAM-SHA-256 and SCRAM-SHA-512 where the
 	// backend is no Keeper. The -PLUS variants follow.
 	Enable []string
 	// Disable names mechanisms that are not offered in any case. A name without
@@ -106,7 +106,7 @@ func (s *Service) Validate() error {
 		faults = append(faults, errors.New("login: Service.Params are out of bounds"))
 	}
 	for _, name := range append(slices.Clone(s.Enable), s.Disable...) {
-		if !slices.Contains(saslmech.Names(), name) {
+		if name != APOP && !slices.Contains(saslmech.Names(), name) {
 			faults = append(faults, fmt.Errorf("login: unknown mechanism %q", name))
 		}
 	}

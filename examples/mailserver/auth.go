@@ -125,7 +125,7 @@ func (o *options) sharing() *imapserver.Sharing {
 // pop3Config is one of the two POP3 listeners.
 func (s *server) pop3Config(implicit bool) pop3server.Config {
 	cfg := pop3server.Config{
-		Store: s.engine.store, Views: s.views, Locks: &s.maildrops, Auth: s.login.Authenticator(),
+		Store: s.engine.store, Views: s.views, Locks: &s.maildrops, Users: &s.pop3Users, Auth: s.login.Authenticator(), Hostname: s.o.hostname,
 		TLSConfig: s.loginTLS(true), ImplicitTLS: implicit,
 		AllowPlaintextAuth: s.o.plaintextAuth, RequireTLS: !s.o.plaintextAuth, Logger: s.log,
 	}

@@ -25,6 +25,12 @@
 //	RFC 3691  UNSELECT              full
 //	RFC 4315  UIDPLUS               full
 //	RFC 4731  ESEARCH               full
+//	RFC 5032  WITHIN                full
+//	RFC 5182  SEARCHRES             full
+//	RFC 5256  SORT, THREAD          full
+//	RFC 5267  ESORT, CONTEXT        full; 16 contexts, sorted ones of 5,000 results
+//	RFC 5957  SORT=DISPLAY          full
+//	RFC 7377  MULTISEARCH           full
 //	RFC 4959  SASL-IR               full
 //	RFC 4314  ACL                   full, where Config.Sharing is set; all flags are shared
 //	RFC 5258  LIST-EXTENDED         full
@@ -42,7 +48,8 @@
 //	RFC 8508  REPLACE               full
 //	RFC 8514  SAVEDATE              full
 //	RFC 8970  PREVIEW               full
-//	RFC 9394  PARTIAL               §3.3, UID FETCH
+//	RFC 9394  PARTIAL               full
+//	RFC 9585  INPROGRESS            of searching commands (text not read whole)
 //	RFC 9698  JMAPACCESS            full (text not read whole)
 //	RFC 9755  UTF8=ACCEPT           or UTF8=ONLY; 8-bit headers are taken from everybody
 //	RFC 5819  LIST-STATUS           full

@@ -22,6 +22,8 @@ func layers() []layer {
 		{"internal/imapnotify", []string{"imap", "store"}},
 		{"internal/imapseq", []string{"imap", "store"}},
 		{"internal/imapsearch", []string{"imap", "store", "store/view", "store/searchtext"}},
+		{"internal/imapsort", []string{"store"}},
+		{"internal/imapthread", []string{"store"}},
 		{"internal/saslwire", []string{"auth/authn"}},
 		{"internal/authtest", []string{"auth/authn"}},
 		{"internal/...", nil},

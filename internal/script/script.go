@@ -135,6 +135,11 @@ type Player struct {
 	// EndsGroup reports a line behind which a pipelining client waits.
 	EndsGroup func(line string) bool
 
+	// Lines makes S read one line, which has to be the text, or to begin with
+	// it where the text ends in "...": for protocols whose answers do not say
+	// how many lines they have. There is no L and no A then.
+	Lines bool
+
 	// StartTLS serves the step T.
 	StartTLS func(net.Conn) (net.Conn, error)
 
@@ -211,7 +216,7 @@ func (p *Player) expect(s *Script, steps []Step) error {
 		var err error
 		switch st.Op {
 		case 'S':
-			if reply, err = p.reply(); err == nil && !strings.HasPrefix(reply[len(reply)-1], st.Text) {
+			if reply, err = p.reply(); err == nil && !p.is(reply[len(reply)-1], st.Text) {
 				err = fmt.Errorf("got %q, want %q", reply, st.Text)
 			}
 		case 'L':
@@ -237,6 +242,15 @@ func (p *Player) expect(s *Script, steps []Step) error {
 	return nil
 }
 
+// is compares what S read with its text.
+func (p *Player) is(line, want string) bool {
+	if !p.Lines {
+		return strings.HasPrefix(line, want)
+	}
+	start, open := strings.CutSuffix(want, "...")
+	return line == want || open && want != "..." && strings.HasPrefix(line, start)
+}
+
 func hasLine(reply []string, text string) bool {
 	for _, l := range reply {
 		if len(l) >= 4 && strings.HasPrefix(l[4:], text) {
@@ -259,7 +273,7 @@ func (p *Player) reply() ([]string, error) {
 		}
 		line = strings.TrimSuffix(line, "\r\n")
 		lines = append(lines, line)
-		if len(line) < 4 || line[3] != '-' {
+		if p.Lines || len(line) < 4 || line[3] != '-' {
 			return lines, nil
 		}
 	}

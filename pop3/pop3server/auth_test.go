@@ -50,6 +50,8 @@ func TestAuth(t *testing.T) {
 			S: RESP-CODES
 			S: AUTH-RESP-CODE
 			S: PIPELINING
+			S: UTF8 USER
+			S: LANG
 			S: EXPIRE NEVER
 			S: USER
 			S: SASL X-FIRST X-LAST X-ERROR PLAIN
@@ -231,6 +233,8 @@ func TestAuthRequireTLS(t *testing.T) {
 		S: RESP-CODES
 		S: AUTH-RESP-CODE
 		S: PIPELINING
+		S: UTF8 USER
+		S: LANG
 		S: EXPIRE NEVER
 		S: STLS
 		S: .

@@ -1,8 +1,15 @@
 package pop3server
 
 import (
+	"crypto/md5" //nolint:gosec // APOP's own
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
+	"log/slog"
+	"strconv"
 	"strings"
+	"time"
+	"unicode/utf8"
 
 	"github.com/mailstead/mailstead/auth/authn"
 	"github.com/mailstead/mailstead/internal/saslwire"
@@ -10,101 +17,206 @@ import (
 	"github.com/mailstead/mailstead/store"
 )
 
+// greet sends the greeting, with a timestamp where APOP is offered (RFC 1939
+// §7).
+func (s *session) greet() error {
+	c := s.conn
+	b := append(c.out.room(maxLine), "+OK "...)
+	host := c.srv.cfg.Hostname
+	if host != "" {
+		b = append(append(b, host...), ' ')
+	}
+	b = append(b, textReady...)
+	if s.digests() != nil {
+		if host == "" {
+			host = "localhost"
+		}
+		s.timestamp = "<" + rand.Text() + "." + strconv.FormatInt(time.Now().Unix(), 10) + "@" + host + ">"
+		b = append(append(b, ' '), s.timestamp...)
+	}
+	s.answerLine(b)
+	return nil
+}
+
+// digests is who judges APOP on this connection; nil = it is not offered.
+func (s *session) digests() authn.APOPAuthenticator {
+	a, ok := s.judge().(authn.APOPAuthenticator)
+	if !ok || !a.OffersAPOP(s.authPeer()) {
+		return nil
+	}
+	return a
+}
+
 // authPeer is the connection as an Authenticator sees it.
 func (s *session) authPeer() *authn.Peer {
-	cfg := &s.conn.srv.cfg
+	c := s.conn
+	cfg := &c.srv.cfg
 	return &authn.Peer{
-		Protocol: authn.POP3, Addr: s.conn.addr, Hostname: cfg.Hostname,
-		TLS: s.tls, Certificate: s.shown, Secure: s.tls != nil || cfg.AllowPlaintextAuth,
+		Protocol: authn.POP3, ID: c.peer.ConnID, Addr: c.peer.Addr, Conn: c.peer, Hostname: cfg.Hostname,
+		TLS: c.peer.TLS, Certificate: c.certificate, Secure: c.peer.TLS != nil || cfg.AllowPlaintextAuth,
 	}
 }
 
 // judge is who judges logins on this connection; nil = it needs TLS first.
 func (s *session) judge() authn.Authenticator {
 	cfg := &s.conn.srv.cfg
-	if cfg.RequireTLS && s.tls == nil {
+	if cfg.RequireTLS && s.conn.peer.TLS == nil {
 		return nil
 	}
 	return cfg.Auth
 }
 
 // user: USER name (RFC 1939 §7). It says nothing of whether the name exists.
-func (s *session) user(args []string) error {
+func (s *session) user(args arguments) error {
+	s.username, s.tried = "", true
 	switch peer := s.authPeer(); {
 	case authn.TakesPasswords(s.judge(), peer):
 	case !peer.Secure || s.judge() == nil:
-		return s.bad("STLS is required first")
+		return s.bad(textTLSFirst)
 	default:
-		return s.bad("USER is not offered")
+		return s.bad(textNoUser)
 	}
-	s.username = args[0]
-	s.conn.ok("Send PASS")
+	if !utf8.Valid(args[0]) { // RFC 6856 §2.2
+		return s.bad(textNotUTF8)
+	}
+	s.username = string(args[0])
+	s.conn.ok(textSendPass)
 	return nil
 }
 
 // pass: PASS string (RFC 1939 §7).
-func (s *session) pass(args []string) error {
-	if s.username == "" {
-		return s.bad("USER comes first")
-	}
+func (s *session) pass(args arguments) error {
 	name := s.username
 	s.username = ""
-	account, err := s.conn.srv.cfg.Auth.Password(s.conn.ctx, s.authPeer(), name, args[0])
+	if name == "" {
+		return s.bad(textUserFirst)
+	}
+	if !utf8.Valid(args[0]) {
+		return s.bad(textNotUTF8)
+	}
+	account, err := s.conn.srv.cfg.Auth.Password(s.conn.ctx, s.authPeer(), name, string(args[0]))
+	return s.judged(account, err)
+}
+
+// apop: APOP name digest (RFC 1939 §7).
+func (s *session) apop(args arguments) error {
+	s.username, s.tried = "", true
+	a := s.digests()
+	if a == nil || s.timestamp == "" {
+		return s.bad(textNoAPOP)
+	}
+	login := authn.APOP{Username: string(args[0]), Timestamp: s.timestamp}
+	if !utf8.Valid(args[0]) {
+		return s.bad(textNotUTF8)
+	}
+	if n, err := hex.Decode(login.Digest[:], args[1][:min(len(args[1]), 2*md5.Size)]); err != nil || n != md5.Size || len(args[1]) != 2*md5.Size {
+		return s.bad(textMalformed)
+	}
+	account, err := a.APOP(s.conn.ctx, s.authPeer(), login)
+	return s.judged(account, err)
+}
+
+// judged is what comes of a login by command.
+func (s *session) judged(account string, err error) error {
 	if err == nil && account == "" {
 		err = saslwire.ErrNoAccount
 	}
 	if err != nil {
 		return s.rejected(err)
 	}
-	return s.openMaildrop(store.AccountID(account))
+	return s.enter(store.AccountID(account))
+}
+
+// enter opens the maildrop of a user who has proved who he is.
+func (s *session) enter(id store.AccountID) error {
+	c := s.conn
+	policy, err := s.policyOf(id)
+	if err != nil {
+		c.failure("policy of the user", err)
+		return nil
+	}
+	now, users, limit := time.Now(), c.srv.users, 0
+	if wait := users.wait(id, now); wait > 0 {
+		c.fail(pop3.CodeLoginDelay, textDelay, seconds(wait))
+		return nil
+	}
+	if c.srv.cfg.SharedMaildrops {
+		limit = c.srv.cfg.Limits.MaxSessionsPerUser
+	}
+	if !users.enter(id, limit) {
+		c.fail(pop3.CodeInUse, textSessions)
+		return nil
+	}
+	drop, err := openMaildrop(c.ctx, c.srv, id)
+	if err != nil {
+		users.leave(id)
+		c.failure("open maildrop", err)
+		return nil
+	}
+	users.loggedIn(id, now, policy.LoginDelay)
+	s.account, s.policy, s.drop, s.state = id, policy, drop, transaction
+	if f := c.srv.cfg.Trace.LoggedIn; f != nil {
+		f(c.peer, id)
+	}
+	c.ok(textMaildrop, int64(drop.count), drop.octets)
+	return nil
+}
+
+func (s *session) policyOf(id store.AccountID) (Policy, error) {
+	cfg := &s.conn.srv.cfg
+	if cfg.UserPolicy == nil {
+		return cfg.Policy, nil
+	}
+	return cfg.UserPolicy(s.conn.ctx, id)
 }
 
 // auth: AUTH mechanism [initial-response] (RFC 5034 §4). Without an argument
 // it lists the mechanisms, as clients from before CAPA expect.
-func (s *session) auth(args []string) error {
+func (s *session) auth(args arguments) error {
 	s.username = ""
-	if len(args) == 0 {
+	if args[0] == nil {
 		s.listMechanisms()
 		return nil
 	}
 	var initial []byte
-	if len(args) == 2 {
+	s.tried = true
+	if args[1] != nil {
 		var err error
-		if initial, err = saslwire.Initial([]byte(args[1])); err != nil {
-			return s.bad("Bad base64")
+		if initial, err = saslwire.Initial(args[1]); err != nil {
+			return s.bad(textBase64)
 		}
 	}
 	if s.judge() == nil {
 		return s.rejected(authn.ErrTLSRequired)
 	}
 	c := s.conn
-	x, err := saslwire.Begin(c.ctx, c.srv.cfg.Auth, s.authPeer(), strings.ToUpper(args[0]))
+	x, err := saslwire.Begin(c.ctx, c.srv.cfg.Auth, s.authPeer(), strings.ToUpper(string(args[0])))
 	if err == nil {
 		err = s.exchange(x, initial)
 	}
 	var gone *lostError
 	switch {
 	case err == nil:
-		return s.openMaildrop(store.AccountID(x.Account()))
+		return s.enter(store.AccountID(x.Account()))
 	case errors.As(err, &gone):
 		return gone.err
 	case errors.Is(err, saslwire.ErrCancelled):
-		return s.bad("Authentication cancelled")
+		return s.bad(textCancelled)
 	case errors.Is(err, saslwire.ErrBase64):
-		return s.bad("Bad base64")
+		return s.bad(textBase64)
 	case errors.Is(err, errLineTooLong):
-		return s.bad("Line too long")
+		return s.bad(textTooLong)
 	}
 	return s.rejected(err)
 }
 
 func (s *session) listMechanisms() {
 	c := s.conn
-	c.ok("Mechanisms follow")
+	c.ok(textMechanisms)
 	for _, m := range authn.Offered(s.judge(), s.authPeer()) {
-		c.bw.WriteString(m + "\r\n")
+		c.line(m)
 	}
-	c.bw.WriteString(".\r\n")
+	c.line(".")
 }
 
 // lostError is the end of the connection in the middle of an exchange.
@@ -120,17 +232,17 @@ func (s *session) exchange(x *saslwire.Exchange, response []byte) error {
 		if done || err != nil {
 			return err
 		}
-		c.bw.Write(append(saslwire.AppendChallenge([]byte("+ "), challenge), "\r\n"...))
-		if err := c.bw.Flush(); err != nil {
-			return &lostError{err}
-		}
-		line, err := c.readLine(true)
+		b := saslwire.AppendChallenge(append(c.out.room(maxAuthLine), "+ "...), challenge)
+		c.out.set(append(b, "\r\n"...))
+		c.traceExchange(false)
+		line, err := c.readLine(maxAuthLine)
 		switch {
 		case errors.Is(err, errLineTooLong):
 			return err
 		case err != nil:
 			return &lostError{err}
 		}
+		c.traceExchange(true)
 		if response, err = saslwire.Response(line); err != nil {
 			return err
 		}
@@ -141,22 +253,22 @@ func (s *session) exchange(x *saslwire.Exchange, response []byte) error {
 // Authenticator's to log.
 func (s *session) rejected(err error) error {
 	c := s.conn
-	c.srv.cfg.Logger.Debug("pop3: login failed", "peer", c.addr, "error", err)
+	c.logs(slog.LevelDebug, "pop3: login failed", "error", err)
 	switch {
 	case errors.Is(err, authn.ErrRejected):
-		c.fail(pop3.CodeAuth, "Authentication failed")
+		c.fail(pop3.CodeAuth, textRejected)
 		if s.failures++; c.srv.cfg.Limits.MaxAuthFailures > 0 && s.failures >= c.srv.cfg.Limits.MaxAuthFailures {
 			return errEnd
 		}
 	case errors.Is(err, authn.ErrTooMany):
-		c.fail(pop3.CodeSysTemp, "Too many failed logins, try again later")
+		c.fail(pop3.CodeSysTemp, textTooMany)
 		return errEnd
 	case errors.Is(err, authn.ErrTLSRequired):
-		c.fail(pop3.CodeAuth, "STLS is required first")
+		c.fail(pop3.CodeAuth, textTLSFirst)
 	case errors.Is(err, authn.ErrMechanism):
-		return s.bad("Mechanism not offered")
+		return s.bad(textMechanism)
 	case errors.Is(err, authn.ErrMalformed):
-		return s.bad("Malformed response")
+		return s.bad(textMalformed)
 	default:
 		c.failure("login", err)
 	}

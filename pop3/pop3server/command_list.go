@@ -1,53 +1,63 @@
 package pop3server
 
-import "strconv"
+import (
+	"strconv"
+
+	"github.com/mailstead/mailstead/store/view"
+)
 
 // stat: STAT (RFC 1939 §5): what is not marked.
-func (s *session) stat([]string) error {
-	c := s.conn
-	b := append(c.bw.AvailableBuffer(), "+OK "...)
+func (s *session) stat(arguments) error {
+	b := append(s.conn.out.room(maxLine), "+OK "...)
 	b = strconv.AppendInt(b, int64(s.drop.count), 10)
 	b = strconv.AppendInt(append(b, ' '), s.drop.octets, 10)
-	c.bw.Write(append(b, "\r\n"...))
+	s.answerLine(b)
 	return nil
 }
 
 // list: LIST [msg] (RFC 1939 §5).
-func (s *session) list(args []string) error {
-	return s.listing(args, func(dst []byte, m *message) []byte { return strconv.AppendInt(dst, m.size, 10) })
+func (s *session) list(args arguments) error {
+	return s.listing(args[0], func(dst []byte, r *view.Row) []byte { return strconv.AppendInt(dst, r.Size, 10) })
 }
 
 // uidl: UIDL [msg] (RFC 1939 §7).
-func (s *session) uidl(args []string) error {
-	return s.listing(args, s.drop.uniqueID)
+func (s *session) uidl(args arguments) error {
+	return s.listing(args[0], func(dst []byte, r *view.Row) []byte { return s.drop.appendUniqueID(dst, r.UID) })
+}
+
+// answerLine ends a positive answer that was appended to the output as it is.
+func (s *session) answerLine(b []byte) {
+	c := s.conn
+	s.last = true
+	c.traceAnswer(b[len(c.out.buf):])
+	c.out.set(append(b, "\r\n"...))
 }
 
 // listing writes "number value" for one message or for all that are not
 // marked.
-func (s *session) listing(args []string, value func([]byte, *message) []byte) error {
+func (s *session) listing(number []byte, value func([]byte, *view.Row) []byte) error {
 	c := s.conn
-	if len(args) == 1 {
-		m := s.drop.find(args[0])
-		if m == nil {
-			return s.bad("No such message")
+	if number != nil {
+		n := s.drop.find(number)
+		if n < 0 {
+			return s.bad(textNoMessage)
 		}
-		n, _ := strconv.Atoi(args[0])
-		b := append(c.bw.AvailableBuffer(), "+OK "...)
-		b = value(append(strconv.AppendInt(b, int64(n), 10), ' '), m)
-		c.bw.Write(append(b, "\r\n"...))
+		b := strconv.AppendInt(append(c.out.room(maxLine), "+OK "...), int64(n+1), 10)
+		s.answerLine(value(append(b, ' '), s.drop.table.At(n)))
 		return nil
 	}
-	c.ok(strconv.Itoa(s.drop.count) + " messages")
-	for i := range s.drop.messages {
-		m := &s.drop.messages[i]
-		if m.marked {
-			continue
+	c.ok(textMessages, int64(s.drop.count))
+	n := 0
+	for r := range s.drop.table.Rows(1, s.drop.table.MaxUID()) {
+		if !s.drop.marked.has(n) {
+			b := append(strconv.AppendInt(c.out.room(maxLine), int64(n+1), 10), ' ')
+			c.out.set(append(value(b, r), "\r\n"...))
+			if c.out.err != nil {
+				return c.out.err
+			}
 		}
-		b := append(strconv.AppendInt(c.bw.AvailableBuffer(), int64(i+1), 10), ' ')
-		if _, err := c.bw.Write(append(value(b, m), "\r\n"...)); err != nil {
-			return err
-		}
+		n++
 	}
-	_, err := c.bw.WriteString(".\r\n")
-	return err
+	c.line(".")
+	return nil
 }

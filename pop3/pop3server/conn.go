@@ -1,46 +1,69 @@
 package pop3server
 
 import (
-	"bufio"
 	"bytes"
 	"context"
+	"crypto/rand"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"net"
-	"net/netip"
+	"os"
 	"runtime/debug"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/mailstead/mailstead/internal/listen"
-	"github.com/mailstead/mailstead/internal/saslwire"
+	"github.com/mailstead/mailstead/internal/proxyproto"
 	"github.com/mailstead/mailstead/internal/tlspeer"
 	"github.com/mailstead/mailstead/pop3"
 )
 
-// conn is one connection: it reads lines, and writes answers when no further
-// line is waiting (RFC 2449 §6.8).
+// conn is one connection: its octets, time limits and end. One goroutine
+// serves it; Wake and Close come from others.
 type conn struct {
 	srv    *Server
-	addr   netip.Addr
-	ctx    context.Context
+	raw    net.Conn // as accepted
+	nc     net.Conn // raw, or TLS on it
+	peer   Peer
+	log    *slog.Logger
+	ctx    context.Context // ends with the connection
 	cancel context.CancelFunc
-
-	mu     sync.Mutex // guards nc and parked against Wake and Close
-	nc     net.Conn
-	parked bool // waits for a command with nothing under way
-
-	ending atomic.Bool
-	br     *bufio.Reader
-	bw     *bufio.Writer
+	in     input
+	out    output
 	sess   session
-	begun  time.Time
+
+	certificate *x509.Certificate // what the peer was shown; nil = none
+
+	loginBy time.Time // zero = no limit
+	reads   int       // that brought something
+	polite  bool      // the peer ends the session, or is gone
+
+	mu      sync.Mutex // guards what follows
+	waiting bool       // for the peer
+	ending  bool       // Shutdown was called
 }
 
+// Why a session ends.
+var (
+	errEnd      = errors.New("pop3server: end of session") // its last answer was given
+	errShutdown = errors.New("pop3server: shutting down")
+	errIdle     = errors.New("pop3server: idle for too long")
+	errTLSHere  = errors.New("pop3server: a TLS handshake where none is expected")
+)
+
 func newConn(s *Server, nc net.Conn) *conn {
-	c := &conn{srv: s, addr: listen.AddrOf(nc).Addr(), nc: nc, begun: time.Now()}
+	c := &conn{srv: s, raw: nc, nc: nc}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.peer = Peer{ConnID: rand.Text()[:12], Addr: listen.AddrOf(nc).Addr()}
+	c.log = s.cfg.Logger
+	if s.cfg.isProxy(c.peer.Addr) {
+		c.raw = &proxyproto.Conn{Conn: nc}
+		c.nc = c.raw
+	}
+	c.out = output{pool: &s.buffers, write: c.write}
 	c.sess.conn = c
 	return c
 }
@@ -48,220 +71,246 @@ func newConn(s *Server, nc net.Conn) *conn {
 // Close implements listen.Conn.
 func (c *conn) Close() error {
 	c.cancel()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.nc.Close()
+	return c.raw.Close()
 }
 
-// Wake implements listen.Conn: a parked read ends at once; now, everything
-// does that waits for the peer.
+// Wake implements listen.Conn: whoever waits for the peer stops; now, whoever
+// writes does, too.
 func (c *conn) Wake(now bool) {
-	c.ending.Store(true)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.ending = true
 	switch {
 	case now:
-		_ = c.nc.SetDeadline(time.Now())
-	case c.parked:
-		_ = c.nc.SetReadDeadline(time.Now())
+		_ = c.raw.SetDeadline(time.Unix(1, 0))
+	case c.waiting:
+		_ = c.raw.SetReadDeadline(time.Unix(1, 0))
 	}
 }
 
-// errEnd ends a connection whose last answer was written.
-var errEnd = errors.New("pop3server: end of session")
-
+// serve runs the connection to its end. A panic ends this connection alone.
 func (c *conn) serve() {
 	defer c.srv.group.Done(c)
 	defer c.Close()
-	defer c.sess.end()
+	if f := c.srv.cfg.Trace.Connected; f != nil {
+		f(c.peer)
+	}
+	if f := c.srv.cfg.Trace.Closed; f != nil {
+		defer func() { f(c.peer) }()
+	}
+	c.contain(c.run)
+	c.contain(c.sess.end)
+	c.contain(func() { _ = c.out.flush() }) // what was answered before a panic
+}
+
+func (c *conn) contain(f func()) {
 	defer func() {
 		if v := recover(); v != nil {
-			c.srv.cfg.Logger.Error("pop3: session panicked", "peer", c.addr, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+			c.logs(slog.LevelError, "pop3: session panicked", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 		}
 	}()
-	if err := c.start(); err != nil {
+	f()
+}
+
+// logs writes a record with what names the connection.
+func (c *conn) logs(level slog.Level, msg string, args ...any) {
+	c.log.Log(c.ctx, level, msg, append(args, "conn", c.peer.ConnID, "peer", c.peer.Addr, "account", c.sess.account)...)
+}
+
+// run is the session.
+func (c *conn) run() {
+	if t := c.srv.cfg.Limits.LoginTimeout; t > 0 {
+		c.loginBy = time.Now().Add(t)
+	}
+	if p, ok := c.raw.(*proxyproto.Conn); ok && c.readProxy(p) != nil {
 		return
 	}
-	for {
-		line, err := c.readLine(false)
-		switch {
-		case err == nil:
-			err = c.sess.command(line)
-		case errors.Is(err, errLineTooLong):
-			err = c.sess.bad("Line too long")
-		}
-		if err == nil && c.br.Buffered() == 0 {
-			err = c.bw.Flush()
-		}
-		if err != nil {
-			c.goodbye(err)
-			return
-		}
+	if c.srv.cfg.ImplicitTLS && c.handshake() != nil {
+		return
+	}
+	err := c.sess.greet()
+	for err == nil {
+		err = c.sess.next()
+	}
+	switch {
+	case errors.Is(err, errEnd):
+	case errors.Is(err, errShutdown):
+		c.polite = true // it waited
+		c.fail(pop3.CodeSysTemp, textShutdown)
+	default: // an idle client is told nothing (RFC 1939 §3)
+		return
+	}
+	if c.out.flush() == nil {
+		c.linger()
 	}
 }
 
-// start does the TLS handshake where it comes first, and greets.
-func (c *conn) start() error {
-	if c.srv.cfg.ImplicitTLS {
-		if err := c.handshake(); err != nil {
-			return err
-		}
+// linger closes for writing and, where the peer may still be sending, reads on
+// for a moment: a connection closed with input unread is reset, and the peer
+// might never see the last answer.
+func (c *conn) linger() {
+	cw, ok := c.nc.(interface{ CloseWrite() error })
+	_ = c.raw.SetDeadline(time.Now().Add(lingerTime))
+	if !ok || cw.CloseWrite() != nil || c.polite && c.in.r == c.in.w {
+		return
 	}
-	c.buffers()
-	name := ""
-	if h := c.srv.cfg.Hostname; h != "" {
-		name = h + " "
+	if tcp, ok := c.raw.(interface{ CloseWrite() error }); ok && c.raw != c.nc {
+		_ = tcp.CloseWrite()
 	}
-	c.ok(name + "POP3 server ready")
-	return c.bw.Flush()
+	_, _ = io.Copy(io.Discard, io.LimitReader(c.raw, lingerOctets))
 }
 
-func (c *conn) buffers() {
-	c.br = bufio.NewReaderSize(c.nc, pop3.MaxCommandLine*4)
-	c.bw = bufio.NewWriterSize(deadlineWriter{c}, 16<<10)
-}
+const (
+	lingerTime   = time.Second
+	lingerOctets = 1 << 20
+)
 
-// deadlineWriter gives every write its own time.
-type deadlineWriter struct{ c *conn }
-
-func (w deadlineWriter) Write(p []byte) (int, error) {
-	if d := w.c.srv.cfg.Limits.WriteTimeout; d > 0 {
-		_ = w.c.nc.SetWriteDeadline(time.Now().Add(d))
+// write is the writer behind c.out.
+func (c *conn) write(p []byte) error {
+	if d := c.srv.cfg.Limits.WriteTimeout; d > 0 {
+		_ = c.raw.SetWriteDeadline(time.Now().Add(d))
 	}
-	return w.c.nc.Write(p)
+	_, err := c.nc.Write(p)
+	return err
 }
 
-// handshake turns the connection into a TLS one. It holds no Shutdown up: a
-// connection without a session has nothing to lose.
+// handshake puts TLS on the connection. It holds no Shutdown up: a connection
+// without a session has nothing to lose.
 func (c *conn) handshake() error {
-	if !c.parkUntil(time.Time{}) {
-		return errShutdown
+	if err := c.wait(time.Time{}); err != nil {
+		return err
 	}
-	defer c.unpark()
-	tc, shown := tlspeer.Server(c.nc, c.srv.cfg.TLSConfig)
+	defer c.waited(nil)
+	_ = c.raw.SetWriteDeadline(time.Time{})
+	tc, shown := tlspeer.Server(c.raw, c.srv.cfg.TLSConfig)
 	ctx, cancel := c.ctx, context.CancelFunc(func() {})
 	if d := c.srv.cfg.Limits.TLSHandshakeTimeout; d > 0 {
 		ctx, cancel = context.WithTimeout(ctx, d)
 	}
 	defer cancel()
 	if err := tc.HandshakeContext(ctx); err != nil {
+		c.logs(slog.LevelInfo, "pop3: TLS handshake failed", "error", err)
 		return err
 	}
-	c.mu.Lock()
-	c.nc = tc
-	c.mu.Unlock()
 	state := tc.ConnectionState()
-	c.sess.tls, c.sess.shown = &state, shown.Certificate()
+	c.nc, c.peer.TLS, c.certificate = tc, &state, shown.Certificate()
 	return nil
 }
 
-var errLineTooLong = errors.New("pop3server: command line too long")
-
-// readLine returns the next line without its end; a bare LF ends one too. It
-// is valid until the next call. Lines of an exchange of AUTH may be long.
-func (c *conn) readLine(exchange bool) ([]byte, error) {
-	if !c.park() {
-		return nil, errShutdown
-	}
-	line, err := c.br.ReadSlice('\n')
-	if errors.Is(err, bufio.ErrBufferFull) && (exchange || !c.sess.open() && isAuth(line)) {
-		line, err = c.readLong(line)
-	}
-	c.unpark()
+// deadline is until when the next command has to be there: the whole of it.
+func (c *conn) deadline() time.Time {
+	l := &c.srv.cfg.Limits
 	switch {
-	case errors.Is(err, bufio.ErrBufferFull):
-		return nil, c.skipLine()
-	case err != nil && c.ending.Load():
-		return nil, errShutdown
-	case err != nil:
-		return nil, err
+	case !c.sess.open():
+		return c.loginBy
+	case l.IdleTimeout > 0:
+		return time.Now().Add(l.IdleTimeout)
 	}
-	line = line[:len(line)-1]
-	if n := len(line); n > 0 && line[n-1] == '\r' {
-		line = line[:n-1]
-	}
-	return line, nil
+	return time.Time{}
 }
 
-// isAuth reports a line that may carry an initial response.
-func isAuth(line []byte) bool {
-	return len(line) > 5 && bytes.EqualFold(line[:5], []byte("AUTH "))
+// fill reads more, so that at most limit octets are in the buffer. Answers
+// leave first, and with them the buffer that they lie in.
+func (c *conn) fill(deadline time.Time, limit int) error {
+	if err := c.out.flush(); err != nil {
+		return err
+	}
+	c.sess.parked()
+	space, err := c.in.room(limit)
+	if err != nil {
+		return err
+	}
+	if err := c.wait(deadline); err != nil {
+		return err
+	}
+	n, err := c.nc.Read(space)
+	c.in.w += n
+	if err = c.waited(err); n > 0 {
+		c.reads++
+		return nil
+	}
+	return err
 }
 
-// readLong reads on where a line of an exchange does not fit into the buffer,
-// which is small for the sake of all the other connections. The error is
-// bufio.ErrBufferFull for a line that is longer than any may be.
-func (c *conn) readLong(begun []byte) ([]byte, error) {
-	line := bytes.Clone(begun)
+// wait sets the deadline of the next read. errShutdown: the server ends.
+func (c *conn) wait(deadline time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ending {
+		return errShutdown
+	}
+	c.waiting = true
+	return c.raw.SetReadDeadline(deadline)
+}
+
+// waited judges the error of what came after wait.
+func (c *conn) waited(err error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waiting = false
+	switch {
+	case !errors.Is(err, os.ErrDeadlineExceeded):
+		return err
+	case c.ending:
+		return errShutdown
+	}
+	return errIdle
+}
+
+// readLine returns the next line without its end, at most limit octets with
+// it; a bare LF ends one too. It is valid until the next call. errLineTooLong:
+// it was longer and is read to its end.
+func (c *conn) readLine(limit int) ([]byte, error) {
+	deadline := c.deadline()
 	for {
-		more, err := c.br.ReadSlice('\n')
-		if line = append(line, more...); len(line) > saslwire.MaxLine {
-			if err == nil {
-				return nil, errLineTooLong // its end was read
+		if b := c.in.buffered(); isAuth(b) && !c.sess.open() {
+			limit = maxAuthLine // it may carry an initial response
+		} else if len(b) > 0 && b[0] == tlsHandshake && c.sess.commands == 0 {
+			return nil, errTLSHere
+		}
+		line := c.in.line()
+		switch {
+		case len(line) > limit:
+			return nil, errLineTooLong
+		case line != nil:
+			line = line[:len(line)-1]
+			if n := len(line); n > 0 && line[n-1] == '\r' {
+				line = line[:n-1]
 			}
+			return line, nil
+		}
+		err := c.fill(deadline, limit)
+		if errors.Is(err, errLineTooLong) {
+			return nil, c.skipLine(deadline)
+		}
+		if err != nil {
 			return nil, err
 		}
-		if !errors.Is(err, bufio.ErrBufferFull) {
-			return line, err
-		}
 	}
 }
+
+// tlsHandshake is the first octet of a TLS connection (RFC 8446 §5.1).
+const tlsHandshake = 0x16
+
+// isAuth reports a line that may carry an initial response.
+func isAuth(b []byte) bool { return len(b) >= 5 && bytes.EqualFold(b[:5], []byte("AUTH ")) }
 
 // maxSkip bounds how much of an over-long line is read to find its end.
 const maxSkip = 64 << 10
 
 // skipLine reads an over-long line to its end and returns errLineTooLong; a
 // line that does not end ends the connection.
-func (c *conn) skipLine() error {
-	for range maxSkip / c.br.Size() {
-		if _, err := c.br.ReadSlice('\n'); !errors.Is(err, bufio.ErrBufferFull) {
-			return errors.Join(err, errLineTooLong)
+func (c *conn) skipLine(deadline time.Time) error {
+	for skipped := 0; skipped < maxSkip; {
+		if c.in.line() != nil {
+			return errLineTooLong
+		}
+		skipped += c.in.w - c.in.r
+		c.in.r = c.in.w
+		if err := c.fill(deadline, flightSize); err != nil {
+			return err
 		}
 	}
+	c.fail("", textTooLong)
 	return errEnd
-}
-
-var errShutdown = errors.New("pop3server: shutting down")
-
-// park sets the deadline of the next command; false: the server is ending.
-func (c *conn) park() bool {
-	l := c.srv.cfg.Limits
-	var deadline time.Time
-	switch {
-	case !c.sess.open() && l.LoginTimeout > 0:
-		deadline = c.begun.Add(l.LoginTimeout)
-	case l.IdleTimeout > 0:
-		deadline = time.Now().Add(l.IdleTimeout)
-	}
-	return c.parkUntil(deadline)
-}
-
-func (c *conn) parkUntil(deadline time.Time) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.ending.Load() {
-		return false
-	}
-	c.parked = true
-	_ = c.nc.SetReadDeadline(deadline)
-	return true
-}
-
-func (c *conn) unpark() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.parked = false
-}
-
-// goodbye sends what the connection still owes. A client that was idle for too
-// long is told nothing (RFC 1939 §3).
-func (c *conn) goodbye(err error) {
-	switch {
-	case errors.Is(err, errEnd):
-	case errors.Is(err, errShutdown):
-		c.fail(pop3.CodeSysTemp, "Server shutting down")
-	default:
-		return
-	}
-	_ = c.bw.Flush()
 }

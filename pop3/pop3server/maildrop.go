@@ -3,27 +3,44 @@ package pop3server
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
+	"time"
 
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/view"
 )
 
-// maildrop is INBOX as it was at login (RFC 1939 §4).
+// maildrop is INBOX as it was at login (RFC 1939 §4): a Table of the view,
+// which never changes and is shared.
 type maildrop struct {
 	view     *view.Account
-	lock     *store.MaildropLock
+	lock     *store.MaildropLock // nil = shared
 	mailbox  store.MailboxID
 	validity store.UIDValidity
-	messages []message // message number − 1 → message
-	count    int       // not marked
-	octets   int64     // of those
+	table    *view.Table // row n is message n+1
+	count    int         // not marked
+	octets   int64       // of those
+
+	marked    bits // by DELE
+	retrieved bits // by RETR, where the policy asks
+
+	looked time.Time       // when it was last seen what INBOX holds now; zero = anew
+	now    *view.Table     // that; nil = INBOX is gone
+	ahead  []store.Message // read ahead for commands that wait, with FieldContent
 }
 
-type message struct {
-	size   int64
-	uid    store.UID
-	marked bool // by DELE
+// bits are a set of rows. nil is empty.
+type bits []uint64
+
+func (b bits) has(n int) bool { return n>>6 < len(b) && b[n>>6]&(1<<(n&63)) != 0 }
+
+// add puts n, which is below size, into the set.
+func (b *bits) add(n, size int) {
+	if *b == nil {
+		*b = make(bits, (size+63)/64)
+	}
+	(*b)[n>>6] |= 1 << (n & 63)
 }
 
 var (
@@ -33,30 +50,19 @@ var (
 	errHeld = errors.New("pop3server: some marked messages are under a hold")
 )
 
-// openMaildrop locks the maildrop and reads the snapshot.
-func (s *session) openMaildrop(id store.AccountID) error {
-	c := s.conn
-	drop, err := openMaildrop(c.ctx, c.srv, id)
-	if err != nil {
-		c.failure("open maildrop", err)
-		return nil
-	}
-	s.account, s.drop, s.state = id, drop, transaction
-	c.ok("Maildrop has " + strconv.Itoa(drop.count) + " messages (" + strconv.FormatInt(drop.octets, 10) + " octets)")
-	return nil
-}
-
+// openMaildrop locks the maildrop, unless it is shared, and takes the snapshot.
 func openMaildrop(ctx context.Context, srv *Server, id store.AccountID) (*maildrop, error) {
 	acct, err := srv.views.Open(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	lock, err := srv.locks.Lock(ctx, acct.Store(), id)
-	if err != nil {
-		acct.Release()
-		return nil, err
+	d := &maildrop{view: acct}
+	if !srv.cfg.SharedMaildrops {
+		if d.lock, err = srv.locks.Lock(ctx, acct.Store(), id); err != nil {
+			acct.Release()
+			return nil, err
+		}
 	}
-	d := &maildrop{view: acct, lock: lock}
 	if err := d.snapshot(ctx); err != nil {
 		_ = d.release(ctx)
 		return nil, err
@@ -66,8 +72,10 @@ func openMaildrop(ctx context.Context, srv *Server, id store.AccountID) (*maildr
 
 // release gives up the lock and the view. A lock that cannot be given up ends
 // with its lease.
-func (d *maildrop) release(ctx context.Context) error {
-	err := d.lock.Unlock(ctx)
+func (d *maildrop) release(ctx context.Context) (err error) {
+	if d.lock != nil {
+		err = d.lock.Unlock(ctx)
+	}
 	d.view.Release()
 	return err
 }
@@ -81,84 +89,151 @@ func (d *maildrop) snapshot(ctx context.Context) error {
 	if inbox == nil {
 		return store.ErrNoMailbox
 	}
-	table, err := d.view.Table(ctx, inbox.ID)
+	d.table, err = d.view.Table(ctx, inbox.ID)
 	if err != nil {
 		return err
 	}
 	d.mailbox, d.validity = inbox.ID, inbox.UIDValidity
-	d.messages = make([]message, 0, table.Len())
-	for row := range table.Rows(1, table.MaxUID()) {
-		d.messages = append(d.messages, message{uid: row.UID, size: row.Size})
-		d.count++
-		d.octets += row.Size
-	}
+	d.count, d.octets = d.table.Len(), d.table.Octets()
 	return nil
 }
 
-// find returns the message with a number, nil for one that is not there or is
+// find returns the row of a message number; −1 for one that is not there or is
 // marked.
-func (d *maildrop) find(arg string) *message {
-	n, err := strconv.ParseUint(arg, 10, 31)
-	if err != nil || n == 0 || n > uint64(len(d.messages)) || d.messages[n-1].marked {
-		return nil
+func (d *maildrop) find(arg []byte) int {
+	n, err := strconv.ParseUint(string(arg), 10, 31)
+	if err != nil || n == 0 || n > uint64(d.table.Len()) || d.marked.has(int(n-1)) {
+		return -1
 	}
-	return &d.messages[n-1]
+	return int(n - 1)
 }
 
-// uniqueID appends what names m for ever: UIDVALIDITY and UID (RFC 1939 §7,
-// RFC 9051 §2.3.1.1).
-func (d *maildrop) uniqueID(dst []byte, m *message) []byte {
+// mark marks a row to be deleted.
+func (d *maildrop) mark(n int) {
+	d.marked.add(n, d.table.Len())
+	d.count--
+	d.octets -= d.table.At(n).Size
+}
+
+// unmark takes back all marks.
+func (d *maildrop) unmark() {
+	d.marked = nil
+	d.count, d.octets = d.table.Len(), d.table.Octets()
+}
+
+// appendUniqueID adds what names a message for ever: UIDVALIDITY and UID (RFC
+// 1939 §7, RFC 9051 §2.3.1.1).
+func (d *maildrop) appendUniqueID(dst []byte, uid store.UID) []byte {
 	dst = strconv.AppendUint(dst, uint64(d.validity), 10)
 	dst = append(dst, '.')
-	return strconv.AppendUint(dst, uint64(m.uid), 10)
+	return strconv.AppendUint(dst, uint64(uid), 10)
 }
 
-// content opens a message, unless it is no longer in the mailbox.
-func (d *maildrop) content(ctx context.Context, m *message) (store.Content, error) {
-	if _, err := d.view.Refresh(ctx); err != nil {
+// staleAfter is how old the knowledge of INBOX may be for commands that came
+// together.
+const staleAfter = time.Second
+
+// look finds out what INBOX holds now: once for all commands that came
+// together, unless they take long.
+func (d *maildrop) look(ctx context.Context) error {
+	if !d.looked.IsZero() && time.Since(d.looked) < staleAfter {
+		return nil
+	}
+	begun := time.Now()
+	state, err := d.view.Refresh(ctx)
+	if err != nil {
+		return err
+	}
+	d.now = nil
+	if m := state.Mailbox(d.mailbox); m != nil && m.UIDValidity == d.validity {
+		if d.now, err = d.view.Table(ctx, d.mailbox); err != nil && !errors.Is(err, store.ErrNoMailbox) {
+			return err
+		}
+	}
+	d.looked = begun
+	return nil
+}
+
+// parked forgets what holds for commands that came together.
+func (d *maildrop) parked() { d.looked, d.now, d.ahead = time.Time{}, nil, nil }
+
+// content opens the message in a row, unless it is no longer in the mailbox.
+// waiting is how many further commands are there already: as many messages are
+// read ahead.
+func (d *maildrop) content(ctx context.Context, n, waiting int) (store.Content, error) {
+	if err := d.look(ctx); err != nil {
 		return nil, err
 	}
-	table, err := d.view.Table(ctx, d.mailbox)
+	uid := d.table.At(n).UID
+	if d.now == nil || d.now.Row(uid) == nil {
+		return nil, errGone
+	}
+	if waiting == 0 && d.ahead == nil {
+		return d.view.Store().Content(ctx, d.mailbox, uid)
+	}
+	m, err := d.message(ctx, n, min(waiting, maxAhead))
 	if err != nil {
 		return nil, err
 	}
-	if table.Row(m.uid) == nil {
-		return nil, errGone
-	}
-	return d.view.Store().Content(ctx, d.mailbox, m.uid)
+	return store.OpenContent(ctx, d.view.Store(), d.mailbox, m)
 }
 
-// commit expunges the marked messages, durable when it returns. Those that
-// another client expunged before are no failure; errHeld: some stay, and all
-// others are gone.
+const maxAhead = 128
+
+// message returns what the store knows of the message in row n, and reads that
+// of the more rows behind it together with it.
+func (d *maildrop) message(ctx context.Context, n, more int) (*store.Message, error) {
+	uid := d.table.At(n).UID
+	i, ok := slices.BinarySearchFunc(d.ahead, uid, func(m store.Message, u store.UID) int { return int(int64(m.UID) - int64(u)) })
+	if ok {
+		return &d.ahead[i], nil
+	}
+	var set store.UIDSet
+	for ; more >= 0 && n < d.table.Len(); n, more = n+1, more-1 {
+		set.Add(d.table.At(n).UID)
+	}
+	d.ahead = d.ahead[:0]
+	for m, err := range d.view.Store().Messages(ctx, d.mailbox, store.Query{UIDs: set, Fields: store.FieldContent}) {
+		if err != nil {
+			return nil, err
+		}
+		d.ahead = append(d.ahead, store.Message{
+			UID: m.UID, Size: m.Size, Blob: m.Blob, Key: slices.Clone(m.Key), Prefix: slices.Clone(m.Prefix),
+		})
+	}
+	if len(d.ahead) == 0 || d.ahead[0].UID != uid {
+		return nil, errGone
+	}
+	return &d.ahead[0], nil
+}
+
+// commit expunges what is marked, durable when it returns. What another client
+// expunged before is no failure; errHeld: some stay, and all others are gone.
 func (d *maildrop) commit(ctx context.Context) error {
-	var batch store.UIDSet
-	n, held := 0, false
-	flush := func() error {
-		if n == 0 {
-			return nil
+	if d.marked == nil && d.retrieved == nil {
+		return nil
+	}
+	d.parked()
+	if err := d.look(ctx); err != nil || d.now == nil {
+		return err // with INBOX its messages are gone
+	}
+	held, row := false, 0
+	for row < d.table.Len() {
+		var batch store.UIDSet
+		for n := 0; row < d.table.Len() && n < store.MaxChange; row++ {
+			if d.marked.has(row) || d.retrieved.has(row) {
+				batch.Add(d.table.At(row).UID)
+				n++
+			}
+		}
+		if len(batch) == 0 {
+			break
 		}
 		r, err := d.view.Store().Apply(ctx, store.Change{Ops: []store.Op{store.Expunge{Mailbox: d.mailbox, UIDs: batch}}})
-		batch, n = nil, 0
 		if err != nil {
 			return err
 		}
 		held = held || len(r.Ops) > 0 && len(r.Ops[0].Held) > 0
-		return nil
-	}
-	for i := range d.messages {
-		if !d.messages[i].marked {
-			continue
-		}
-		batch.Add(d.messages[i].uid)
-		if n++; n == store.MaxChange {
-			if err := flush(); err != nil {
-				return err
-			}
-		}
-	}
-	if err := flush(); err != nil {
-		return err
 	}
 	if held {
 		return errHeld

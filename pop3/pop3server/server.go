@@ -6,11 +6,11 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"sync"
 	"time"
 
 	"github.com/mailstead/mailstead/internal/listen"
 	"github.com/mailstead/mailstead/internal/tlspeer"
+	"github.com/mailstead/mailstead/pop3"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/view"
 )
@@ -18,13 +18,14 @@ import (
 // Server serves POP3 connections. Its methods may be called from any number of
 // goroutines.
 type Server struct {
-	cfg   Config
-	group listen.Group
-	views *view.Views
-	own   bool // views is closed with the server
-
-	buffers sync.Pool // *[]byte for messages under way; idle connections hold none
-	locks   *store.Maildrops
+	cfg       Config
+	group     listen.Group
+	views     *view.Views
+	own       bool // views is closed with the server
+	locks     *store.Maildrops
+	users     *Users
+	languages []Language // the preferred one first
+	buffers   bufferPool
 }
 
 // New returns a server. It fails with all that Config.Validate finds.
@@ -37,13 +38,16 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	s := &Server{cfg: cfg, views: cfg.Views, locks: cfg.Locks}
+	s := &Server{cfg: cfg, views: cfg.Views, locks: cfg.Locks, users: cfg.Users}
 	if s.locks == nil {
 		s.locks = new(store.Maildrops)
 	}
-	s.group.Limits = listen.Limits{Total: cfg.Limits.MaxConnections, PerPrefix: cfg.Limits.MaxConnectionsPerIP}
+	if s.users == nil {
+		s.users = new(Users)
+	}
+	s.languages = append(append(s.languages, cfg.Languages...), english)
+	s.group.Limits = listen.Limits{Total: cfg.Limits.MaxConnections, PerPrefix: cfg.Limits.MaxConnectionsPerIP, Trusted: cfg.TrustedPrefixes}
 	s.group.Logger = cfg.Logger
-	s.buffers.New = func() any { b := make([]byte, 32<<10); return &b }
 	if s.views == nil {
 		s.views, s.own = view.New(cfg.Store, view.Options{}), true
 	}
@@ -77,16 +81,23 @@ func (s *Server) ServeConn(nc net.Conn) error {
 // admit takes a connection in, or refuses and closes it.
 func (s *Server) admit(nc net.Conn) (*conn, error) {
 	c := newConn(s, nc)
-	err := s.group.Add(c, c.addr)
+	err := s.group.Add(c, c.peer.Addr)
 	if err == nil {
 		return c, nil
 	}
-	if !s.cfg.ImplicitTLS {
-		_ = nc.SetWriteDeadline(time.Now().Add(time.Second))
-		_, _ = io.WriteString(nc, "-ERR [SYS/TEMP] Too many connections, try again later\r\n")
-	}
+	s.busy(nc)
 	c.Close()
 	return nil, err
+}
+
+// busy says that there are too many connections, where no TLS is expected. It
+// fits into the empty send buffer, so that nobody waits for the peer.
+func (s *Server) busy(nc net.Conn) {
+	if s.cfg.ImplicitTLS {
+		return
+	}
+	_ = nc.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+	_, _ = io.WriteString(nc, "-ERR ["+string(pop3.CodeSysTemp)+"] "+string(textBusy)+"\r\n")
 }
 
 // Shutdown stops accepting, lets every running command end, says goodbye to

@@ -1,6 +1,7 @@
 package pop3server_test
 
 import (
+	"bufio"
 	"crypto/tls"
 	"io"
 	"log/slog"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/mailstead/mailstead/auth/authn"
 	"github.com/mailstead/mailstead/pop3/pop3server"
+	"github.com/mailstead/mailstead/store"
 )
 
 // An idle client is closed without a word, and nothing is deleted (RFC 1939
@@ -80,4 +82,31 @@ func TestHandshakeStalls(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What is known of INBOX is not older than a second, however long a flight of
+// commands takes.
+func TestLongFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := maildrop(t, "A: 1\r\n\r\n"+strings.Repeat("x\r\n", 100_000), "B: 2\r\n\r\n", "C: 3\r\n\r\n")
+		defer s.Close()
+		srv, err := pop3server.New(pop3server.Config{Store: s, Auth: authn.PasswordFunc(judge), AllowPlaintextAuth: true, Logger: discard})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer srv.Close()
+		here, there := net.Pipe()
+		go srv.ServeConn(there)
+		c := &client{t, here, bufio.NewReader(here)}
+		c.play(greetAndLogin)
+		go io.WriteString(here, "RETR 1\r\nRETR 2\r\nRETR 3\r\nQUIT\r\n")
+		c.play("S: +OK 300008 octets") // the server waits for us to read on
+		time.Sleep(2 * time.Second)
+		a, inbox := open(t, s)
+		if _, err := a.Apply(t.Context(), store.Change{Ops: []store.Op{store.Expunge{Mailbox: inbox, UIDs: store.UIDs(2)}}}); err != nil {
+			t.Fatal(err)
+		}
+		c.discard()
+		c.play("S: -ERR Message was deleted by another client\nS: +OK ...\nS: C: 3\nS: \nS: .\nS: +OK Bye\nS: EOF")
+	})
 }

@@ -41,11 +41,14 @@ type summary struct {
 
 	// any are the flags that some row has, all those that every row has.
 	any, all store.Flags
+
+	octets int64 // of the messages
 }
 
 // add takes another run in.
 func (s *summary) add(o summary) {
 	s.max, s.any, s.all = max(s.max, o.max), s.any|o.any, s.all&o.all
+	s.octets += o.octets
 }
 
 // A chunk is a run of rows, never empty. It never changes once a Table that
@@ -64,7 +67,7 @@ func (c *chunk) summarize() {
 	c.summary = summary{all: store.AllFlags}
 	for i := range c.rows {
 		r := &c.rows[i]
-		c.add(summary{r.ModSeq, r.Flags(), r.Flags()})
+		c.add(summary{max: r.ModSeq, any: r.Flags(), all: r.Flags(), octets: r.Size})
 	}
 }
 
@@ -118,6 +121,32 @@ type Table struct {
 
 // Len is the number of messages.
 func (t *Table) Len() int { return t.n }
+
+// Octets is the size of all messages together.
+func (t *Table) Octets() int64 {
+	var n int64
+	for _, p := range t.pages {
+		n += p.octets
+	}
+	return n
+}
+
+// At returns the row with n rows before it; nil where there are not as many.
+// It looks at one number a chunk.
+func (t *Table) At(n int) *Row {
+	if n < 0 || n >= t.n {
+		return nil
+	}
+	i := 0
+	for ; n >= t.pages[i].n; i++ {
+		n -= t.pages[i].n
+	}
+	j := 0
+	for chunks := t.pages[i].chunks; n >= len(chunks[j].rows); j++ {
+		n -= len(chunks[j].rows)
+	}
+	return &t.pages[i].chunks[j].rows[n]
+}
 
 // ModSeq is the mod-sequence up to which all changes are in the Table.
 func (t *Table) ModSeq() store.ModSeq { return t.modseq }
@@ -316,6 +345,6 @@ func (t *Table) bytes() int64 {
 
 const (
 	tableBytes = 2048 // of a Table, its slot, and its share of the account
-	pageBytes  = 96
-	chunkBytes = 72
+	pageBytes  = 104
+	chunkBytes = 80
 )

@@ -78,6 +78,18 @@ func TestLargeTable(t *testing.T) {
 
 // check compares a Table with what it should hold.
 func (t *Table) check(test *testing.T, want model) {
+	var octets int64
+	n := 0
+	for r := range t.Rows(1, t.MaxUID()) {
+		if got := t.At(n); got != r {
+			test.Errorf("At(%d) is %v, want %v", n, got, r)
+		}
+		octets += r.Size
+		n++
+	}
+	if t.At(-1) != nil || t.At(n) != nil || t.Octets() != octets {
+		test.Errorf("%d octets, want %d; or there are rows outside", t.Octets(), octets)
+	}
 	test.Helper()
 	uids := slices.Sorted(maps.Keys(want))
 	if t.Len() != len(uids) || t.UIDs().Len() != int64(len(uids)) || t.MaxUID() != uids[len(uids)-1] {
