@@ -44,7 +44,9 @@
 //	RFC 9698  JMAPACCESS            full (text not read whole)
 //	RFC 9755  UTF8=ACCEPT           or UTF8=ONLY; 8-bit headers are taken from everybody
 //	RFC 6851  MOVE                  full
-//	RFC 7888  LITERAL+              full
+//	RFC 4978  COMPRESS=DEFLATE      full; not together with UNAUTHENTICATE
+//	RFC 7888  LITERAL+              full; LITERAL- instead with Config.LiteralMinus
+//	RFC 8437  UNAUTHENTICATE        full; not offered while DEFLATE is active
 //
 // # Glossary
 //
@@ -59,23 +61,44 @@
 //
 //   - I1: No OK is sent to APPEND, REPLACE, COPY, MOVE, STORE or EXPUNGE before the
 //     store's Apply returned.
+//
 //   - I2: A sequence number means the same message for client and server: it is
 //     computed from what was told, never from what the mailbox holds now.
+//
 //   - I3: EXPUNGE is sent only where RFC 3501 §7.4.1 allows it: never without a
 //     command in progress, never in FETCH, STORE or SEARCH.
+//
 //   - I4: A parked session holds its goroutine, its connection and what the
 //     client was told as ranges of UIDs; no buffer, no table.
+//
 //   - I5: The text of an internal error never reaches a client.
+//
 //   - I6: What a command adds is added by one Change, after its last octet came:
 //     APPEND of several messages, CATENATE, REPLACE. A message is never collected
 //     in memory, on its way in or out.
+//
 //   - I7: A URL gives nothing, and does not say why, unless its token, its
 //     access identifier and its expiry hold.
+//
+//   - I8: What a connection may cost is bounded before it is spent: octets of a
+//     line and of literals, also behind DEFLATE; memory for inflating, by a budget
+//     of the server; sessions of an address and of a user; the time until the
+//     login, between commands and within one.
+//
+//   - I9: Nothing of a user is left behind UNAUTHENTICATE, and nothing of a
+//     session behind its end: its views, its place in Users, its goroutine.
+//
+//   - I10: Trace shows no password, no octet of an exchange of AUTHENTICATE, and
+//     no URL that carries its own right of access.
 //
 // # Concurrency
 //
 // One goroutine serves a connection: it reads a command, runs it and writes the
 // responses. Others only wake it: the view's watcher with a hint, Shutdown with
 // the wish to end. Both do so by setting the read deadline while the session is
-// parked; conn.mu guards that, and is a leaf.
+// parked, or, behind COMPRESS, by a channel; conn.mu guards that, and is a leaf,
+// as Users.mu is. A session with COMPRESS that is parked has a second goroutine,
+// which reads for it; the session waits for it at its end.
+//
+// Timeouts are deadlines of the connection: no session has a timer.
 package imapserver
