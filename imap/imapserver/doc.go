@@ -61,7 +61,9 @@
 //	RFC 9590  LIST-METADATA         (text not read whole)
 //	RFC 6851  MOVE                  full
 //	RFC 7162  CONDSTORE, QRESYNC    full; §3.1.12 is not done
-//	RFC 7888  LITERAL+              full
+//	RFC 4978  COMPRESS=DEFLATE      full; not together with UNAUTHENTICATE
+//	RFC 7888  LITERAL+              full; LITERAL- instead with Config.LiteralMinus
+//	RFC 8437  UNAUTHENTICATE        full; not offered while DEFLATE is active
 //	RFC 9051  IMAP4rev2             full
 //	RFC 9586  UIDONLY               full
 //	RFC 9738  SAVELIMIT             full; no MESSAGELIMIT
@@ -93,7 +95,15 @@
 //   - I7: What a command adds is added by one Change, after its last octet came:
 //     APPEND of several messages, CATENATE, REPLACE. A message is never collected
 //     in memory, on its way in or out.
-//   - I8: A URL gives nothing, and does not say why, unless its token, its
+//   - I8: What a connection may cost is bounded before it is spent: octets of a
+//     line and of literals, also behind DEFLATE; memory for inflating, by a budget
+//     of the server; sessions of an address and of a user; the time until the
+//     login, between commands and within one.
+//   - I9: Nothing of a user is left behind UNAUTHENTICATE, and nothing of a
+//     session behind its end: its views, its place in Users, its goroutine.
+//   - I10: Trace shows no password, no octet of an exchange of AUTHENTICATE, and
+//     no URL that carries its own right of access.
+//   - I11: A URL gives nothing, and does not say why, unless its token, its
 //     access identifier and its expiry hold.
 //   - Shared mailboxes: no Change of another account is made without the right
 //     that RFC 4314 §4 asks for, and nothing tells a user whether a mailbox is
@@ -104,5 +114,9 @@
 // One goroutine serves a connection: it reads a command, runs it and writes the
 // responses. Others only wake it: the view's watcher with a hint, Shutdown with
 // the wish to end. Both do so by setting the read deadline while the session is
-// parked; conn.mu guards that, and is a leaf.
+// parked, or, behind COMPRESS, by a channel; conn.mu guards that, and is a leaf,
+// as Users.mu is. A session with COMPRESS that is parked has a second goroutine,
+// which reads for it; the session waits for it at its end.
+//
+// Timeouts are deadlines of the connection: no session has a timer.
 package imapserver

@@ -10,6 +10,7 @@ import (
 type hostile struct {
 	name, in, want string
 	message        string // number 3 of the mailbox; "" = there is none
+	memory         int64  // octets that may be allocated; 0 = 1 MiB
 }
 
 // repeated is n numbered forms of a text, one after the other.
@@ -32,7 +33,7 @@ func hostileRanges(n int) string {
 // hostileCommands are judged by their answer and by the session that goes on.
 var hostileCommands = []hostile{
 	{name: "10,000 NOTs", in: "a SEARCH " + strings.Repeat("NOT ", 10_000) + "ALL", want: "a NO [LIMIT]"},
-	{name: "1,900 NOTs", in: "a SEARCH " + strings.Repeat("NOT ", 1_900) + "ALL", want: "* SEARCH 1 2\r\na OK"},
+	{name: "1,900 NOTs", in: "a SEARCH " + strings.Repeat("NOT ", 1_900) + "ALL", want: "* SEARCH 1 2\r\na OK", memory: 2 << 20},
 	{name: "10,000 ORs", in: "a SEARCH " + strings.Repeat("OR ", 10_000) + "ALL", want: "a NO [LIMIT]"},
 	{name: "20,000 parentheses", in: "a SEARCH " + strings.Repeat("(", 20_000) + "ALL", want: "a BAD nested too deeply"},
 	{name: "64 parentheses", in: "a SEARCH " + strings.Repeat("(", 64) + "ALL" + strings.Repeat(")", 64), want: "* SEARCH 1 2\r\na OK"},
@@ -96,10 +97,10 @@ var hostileMessages = []hostile{
 	{name: "an empty boundary", message: "Content-Type: multipart/mixed; boundary=\"\"\r\n\r\n----\r\n"},
 	{name: "no header", message: "\r\n"},
 	{name: "no line end", message: "Subject: x"},
-	{name: "multiparts 10,000 deep", message: repeated(10_000, "Content-Type: multipart/mixed; boundary=b%[1]d\r\n\r\n--b%[1]d\r\n")},
+	{name: "multiparts 10,000 deep", message: repeated(10_000, "Content-Type: multipart/mixed; boundary=b%[1]dx\r\n\r\n--b%[1]dx\r\n")},
 	{name: "messages 10,000 deep", message: strings.Repeat("Content-Type: message/rfc822\r\n\r\n", 10_000)},
-	{name: "100,000 parts", message: "Content-Type: multipart/mixed; boundary=b\r\n\r\n" + strings.Repeat("--b\r\n\r\n", 100_000)},
-	{name: "100,000 addresses", message: "To: " + strings.Repeat("a@b.c,\r\n ", 100_000) + "d@e\r\n\r\n"},
+	{name: "100,000 parts", message: "Content-Type: multipart/mixed; boundary=b\r\n\r\n" + strings.Repeat("--b\r\n\r\n", 100_000), memory: 24 << 20},
+	{name: "100,000 addresses", message: "To: " + strings.Repeat("a@b.c,\r\n ", 100_000) + "d@e\r\n\r\n", memory: 2 << 20},
 	{name: "100,000 broken addresses", message: "From: " + strings.Repeat("<@(,\"", 100_000) + "\r\n\r\n"},
 	{name: "endless parameters", message: "Content-Type: text/plain" + repeated(60_000, "; name*%d=x") + "\r\n\r\n"},
 	{name: "endless encoded parameters", message: "Content-Type: text/plain" + repeated(50_000, "; name*%d*=%%41") + "\r\n\r\n"},

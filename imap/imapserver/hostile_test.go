@@ -1,6 +1,7 @@
 package imapserver
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"log/slog"
@@ -77,7 +78,7 @@ func (a *attacked) run(t testing.TB, in string) (head, tail string, allocated in
 }
 
 // judge holds an answer against what every hostile command has to give.
-func (a *attacked) judge(t *testing.T, in, want string) {
+func (a *attacked) judge(t *testing.T, in, want string, memory int64) {
 	t.Helper()
 	head, tail, allocated := a.run(t, in+"\r\nb NOOP\r\n")
 	if !strings.HasPrefix(head, want) {
@@ -86,8 +87,8 @@ func (a *attacked) judge(t *testing.T, in, want string) {
 	if !strings.HasSuffix(tail, "b OK NOOP completed\r\n") {
 		t.Errorf("the next command was not answered: %.300q", head)
 	}
-	if allocated > 1<<20 {
-		t.Errorf("allocated %d octets", allocated)
+	if allocated > cmp.Or(memory, 1<<20) {
+		t.Errorf("%.60s: allocated %d octets", in, allocated)
 	}
 	if s := a.book.String(); s != "" {
 		t.Errorf("logged: %.500s", s)
@@ -101,7 +102,7 @@ func TestHostile(t *testing.T) {
 	nc, r := loggedInConn(t, listenAndServe(t, a.srv))
 	for _, tt := range hostileCommands {
 		t.Run(tt.name, func(t *testing.T) {
-			a.judge(t, tt.in, tt.want)
+			a.judge(t, tt.in, tt.want, tt.memory)
 			io.WriteString(nc, "n NOOP\r\n")
 			if line, err := r.ReadString('\n'); line != "n OK NOOP completed\r\n" {
 				t.Errorf("another session: %q, %v", line, err)
@@ -117,10 +118,11 @@ func TestHostileMessages(t *testing.T) {
 			a := newAttacked(t)
 			deliver(t, a.st, "alice", "INBOX", tt.message, 0)
 			for _, items := range []string{"ENVELOPE", "BODYSTRUCTURE", "BODY.PEEK[1.1.1.MIME]", "BODY.PEEK[HEADER.FIELDS (To Subject)]<0.100>"} {
-				a.judge(t, "a FETCH 3 "+items, "* 3 FETCH (")
+				a.judge(t, "a FETCH 3 "+items, "* 3 FETCH (", tt.memory)
 			}
-			a.judge(t, "a SEARCH 3 TO xyzzy SUBJECT xyzzy", "* SEARCH\r\na OK")
-			a.judge(t, "a SEARCH 3 TEXT xyzzy", "* SEARCH\r\na OK")
+			linear := tt.memory + 1<<20 + 20*int64(len(tt.message))
+			a.judge(t, "a SEARCH 3 TO xyzzy SUBJECT xyzzy", "* SEARCH\r\na OK", linear)
+			a.judge(t, "a SEARCH 3 TEXT xyzzy", "* SEARCH\r\na OK", linear)
 		})
 	}
 }

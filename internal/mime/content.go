@@ -124,7 +124,8 @@ func (s *scanner) value() []byte {
 }
 
 // params takes *(";" attribute "=" value). What is no parameter is skipped up
-// to the next semicolon; the pieces of RFC 2231 are put together.
+// to the next semicolon. It stops behind MaxParams. The pieces of RFC 2231 are
+// put together.
 func (s *scanner) params() []Param {
 	var out []Param
 	for {
@@ -141,7 +142,9 @@ func (s *scanner) params() []Param {
 			}
 			return joinContinuations(out)
 		}
-		out = append(out, Param{Name: name, Value: s.value()})
+		if out = append(out, Param{Name: name, Value: s.value()}); len(out) == MaxParams {
+			return joinContinuations(out)
+		}
 	}
 }
 
