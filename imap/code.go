@@ -33,7 +33,9 @@ const (
 	CodeMessageLimit         Code = "MESSAGELIMIT"         // RFC 9738 §3.1
 	CodeUIDRequired          Code = "UIDREQUIRED"          // RFC 9586 §3
 	CodeTooBig               Code = "TOOBIG"               // RFC 4469 §4.2
+	CodeURLMech              Code = "URLMECH"              // RFC 4467 §8
 	CodeBadURL               Code = "BADURL"               // RFC 4469 §4.1
+	CodeCompressionActive    Code = "COMPRESSIONACTIVE"    // RFC 4978 §3
 	CodeUnknownCTE           Code = "UNKNOWN-CTE"          // RFC 3516 §4.3
 	CodeUseAttr              Code = "USEATTR"              // RFC 6154 §6
 	CodeURLMech              Code = "URLMECH"              // RFC 4467 §8

@@ -3,10 +3,8 @@ package imapserver
 import (
 	"bufio"
 	"bytes"
-	"fmt"
 	"io"
 	"net"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -116,44 +114,4 @@ func BenchmarkCommand(b *testing.B) {
 			}
 		})
 	}
-}
-
-// TestParkedMemory keeps an eye on what an idle session costs (I4); the number
-// is logged, not judged.
-func TestParkedMemory(t *testing.T) {
-	if testing.Short() {
-		t.Skip("many connections")
-	}
-	const sessions = 200
-	st := bigMailbox(t, 10_000)
-	cfg := testConfig(st)
-	cfg.Limits.MaxConnectionsPerUser = -1
-	srv := testServer(t, cfg)
-	memory := func() uint64 {
-		var m runtime.MemStats
-		runtime.GC()
-		runtime.GC()
-		runtime.ReadMemStats(&m)
-		return m.HeapInuse + m.StackInuse
-	}
-	dial := listenAndServe(t, srv)
-	conns := make([]net.Conn, sessions)
-	warm := newBenchClient(t, srv)
-	before := memory()
-	for i := range conns {
-		nc, err := dial()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer nc.Close()
-		conns[i] = nc
-		fmt.Fprint(nc, "a LOGIN alice secret\r\nb SELECT INBOX\r\nc IDLE\r\n")
-		for r := bufio.NewReaderSize(nc, 16); ; {
-			if l, _, err := r.ReadLine(); err != nil || string(l) == "+ idling" {
-				break
-			}
-		}
-	}
-	t.Logf("%d octets a parked session", (memory()-before)/sessions)
-	runtime.KeepAlive(warm)
 }

@@ -101,12 +101,12 @@ func (s *session) urlKey(u imapurl.URL) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.srv.accessKey(s, &p, true)
+	return s.accessKey(&p, true)
 }
 
 // accessKey reads the access key of a mailbox; nil where there is none, unless
 // it shall be made.
-func (srv *Server) accessKey(s *session, p *place, make bool) ([]byte, error) {
+func (s *session) accessKey(p *place, make bool) ([]byte, error) {
 	a := p.account.Store()
 	for range 2 {
 		for e, err := range a.Entries(s.ctx, store.EntryQuery{Mailbox: p.ID, Prefix: accessKey}) {

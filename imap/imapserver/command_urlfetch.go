@@ -202,7 +202,7 @@ func (s *session) openAuthorized(text string) (*urlContent, error) {
 		return nil, errURL
 	}
 	p := place{Mailbox: m, account: owner, name: name, rights: imap.RightsAll}
-	key, err := s.srv.accessKey(s, &p, false)
+	key, err := s.accessKey(&p, false)
 	if err != nil {
 		return nil, err
 	}

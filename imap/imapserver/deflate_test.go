@@ -162,6 +162,50 @@ func TestCompressIdle(t *testing.T) {
 	}
 }
 
+// partialFlush is text as a block of the fixed code and an empty one behind it,
+// as Z_PARTIAL_FLUSH writes it. The last bits of the empty block are kept back:
+// they come with the next octets.
+func partialFlush(text string) []byte {
+	var out []byte
+	n := 0
+	bit := func(b int) {
+		if n%8 == 0 {
+			out = append(out, 0)
+		}
+		out[n/8] |= byte(b << (n % 8))
+		n++
+	}
+	block := func(text string) {
+		bit(0)
+		bit(1)
+		bit(0)
+		for _, c := range []byte(text) {
+			for i := 7; i >= 0; i-- {
+				bit((0x30 + int(c)) >> i & 1)
+			}
+		}
+		for range 7 {
+			bit(0)
+		}
+	}
+	block(text)
+	block("")
+	return out[:n/8]
+}
+
+// A client that flushes no further than it must is answered, and woken in IDLE.
+func TestCompressPartialFlush(t *testing.T) {
+	st := testStore(t)
+	nc, r := loggedInConn(t, listenAndServe(t, testServer(t, testConfig(st))))
+	c := deflateOn(t, nc, r)
+	nc.Write(partialFlush("b SELECT INBOX\r\nc IDLE\r\n"))
+	c.until("+ idling")
+	for n := range 3 {
+		deliver(t, st, "alice", "INBOX", "a: b\r\n\r\n", 0)
+		c.until("* " + string(rune('1'+n)) + " EXISTS")
+	}
+}
+
 // Shutdown says BYE to a parked compressed session, and waits for its goroutine.
 func TestCompressShutdown(t *testing.T) {
 	inBubble(t, func(t *testing.T, srv *Server, st store.Store) {

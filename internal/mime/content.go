@@ -124,14 +124,15 @@ func (s *scanner) value() []byte {
 }
 
 // params takes *(";" attribute "=" value). What is no parameter is skipped up
-// to the next semicolon. It stops behind MaxParams.
+// to the next semicolon. It stops behind MaxParams. The pieces of RFC 2231 are
+// put together.
 func (s *scanner) params() []Param {
 	var out []Param
 	for {
 		for s.accept(';') {
 		}
 		if s.done() {
-			return out
+			return joinContinuations(out)
 		}
 		name := s.token()
 		if name == nil || !s.accept('=') {
@@ -139,10 +140,10 @@ func (s *scanner) params() []Param {
 				s.i += n
 				continue
 			}
-			return out
+			return joinContinuations(out)
 		}
 		if out = append(out, Param{Name: name, Value: s.value()}); len(out) == MaxParams {
-			return out
+			return joinContinuations(out)
 		}
 	}
 }

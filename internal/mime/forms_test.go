@@ -163,8 +163,8 @@ func TestAppendBody(t *testing.T) {
 		{"Content-Type: text/x; a=b\n\n", `("text" "x" ("a" "b" "charset" "us-ascii") NIL NIL "7bit" 0 0)`, ""},
 		{
 			"Content-Type: image/png; name*0*=utf-8''%41; name*1=b c\nContent-ID: <i@d>\nContent-Description: some \"thing\"\nContent-MD5: abc=\nContent-Disposition: attachment; filename=\"a\\\"b.png\"\nContent-Language: en, de\nContent-Location: http://x/\n\n1234",
-			`("image" "png" ("name*0*" "utf-8''%41" "name*1" "b c") "<i@d>" "some \"thing\"" "7bit" 4)`,
-			`("image" "png" ("name*0*" "utf-8''%41" "name*1" "b c") "<i@d>" "some \"thing\"" "7bit" 4 "abc=" ("attachment" ("filename" "a\"b.png")) ("en" "de") "http://x/")`,
+			`("image" "png" ("name*" "utf-8''%41b%20c") "<i@d>" "some \"thing\"" "7bit" 4)`,
+			`("image" "png" ("name*" "utf-8''%41b%20c") "<i@d>" "some \"thing\"" "7bit" 4 "abc=" ("attachment" ("filename" "a\"b.png")) ("en" "de") "http://x/")`,
 		},
 		{
 			"Content-Type: multipart/mixed\nContent-Disposition: inline\n\n",
