@@ -51,6 +51,10 @@ const (
 	CapUIDBatches    Capability = "UIDBATCHES"     // RFC 10022
 	CapNotify        Capability = "NOTIFY"         // RFC 5465
 
+	CapLiteralMinus   Capability = "LITERAL-"         // RFC 7888 §5
+	CapCompress       Capability = "COMPRESS=DEFLATE" // RFC 4978
+	CapUnauthenticate Capability = "UNAUTHENTICATE"   // RFC 8437
+
 	CapMetadataServer Capability = "METADATA-SERVER" // RFC 5464
 
 	// The resources that a quota can limit (RFC 9208 §5).

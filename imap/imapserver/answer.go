@@ -24,6 +24,7 @@ type command struct {
 	sync    syncPoint // of the verb; a handler may lower it
 	start   time.Time
 
+	status string // that was answered; "" = not yet, or never
 	okCode string // response code of the OK, without brackets
 	okText string // text of the OK; "" = the usual
 
@@ -61,32 +62,43 @@ func isBad(err error) bool {
 
 // finish writes the tagged response.
 func (s *session) finish(cmd *command, err error) {
-	if err == errSilent {
-		return
-	}
-	status := "OK"
-	if err == nil {
-		s.bad = 0
-		text := cmd.okText
-		if text == "" {
-			text = cmd.verb.name + " completed"
-		}
-		s.tagged(cmd, status, cmd.okCode, text)
-	} else {
+	switch {
+	case err == errSilent:
+	case err == nil:
+		s.succeed(cmd)
+	default:
 		r := s.answer(cmd, err)
-		status = r.status
+		cmd.status = r.status
 		s.tagged(cmd, r.status, r.code, r.text)
 		if r.status == "BAD" {
 			s.countBad()
 		}
 	}
+	s.conn.traffic.Commands++
 	if f := s.srv.cfg.Trace.Command; f != nil {
 		name := ""
 		if cmd.verb != nil {
 			name = cmd.verb.name
 		}
-		f(s.conn.peer, name, status, time.Since(cmd.start))
+		f(s.conn.peer, name, cmd.status, time.Since(cmd.start))
 	}
+}
+
+// succeed writes the OK.
+func (s *session) succeed(cmd *command) {
+	s.bad, cmd.status = 0, "OK"
+	text := cmd.okText
+	if text == "" {
+		text = cmd.verb.name + " completed"
+	}
+	s.tagged(cmd, cmd.status, cmd.okCode, text)
+}
+
+// finishNow writes the OK of a command behind which the octets change their
+// meaning, and sends it. The command then ends with errSilent.
+func (s *session) finishNow(cmd *command) error {
+	s.succeed(cmd)
+	return s.enc.Flush()
 }
 
 // tagged writes a response; a command whose tag could not be read is answered

@@ -126,7 +126,9 @@ func TestParkedMemory(t *testing.T) {
 	}
 	const sessions = 200
 	st := bigMailbox(t, 10_000)
-	srv := testServer(t, testConfig(st))
+	cfg := testConfig(st)
+	cfg.Limits.MaxConnectionsPerUser = -1
+	srv := testServer(t, cfg)
 	memory := func() uint64 {
 		var m runtime.MemStats
 		runtime.GC()

@@ -25,13 +25,16 @@ type offer struct {
 var offers = []offer{
 	{capability: imap.CapIMAP4rev1, states: anyState},
 	{capability: imap.CapIMAP4rev2, states: anyState, enable: rev2},
-	{capability: imap.CapLiteralPlus, states: anyState},
+	{capability: imap.CapLiteralPlus, states: anyState, when: (*session).literalPlus},
+	{capability: imap.CapLiteralMinus, states: anyState, when: (*session).literalMinus},
 	{capability: imap.CapSASLIR, states: anyState},
 	{capability: imap.CapID, states: anyState},
 	{capability: imap.CapEnable, states: anyState},
 	{capability: imap.CapStartTLS, states: notAuthenticated, when: (*session).mayStartTLS},
 	{capability: imap.CapLoginDisabled, states: notAuthenticated, when: (*session).noLogin},
 
+	{capability: imap.CapCompress, states: loggedIn, when: (*session).notCompressed},
+	{capability: imap.CapUnauthenticate, states: loggedIn, when: (*session).notCompressed},
 	{capability: imap.CapIdle, states: loggedIn},
 	{capability: imap.CapNamespace, states: loggedIn},
 	{capability: imap.CapChildren, states: loggedIn},
@@ -92,7 +95,13 @@ var offers = []offer{
 
 // works reports whether the capability can be used now.
 func (o *offer) works(s *session) bool {
-	return o.states&s.state != 0 && (o.when == nil || o.when(s))
+	return o.states&s.state != 0 && (o.when == nil || o.when(s)) && !s.hides(o.capability)
+}
+
+// hides reports whether the site keeps a capability from this client.
+func (s *session) hides(c imap.Capability) bool {
+	f := s.srv.cfg.Hide
+	return f != nil && f(&Client{Peer: s.conn.peer, Account: s.id, ID: s.clientID}, c)
 }
 
 // offers reports whether the capability is announced now.
@@ -115,7 +124,9 @@ func (s *session) capabilities() string {
 	}
 	if s.state == notAuthenticated {
 		for _, m := range authn.Offered(s.auth(), s.authPeer()) {
-			list = append(list, string(imap.CapAuth(m)))
+			if c := imap.CapAuth(m); !s.hides(c) {
+				list = append(list, string(c))
+			}
 		}
 	}
 	return strings.Join(list, " ")
@@ -125,6 +136,10 @@ func (s *session) capabilities() string {
 func (s *session) noLogin() bool {
 	return !slices.Contains(authn.Offered(s.auth(), s.authPeer()), sasl.Plain)
 }
+
+func (s *session) literalPlus() bool { return !s.srv.cfg.LiteralMinus }
+
+func (s *session) literalMinus() bool { return s.srv.cfg.LiteralMinus }
 
 // mayUTF8 and mustUTF8 choose which of the two is announced, never both (RFC
 // 9755 §6).

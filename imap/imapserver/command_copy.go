@@ -15,21 +15,8 @@ func (s *session) copy(cmd *command) error { return s.copyOrMove(cmd, false) }
 func (s *session) move(cmd *command) error { return s.copyOrMove(cmd, true) }
 
 func (s *session) copyOrMove(cmd *command, move bool) error {
-	if err := s.dec.SP(); err != nil {
-		return err
-	}
-	set, err := s.readSet()
+	set, name, err := s.readCopy()
 	if err != nil {
-		return err
-	}
-	if err := s.dec.SP(); err != nil {
-		return err
-	}
-	name, err := s.readMailbox()
-	if err != nil {
-		return err
-	}
-	if err := s.dec.End(); err != nil {
 		return err
 	}
 	if move {
@@ -64,6 +51,23 @@ func (s *session) copyOrMove(cmd *command, move bool) error {
 		cmd.okCode, cmd.okText = limitCode(limit, uids.Min()), "Only the newest messages were moved"
 	}
 	return s.tellCopied(cmd, move, res)
+}
+
+// readCopy takes SP sequence-set SP mailbox CRLF.
+func (s *session) readCopy() (set imap.NumSet, name string, err error) {
+	if err = s.dec.SP(); err != nil {
+		return nil, "", err
+	}
+	if set, err = s.readSet(); err != nil {
+		return nil, "", err
+	}
+	if err = s.dec.SP(); err != nil {
+		return nil, "", err
+	}
+	if name, err = s.readMailbox(); err != nil {
+		return nil, "", err
+	}
+	return set, name, s.dec.End()
 }
 
 // tellCopied sends COPYUID (RFC 4315 §3): in the OK of COPY, and before the

@@ -54,9 +54,7 @@ func (s *session) fetch(cmd *command) error {
 	if s.sel.newKeywords(f.table) {
 		s.tellFlags(f.table)
 	}
-	if plan.TableSuffices() {
-		f.fromTable()
-	} else if err := f.fromStore(); err != nil {
+	if err := f.tell(); err != nil {
 		return err
 	}
 	s.sel.echo = echo{f.marked, f.table}
@@ -162,6 +160,15 @@ func (f *fetcher) markSeen() error {
 	}
 	f.table = t
 	return nil
+}
+
+// tell answers for all messages.
+func (f *fetcher) tell() error {
+	if f.plan.TableSuffices() {
+		f.fromTable()
+		return nil
+	}
+	return f.fromStore()
 }
 
 // fromTable answers from the view alone.

@@ -57,7 +57,11 @@ func (s *session) authenticatedAs(cmd *command, id store.AccountID) error {
 		a.Release()
 		return err
 	}
-	s.id, s.account, s.state = id, a, authenticated
+	if !s.srv.users.enter(id, s.srv.cfg.Limits.MaxConnectionsPerUser) {
+		a.Release()
+		return no(imap.CodeLimit, "Too many sessions of this user, end one first")
+	}
+	s.id, s.account, s.counted, s.state = id, a, true, authenticated
 	if s.entries = entries; entries && s.srv.cfg.Sharing != nil {
 		s.sharing = &sharing{cfg: s.srv.cfg.Sharing, books: &s.srv.books, own: s.srv.books.open(id)}
 	}

@@ -15,25 +15,9 @@ func (s *session) selectMailbox(cmd *command) error { return s.open(cmd, false) 
 func (s *session) examine(cmd *command) error { return s.open(cmd, true) }
 
 func (s *session) open(cmd *command, readOnly bool) error {
-	if err := s.dec.SP(); err != nil {
-		return err
-	}
-	name, given, err := s.readGiven()
+	name, given, params, err := s.readSelect()
 	if err != nil {
 		return err
-	}
-	params, err := imapresync.Parse(s.dec)
-	if err != nil {
-		return err
-	}
-	if err := s.dec.End(); err != nil {
-		return err
-	}
-	if params.QResync != nil && !s.has(qresync) {
-		return bad("QRESYNC was not enabled")
-	}
-	if params.QResync != nil && params.QResync.Seqs != nil && s.has(uidOnly) {
-		return errNumbers
 	}
 	// The mailbox open so far is closed even when this fails (RFC 3501 §6.3.1).
 	s.closeForNext()
@@ -64,6 +48,29 @@ func (s *session) open(cmd *command, readOnly bool) error {
 		cmd.okCode = string(imap.CodeReadOnly)
 	}
 	return nil
+}
+
+// readSelect takes SP mailbox [SP select-params] CRLF; given is the name as the
+// client wrote it.
+func (s *session) readSelect() (name, given string, params imapresync.Request, err error) {
+	if err = s.dec.SP(); err != nil {
+		return "", "", params, err
+	}
+	if name, given, err = s.readGiven(); err != nil {
+		return "", "", params, err
+	}
+	if params, err = imapresync.Parse(s.dec); err != nil {
+		return "", "", params, err
+	}
+	switch q := params.QResync; {
+	case q != nil && !s.has(qresync):
+		err = bad("QRESYNC was not enabled")
+	case q != nil && q.Seqs != nil && s.has(uidOnly):
+		err = errNumbers
+	default:
+		err = s.dec.End()
+	}
+	return name, given, params, err
 }
 
 // closeForNext closes the mailbox that is open, and says so: what comes behind

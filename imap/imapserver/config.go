@@ -6,9 +6,11 @@ import (
 	"errors"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/mailstead/mailstead/auth/authn"
+	"github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/view"
 )
@@ -47,6 +49,29 @@ type Config struct {
 	// RequireTLS refuses logins without TLS by whatever mechanism: also one that
 	// shows no secret leaves the session to who reads along (RFC 8314 §3).
 	RequireTLS bool
+
+	// LiteralMinus announces LITERAL- instead of LITERAL+: literals of more than
+	// 4096 octets have to be asked for (RFC 7888 §5).
+	LiteralMinus bool
+
+	// Hide reports whether a capability is kept from a client: it is not
+	// announced, ENABLE does not turn it on, and commands that are nothing but
+	// the capability are refused. For clients whose implementation is broken,
+	// and for what a site does not want (RFC 8437 §8 asks for a way to do without
+	// UNAUTHENTICATE). It must not block. nil = nothing is hidden.
+	Hide func(c *Client, capability imap.Capability) bool
+
+	// Proxies are the peers whose connections have to start with a header of
+	// the PROXY protocol, version 1 or 2, which names the client.
+	Proxies []netip.Prefix
+
+	// TrustedPrefixes are exempt from Limits.MaxConnectionsPerIP, as loopback
+	// is.
+	TrustedPrefixes []netip.Prefix
+
+	// Users counts the sessions of each user, for Limits.MaxConnectionsPerUser.
+	// Servers of one process share it. nil = the server makes its own.
+	Users *Users
 
 	// Limits bound what a client can ask for.
 	Limits Limits
@@ -111,11 +136,16 @@ type Limits struct {
 	MaxAnnotationBytes int64 // of the value of one annotation (RFC 5464 §4.1); 16 KiB, and at most store.MaxEntryValue
 	MaxAnnotations     int   // of one user, or shared, on one mailbox or the server; 100
 
-	MaxConnections      int           // 1000
-	MaxConnectionsPerIP int           // per IPv4 address or IPv6 /64; 30. Loopback is exempt
-	MaxAuthFailures     int           // before the connection is closed; 3
-	MaxBadBeforeLogin   int           // unknown or malformed commands before login; 5
-	MaxBadCommands      int           // the same after login, in a row; 50
+	MaxCompressionBytes int64 // memory of all sessions with COMPRESS together, 52 KiB each; 32 MiB
+
+	MaxConnections        int // 1000
+	MaxConnectionsPerIP   int // per IPv4 address or IPv6 /64; 30. Loopback is exempt
+	MaxConnectionsPerUser int // logged in at once; 50
+	MaxAuthFailures       int // before the connection is closed; 3
+	MaxBadBeforeLogin     int // unknown or malformed commands before login; 5
+	MaxBadCommands        int // the same after login, in a row; 50
+
+	ProxyTimeout        time.Duration // for the header of the PROXY protocol; 5 s
 	LoginTimeout        time.Duration // from the connection to the login; 60 s
 	IdleTimeout         time.Duration // between two commands, and in IDLE (RFC 3501 §5.4); 30 min
 	ReadTimeout         time.Duration // without progress inside a command; 5 min
@@ -139,6 +169,9 @@ func (l Limits) withDefaults() Limits {
 	set(&l.MaxAnnotations, 100)
 	set(&l.MaxConnections, 1000)
 	set(&l.MaxConnectionsPerIP, 30)
+	set(&l.MaxConnectionsPerUser, 50)
+	set(&l.MaxCompressionBytes, 32<<20)
+	set(&l.ProxyTimeout, 5*time.Second)
 	set(&l.MaxAuthFailures, 3)
 	set(&l.MaxBadBeforeLogin, 5)
 	set(&l.MaxBadCommands, 50)
@@ -155,30 +188,6 @@ func set[T int | int64 | time.Duration](v *T, def T) {
 	if *v == 0 {
 		*v = def
 	}
-}
-
-// Peer says who talks to the server.
-type Peer struct {
-	// ConnID names the connection in logs.
-	ConnID string
-	// Addr is the client's address; the zero Addr for a transport without.
-	Addr netip.Addr
-	// TLS is the state of the TLS layer; nil = none.
-	TLS *tls.ConnectionState
-}
-
-// Trace are hooks into the life of sessions. Each may be nil. They are called
-// from the session's goroutine and must not block.
-type Trace struct {
-	// Connected: a connection was accepted.
-	Connected func(p Peer)
-	// LoggedIn: a client authenticated.
-	LoggedIn func(p Peer, id store.AccountID)
-	// Command: a command was answered. verb is in upper case, "" for one that
-	// could not be read; status is OK, NO, BAD or "".
-	Command func(p Peer, verb, status string, d time.Duration)
-	// Closed: the connection ended.
-	Closed func(p Peer)
 }
 
 // Validate reports what cannot work.
@@ -200,4 +209,9 @@ func (c *Config) Validate() error {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// isProxy reports whether connections from a start with a PROXY header.
+func (c *Config) isProxy(a netip.Addr) bool {
+	return slices.ContainsFunc(c.Proxies, func(p netip.Prefix) bool { return p.Contains(a) })
 }

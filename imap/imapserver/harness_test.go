@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/auth/authn"
+	"github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/imap/imaptest"
 	"github.com/mailstead/mailstead/internal/authtest"
 	"github.com/mailstead/mailstead/store"
@@ -133,11 +134,8 @@ func testTLS(tb testing.TB) (server, client *tls.Config) {
 		&tls.Config{RootCAs: roots, ServerName: "localhost"}
 }
 
-// playOn replays one script against a new server.
-func playOn(t *testing.T, s *imaptest.Script, mode string) error {
-	st := testStore(t)
-	cfg := testConfig(st)
-	serverTLS, clientTLS := testTLS(t)
+// scriptConfig sets up a server as a script's header wants it.
+func scriptConfig(cfg *Config, s *imaptest.Script, serverTLS *tls.Config) error {
 	switch s.Header["config"] {
 	case "":
 	case "starttls":
@@ -152,6 +150,14 @@ func playOn(t *testing.T, s *imaptest.Script, mode string) error {
 		cfg.Auth = authtest.Authenticator{NoPasswords: true}
 	case "saved3":
 		cfg.Limits.MaxSaved = 3
+	case "literalminus":
+		cfg.LiteralMinus = true
+	case "nocompress":
+		cfg.Limits.MaxCompressionBytes = 1
+	case "hide":
+		cfg.Hide = func(c *Client, cap imap.Capability) bool {
+			return len(c.ID) > 1 && c.ID[1] == "Broken Mail" && (cap == imap.CapQResync || cap == imap.CapUnauthenticate)
+		}
 	case "urls":
 		cfg.Hostname, cfg.JMAPAccess = "imap.example.org", "https://example.org/.well-known/jmap"
 	case "utf8only":
@@ -163,13 +169,24 @@ func playOn(t *testing.T, s *imaptest.Script, mode string) error {
 		cfg.Limits.MaxAnnotationBytes, cfg.Limits.MaxAnnotations = 30, 5
 	case "sharing":
 		cfg.Sharing = &Sharing{Accounts: []store.AccountID{"info"}}
-		if err := st.Create(t.Context(), "info", store.AccountInfo{}); err != nil {
+		if err := cfg.Store.Create(context.Background(), "info", store.AccountInfo{}); err != nil {
 			return err
 		}
 	case "small":
 		cfg.Limits.MaxMessageBytes = 100
 	default:
 		return fmt.Errorf("unknown config %q", s.Header["config"])
+	}
+	return nil
+}
+
+// playOn replays one script against a new server.
+func playOn(t *testing.T, s *imaptest.Script, mode string) error {
+	st := testStore(t)
+	cfg := testConfig(st)
+	serverTLS, clientTLS := testTLS(t)
+	if err := scriptConfig(&cfg, s, serverTLS); err != nil {
+		return err
 	}
 	if mode == "tls" {
 		cfg.TLSConfig, cfg.ImplicitTLS = serverTLS, true

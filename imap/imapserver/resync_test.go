@@ -1,7 +1,9 @@
 package imapserver
 
 import (
+	"context"
 	"fmt"
+	"iter"
 	"strings"
 	"testing"
 
@@ -111,4 +113,78 @@ func TestResyncLong(t *testing.T) {
 func appendEmpty(t *testing.T, st *memstore.Store) store.OpResult {
 	t.Helper()
 	return deliver(t, st, "alice", "INBOX", "\r\n", 0)
+}
+
+// tornStore lets something happen while the messages of a mailbox are read: when
+// message 1 was read, and the others not yet.
+type tornStore struct {
+	store.Store
+	meanwhile func() // once; nil = nothing
+}
+
+func (s *tornStore) Open(ctx context.Context, id store.AccountID) (store.Account, error) {
+	a, err := s.Store.Open(ctx, id)
+	return &tornAccount{a, s}, err
+}
+
+type tornAccount struct {
+	store.Account
+	of *tornStore
+}
+
+func (a *tornAccount) Messages(ctx context.Context, id store.MailboxID, q store.Query) iter.Seq2[*store.Message, error] {
+	meanwhile := a.of.meanwhile
+	if meanwhile == nil || q.Since == 0 {
+		return a.Account.Messages(ctx, id, q)
+	}
+	a.of.meanwhile = nil
+	return func(yield func(*store.Message, error) bool) {
+		for _, uids := range []store.UIDSet{{{First: 1, Last: 1}}, {{First: 2, Last: 1<<32 - 1}}} {
+			q.UIDs = uids
+			for m, err := range a.Account.Messages(ctx, id, q) {
+				if !yield(m, err) {
+					return
+				}
+			}
+			if meanwhile != nil {
+				meanwhile()
+				meanwhile = nil
+			}
+		}
+	}
+}
+
+// TestTornTable: a table may hold a change and not an earlier one, which happened
+// while it was read. A client that was shown the later one does not take itself to
+// know the earlier one.
+func TestTornTable(t *testing.T) {
+	inner := testStore(t)
+	st := &tornStore{Store: inner}
+	var last store.OpResult
+	for range 3 {
+		last = deliver(t, inner, "alice", "INBOX", "x: y\r\n\r\n", 0)
+	}
+	flag := func(uid store.UID, flag store.Flags) {
+		a, err := inner.Open(t.Context(), "alice")
+		if err == nil {
+			_, err = a.Apply(t.Context(), store.Change{Ops: []store.Op{store.SetFlags{Mailbox: last.Mailbox, UIDs: store.UIDs(uid), Flags: flag}}})
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	c := newModelClientOn(t, "a", qresync, listenAndServe(t, testServer(t, testConfig(st))))
+	c.selectBox("INBOX")
+	c.run("UID FETCH 1:* (FLAGS)")
+	flag(2, store.Flagged)
+	st.meanwhile = func() {
+		flag(1, store.Flagged)
+		flag(3, store.Flagged)
+	}
+	c.run("NOOP")
+	if c.known[2].flags == "" || c.known[0].flags != `\Recent` || !strings.Contains(c.known[2].flags, `\Flagged`) {
+		t.Fatalf("the table is not torn: %v", c.known)
+	}
+	c.comeBack("INBOX")
+	compareCache(t, c, inner)
 }

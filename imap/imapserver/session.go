@@ -35,6 +35,8 @@ type session struct {
 	state    state
 	id       store.AccountID
 	account  *view.Account // nil before login
+	counted  bool          // in srv.users
+	clientID []string      // what the client said by ID, for Config.Hide
 	sel      *selected     // nil unless in selectedState
 	notifier *notifier     // nil until NOTIFY
 	features feature       // turned on by the client
@@ -52,11 +54,16 @@ type session struct {
 func newSession(c *conn) *session {
 	s := &session{conn: c, srv: c.server, enc: c.enc, ctx: c.ctx, state: notAuthenticated}
 	l := c.server.cfg.Limits
+	var onLine func([]byte, bool)
+	if c.server.cfg.Trace.Line != nil {
+		onLine = s.traceLine
+	}
 	c.dec = imapwire.NewDecoder(c, imapwire.Config{
 		MaxLine:   l.MaxLineBeforeLogin,
 		MaxMemory: l.MaxLiteralBytes,
 		OnLiteral: s.admitLiteral,
 		Continue:  s.goAhead,
+		OnLine:    onLine,
 	})
 	s.dec = c.dec
 	return s
@@ -66,6 +73,9 @@ func newSession(c *conn) *session {
 // of it is asked for.
 func (s *session) admitLiteral(l imapwire.Literal, stream bool) error {
 	limits := s.srv.cfg.Limits
+	if s.srv.cfg.LiteralMinus && l.NonSync && l.Size > maxLiteralMinus {
+		return &reply{"BAD", string(imap.CodeTooBig), "A literal of more than 4096 octets has to be asked for"}
+	}
 	if stream {
 		return s.intake.admit(l.Size, limits.MaxMessageBytes)
 	}
@@ -75,6 +85,10 @@ func (s *session) admitLiteral(l imapwire.Literal, stream bool) error {
 	}
 	return nil
 }
+
+// maxLiteralMinus is the largest literal that LITERAL- lets a client send without
+// asking (RFC 7888 §5).
+const maxLiteralMinus = 4096
 
 // goAhead asks for a literal (RFC 3501 §7.5).
 func (s *session) goAhead() error { return s.enc.Raw("+ Ready for literal data\r\n").Flush() }
@@ -92,12 +106,7 @@ func (s *session) run() {
 
 // end gives back what the session holds.
 func (s *session) end() {
-	s.stopNotify()
-	s.deselect()
-	s.sharing.release(s.id)
-	if s.account != nil {
-		s.account.Release()
-	}
+	s.forgetUser()
 }
 
 // next waits for a command and runs it. An error ends the session.

@@ -163,7 +163,7 @@ func TestBooksAreReleased(t *testing.T) {
 	cfg := testConfig(st)
 	cfg.Sharing = &Sharing{}
 	closed := make(chan struct{})
-	cfg.Trace.Closed = func(Peer) { close(closed) }
+	cfg.Trace.Closed = func(Peer, Traffic) { close(closed) }
 	srv := testServer(t, cfg)
 	c := dialClient(t, srv)
 	c.do("LOGIN bob secret")

@@ -82,9 +82,10 @@ func (s *session) sync(t *view.Table, expunge, uid bool) {
 	s.tellChanges(t, known, uid)
 	s.updateContexts(t)
 	// The client takes the greatest MODSEQ that it was shown for the point up to
-	// which it knows all: that has to be put right while expunges wait, and once
-	// they were told (RFC 7162 §6).
-	if len(gone) > 0 && s.has(condstore) && (expunge || sel.shown > sel.goneAt) {
+	// which it knows all (RFC 7162 §6). That has to be put right while something
+	// below it was not told: an expunge that waits, or what happened while t was
+	// read, of which t may hold one part; and once the expunges were told.
+	if s.has(condstore) && (expunge && len(gone) > 0 || sel.shown > min(sel.goneAt, sel.flagsAt)) {
 		sel.pointDue = true
 	}
 }
@@ -155,9 +156,7 @@ func (s *session) tellNew(t *view.Table) {
 // fetchNew tells of new messages what NOTIFY asked for (RFC 5465 §5.2).
 func (s *session) fetchNew(t *view.Table, fresh store.UIDSet) {
 	f := &fetcher{session: s, plan: s.notifier.request.New, table: t, uids: fresh}
-	if f.plan.TableSuffices() {
-		f.fromTable()
-	} else if err := f.fromStore(); err != nil {
+	if err := f.tell(); err != nil {
 		s.conn.log.Warn("imap: NOTIFY failed", "account", s.id, "err", err)
 	}
 }

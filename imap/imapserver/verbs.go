@@ -30,6 +30,8 @@ var verbs = []verb{
 	{"LOGIN", notAuthenticated, (*session).login, syncNone},
 	{"AUTHENTICATE", notAuthenticated, (*session).authenticate, syncNone},
 
+	{"COMPRESS", loggedIn, (*session).compress, syncNone},
+	{"UNAUTHENTICATE", loggedIn, (*session).unauthenticate, syncNone},
 	{"ENABLE", loggedIn, (*session).enable, syncAll},
 	{"SELECT", loggedIn, (*session).selectMailbox, syncNone},
 	{"EXAMINE", loggedIn, (*session).examine, syncNone},

@@ -124,7 +124,7 @@ func (s *scanner) value() []byte {
 }
 
 // params takes *(";" attribute "=" value). What is no parameter is skipped up
-// to the next semicolon.
+// to the next semicolon. It stops behind MaxParams.
 func (s *scanner) params() []Param {
 	var out []Param
 	for {
@@ -141,7 +141,9 @@ func (s *scanner) params() []Param {
 			}
 			return out
 		}
-		out = append(out, Param{Name: name, Value: s.value()})
+		if out = append(out, Param{Name: name, Value: s.value()}); len(out) == MaxParams {
+			return out
+		}
 	}
 }
 

@@ -48,11 +48,16 @@ func AppendEnvelope(dst []byte, e *Envelope) []byte {
 	return append(dst, ')')
 }
 
-// appendAddresses adds "(" 1*address ")", or NIL for a list without any.
+// appendAddresses adds "(" 1*address ")", or NIL for a list without any. It
+// stops behind MaxAddresses.
 func appendAddresses(dst, list []byte) []byte {
 	start := len(dst)
 	dst = append(dst, '(')
+	n := 0
 	for a := range Addresses(list) {
+		if n++; n > MaxAddresses {
+			break
+		}
 		dst = appendAddress(dst, a)
 	}
 	if len(dst) == start+1 {

@@ -3,8 +3,8 @@ package mime
 import "sync"
 
 // maxPooledBlock is the largest header buffer that is kept for the next
-// message.
-const maxPooledBlock = 64 << 10
+// message: one that grew step by step to the default limit.
+const maxPooledBlock = 2 * DefaultMaxHeader
 
 var blocks = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
 
