@@ -15,6 +15,7 @@ import (
 type aclArgs struct {
 	mailbox    string
 	identifier string // as the client wrote it
+	whom       string // as it is kept
 	rights     string
 }
 
@@ -40,18 +41,26 @@ func (s *session) readACL(more int) (a aclArgs, err error) {
 	return a, s.dec.End()
 }
 
-// administered is the mailbox, if the user may look at its list and change it.
-func (s *session) administered(name string) (place, error) {
-	p, err := s.mailbox(name)
-	if err == nil {
+// administer reads the arguments as readACL does, and finds the mailbox, if the
+// user may look at its list and change it.
+func (s *session) administer(more int) (a aclArgs, p place, err error) {
+	if a, err = s.readACL(more); err != nil {
+		return a, p, err
+	}
+	if more > 0 {
+		if a.whom, err = s.whom(a.identifier); err != nil {
+			return a, p, err
+		}
+	}
+	if p, err = s.mailbox(a.mailbox); err == nil {
 		err = p.need(imap.RightAdminister)
 	}
-	return p, err
+	return a, p, err
 }
 
 // setACL runs SETACL (RFC 4314 §3.1).
 func (s *session) setACL(cmd *command) error {
-	a, err := s.readACL(2)
+	a, p, err := s.administer(2)
 	if err != nil {
 		return err
 	}
@@ -59,18 +68,10 @@ func (s *session) setACL(cmd *command) error {
 	if err != nil {
 		return bad("Unknown right")
 	}
-	identifier, err := s.whom(a.identifier)
-	if err != nil {
-		return err
-	}
-	p, err := s.administered(a.mailbox)
-	if err != nil {
-		return err
-	}
-	if !s.grantable(&p, identifier) {
+	if !s.grantable(&p, a.whom) {
 		return no(imap.CodeCannot, "Only mailboxes of shared accounts can be opened to everybody")
 	}
-	err = acl.Set(s.ctx, s.srv.cfg.Store, p.account.ID(), p.ID, identifier, m)
+	err = acl.Set(s.ctx, s.srv.cfg.Store, p.account.ID(), p.ID, a.whom, m)
 	if errors.Is(err, store.ErrNoAccount) {
 		return no(imap.CodeCannot, "No such user")
 	}
@@ -87,19 +88,11 @@ func (s *session) changed(err error) error {
 
 // deleteACL runs DELETEACL (RFC 4314 §3.2).
 func (s *session) deleteACL(cmd *command) error {
-	a, err := s.readACL(1)
+	a, p, err := s.administer(1)
 	if err != nil {
 		return err
 	}
-	identifier, err := s.whom(a.identifier)
-	if err != nil {
-		return err
-	}
-	p, err := s.administered(a.mailbox)
-	if err != nil {
-		return err
-	}
-	return s.changed(acl.Remove(s.ctx, s.srv.cfg.Store, p.account.ID(), p.ID, identifier))
+	return s.changed(acl.Remove(s.ctx, s.srv.cfg.Store, p.account.ID(), p.ID, a.whom))
 }
 
 // whom is the identifier as it is kept (RFC 4314 §3).
@@ -135,11 +128,7 @@ func (s *session) grantable(p *place, identifier string) bool {
 // getACL runs GETACL (RFC 4314 §3.3). The owner comes first, also where the list
 // does not name him.
 func (s *session) getACL(cmd *command) error {
-	a, err := s.readACL(0)
-	if err != nil {
-		return err
-	}
-	p, err := s.administered(a.mailbox)
+	_, p, err := s.administer(0)
 	if err != nil {
 		return err
 	}
@@ -168,23 +157,15 @@ func (s *session) tellRights(identifier string, r imap.Rights) {
 
 // listRights runs LISTRIGHTS (RFC 4314 §3.4). No right is tied to another one.
 func (s *session) listRights(cmd *command) error {
-	a, err := s.readACL(1)
-	if err != nil {
-		return err
-	}
-	identifier, err := s.whom(a.identifier)
-	if err != nil {
-		return err
-	}
-	p, err := s.administered(a.mailbox)
+	a, p, err := s.administer(1)
 	if err != nil {
 		return err
 	}
 	always, can := acl.None, imap.RightsAll
 	switch {
-	case acl.AccountOf(identifier) == p.account.ID():
+	case acl.AccountOf(a.whom) == p.account.ID():
 		always = acl.Kept
-	case !s.grantable(&p, identifier):
+	case !s.grantable(&p, a.whom):
 		can = acl.None
 	}
 	s.enc.Raw("* LISTRIGHTS ").Mailbox(p.name, s.asUTF8())

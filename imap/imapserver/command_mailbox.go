@@ -191,14 +191,8 @@ func (s *session) unsubscribe(cmd *command) error { return s.setSubscribed(false
 // kept with the user, and can be ended when the mailbox or the right is gone
 // (RFC 4314 §4).
 func (s *session) setSubscribed(on bool) error {
-	if err := s.dec.SP(); err != nil {
-		return err
-	}
-	name, err := s.readMailbox()
+	name, err := s.readLastMailbox()
 	if err != nil {
-		return err
-	}
-	if err := s.dec.End(); err != nil {
 		return err
 	}
 	p, err := s.find(name)

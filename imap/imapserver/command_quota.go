@@ -92,14 +92,8 @@ func (s *session) tellQuota(root store.AccountID, a store.Account) error {
 // getQuotaRoot runs GETQUOTAROOT (RFC 9208 §4.1.2), also of a mailbox that is
 // not there yet. Of another account's mailbox it takes the right r (§6).
 func (s *session) getQuotaRoot(cmd *command) error {
-	if err := s.dec.SP(); err != nil {
-		return err
-	}
-	name, err := s.readMailbox()
+	name, err := s.readLastMailbox()
 	if err != nil {
-		return err
-	}
-	if err := s.dec.End(); err != nil {
 		return err
 	}
 	if err := creatable(name); err != nil {

@@ -14,6 +14,18 @@ func (s *session) readMailbox() (string, error) {
 	return name, err
 }
 
+// readLastMailbox takes SP mailbox, CRLF.
+func (s *session) readLastMailbox() (string, error) {
+	if err := s.dec.SP(); err != nil {
+		return "", err
+	}
+	name, err := s.readMailbox()
+	if err != nil {
+		return "", err
+	}
+	return name, s.dec.End()
+}
+
 // readGiven is readMailbox that also returns the name as the client wrote it, in
 // UTF-8.
 func (s *session) readGiven() (name, given string, err error) {

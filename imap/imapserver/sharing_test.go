@@ -172,6 +172,11 @@ func TestBooksAreReleased(t *testing.T) {
 	if n := len(srv.books.inUse); n != 2 {
 		t.Errorf("%d books", n)
 	}
+	c.do("UNAUTHENTICATE")
+	if n := len(srv.books.inUse); n != 0 {
+		t.Errorf("%d books are left after UNAUTHENTICATE", n)
+	}
+	c.do("LOGIN bob secret")
 	c.do("LOGOUT")
 	<-closed
 	if n := len(srv.books.inUse); n != 0 {
