@@ -42,7 +42,8 @@ type server struct {
 	queue     *queue.Queue
 	runner    *queue.Runner
 	views     *view.Views
-	maildrops store.Maildrops // of both POP3 listeners
+	maildrops store.Maildrops  // of both POP3 listeners
+	imapUsers imapserver.Users // of both IMAP listeners
 	backups   backup.Holder
 	login     *login.Service
 	activity  *activity.Log
