@@ -38,8 +38,6 @@ const (
 	CodeCompressionActive    Code = "COMPRESSIONACTIVE"    // RFC 4978 §3
 	CodeUnknownCTE           Code = "UNKNOWN-CTE"          // RFC 3516 §4.3
 	CodeUseAttr              Code = "USEATTR"              // RFC 6154 §6
-	CodeURLMech              Code = "URLMECH"              // RFC 4467 §8
-	CodeCompressionActive    Code = "COMPRESSIONACTIVE"    // RFC 4978 §3
 
 	// RFC 5530 §3.
 	CodeUnavailable          Code = "UNAVAILABLE"

@@ -94,7 +94,7 @@ func (s *server) loginTLS(tickets bool) *tls.Config {
 // imapConfig is one of the two IMAP listeners.
 func (s *server) imapConfig(implicit bool) imapserver.Config {
 	cfg := imapserver.Config{
-		Store: s.engine.store, Views: s.views, Auth: s.login.Authenticator(), Hostname: s.o.hostname,
+		Store: s.engine.store, Views: s.views, Users: &s.imapUsers, Auth: s.login.Authenticator(), Hostname: s.o.hostname,
 		TLSConfig: s.loginTLS(true), ImplicitTLS: implicit,
 		AllowPlaintextAuth: s.o.plaintextAuth, RequireTLS: !s.o.plaintextAuth, Logger: s.log,
 	}

@@ -47,6 +47,7 @@ type server struct {
 	views     *view.Views
 	maildrops store.Maildrops // of both POP3 listeners
 	pop3Users pop3server.Users
+	imapUsers imapserver.Users // of both IMAP listeners
 	backups   backup.Holder
 	login     *login.Service
 	activity  *activity.Log

@@ -57,7 +57,7 @@ func (s *session) authenticatedAs(cmd *command, id store.AccountID) error {
 		a.Release()
 		return err
 	}
-	if !s.srv.users.enter(id, s.srv.cfg.Limits.MaxConnectionsPerUser) {
+	if !s.srv.users.enter(id, s.srv.cfg.sessionsPerUser(s.conn.peer.Addr)) {
 		a.Release()
 		return no(imap.CodeLimit, "Too many sessions of this user, end one first")
 	}

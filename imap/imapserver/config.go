@@ -65,8 +65,8 @@ type Config struct {
 	// the PROXY protocol, version 1 or 2, which names the client.
 	Proxies []netip.Prefix
 
-	// TrustedPrefixes are exempt from Limits.MaxConnectionsPerIP, as loopback
-	// is.
+	// TrustedPrefixes are exempt from Limits.MaxConnectionsPerIP and
+	// MaxConnectionsPerUser, as loopback is: a web mail has many of both.
 	TrustedPrefixes []netip.Prefix
 
 	// Users counts the sessions of each user, for Limits.MaxConnectionsPerUser.
@@ -140,7 +140,7 @@ type Limits struct {
 
 	MaxConnections        int // 1000
 	MaxConnectionsPerIP   int // per IPv4 address or IPv6 /64; 30. Loopback is exempt
-	MaxConnectionsPerUser int // logged in at once; 50
+	MaxConnectionsPerUser int // logged in at once; 50. Loopback and TrustedPrefixes are exempt
 	MaxAuthFailures       int // before the connection is closed; 3
 	MaxBadBeforeLogin     int // unknown or malformed commands before login; 5
 	MaxBadCommands        int // the same after login, in a row; 50
@@ -209,6 +209,14 @@ func (c *Config) Validate() error {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// sessionsPerUser is how many sessions a user may have for one from a to begin.
+func (c *Config) sessionsPerUser(a netip.Addr) int {
+	if a.IsLoopback() || slices.ContainsFunc(c.TrustedPrefixes, func(p netip.Prefix) bool { return p.Contains(a) }) {
+		return -1
+	}
+	return c.Limits.MaxConnectionsPerUser
 }
 
 // isProxy reports whether connections from a start with a PROXY header.

@@ -115,7 +115,7 @@ func TestCut(t *testing.T) {
 	}
 	step := 1
 	if testing.Short() {
-		step = 17
+		step = 37
 	}
 	for _, s := range scripts {
 		in := clientOctets(s)

@@ -262,9 +262,9 @@ func TestCompressBudget(t *testing.T) {
 // costs no memory.
 func TestDeflateBomb(t *testing.T) {
 	for name, in := range map[string]string{
-		"line":    strings.Repeat("x", 4<<20),
-		"literal": "b CREATE {4194304+}\r\n" + strings.Repeat("\x00", 4<<20),
-		"message": "b APPEND INBOX {4194304+}\r\n" + strings.Repeat("\x00", 4<<20),
+		"line":    strings.Repeat("x", 2<<20),
+		"literal": "b CREATE {2097152+}\r\n" + strings.Repeat("\x00", 2<<20),
+		"message": "b APPEND INBOX {2097152+}\r\n" + strings.Repeat("\x00", 2<<20),
 	} {
 		t.Run(name, func(t *testing.T) {
 			var bomb bytes.Buffer
@@ -282,7 +282,7 @@ func TestDeflateBomb(t *testing.T) {
 				t.Fatal(err)
 			}
 			runtime.ReadMemStats(&after)
-			if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 {
+			if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 && !raceDetector {
 				t.Errorf("allocated %d octets", n)
 			}
 			_, packed, _ := strings.Cut(conn.out.String(), "z2 OK DEFLATE active\r\n")

@@ -15,29 +15,13 @@
 //
 // # RFCs
 //
-//	RFC 3501  IMAP4rev1             full
 //	RFC 2177  IDLE                  full
 //	RFC 2342  NAMESPACE             full
 //	RFC 2683  implementation advice §3.2.1.5 line lengths, §3.4.2 recovery
 //	RFC 2971  ID                    full
 //	RFC 3348  CHILDREN              partial (text not read whole)
+//	RFC 3501  IMAP4rev1             full
 //	RFC 3502  MULTIAPPEND           full; as many messages as SAVELIMIT says
-//	RFC 3691  UNSELECT              full
-//	RFC 4315  UIDPLUS               full
-//	RFC 4731  ESEARCH               full
-//	RFC 5032  WITHIN                full
-//	RFC 5182  SEARCHRES             full
-//	RFC 5256  SORT, THREAD          full
-//	RFC 5267  ESORT, CONTEXT        full; 16 contexts, sorted ones of 5,000 results
-//	RFC 5957  SORT=DISPLAY          full
-//	RFC 7377  MULTISEARCH           full
-//	RFC 4959  SASL-IR               full
-//	RFC 4314  ACL                   full, where Config.Sharing is set; all flags are shared
-//	RFC 5258  LIST-EXTENDED         full
-//	RFC 5464  METADATA              without unsolicited responses
-//	RFC 5161  ENABLE                full
-//	RFC 5465  NOTIFY                full, without AnnotationChange and §7
-//	RFC 5530  response codes        what applies
 //	RFC 3516  BINARY                full
 //	RFC 3691  UNSELECT              full
 //	RFC 4314  ACL                   full, where Config.Sharing is set; all flags are shared
@@ -46,6 +30,7 @@
 //	RFC 4469  CATENATE              full
 //	RFC 4731  ESEARCH               full
 //	RFC 4959  SASL-IR               full
+//	RFC 4978  COMPRESS=DEFLATE      full; not together with UNAUTHENTICATE
 //	RFC 5032  WITHIN                full
 //	RFC 5092  IMAP URLs             of messages and their parts (text not read whole)
 //	RFC 5161  ENABLE                full
@@ -65,8 +50,9 @@
 //	RFC 6851  MOVE                  full
 //	RFC 7162  CONDSTORE, QRESYNC    full; §3.1.12 is not done
 //	RFC 7377  MULTISEARCH           full
-//	RFC 7888  LITERAL+              full
+//	RFC 7888  LITERAL+              full; LITERAL- instead with Config.LiteralMinus
 //	RFC 7889  APPENDLIMIT           full
+//	RFC 8437  UNAUTHENTICATE        full; not offered while DEFLATE is active
 //	RFC 8438  STATUS=SIZE           full
 //	RFC 8440  LIST-MYRIGHTS         full
 //	RFC 8474  OBJECTID              full
@@ -77,21 +63,6 @@
 //	RFC 9208  QUOTA                 STORAGE, MESSAGE, MAILBOX
 //	RFC 9394  PARTIAL               full
 //	RFC 9585  INPROGRESS            of searching commands (text not read whole)
-//	RFC 9698  JMAPACCESS            full (text not read whole)
-//	RFC 9755  UTF8=ACCEPT           or UTF8=ONLY; 8-bit headers are taken from everybody
-//	RFC 5819  LIST-STATUS           full
-//	RFC 6154  SPECIAL-USE           full
-//	RFC 7889  APPENDLIMIT           full
-//	RFC 8438  STATUS=SIZE           full
-//	RFC 8440  LIST-MYRIGHTS         full
-//	RFC 9208  QUOTA                 STORAGE, MESSAGE, MAILBOX
-//	RFC 9590  LIST-METADATA         (text not read whole)
-//	RFC 6851  MOVE                  full
-//	RFC 7162  CONDSTORE, QRESYNC    full; §3.1.12 is not done
-//	RFC 4978  COMPRESS=DEFLATE      full; not together with UNAUTHENTICATE
-//	RFC 7888  LITERAL+              full; LITERAL- instead with Config.LiteralMinus
-//	RFC 8437  UNAUTHENTICATE        full; not offered while DEFLATE is active
-//	RFC 9051  IMAP4rev2             full
 //	RFC 9586  UIDONLY               full
 //	RFC 9590  LIST-METADATA         (text not read whole)
 //	RFC 9698  JMAPACCESS            full (text not read whole)

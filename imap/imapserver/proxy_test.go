@@ -115,10 +115,19 @@ func TestProxyTimeout(t *testing.T) {
 // that ends makes room.
 func TestUserLimit(t *testing.T) {
 	st := testStore(t)
-	cfg := testConfig(st)
+	cfg := proxyConfig(st) // from loopback nothing is limited
 	cfg.Limits.MaxConnectionsPerUser = 2
 	cfg.Users = new(Users)
-	one, two := listenAndServe(t, testServer(t, cfg)), listenAndServe(t, testServer(t, cfg))
+	from := func(dial func() (net.Conn, error)) func() (net.Conn, error) {
+		return func() (net.Conn, error) {
+			nc, err := dial()
+			if err == nil {
+				_, err = io.WriteString(nc, proxyHeader)
+			}
+			return nc, err
+		}
+	}
+	one, two := from(listenAndServe(t, testServer(t, cfg))), from(listenAndServe(t, testServer(t, cfg)))
 	first, _ := loggedInConn(t, one)
 	second, _ := loggedInConn(t, two)
 	nc, err := one()

@@ -130,3 +130,15 @@ func TestFieldFilterReportsErrors(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A field has so many parameters, and an ENVELOPE so many addresses of one.
+func TestBounds(t *testing.T) {
+	v := []byte("text/plain" + strings.Repeat("; a*0=b", 3*MaxParams))
+	if _, _, params := parseContentType(v); len(params) != MaxParams {
+		t.Errorf("%d parameters", len(params))
+	}
+	form := string(AppendEnvelope(nil, &Envelope{To: []byte(strings.Repeat("a@b, ", 3*MaxAddresses))}))
+	if n := strings.Count(form, `"a" "b"`); n != MaxAddresses {
+		t.Errorf("%d addresses", n)
+	}
+}
