@@ -21,9 +21,17 @@ func testAlpine(t *testing.T, g guest) {
 		t.Fatal(err)
 	}
 	steps, err := json.Marshal([][2]string{
-		{"ENTER PASSWORD", password + "\r"}, {"Preserve password", "n"},
-		{"INBOX.*opened", ";"}, {"SELECT", "a"}, {"messages selected", "a"}, {"APPLY command", "e"}, {"EXPORT.*:", "out.mbox\r"},
-		{"exported|written|Done", "1\r"}, {"Message 1|Jumped|number", "d"}, {"marked for deletion|eleted", "q"}, {"Expunge", "y"},
+		{"ENTER PASSWORD", password + "\r"},
+		{"Preserve password", "n"},
+		{"INBOX.*opened", ";"},
+		{"SELECT", "a"},
+		{"messages selected", "a"},
+		{"APPLY command", "e"},
+		{"EXPORT.*:", "out.mbox\r"},
+		{"exported|written|Done", "1\r"},
+		{"Message 1|Jumped|number", "d"},
+		{"marked for deletion|eleted", "q"},
+		{"Expunge", "y"},
 	})
 	if err != nil {
 		t.Fatal(err)
