@@ -40,7 +40,7 @@
 //	RFC 5267  ESORT, CONTEXT        full; 16 contexts, sorted ones of 5,000 results
 //	RFC 5464  METADATA              full
 //	RFC 5465  NOTIFY                full, without AnnotationChange and §7
-//	RFC 5524  URLAUTH=BINARY        full (text not read whole)
+//	RFC 5524  URLAUTH=BINARY        partial (text not read whole)
 //	RFC 5530  response codes        what applies
 //	RFC 5550  URL-PARTIAL           §2.7 (text not read whole)
 //	RFC 5819  LIST-STATUS           full
@@ -65,7 +65,7 @@
 //	RFC 9585  INPROGRESS            of searching commands (text not read whole)
 //	RFC 9586  UIDONLY               full
 //	RFC 9590  LIST-METADATA         (text not read whole)
-//	RFC 9698  JMAPACCESS            full (text not read whole)
+//	RFC 9698  JMAPACCESS            partial (text not read whole)
 //	RFC 9738  SAVELIMIT             full; no MESSAGELIMIT
 //	RFC 9755  UTF8=ACCEPT           or UTF8=ONLY; 8-bit headers are taken from everybody
 //	RFC 10022 UIDBATCHES            full
