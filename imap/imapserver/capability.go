@@ -33,7 +33,7 @@ var offers = []offer{
 	{capability: imap.CapStartTLS, states: notAuthenticated, when: (*session).mayStartTLS},
 	{capability: imap.CapLoginDisabled, states: notAuthenticated, when: (*session).noLogin},
 
-	{capability: imap.CapCompress, states: loggedIn, when: (*session).notCompressed},
+	{capability: imap.CapCompress, states: loggedIn, when: (*session).mayCompress},
 	{capability: imap.CapUnauthenticate, states: loggedIn, when: (*session).notCompressed},
 	{capability: imap.CapIdle, states: loggedIn},
 	{capability: imap.CapNamespace, states: loggedIn},

@@ -50,6 +50,12 @@ type Config struct {
 	// shows no secret leaves the session to who reads along (RFC 8314 §3).
 	RequireTLS bool
 
+	// Compress offers COMPRESS=DEFLATE (RFC 4978). It is off, as the decoder waits
+	// for up to 7 bits that a client keeps back which flushes by zlib's
+	// Z_PARTIAL_FLUSH: isync's mbsync does, and hangs. Clients with Z_SYNC_FLUSH
+	// are well.
+	Compress bool
+
 	// LiteralMinus announces LITERAL- instead of LITERAL+: literals of more than
 	// 4096 octets have to be asked for (RFC 7888 §5).
 	LiteralMinus bool

@@ -30,7 +30,7 @@
 //	RFC 4469  CATENATE              full
 //	RFC 4731  ESEARCH               full
 //	RFC 4959  SASL-IR               full
-//	RFC 4978  COMPRESS=DEFLATE      full; not together with UNAUTHENTICATE
+//	RFC 4978  COMPRESS=DEFLATE      where Config.Compress is set, see there
 //	RFC 5032  WITHIN                full
 //	RFC 5092  IMAP URLs             of messages and their parts (text not read whole)
 //	RFC 5161  ENABLE                full

@@ -41,7 +41,7 @@ func testAuth(_ context.Context, _ *authn.Peer, user, password string) (string, 
 }
 
 func testConfig(st store.Store) Config {
-	return Config{Store: st, AllowPlaintextAuth: true, Auth: authn.PasswordFunc(testAuth)}
+	return Config{Store: st, Compress: true, AllowPlaintextAuth: true, Auth: authn.PasswordFunc(testAuth)}
 }
 
 // testStore has the accounts alice and bob, and carol with room for 1000
