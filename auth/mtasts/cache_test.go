@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/auth/dnsx"
+	"github.com/mailstead/mailstead/internal/certtest"
 )
 
 // world is a DNS and a web without a network.
@@ -30,7 +31,7 @@ type world struct {
 }
 
 func newWorld(t *testing.T) *world {
-	_, cert := newAuthority(t).issue(t, named("*.example.org", "mta-sts.example.org"))
+	_, cert := certtest.New(t).Issue(t, named("*.example.org", "mta-sts.example.org"))
 	return &world{texts: map[string][]string{"example.org": {"v=STSv1; id=1"}}, body: good, cert: cert}
 }
 

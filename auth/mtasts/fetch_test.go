@@ -3,63 +3,20 @@ package mtasts
 import (
 	"compress/gzip"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"io"
 	"log"
-	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/mailstead/mailstead/internal/certtest"
 )
-
-// authority issues certificates for web servers.
-type authority struct {
-	key  *ecdsa.PrivateKey
-	cert *x509.Certificate
-}
-
-func newAuthority(t *testing.T) *authority {
-	t.Helper()
-	a := &authority{}
-	a.key, a.cert = a.issue(t, &x509.Certificate{IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign})
-	return a
-}
-
-// issue fills the template and signs it, by itself where there is no authority
-// yet.
-func (a *authority) issue(t *testing.T, template *x509.Certificate) (*ecdsa.PrivateKey, *x509.Certificate) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template.SerialNumber = big.NewInt(time.Now().UnixNano())
-	template.NotBefore = time.Now().Add(-48 * time.Hour)
-	if template.NotAfter.IsZero() {
-		template.NotAfter = time.Now().Add(24 * time.Hour)
-	}
-	parent, signer := a.cert, a.key
-	if parent == nil {
-		parent, signer = template, key
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key, cert
-}
 
 // web is a web server on loopback, and a transport that finds each name there.
 type web struct {
@@ -67,16 +24,16 @@ type web struct {
 	transport *http.Transport
 }
 
-func newWeb(t *testing.T, a *authority, template *x509.Certificate, h http.HandlerFunc) *web {
+func newWeb(t *testing.T, a *certtest.Authority, template *x509.Certificate, h http.HandlerFunc) *web {
 	t.Helper()
-	key, cert := a.issue(t, template)
+	key, cert := a.Issue(t, template)
 	s := httptest.NewUnstartedServer(h)
 	s.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that fail
-	s.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{cert.Raw}, PrivateKey: key}}}
+	s.TLS = &tls.Config{Certificates: []tls.Certificate{certtest.Chain(key, cert)}}
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	roots := x509.NewCertPool()
-	roots.AddCert(a.cert)
+	roots.AddCert(a.Cert)
 	tr := &http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: roots},
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
@@ -103,7 +60,7 @@ func serve(body string) http.HandlerFunc {
 }
 
 func TestFetch(t *testing.T) {
-	a := newAuthority(t)
+	a := certtest.New(t)
 	for _, name := range []string{"mta-sts.example.org", "*.example.org"} {
 		w := newWeb(t, a, named(name), serve(good))
 		for _, domain := range []string{"example.org", "EXAMPLE.org."} {
@@ -121,14 +78,14 @@ func TestFetch(t *testing.T) {
 
 // TestCertificates: RFC 8461 §3.3.
 func TestCertificates(t *testing.T) {
-	a, other := newAuthority(t), newAuthority(t)
+	a, other := certtest.New(t), certtest.New(t)
 	old := named("mta-sts.example.org")
 	old.NotAfter = time.Now().Add(-time.Hour)
 	common := named()
 	common.Subject.CommonName = "mta-sts.example.org"
 	for _, c := range []struct {
 		name     string
-		by       *authority
+		by       *certtest.Authority
 		template *x509.Certificate
 	}{
 		{"other name", a, named("example.org")},
@@ -140,7 +97,7 @@ func TestCertificates(t *testing.T) {
 		w := newWeb(t, c.by, c.template, serve(good))
 		if c.by != a {
 			w.transport.TLSClientConfig.RootCAs = x509.NewCertPool()
-			w.transport.TLSClientConfig.RootCAs.AddCert(a.cert)
+			w.transport.TLSClientConfig.RootCAs.AddCert(a.Cert)
 		}
 		if p, err := w.fetcher().Fetch(t.Context(), "example.org"); !errors.Is(err, ErrCertificate) || p != nil {
 			t.Errorf("%s: %+v, %v", c.name, p, err)
@@ -159,7 +116,7 @@ func TestCertificates(t *testing.T) {
 }
 
 func TestHostileServers(t *testing.T) {
-	a := newAuthority(t)
+	a := certtest.New(t)
 	plain := func(w http.ResponseWriter) { w.Header().Set("Content-Type", "text/plain") }
 	for _, c := range []struct {
 		name string
@@ -244,9 +201,9 @@ func TestHostileServers(t *testing.T) {
 // TestTLSConfig: a host with a certificate for its own name, not for the
 // pattern of the policy (§4.2).
 func TestTLSConfig(t *testing.T) {
-	a := newAuthority(t)
+	a := certtest.New(t)
 	roots := x509.NewCertPool()
-	roots.AddCert(a.cert)
+	roots.AddCert(a.Cert)
 	base := &tls.Config{RootCAs: roots, InsecureSkipVerify: true}
 	p := &Policy{Mode: Enforce, MX: []string{"*.example.org"}}
 	for name, ok := range map[string]bool{"mx.example.org": true, "*.example.org": true, "other.example.org": false, "example.org": false} {
