@@ -10,10 +10,15 @@
 //	RFC 5233 §4         sub-addresses                        full
 //	RFC 7505            null MX                              text not read whole
 //	RFC 1047            duplicates after a lost reply        see queue
+//	RFC 2852            BY= with "return"                    a host without DELIVERBY is passed over; text not read whole
+//	RFC 8689 §3, §4.2   REQUIRETLS, TLS-Required             MX names are for MX.Vouch to judge
 //
 // # Invariants
 //
 //	D1  A recipient that is delivered again with the same Mail.Once appears once.
 //	D2  An address that cannot be looked up is deferred, never refused for good.
 //	D3  One account that refuses does not touch the other recipients.
+//	D4  A message with REQUIRETLS leaves only under TLS with a verified
+//	    certificate, to a host that announces REQUIRETLS; reports, which have the
+//	    null sender, may go on without.
 package deliver

@@ -32,7 +32,13 @@ type MX struct {
 	// than it, are not tried (RFC 5321 §5.1).
 	Self []string
 
-	// Relay is how hosts are reached; its Hosts is ignored.
+	// Vouch reports whether host is beyond doubt an MX host of domain: its MX
+	// records are signed (DNSSEC), or an MTA-STS policy names it. nil = it is of
+	// none, so that messages with REQUIRETLS go only to domains that are their own
+	// mail host (RFC 8689 §4.2.1).
+	Vouch func(ctx context.Context, domain, host string) (bool, error)
+
+	// Relay is how hosts are reached; its Hosts and Vouch are ignored.
 	Relay Relay
 }
 
@@ -43,7 +49,18 @@ func (m *MX) Key(p smtp.ForwardPath) string { return CanonicalDomain(p.Domain) }
 func (m *MX) Receiver(key string) (smtp.Receiver, string) {
 	r := m.Relay
 	r.Hosts = func(ctx context.Context) ([]string, error) { return m.hosts(ctx, key) }
+	r.Vouch = func(ctx context.Context, addr string) (bool, error) { return m.vouch(ctx, key, addr) }
 	return &r, key
+}
+
+// vouch: a host with the name of the domain itself cannot be the wrong one, for
+// its certificate is for that name.
+func (m *MX) vouch(ctx context.Context, domain, addr string) (bool, error) {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil || CanonicalDomain(host) == domain || m.Vouch == nil {
+		return err == nil && CanonicalDomain(host) == domain, err
+	}
+	return m.Vouch(ctx, domain, host)
 }
 
 // hosts are the addresses to dial for a domain or an address literal.

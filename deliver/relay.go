@@ -40,6 +40,17 @@ type Relay struct {
 	// opportunistic TLS (RFC 7435).
 	PlaintextRetry bool
 
+	// Vouch reports whether it is beyond doubt that the host of addr is where
+	// the mail belongs: by DNSSEC, or by an MTA-STS policy. Only asked for
+	// messages with REQUIRETLS (RFC 8689 §4.2.1), which go nowhere else. nil =
+	// the hosts come from the operator, and are.
+	Vouch func(ctx context.Context, addr string) (bool, error)
+
+	// RecipientTLS says that the Dialer requires TLS because the recipient's
+	// domain asks for it (DANE, MTA-STS), not the operator: a message with
+	// "TLS-Required: No" goes without (RFC 8689 §4.2.2), unless somebody logs in.
+	RecipientTLS bool
+
 	// Pool keeps connections between messages; nil = each message has one of
 	// its own. Relays that share a Pool must agree in Dialer and Auth.
 	Pool *smtpclient.Pool
@@ -54,8 +65,15 @@ func (r *Relay) Begin(_ context.Context, m *smtp.Mail) (smtp.Transaction, error)
 }
 
 type remoteTransaction struct {
-	r   *Relay
-	env smtp.Envelope
+	r        *Relay
+	env      smtp.Envelope
+	statuses []smtp.RcptStatus // by their place in env
+}
+
+// connection is one of the Pool, or a new one.
+type connection struct {
+	*smtpclient.Client
+	key smtpclient.Key
 }
 
 // Rcpt accepts all: the server is asked in Data, in one flight.
@@ -68,17 +86,88 @@ func (t *remoteTransaction) Abort() {}
 
 // Data connects and sends.
 func (t *remoteTransaction) Data(ctx context.Context, b *smtp.Body) ([]smtp.RcptStatus, error) {
-	c, key, err := t.r.connect(ctx)
+	w := demandsOf(t.env.Mail)
+	if t.r.waives(w) {
+		var err error
+		if w.tlsNotMust, err = saysNoTLS(b); err != nil {
+			return nil, err
+		}
+	}
+	c, err := t.r.connect(ctx, w)
+	if w.requireTLS && t.env.Mail.ReversePath.IsNull() && smtp.IsPermanent(err) {
+		w.requireTLS = false // RFC 8689 §5: a bounce is not lost for it
+		c, err = t.r.connect(ctx, w)
+	}
 	if err != nil {
 		return nil, err
 	}
-	defer t.r.release(ctx, key, c)
-	res, err := c.Send(ctx, &t.env, b)
-	statuses := make([]smtp.RcptStatus, len(t.env.Recipients))
-	for i, r := range res.Recipients {
-		statuses[i] = rcptStatus(r, err)
+	t.statuses = make([]smtp.RcptStatus, len(t.env.Recipients))
+	if l := c.Capabilities().Limits; len(t.statuses) > 1 && (l.Mails > 0 || l.RcptDomains > 0) {
+		return t.statuses, t.sendOn(ctx, w, c, b)
 	}
-	return statuses, nil
+	defer t.r.release(ctx, c)
+	t.send(ctx, c, t.everybody(), b)
+	return t.statuses, nil
+}
+
+// everybody is the places of all recipients.
+func (t *remoteTransaction) everybody() []int {
+	all := make([]int, len(t.env.Recipients))
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}
+
+// send sends to the recipients at these places, and returns those that need
+// another connection (RFC 9422).
+func (t *remoteTransaction) send(ctx context.Context, c connection, places []int, b *smtp.Body) (left []int) {
+	env := smtp.Envelope{Mail: t.env.Mail}
+	for _, i := range places {
+		env.Recipients = append(env.Recipients, t.env.Recipients[i])
+	}
+	res, err := c.Send(ctx, &env, b)
+	for n, r := range res.Recipients {
+		i := places[n]
+		t.statuses[i] = rcptStatus(r, err)
+		t.statuses[i].Passed = passed(c.Capabilities())
+		if errors.Is(r.Err, smtpclient.ErrMailLimit) || errors.Is(r.Err, smtpclient.ErrDomainLimit) {
+			left = append(left, i)
+		}
+	}
+	return left
+}
+
+// sendOn sends over as many connections as the limits of the server ask for.
+func (t *remoteTransaction) sendOn(ctx context.Context, w demands, c connection, b *smtp.Body) error {
+	spooled, err := smtp.Spool(b, smtp.SpoolOptions{})
+	if err != nil {
+		t.r.release(ctx, c)
+		return err
+	}
+	defer spooled.Close()
+	for places := t.everybody(); ; {
+		left := t.send(ctx, c, places, spooled.Body())
+		t.r.release(ctx, c)
+		if len(left) == 0 || len(left) == len(places) {
+			return nil
+		}
+		places = left
+		if c, err = t.r.connect(ctx, w); err != nil {
+			return nil // those left keep their deferral
+		}
+	}
+}
+
+// passed are the wishes that a host with these capabilities takes over.
+func passed(c smtpclient.Capabilities) (w smtp.Wishes) {
+	if c.DSN {
+		w |= smtp.WishDSN
+	}
+	if c.DeliverBy {
+		w |= smtp.WishDeliverBy
+	}
+	return w
 }
 
 // rcptStatus turns the client's outcome into a status; sendErr is why the
@@ -110,51 +199,72 @@ func rcptStatus(r smtpclient.RcptResult, sendErr error) smtp.RcptStatus {
 	return smtp.RcptStatus{Err: &smtp.Error{Reply: reply, Err: cause}}
 }
 
-// connect tries the hosts in turn. A host that refuses the connection with a
-// 5xx greeting is passed over like one that does not answer.
-func (r *Relay) connect(ctx context.Context) (*smtpclient.Client, smtpclient.Key, error) {
-	var key smtpclient.Key
+// connect tries the hosts in turn, up to one that meets the demands. A host that
+// refuses the connection with a 5xx greeting is passed over like one that does
+// not answer. The error is permanent where each host lacks what is demanded.
+func (r *Relay) connect(ctx context.Context, w demands) (connection, error) {
 	hosts, err := r.Hosts(ctx)
 	if err != nil {
-		return nil, key, err
-	}
-	if r.Dialer != nil {
-		key.TLS = r.Dialer.TLS
+		return connection{}, err
 	}
 	limit := r.MaxHosts
 	if limit == 0 {
 		limit = 5
 	}
 	var failures []error
-	for _, addr := range hosts[:min(len(hosts), limit)] {
-		key.Addr = addr
-		c, err := r.get(ctx, key)
-		if err == nil {
-			return c, key, nil
-		}
-		failures = append(failures, fmt.Errorf("%s: %w", addr, err))
-		if ctx.Err() != nil {
+	lacking := 0
+	for _, addr := range hosts {
+		if len(failures)-lacking == limit || lacking == 10*limit || ctx.Err() != nil {
 			break
 		}
+		c, err := r.get(ctx, addr, w)
+		if err == nil {
+			if err = w.met(c.Capabilities()); err == nil {
+				return c, nil
+			}
+			r.release(ctx, c)
+		}
+		if _, ok := errors.AsType[lack](err); ok {
+			lacking++
+		}
+		failures = append(failures, fmt.Errorf("%s: %w", addr, err))
 	}
 	err = errors.Join(failures...)
-	return nil, key, &smtp.Error{Reply: temporaryOf(err), Err: err}
+	if first, ok := errors.AsType[lack](err); ok && lacking == len(hosts) { // all were asked
+		return connection{}, &smtp.Error{Reply: first.refusal.Reply, Err: err}
+	}
+	return connection{}, &smtp.Error{Reply: temporaryOf(err), Err: err}
 }
 
 // get is a connection of the Pool, or a new one.
-func (r *Relay) get(ctx context.Context, key smtpclient.Key) (*smtpclient.Client, error) {
-	dial := func(ctx context.Context) (*smtpclient.Client, error) { return r.dial(ctx, key.Addr) }
-	if r.Pool == nil {
-		return dial(ctx)
+func (r *Relay) get(ctx context.Context, addr string, w demands) (connection, error) {
+	d := smtpclient.Dialer{}
+	if r.Dialer != nil {
+		d = *r.Dialer
 	}
-	return r.Pool.Get(ctx, key, dial)
+	key := smtpclient.Key{Addr: addr}
+	if w.requireTLS {
+		if err := r.vouched(ctx, addr); err != nil {
+			return connection{}, err
+		}
+	}
+	d, key.Policy = w.dialer(d)
+	key.TLS = d.TLS
+	retry := d.TLS == smtpclient.TLSIfOffered && (r.PlaintextRetry || w.tlsNotMust)
+	dial := func(ctx context.Context) (*smtpclient.Client, error) { return r.dial(ctx, d, addr, retry) }
+	if r.Pool == nil {
+		c, err := dial(ctx)
+		return connection{c, key}, w.refusal(err)
+	}
+	c, err := r.Pool.Get(ctx, key, dial)
+	return connection{c, key}, w.refusal(err)
 }
 
 // release gives a connection back, or ends it.
-func (r *Relay) release(ctx context.Context, key smtpclient.Key, c *smtpclient.Client) {
+func (r *Relay) release(ctx context.Context, c connection) {
 	switch {
 	case r.Pool != nil:
-		r.Pool.Put(key, c)
+		r.Pool.Put(c.key, c.Client)
 	case c.Usable():
 		c.Quit(ctx)
 	default:
@@ -171,13 +281,9 @@ func temporaryOf(err error) smtp.Reply {
 	return smtp.NewReply(450, smtp.EnhancedCode{Class: 4, Subject: 4, Detail: 1}, "No mail host of the destination answers")
 }
 
-func (r *Relay) dial(ctx context.Context, addr string) (*smtpclient.Client, error) {
-	d := smtpclient.Dialer{}
-	if r.Dialer != nil {
-		d = *r.Dialer
-	}
+func (r *Relay) dial(ctx context.Context, d smtpclient.Dialer, addr string, retry bool) (*smtpclient.Client, error) {
 	c, err := d.Dial(ctx, "tcp", addr)
-	if err != nil && r.PlaintextRetry && d.TLS == smtpclient.TLSIfOffered && handshakeFailed(err) {
+	if err != nil && retry && handshakeFailed(err) {
 		d.TLS = smtpclient.TLSNever
 		c, err = d.Dial(ctx, "tcp", addr)
 	}

@@ -307,3 +307,49 @@ func TestRelayPool(t *testing.T) {
 		t.Errorf("%d connections, %d messages", hellos.Load(), len(srv.Messages()))
 	}
 }
+
+// A server that takes few domains, or few messages, in a session gets as many
+// sessions as that makes (RFC 9422).
+func TestRelayLimits(t *testing.T) {
+	for limits, want := range map[string]int{"RCPTDOMAINMAX=1": 3, "RCPTDOMAINMAX=2": 2, "RCPTMAX=1 MAILMAX=2": 3, "RCPTMAX=9": 1} {
+		var hellos atomic.Int64
+		srv := smtptest.NewServerWith(t, smtptest.Options{Extensions: []string{"PIPELINING", "LIMITS " + limits}, Reply: func(command string) string {
+			if strings.HasPrefix(command, "EHLO") {
+				hellos.Add(1)
+			}
+			return ""
+		}})
+		pool := &smtpclient.Pool{}
+		r := &deliver.Relay{Pool: pool, Dialer: &smtpclient.Dialer{Hello: "client.example"}}
+		r.Hosts = func(context.Context) ([]string, error) { return []string{srv.Addr}, nil }
+		tx, err := r.Begin(t.Context(), &smtp.Mail{ID: "i", PerRecipient: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var rcpts []*smtp.Recipient
+		for _, to := range []string{"a@one.example", "b@two.example", "c@One.example", "d@three.example", "e@two.example"} {
+			rcpts = append(rcpts, &smtp.Recipient{ForwardPath: address(to)})
+		}
+		tx.Rcpt(t.Context(), rcpts)
+		statuses, err := tx.Data(t.Context(), smtp.NewBody(strings.NewReader(content), -1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, s := range statuses {
+			if s.Err != nil {
+				t.Errorf("%s: %v: %v", limits, rcpts[i].ForwardPath, s.Err)
+			}
+		}
+		taken := 0
+		for _, m := range srv.Messages() {
+			taken += len(m.Recipients)
+			if string(m.Data) != content {
+				t.Errorf("%s: %q", limits, m.Data)
+			}
+		}
+		if taken != len(rcpts) || int(hellos.Load()) != want {
+			t.Errorf("%s: %d recipients over %d connections, want %d", limits, taken, hellos.Load(), want)
+		}
+		pool.Close()
+	}
+}

@@ -18,6 +18,11 @@ const (
 	FetchEnvelope
 	FetchBody
 	FetchBodyStructure
+	FetchModSeq   // RFC 7162 §3.1.4.2
+	FetchPreview  // RFC 8970
+	FetchSaveDate // RFC 8514
+	FetchEmailID  // RFC 8474 §5.1
+	FetchThreadID // RFC 8474 §5.2
 )
 
 // SectionText says which text of a message or part a Section means.
@@ -33,18 +38,30 @@ const (
 	TextMIME                         // MIME
 )
 
-// Section is BODY[...] of FETCH: a part of the message, a text of it, and a
-// window on that text.
+// SectionForm says in which form a Section is wanted.
+type SectionForm uint8
+
+// The forms of a section.
+const (
+	FormBody       SectionForm = iota // BODY[...]: the octets of the message
+	FormBinary                        // BINARY[...]: without the transfer encoding (RFC 3516 §4.2)
+	FormBinarySize                    // BINARY.SIZE[...]: the length of FormBinary
+)
+
+// Section is BODY[...] or BINARY[...] of FETCH: a part of the message, a text
+// of it, and a window on that text.
 type Section struct {
+	Form   SectionForm
 	Part   []uint32 // empty = the message itself
 	Text   SectionText
 	Fields []string // of TextFields and TextFieldsNot, as they were written
 	Peek   bool     // leaves \Seen as it is
 
-	// Partial: Offset and Count of "<offset.count>" (RFC 3501 §6.4.5).
+	// Partial: Offset and Count of "<offset.count>" (RFC 3501 §6.4.5; 63 bits
+	// in RFC 9051 §9).
 	Partial bool
-	Offset  uint32
-	Count   uint32
+	Offset  int64
+	Count   int64
 
 	// Name is what the response calls the item where that is not BODY[...]:
 	// "RFC822", "RFC822.HEADER" or "RFC822.TEXT".
@@ -56,7 +73,14 @@ func (s *Section) AppendName(dst []byte) []byte {
 	if s.Name != "" {
 		return append(dst, s.Name...)
 	}
-	dst = append(dst, "BODY["...)
+	switch s.Form {
+	case FormBinary:
+		dst = append(dst, "BINARY["...)
+	case FormBinarySize:
+		dst = append(dst, "BINARY.SIZE["...)
+	default:
+		dst = append(dst, "BODY["...)
+	}
 	for i, p := range s.Part {
 		if i > 0 {
 			dst = append(dst, '.')
@@ -81,7 +105,7 @@ func (s *Section) AppendName(dst []byte) []byte {
 	dst = append(dst, ']')
 	if s.Partial {
 		dst = append(dst, '<')
-		dst = strconv.AppendUint(dst, uint64(s.Offset), 10)
+		dst = strconv.AppendInt(dst, s.Offset, 10)
 		dst = append(dst, '>')
 	}
 	return dst
@@ -103,6 +127,6 @@ func (s *Section) Window(size int64) (offset, count int64) {
 	if !s.Partial {
 		return 0, size
 	}
-	offset = min(int64(s.Offset), size)
-	return offset, min(int64(s.Count), size-offset)
+	offset = min(s.Offset, size)
+	return offset, min(s.Count, size-offset)
 }

@@ -68,6 +68,8 @@ func TestSectionNames(t *testing.T) {
 		{Section{Name: "RFC822.TEXT", Text: TextText}, "RFC822.TEXT"},
 		{Section{Part: []uint32{4, 2}, Text: TextMIME, Peek: true}, "BODY[4.2.MIME]"},
 		{Section{Part: []uint32{1}}, "BODY[1]"},
+		{Section{Form: FormBinary, Part: []uint32{1, 2}, Partial: true, Offset: 1 << 40, Count: 1}, "BINARY[1.2]<1099511627776>"},
+		{Section{Form: FormBinarySize}, "BINARY.SIZE[]"},
 		{Section{Text: TextFields, Fields: []string{"From", "a b"}}, `BODY[HEADER.FIELDS (From "a b")]`},
 		{Section{Part: []uint32{3}, Text: TextFieldsNot, Fields: []string{"X"}, Partial: true, Offset: 5, Count: 7}, "BODY[3.HEADER.FIELDS.NOT (X)]<5>"},
 	}
@@ -87,8 +89,10 @@ func TestWindow(t *testing.T) {
 		{most, most, 10, 10, 0},
 		{1, most, 10, 1, 9},
 		{0, most, 1 << 40, 0, most},
+		{1, 1<<63 - 1, 10, 1, 9},
+		{1<<63 - 1, 1<<63 - 1, 1<<63 - 1, 1<<63 - 1, 0},
 	} {
-		sec := Section{Partial: true, Offset: uint32(tt.offset), Count: uint32(tt.count)}
+		sec := Section{Partial: true, Offset: tt.offset, Count: tt.count}
 		if o, c := sec.Window(tt.size); o != tt.wantOffset || c != tt.wantCount {
 			t.Errorf("<%d.%d> of %d: %d, %d", tt.offset, tt.count, tt.size, o, c)
 		}

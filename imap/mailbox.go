@@ -17,6 +17,7 @@ const (
 	AttrUnmarked      Attr = `\Unmarked`
 	AttrHasChildren   Attr = `\HasChildren`
 	AttrHasNoChildren Attr = `\HasNoChildren`
+	AttrNoAccess      Attr = `\NoAccess` // RFC 5465 §8
 	AttrNonExistent   Attr = `\NonExistent`
 	AttrSubscribed    Attr = `\Subscribed`
 )

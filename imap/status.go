@@ -10,10 +10,19 @@ const (
 	StatusUIDNext
 	StatusUIDValidity
 	StatusUnseen
+	StatusDeleted        // messages with \Deleted (RFC 9051 §6.3.11, RFC 9208 §4.1.4)
+	StatusSize           // octets of all messages (RFC 8438)
+	StatusHighestModSeq  // RFC 7162 §3.1.7
+	StatusAppendLimit    // RFC 7889 §3
+	StatusMailboxID      // RFC 8474 §4.3
+	StatusDeletedStorage // octets of the messages with \Deleted (RFC 9208 §4.1.4)
 )
 
 // statusNames are the words of the items.
-var statusNames = [...]string{"MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN"}
+var statusNames = [...]string{
+	"MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "DELETED", "SIZE", "HIGHESTMODSEQ", "APPENDLIMIT",
+	"MAILBOXID", "DELETED-STORAGE",
+}
 
 // String is the item's word.
 func (i StatusItem) String() string { return statusNames[i] }

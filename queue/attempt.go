@@ -100,7 +100,7 @@ func (a *attempt) hop(ctx context.Context, h Hop) []Result {
 		return repeat(resultOf(h.Err, h.Name), len(h.Recipients))
 	case len(h.Expand) > 0:
 		a.expandJob(h.Expand)
-		return repeat(Result{State: Delivered, NextHop: h.Name}, len(h.Recipients))
+		return repeat(Result{State: Delivered, NextHop: h.Name, Expanded: len(h.Expand)}, len(h.Recipients))
 	case h.Receiver == nil || h.To != nil && len(h.To) != len(h.Recipients):
 		return repeat(resultOf(errNotTried, h.Name), len(h.Recipients))
 	}
@@ -116,18 +116,25 @@ func (a *attempt) hop(ctx context.Context, h Hop) []Result {
 		if s.Err != nil {
 			results[i] = resultOf(s.Err, h.Name)
 		} else {
-			results[i] = Result{State: Delivered, NextHop: h.Name, Reply: smtp.NewReply(250, smtp.EnhancedCode{Class: 2}, s.Text)}
+			results[i] = Result{State: Delivered, NextHop: h.Name, Passed: s.Passed, Reply: smtp.NewReply(250, smtp.EnhancedCode{Class: 2}, s.Text)}
 		}
 	}
 	return results
 }
 
-// expandJob makes the jobs of recipients that an alias stands for.
+// expandJob makes the jobs of recipients that an alias stands for. Where there
+// are several, the success is that of the alias (RFC 3461 §5.2.7).
 func (a *attempt) expandJob(to []smtp.Recipient) {
 	job := a.lease.Job
 	env := &smtp.Envelope{Mail: &smtp.Mail{ID: job.Message, ReversePath: job.ReversePath, Params: job.Params}}
 	for i := range to {
-		env.Recipients = append(env.Recipients, &to[i])
+		rcpt := to[i]
+		if n := &rcpt.Params.Notify; len(to) > 1 && *n&smtp.NotifySuccess != 0 {
+			if *n &^= smtp.NotifySuccess; *n == 0 {
+				*n = smtp.NotifyNever // nothing else was asked for
+			}
+		}
+		env.Recipients = append(env.Recipients, &rcpt)
 	}
 	for _, j := range a.r.Queue.Jobs(env, job.Blob, job.Size, job.Prefix) {
 		j.Key, j.Identity, j.Peer, j.Priority = job.Key, job.Identity, job.Peer, job.Priority

@@ -45,8 +45,9 @@
 //
 //	RFC 5321 §4.5.4, §6.1  retry strategy, responsibility     full
 //	RFC 1047               duplicates after a lost reply      described above
-//	RFC 2852               BY=                                deadlines; what a next hop is told is the Receiver's
+//	RFC 2852               BY=                                deadlines and delays; what a next hop is told is the Receiver's
 //	RFC 3461 §6            when a DSN is due                  by the Reporter
 //	RFC 4865               HOLDFOR=, HOLDUNTIL=               Due and Expiry
-//	RFC 6710 §4, §5        priority                           order inside a destination
+//	RFC 6710 §4, §5        priority                           order inside a destination; of reports too
+//	RFC 8689 §5            REQUIRETLS                         reports are protected as the message was
 package queue

@@ -102,6 +102,13 @@ type Result struct {
 	// NextHop names who said it ("mx.example.net"); "" = this host.
 	NextHop string
 
+	// Passed are the wishes that a next hop which Delivered has taken over.
+	Passed smtp.Wishes
+
+	// Expanded is how many recipients have taken the place of this one, which
+	// was an alias or a list; zero = none, it went where it was addressed to.
+	Expanded int
+
 	// Delay reports, for a Deferred or Unknown recipient, that a delay DSN is
 	// due and none was sent yet. Set by the Runner for its Reporter.
 	Delay bool

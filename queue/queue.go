@@ -116,6 +116,9 @@ func (q *Queue) jobs(env *smtp.Envelope, body spooled, trace []byte) []Job {
 		Message: env.Mail.ID, ReversePath: env.Mail.ReversePath, Params: env.Mail.Params.Clone(),
 		Blob: body.ref, Size: body.size, Key: body.key, Prefix: trace, Created: q.now(), Peer: peerInfo(env.Mail.Peer),
 	}
+	if at := env.Mail.Received; !at.IsZero() && at.Before(head.Created) { // BY= counts from MAIL
+		head.Params.DeliverBy, _ = head.Params.DeliverBy.At(at, head.Created)
+	}
 	head.Priority = int(head.Params.Priority.Level) // RFC 6710 §5.1
 	head.Due = released(&head)
 	if env.Mail.Peer != nil {

@@ -106,9 +106,11 @@ func (s Schedule) next(j *Job, now time.Time) time.Time {
 	return due
 }
 
-// delayDue reports whether a delay DSN is due for a job of this age.
+// delayDue reports whether a delay DSN is due for a job of this age. A time of
+// "notify" that was up before the message came was reported by the host in
+// front (RFC 2852).
 func (s Schedule) delayDue(j *Job, now time.Time) bool {
-	if by := byTime(j, smtp.ByNotify); !by.IsZero() && !now.Before(by) {
+	if by := byTime(j, smtp.ByNotify); !by.Before(j.Created) && !now.Before(by) {
 		return true
 	}
 	d := s.withDefaults().Delayed

@@ -108,7 +108,12 @@ func (a *attempt) report(ctx context.Context, results []Result, now time.Time) (
 		return nil, err
 	}
 	for _, rep := range reports {
-		mail := &smtp.Mail{ID: smtp.NewID(), Received: now, Params: smtp.MailParams{UTF8: rep.UTF8}}
+		params := smtp.MailParams{
+			UTF8:       rep.UTF8,
+			Priority:   a.lease.Job.Params.Priority,   // RFC 6710 §4.6
+			RequireTLS: a.lease.Job.Params.RequireTLS, // RFC 8689 §5
+		}
+		mail := &smtp.Mail{ID: smtp.NewID(), Received: now, Params: params}
 		env := &smtp.Envelope{Mail: mail, Recipients: []*smtp.Recipient{{ForwardPath: rep.To, Params: smtp.RcptParams{Notify: smtp.NotifyNever}}}}
 		next, err := a.r.Queue.Prepare(ctx, env, rep.Body)
 		if err != nil {

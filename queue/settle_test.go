@@ -317,3 +317,55 @@ func TestEventPanics(t *testing.T) {
 		w.wantJobs(0)
 	})
 }
+
+// The success of an alias of several is its own: those that it stands for are
+// not asked to report it (RFC 3461 §5.2.7).
+func TestExpandNotify(t *testing.T) {
+	for _, test := range []struct {
+		members int
+		in, out smtp.Notify
+	}{
+		{1, smtp.NotifySuccess, smtp.NotifySuccess},
+		{2, smtp.NotifySuccess | smtp.NotifyDelay, smtp.NotifyDelay},
+		{2, smtp.NotifySuccess, smtp.NotifyNever},
+		{2, 0, 0},
+		{2, smtp.NotifyFailure, smtp.NotifyFailure},
+	} {
+		inWorld(t, func(w *world) {
+			var got []smtp.Notify
+			var expanded int
+			w.route = func(_ context.Context, j *queue.Job) ([]queue.Hop, error) {
+				if j.Recipients[0].ForwardPath.Local != "list" {
+					return []queue.Hop{w.hop(places(j)...)}, nil
+				}
+				members := make([]smtp.Recipient, test.members)
+				for i := range members {
+					members[i] = smtp.Recipient{ForwardPath: forward(fmt.Sprintf("m%d@example.com", i)), Params: j.Recipients[0].Params}
+				}
+				return []queue.Hop{{Recipients: []int{0}, Expand: members, Name: "local"}}, nil
+			}
+			w.take = func(_ context.Context, env *smtp.Envelope, _ *smtp.Body) ([]smtp.RcptStatus, error) {
+				for _, r := range env.Recipients {
+					w.set(func() { got = append(got, r.Params.Notify) })
+				}
+				return smtp.Accepted(len(env.Recipients)), nil
+			}
+			w.r.Reporter = reporter(func(_ *queue.Job, rs []queue.Result) ([]queue.Report, error) {
+				w.set(func() { expanded = max(expanded, rs[0].Expanded) })
+				return nil, nil
+			})
+			defer w.run()()
+			list := &smtp.Recipient{ForwardPath: forward("list@example.net"), Params: smtp.RcptParams{Notify: test.in}}
+			env := &smtp.Envelope{Mail: &smtp.Mail{ID: smtp.NewID(), ReversePath: smtp.ReversePath(forward("alice@example.org"))}, Recipients: []*smtp.Recipient{list}}
+			if err := w.q.Enqueue(t.Context(), env, strings.NewReader("x\r\n")); err != nil {
+				t.Fatal(err)
+			}
+			pass(soon)
+			w.set(func() {
+				if expanded != test.members || len(got) != test.members || got[0] != test.out {
+					t.Errorf("%v for %d members became %v; reported as expanded to %d", test.in, test.members, got, expanded)
+				}
+			})
+		})
+	}
+}

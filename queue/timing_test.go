@@ -125,3 +125,58 @@ func TestPriority(t *testing.T) {
 		}
 	})
 }
+
+// A time of "notify" that was up when the message came was reported by the
+// host in front (RFC 2852); the time counts from MAIL, not from the end of the
+// body.
+func TestDeliverByCountsFromMail(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.later()
+		delays := 0
+		w.r.Reporter = reporter(func(_ *queue.Job, rs []queue.Result) ([]queue.Report, error) {
+			if rs[0].Delay {
+				w.set(func() { delays++ })
+			}
+			return nil, nil
+		})
+		w.sendWith(smtp.MailParams{DeliverBy: smtp.DeliverBy{Seconds: -10, Mode: smtp.ByNotify}}, "bob@example.net")
+		defer w.run()()
+		pass(time.Hour)
+		w.set(func() {
+			if delays != 0 {
+				t.Error("a delay was reported again")
+			}
+		})
+	})
+	inWorld(t, func(w *world) {
+		mail := &smtp.Mail{ID: smtp.NewID(), Received: time.Now().Add(-20 * time.Second), Params: smtp.MailParams{DeliverBy: smtp.DeliverBy{Seconds: 60, Mode: smtp.ByReturn}}}
+		bob := &smtp.Recipient{ForwardPath: forward("bob@example.net")}
+		job := w.q.Jobs(&smtp.Envelope{Mail: mail, Recipients: []*smtp.Recipient{bob}}, "blob", 1, nil)[0]
+		if by := job.Params.DeliverBy; by.Seconds != 40 {
+			t.Errorf("%d s are left, want 40", by.Seconds)
+		}
+	})
+}
+
+// A report is as urgent (RFC 6710 §4.6), and as well protected (RFC 8689 §5),
+// as the message that it is about.
+func TestReportInherits(t *testing.T) {
+	inWorld(t, func(w *world) {
+		var report smtp.MailParams
+		w.take = func(_ context.Context, env *smtp.Envelope, _ *smtp.Body) ([]smtp.RcptStatus, error) {
+			if env.Mail.ReversePath.IsNull() {
+				w.set(func() { report = env.Mail.Params })
+				return smtp.Accepted(len(env.Recipients)), nil
+			}
+			return nil, errNobody
+		}
+		w.sendWith(smtp.MailParams{Priority: smtp.Priority{Level: 3, Given: true}, RequireTLS: true}, "bob@example.net")
+		defer w.run()()
+		pass(time.Minute)
+		w.set(func() {
+			if report.Priority.Level != 3 || !report.RequireTLS {
+				t.Errorf("%+v", report)
+			}
+		})
+	})
+}

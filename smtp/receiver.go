@@ -43,7 +43,20 @@ type RcptStatus struct {
 
 	// Text is added to the 2xx reply (a next hop's queue id); "" = none.
 	Text string
+
+	// Passed are the wishes of the sender that a next hop has taken over, so
+	// that nobody here has to act on them; zero = none.
+	Passed Wishes
 }
+
+// Wishes are what a sender asked for beyond delivery.
+type Wishes uint8
+
+// The wishes.
+const (
+	WishDSN       Wishes = 1 << iota // to hear of success, failure and delay (RFC 3461)
+	WishDeliverBy                    // delivery in time (RFC 2852)
+)
 
 // Accepted returns n statuses without an error.
 func Accepted(n int) []RcptStatus { return make([]RcptStatus, n) }

@@ -10,7 +10,7 @@ import (
 
 // MetaVersion is the first octet of the Meta that this version writes. A
 // reader that meets another one computes the Meta again.
-const MetaVersion = 1
+const MetaVersion = 2
 
 // MaxMeta is the length in octets beyond which Meta is not stored but
 // computed again when it is asked for.

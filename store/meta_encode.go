@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// The encoded form of a Meta, version 1, where a number is an unsigned varint
+// The encoded form of a Meta, version 2, where a number is an unsigned varint
 // and a string is its length and its octets:
 //
 //	version   1 octet
@@ -57,10 +57,32 @@ func (m *Meta) encode() []byte {
 // DecodeMeta decodes b; ok is false for a Meta that has to be computed again:
 // missing, of another version, or damaged.
 func DecodeMeta(b []byte) (m Meta, ok bool) {
-	if len(b) < 2 || b[0] != MetaVersion {
+	d, ok := m.decode(b)
+	if !ok {
 		return Meta{}, false
 	}
-	d := metaDecoder{b: b[2:], ok: true}
+	m.Parts = d.parts()
+	if !d.ok || len(d.b) > 0 || !validTree(m.Parts) {
+		return Meta{}, false
+	}
+	return m, true
+}
+
+// DecodeMetaHead is DecodeMeta without the parts, for who looks at texts and
+// dates of many messages. Damage of the parts is not seen.
+func DecodeMetaHead(b []byte) (m Meta, ok bool) {
+	if _, ok := m.decode(b); !ok {
+		return Meta{}, false
+	}
+	return m, true
+}
+
+// decode takes all that stands before the parts.
+func (m *Meta) decode(b []byte) (d metaDecoder, ok bool) {
+	if len(b) < 2 || b[0] != MetaVersion {
+		return d, false
+	}
+	d = metaDecoder{b: b[2:], ok: true}
 	flags := b[1]
 	m.HasAttachment = flags&metaHasAttachment != 0
 	m.HeaderSize = d.number()
@@ -68,14 +90,10 @@ func DecodeMeta(b []byte) (m Meta, ok bool) {
 	if flags&metaHasDate != 0 {
 		m.SentDate = d.time()
 	}
-	for _, s := range []*[]byte{&m.BaseSubject, &m.Preview, &m.Envelope, &m.Body, &m.BodyStructure} {
+	for _, s := range [...]*[]byte{&m.BaseSubject, &m.Preview, &m.Envelope, &m.Body, &m.BodyStructure} {
 		*s = d.string()
 	}
-	m.Parts = d.parts()
-	if !d.ok || len(d.b) > 0 || !validTree(m.Parts) {
-		return Meta{}, false
-	}
-	return m, true
+	return d, d.ok
 }
 
 // metaDecoder takes values off b. After the first fault ok is false, and every

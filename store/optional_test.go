@@ -169,6 +169,8 @@ func TestSort(t *testing.T) {
 		{[]store.SortKey{{By: store.SortTo}}, "[2 3 1]"},
 		{[]store.SortKey{{By: store.SortCc}, {By: store.SortSize}}, "[3 1 2]"},
 		{[]store.SortKey{{By: store.SortSize}}, "[3 2 1]"},
+		{[]store.SortKey{{By: store.SortDisplayFrom}}, "[2 3 1]"}, // Adam@b, group, x"y
+		{[]store.SortKey{{By: store.SortDisplayTo}}, "[2 3 1]"},   // none, a@x, m@x
 	} {
 		got, err := store.Sort(t.Context(), f, store.SortQuery{Mailbox: f.inbox, Keys: c.keys})
 		if err != nil || fmt.Sprint(got) != c.want {
@@ -453,6 +455,18 @@ func TestHoldCovers(t *testing.T) {
 		if got := c.h.Covers(box, 5, now.Add(-time.Hour), now); got != c.want {
 			t.Errorf("%+v covers: %v", c.h, got)
 		}
+	}
+}
+
+// TestSortTexts: texts compare by i;unicode-casemap.
+func TestSortTexts(t *testing.T) {
+	f := newFixture(t)
+	for _, subject := range []string{"Zoo", "=?utf-8?q?=C3=84pfel?=", "apfel", "BANANE", "=?utf-8?q?=D1=8F?=", "10", "aPFEl", strings.Repeat("z", 600) + "b", strings.Repeat("Z", 600) + "a", "birnensaft 2", "birnensaft 1"} {
+		f.add("Subject: " + subject + "\r\nFrom: =?utf-8?q?" + strings.ToUpper(strings.Trim(subject, "=?")[:1]) + "?= <x@y>\r\n\r\n")
+	}
+	got, err := store.Sort(t.Context(), f, store.SortQuery{Mailbox: f.inbox, Keys: []store.SortKey{{By: store.SortSubject}}})
+	if want := "[6 3 7 2 4 11 10 1 8 9 5]"; err != nil || fmt.Sprint(got) != want {
+		t.Errorf("%v, %v; want %s", got, err, want)
 	}
 }
 

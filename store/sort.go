@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"time"
+
+	"github.com/mailstead/mailstead/internal/casemap"
 )
 
-// SortBy is a sort key of RFC 5256 §3.
+// SortBy is a sort key of RFC 5256 §3 and RFC 5957 §4.
 type SortBy uint8
 
 // The sort keys.
@@ -20,6 +23,8 @@ const (
 	SortSize
 	SortSubject // base subject
 	SortTo
+	SortDisplayFrom // name of the first address, else the address (RFC 5957 §3)
+	SortDisplayTo
 )
 
 // SortKey is one criterion.
@@ -30,6 +35,10 @@ type SortKey struct {
 
 // DefaultMaxSort is the SortQuery.Max of a query that names none.
 const DefaultMaxSort = 100_000
+
+// MaxSortText is how many octets of a text Sort compares, in the form of its
+// collation. Texts that are equal as far as that count as equal.
+const MaxSortText = 512
 
 // SortQuery asks for messages of a mailbox in an order.
 type SortQuery struct {
@@ -50,97 +59,161 @@ type Sorter interface {
 }
 
 // Sort returns the messages of q that are there in the order of its keys.
-// Texts compare octet by octet after a-z became A-Z (i;ascii-casemap,
-// RFC 4790 §9.2); what has no such field comes first. Without a Sorter the
-// order is made from Meta, at most q.Max messages (ErrLimit), some hundred
-// octets of memory each.
+// Texts compare by i;unicode-casemap (RFC 5051), as RFC 5256 §6 asks; what has
+// no such field comes first. Without a Sorter the order is made from Meta, at
+// most q.Max messages (ErrLimit): for each 12 octets of memory, for each key 8,
+// and the texts.
 func Sort(ctx context.Context, a Account, q SortQuery) ([]UID, error) {
 	if s, ok := As[Sorter](a); ok {
 		return s.SortMessages(ctx, q)
 	}
-	rows, err := sortRows(ctx, a, q)
-	if err != nil {
+	s := newSorter(q)
+	if err := s.read(ctx, a, q); err != nil {
 		return nil, err
 	}
-	slices.SortFunc(rows, func(x, y sortRow) int {
-		for i, k := range q.Keys {
-			c := cmp.Or(cmp.Compare(x.values[i].number, y.values[i].number), bytes.Compare(x.values[i].text, y.values[i].text))
-			if k.Reverse {
-				c = -c
-			}
-			if c != 0 {
-				return c
-			}
-		}
-		return cmp.Compare(x.uid, y.uid)
-	})
-	uids := make([]UID, len(rows))
-	for i, r := range rows {
-		uids[i] = r.uid
-	}
-	return uids, nil
+	return s.sorted(), nil
 }
 
-type sortRow struct {
-	uid    UID
-	values []sortValue // one a key
+// sorter has the values of messages in columns.
+type sorter struct {
+	keys    []SortKey
+	columns []sortColumn // one a key
+	uids    []UID
+	scratch []byte
+
+	compared int // pairs of messages
 }
 
-type sortValue struct {
-	number int64
-	text   []byte
+// sortColumn is the values of one key: numbers, or texts one behind the other.
+type sortColumn struct {
+	numbers []int64
+	text    []byte
+	ends    []int // of the text of each message
 }
 
-func sortRows(ctx context.Context, a Account, q SortQuery) ([]sortRow, error) {
+func newSorter(q SortQuery) *sorter {
+	return &sorter{keys: q.Keys, columns: make([]sortColumn, len(q.Keys))}
+}
+
+// read takes in the messages of q.
+func (s *sorter) read(ctx context.Context, a Account, q SortQuery) error {
 	limit := q.Max
 	if limit == 0 {
 		limit = DefaultMaxSort
 	}
 	fields := FieldDates
 	if slices.ContainsFunc(q.Keys, func(k SortKey) bool { return k.By != SortArrival && k.By != SortSize }) {
-		fields |= FieldMeta | FieldContent
+		fields |= FieldMeta | FieldContent // the content where Meta is missing
 	}
-	var rows []sortRow
 	for m, err := range a.Messages(ctx, q.Mailbox, Query{UIDs: q.UIDs, Fields: fields}) {
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if limit > 0 && len(rows) == limit {
-			return nil, &Error{Op: "sort", Mailbox: q.Mailbox.String(), Err: ErrLimit}
+		if limit > 0 && len(s.uids) == limit {
+			return &Error{Op: "sort", Mailbox: q.Mailbox.String(), Err: ErrLimit}
 		}
 		var meta Meta
 		if fields&FieldMeta != 0 {
-			if meta, err = LoadMeta(ctx, a, q.Mailbox, m); err != nil {
-				return nil, err
+			var ok bool
+			if meta, ok = DecodeMetaHead(m.Meta); !ok {
+				meta, err = LoadMeta(ctx, a, q.Mailbox, m)
+			}
+			if errors.Is(err, ErrExpunged) || errors.Is(err, ErrNoMessage) {
+				continue
+			}
+			if err != nil {
+				return err
 			}
 		}
-		row := sortRow{uid: m.UID, values: make([]sortValue, len(q.Keys))}
-		for i, k := range q.Keys {
-			row.values[i] = sortValueOf(k.By, m, &meta)
-		}
-		rows = append(rows, row)
+		s.add(m, &meta)
 	}
-	return rows, nil
+	return nil
 }
 
-func sortValueOf(by SortBy, m *Message, meta *Meta) sortValue {
-	switch by {
-	case SortArrival:
-		return sortValue{number: m.Received.Unix()}
-	case SortDate:
-		return sortValue{number: sortDate(m.Received, meta.SentDate)}
-	case SortSize:
-		return sortValue{number: m.Size}
-	case SortSubject:
-		return sortValue{text: upper(meta.BaseSubject)}
-	case SortFrom:
-		return sortValue{text: upper(firstMailbox(meta.Envelope, envelopeFrom))}
-	case SortTo:
-		return sortValue{text: upper(firstMailbox(meta.Envelope, envelopeTo))}
-	case SortCc:
-		return sortValue{text: upper(firstMailbox(meta.Envelope, envelopeCc))}
+// add takes in one message.
+func (s *sorter) add(m *Message, meta *Meta) {
+	s.uids = append(s.uids, m.UID)
+	for i, k := range s.keys {
+		c := &s.columns[i]
+		switch k.By {
+		case SortArrival:
+			c.numbers = append(c.numbers, m.Received.Unix())
+		case SortDate:
+			c.numbers = append(c.numbers, sortDate(m.Received, meta.SentDate))
+		case SortSize:
+			c.numbers = append(c.numbers, m.Size)
+		default:
+			s.scratch = appendSortText(s.scratch[:0], k.By, meta)
+			start := len(c.text)
+			c.text = casemap.AppendKey(c.text, s.scratch)
+			c.text = c.text[:min(len(c.text), start+MaxSortText)]
+			c.ends = append(c.ends, len(c.text))
+		}
 	}
-	return sortValue{}
+}
+
+// appendSortText adds the text of a key.
+func appendSortText(dst []byte, by SortBy, meta *Meta) []byte {
+	switch by {
+	case SortSubject:
+		return append(dst, meta.BaseSubject...)
+	case SortFrom:
+		return append(dst, firstAddress(meta.Envelope, envelopeFrom).mailbox...)
+	case SortTo:
+		return append(dst, firstAddress(meta.Envelope, envelopeTo).mailbox...)
+	case SortCc:
+		return append(dst, firstAddress(meta.Envelope, envelopeCc).mailbox...)
+	case SortDisplayFrom:
+		return firstAddress(meta.Envelope, envelopeFrom).appendDisplay(dst)
+	case SortDisplayTo:
+		return firstAddress(meta.Envelope, envelopeTo).appendDisplay(dst)
+	}
+	return dst
+}
+
+// sorted returns the UIDs in the order of the keys.
+func (s *sorter) sorted() []UID {
+	order := make([]int32, len(s.uids))
+	for i := range order {
+		order[i] = int32(i)
+	}
+	slices.SortFunc(order, s.compare)
+	uids := make([]UID, len(order))
+	for i, at := range order {
+		uids[i] = s.uids[at]
+	}
+	return uids
+}
+
+// compare compares two messages; they came in the order of their UIDs.
+func (s *sorter) compare(x, y int32) int {
+	s.compared++
+	for i := range s.columns {
+		c := s.columns[i].compare(x, y)
+		if s.keys[i].Reverse {
+			c = -c
+		}
+		if c != 0 {
+			return c
+		}
+	}
+	return cmp.Compare(x, y)
+}
+
+func (c *sortColumn) compare(x, y int32) int {
+	if c.numbers != nil {
+		return cmp.Compare(c.numbers[x], c.numbers[y])
+	}
+	return bytes.Compare(c.at(x), c.at(y))
+}
+
+// at is the text of a message.
+func (c *sortColumn) at(i int32) []byte {
+	start := 0
+	if i > 0 {
+		start = c.ends[i-1]
+	}
+	return c.text[start:c.ends[i]]
 }
 
 func sortDate(received, sent time.Time) int64 {
@@ -148,15 +221,4 @@ func sortDate(received, sent time.Time) int64 {
 		return received.Unix()
 	}
 	return sent.Unix()
-}
-
-// upper is a copy of b with a-z as A-Z.
-func upper(b []byte) []byte {
-	b = bytes.Clone(b)
-	for i, c := range b {
-		if 'a' <= c && c <= 'z' {
-			b[i] = c - 'a' + 'A'
-		}
-	}
-	return b
 }

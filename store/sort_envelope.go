@@ -3,6 +3,8 @@ package store
 import (
 	"bytes"
 	"strconv"
+
+	"github.com/mailstead/mailstead/internal/mimetext"
 )
 
 // Places in an ENVELOPE (RFC 9051 §7.5.2), counted from 0.
@@ -12,28 +14,45 @@ const (
 	envelopeCc   = 6
 )
 
-// firstMailbox returns the mailbox of the first address that has one in a
-// field of an ENVELOPE as Describe writes it: "(date subject (address ...)
-// ...)", address = "(name route mailbox host)". nil: there is none.
-func firstMailbox(envelope []byte, field int) []byte {
+// sortAddress is an address of an ENVELOPE; nil = NIL.
+type sortAddress struct{ name, mailbox, host []byte }
+
+// firstAddress returns the first address that has a mailbox in a field of an
+// ENVELOPE as Describe writes it: "(date subject (address ...) ...)", address =
+// "(name route mailbox host)". Of a group that is its name. Zero: there is none.
+func firstAddress(envelope []byte, field int) (a sortAddress) {
 	e := envelopeReader{b: envelope}
 	e.take('(')
 	for range field {
 		e.skip()
 	}
 	if !e.take('(') {
-		return nil
+		return a
 	}
 	for e.take('(') {
+		a.name = e.string()
 		e.skip()
-		e.skip()
-		if s := e.string(); s != nil {
-			return s
+		a.mailbox, a.host = e.string(), e.string()
+		if a.mailbox != nil {
+			return a
 		}
-		e.skip()
 		e.take(')')
 	}
-	return nil
+	return sortAddress{}
+}
+
+// appendDisplay adds the name, decoded, or the address where there is none
+// (RFC 5957 §3).
+func (a sortAddress) appendDisplay(dst []byte) []byte {
+	n := len(dst)
+	if dst = append(dst, mimetext.DecodeWords(a.name)...); len(dst) > n {
+		return dst
+	}
+	dst = append(dst, a.mailbox...)
+	if a.mailbox != nil && a.host != nil {
+		dst = append(append(dst, '@'), a.host...)
+	}
+	return dst
 }
 
 // envelopeReader takes values off b; at the end of b, or at what it does not

@@ -115,10 +115,15 @@ func (s UIDSet) All() iter.Seq[UID] {
 func (s UIDSet) Intersect(t UIDSet) UIDSet {
 	var out UIDSet
 	for i, j := 0, 0; i < len(s) && j < len(t); {
-		first, last := max(s[i].First, t[j].First), min(s[i].Last, t[j].Last)
-		if first <= last {
-			out = append(out, UIDRange{first, last})
+		switch {
+		case s[i].Last < t[j].First:
+			i = s.skip(i, t[j].First)
+			continue
+		case t[j].Last < s[i].First:
+			j = t.skip(j, s[i].First)
+			continue
 		}
+		out = append(out, UIDRange{max(s[i].First, t[j].First), min(s[i].Last, t[j].Last)})
 		if s[i].Last < t[j].Last {
 			i++
 		} else {
@@ -126,6 +131,19 @@ func (s UIDSet) Intersect(t UIDSet) UIDSet {
 		}
 	}
 	return out
+}
+
+// skip is the index of the first range behind i whose last UID is u or greater:
+// it takes steps in the logarithm of the distance, so that a small set and a
+// large one meet in little time.
+func (s UIDSet) skip(i int, u UID) int {
+	step := 1
+	for i+step < len(s) && s[i+step].Last < u {
+		i += step
+		step *= 2
+	}
+	end := min(i+step, len(s))
+	return i + 1 + sort.Search(end-i-1, func(k int) bool { return s[i+1+k].Last >= u })
 }
 
 // Minus is what is in s and not in t.

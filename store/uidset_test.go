@@ -1,6 +1,7 @@
 package store
 
 import (
+	"math/rand/v2"
 	"slices"
 	"testing"
 )
@@ -121,4 +122,36 @@ func BenchmarkUIDSetAddAscending(b *testing.B) {
 			s = s[:0]
 		}
 	}
+}
+
+// TestIntersectSkips compares Intersect of sets of very different sizes with a
+// look at each UID.
+func TestIntersectSkips(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(9, 10))
+	for range 500 {
+		var large, small UIDSet
+		for uid := UID(1); uid < 400; uid += UID(1 + rnd.IntN(4)) {
+			large.AddRange(uid, uid+UID(rnd.IntN(2)))
+		}
+		for range rnd.IntN(5) {
+			first := UID(1 + rnd.IntN(420))
+			small.AddRange(first, first+UID(rnd.IntN(9)))
+		}
+		var want UIDSet
+		for uid := UID(1); uid < 450; uid++ {
+			if large.Contains(uid) && small.Contains(uid) {
+				want.Add(uid)
+			}
+		}
+		got := merged(large.Intersect(small))
+		if back := merged(small.Intersect(large)); !slices.Equal(got, want) || !slices.Equal(back, want) {
+			t.Fatalf("%v and %v: %v and %v, want %v", large, small, got, back, want)
+		}
+	}
+}
+
+// merged joins ranges that touch.
+func merged(s UIDSet) (out UIDSet) {
+	out.AddSet(s)
+	return out
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
@@ -83,7 +84,17 @@ func (s *session) Mail(from string, o *smtp.MailOptions) error {
 }
 
 func (s *session) Rcpt(to string, o *smtp.RcptOptions) error {
-	s.b.note("rcpt %q notify=%v orcpt=%s;%s", to, o.Notify, o.OriginalRecipientType, o.OriginalRecipient)
+	extra := ""
+	if o.DeliverBy != nil {
+		extra += fmt.Sprintf(" by=%v", *o.DeliverBy)
+	}
+	if o.MTPriority != nil {
+		extra += fmt.Sprintf(" priority=%d", *o.MTPriority)
+	}
+	if !o.RequireRecipientValidSince.IsZero() {
+		extra += " since=" + o.RequireRecipientValidSince.UTC().Format(time.RFC3339)
+	}
+	s.b.note("rcpt %q notify=%v orcpt=%s;%s%s", to, o.Notify, o.OriginalRecipientType, o.OriginalRecipient, extra)
 	return judge(to)
 }
 

@@ -3,7 +3,6 @@ package gosmtp
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"strings"
@@ -15,8 +14,7 @@ import (
 )
 
 // NewServer returns a server that does what s would do: its backend and its
-// options. s itself is not started. An option that cannot be carried over is an
-// error.
+// options. s itself is not started. Without a Backend it is an error.
 func NewServer(s *gosmtp.Server) (*smtpserver.Server, error) {
 	cfg, err := Config(s)
 	if err != nil {
@@ -29,8 +27,8 @@ func NewServer(s *gosmtp.Server) (*smtpserver.Server, error) {
 // and Auth belong together: smtppolicy.AllOf and Each join others to the hooks,
 // and smtp.Chain wraps the Receiver. ListenAndServeTLS is ImplicitTLS.
 func Config(s *gosmtp.Server) (smtpserver.Config, error) {
-	if err := unsupported(s); err != nil {
-		return smtpserver.Config{}, err
+	if s.Backend == nil {
+		return smtpserver.Config{}, errors.New("gosmtp: Backend is missing")
 	}
 	a := &adapter{server: s}
 	cfg := smtpserver.Config{
@@ -40,6 +38,11 @@ func Config(s *gosmtp.Server) (smtpserver.Config, error) {
 		// go-smtp hands bodies on as they come.
 		Newlines: smtpserver.PreserveNewlines,
 	}
+	cfg.Parameters, cfg.Keywords = parameters(s)
+	if s.EnableMTPRIORITY { // the backend judges what was asked for
+		cfg.Priority = func(_ context.Context, _ *smtp.Peer, level int) (int, error) { return level, nil }
+	}
+	cfg.Limits.DeliverBy = s.MinimumDeliverByTime
 	cfg.Limits.Recipients = s.MaxRecipients
 	cfg.Limits.Message = s.MaxMessageBytes
 	cfg.Limits.Line = s.MaxLineLength
@@ -53,25 +56,6 @@ func Config(s *gosmtp.Server) (smtpserver.Config, error) {
 	return cfg, nil
 }
 
-// unsupported lists the options that have no counterpart.
-func unsupported(s *gosmtp.Server) error {
-	var errs []error
-	for _, o := range []struct {
-		name string
-		on   bool
-	}{
-		{"EnableRRVS", s.EnableRRVS}, {"EnableDELIVERBY", s.EnableDELIVERBY}, {"EnableMTPRIORITY", s.EnableMTPRIORITY},
-	} {
-		if o.on {
-			errs = append(errs, fmt.Errorf("gosmtp: %s is not supported", o.name))
-		}
-	}
-	if s.Backend == nil {
-		errs = append(errs, errors.New("gosmtp: Backend is missing"))
-	}
-	return errors.Join(errs...)
-}
-
 func extensions(s *gosmtp.Server) smtpserver.Extensions {
 	ext := smtpserver.DefaultExtensions
 	for _, o := range []struct {
@@ -82,12 +66,30 @@ func extensions(s *gosmtp.Server) smtpserver.Extensions {
 		{s.EnableREQUIRETLS, smtpserver.REQUIRETLS},
 		{s.EnableBINARYMIME, smtpserver.BINARYMIME},
 		{s.EnableDSN, smtpserver.DSN},
+		{s.EnableDELIVERBY, smtpserver.DELIVERBY},
+		{s.EnableMTPRIORITY, smtpserver.MTPRIORITY},
 	} {
 		if o.on {
 			ext |= o.ext
 		}
 	}
 	return ext
+}
+
+// parameters are those of RCPT that smtpserver knows nothing of, and the
+// keywords that announce them.
+func parameters(s *gosmtp.Server) (params []string, keywords func(*smtp.Peer) []string) {
+	if s.EnableDELIVERBY {
+		params = append(params, paramBy)
+	}
+	if s.EnableMTPRIORITY {
+		params = append(params, paramPriority)
+	}
+	if s.EnableRRVS {
+		params = append(params, paramRRVS)
+		keywords = func(*smtp.Peer) []string { return []string{"RRVS"} }
+	}
+	return params, keywords
 }
 
 // lines gives lines of a log to a go-smtp Logger.

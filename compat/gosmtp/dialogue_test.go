@@ -24,6 +24,8 @@ func configure(b *backend) *smtp.Server {
 	s.Domain, s.LMTP, s.AllowInsecureAuth = "mx.example", b.lmtp, true
 	s.MaxRecipients, s.MaxMessageBytes = 5, 1000
 	s.EnableSMTPUTF8, s.EnableDSN, s.EnableBINARYMIME = true, true, true
+	s.EnableRRVS, s.EnableDELIVERBY, s.EnableMTPRIORITY = true, true, true
+	s.MinimumDeliverByTime = 10 * time.Second
 	s.ErrorLog = log.New(io.Discard, "", 0)
 	return s
 }
@@ -190,6 +192,19 @@ func TestDialogues(t *testing.T) {
 			{send: "RCPT TO:<a@x.example> FOO=1\r\n", want: "555 5.5.4", theirs: "500 5.5.4"},
 			{send: "RSET\r\n", want: "250 2.0.0"},
 			{send: "MAIL FROM:<>\r\n", want: "250 2.1.0", theirs: "250 2.0.0"},
+		}},
+		{name: "parameters that go-smtp takes at RCPT", steps: []step{
+			{send: hello, want: "250"},
+			{send: mail, want: "250 2.1.0", theirs: "250 2.0.0"},
+			{send: "RCPT TO:<a@x.example> BY=60;RT MT-PRIORITY=-3 RRVS=2014-04-03T23:01:00Z;C\r\n", want: "250 2.1.5", theirs: "250 2.0.0"},
+			{send: "RCPT TO:<a@x.example> by=-60;N\r\n", want: "250 2.1.5", theirs: "250 2.0.0"},
+			{send: "RCPT TO:<a@x.example> BY=9;R\r\n", want: "501 5.5.4"},
+			{send: "RCPT TO:<a@x.example> BY=0;R\r\n", want: "501 5.5.4"},
+			{send: "RCPT TO:<a@x.example> BY=60\r\n", want: "501 5.5.4"},
+			{send: "RCPT TO:<a@x.example> MT-PRIORITY=10\r\n", want: "501 5.5.4"},
+			{send: "RCPT TO:<a@x.example> RRVS=yesterday\r\n", want: "501 5.5.4"},
+			{send: "RSET\r\n", want: "250 2.0.0"},
+			{send: "MAIL FROM:<a@b.example> RRVS=2014-04-03T23:01:00Z\r\n", want: "555 5.5.4", theirs: "500 5.5.4"},
 		}},
 		{name: "too many recipients", steps: []step{
 			{send: hello, want: "250"},

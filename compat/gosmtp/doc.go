@@ -33,9 +33,10 @@
 //     next command.
 //   - LMTP replies leave together, when LMTPData has returned. A recipient
 //     without a status gets the error that it returned.
-//   - EnableRRVS, EnableDELIVERBY and EnableMTPRIORITY are refused by Config:
-//     go-smtp takes BY and MT-PRIORITY at RCPT, where RFC 2852 §4 and RFC 6710
-//     §4.1 have them at MAIL.
+//   - BY and MT-PRIORITY are taken at MAIL, where RFC 2852 and RFC 6710 §4.1 have
+//     them, and at RCPT, where go-smtp has them. RcptOptions gets what RCPT says,
+//     else what MAIL said. Whether the peer may have a priority is for the
+//     backend to judge, as with go-smtp.
 //
 // A connection costs a goroutine and about 20 KiB more than with a Receiver: each
 // has a Conn of go-smtp's own making. A Receiver is lighter; the guide

@@ -172,17 +172,34 @@ type lazy struct{ *session }
 
 func (lazy) Data(io.Reader) error { return nil }
 
-func TestOptions(t *testing.T) {
-	s := smtp.NewServer(newBackend(false))
-	s.EnableRRVS, s.EnableMTPRIORITY, s.EnableDELIVERBY = true, true, true
-	if _, err := gosmtp.NewServer(s); err == nil || strings.Count(err.Error(), "not supported") != 3 {
-		t.Errorf("unsupported options: %v", err)
+// What RFC 2852 and RFC 6710 have at MAIL reaches the backend too, which looks
+// for it at RCPT.
+func TestParametersOfMail(t *testing.T) {
+	b := newBackend(false)
+	got := dialogue(t, runOurs(t, configure(b)), []step{
+		{send: hello},
+		{send: "MAIL FROM:<a@b.example> BY=9;R\r\n"}, // below the minimum
+		{send: "MAIL FROM:<a@b.example> BY=120;RT MT-PRIORITY=5\r\n"},
+		{send: "RCPT TO:<a@x.example>\r\n"},
+		{send: "RCPT TO:<b@x.example> BY=60;N MT-PRIORITY=-1\r\n"},
+	})
+	if want := []string{"250", "555 5.5.4", "250 2.1.0", "250 2.1.5", "250 2.1.5"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
+	calls := strings.Join(b.taken(), "\n")
+	for _, want := range []string{"by={2m0s R true} priority=5", "by={1m0s N false} priority=-1"} {
+		if !strings.Contains(calls, want) {
+			t.Errorf("no %q in\n%s", want, calls)
+		}
+	}
+}
+
+func TestOptions(t *testing.T) {
 	if _, err := gosmtp.NewServer(smtp.NewServer(nil)); err == nil {
 		t.Error("no backend, and no error")
 	}
 	var debug, errorLog bytes.Buffer
-	s = configure(newBackend(false))
+	s := configure(newBackend(false))
 	s.Debug, s.ReadTimeout, s.ErrorLog = &debug, time.Second, printer{&errorLog}
 	cfg, err := gosmtp.Config(s)
 	if err != nil {

@@ -82,6 +82,8 @@ func copyOptions(from *gosmtp.Server) *gosmtp.Server {
 	}
 	s.EnableSMTPUTF8, s.EnableREQUIRETLS = from.EnableSMTPUTF8, from.EnableREQUIRETLS
 	s.EnableBINARYMIME, s.EnableDSN = from.EnableBINARYMIME, from.EnableDSN
+	s.EnableRRVS, s.EnableMTPRIORITY = from.EnableRRVS, from.EnableMTPRIORITY
+	s.EnableDELIVERBY, s.MinimumDeliverByTime = from.EnableDELIVERBY, from.MinimumDeliverByTime
 	s.MaxLineLength = 0 // smtpserver has judged the line
 	return s
 }

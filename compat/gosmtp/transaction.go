@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"time"
 
 	gosmtp "github.com/emersion/go-smtp"
 
@@ -22,16 +23,21 @@ func (a *adapter) Begin(_ context.Context, m *smtp.Mail) (smtp.Transaction, erro
 	if err := s.alive(); err != nil {
 		return nil, err
 	}
+	if len(m.Params.Unknown) > 0 { // one of RCPT's
+		return nil, smtp.Errorf(555, smtp.EnhancedCode{Class: 5, Subject: 5, Detail: 4}, "Parameter not recognized")
+	}
 	if err := s.Mail(mailbox(m.ReversePath.Path), mailOptions(&m.Params)); err != nil {
 		return nil, refusal(err)
 	}
-	return &transaction{s: s, lmtp: a.server.LMTP}, nil
+	return &transaction{s: s, mail: m, least: a.server.MinimumDeliverByTime, lmtp: a.server.LMTP}, nil
 }
 
 type transaction struct {
-	s    *session
-	lmtp bool
-	to   []string // accepted recipients
+	s     *session
+	mail  *smtp.Mail
+	least time.Duration // of BY= with "return"
+	lmtp  bool
+	to    []string // accepted recipients
 }
 
 // Rcpt implements smtp.Transaction.
@@ -42,7 +48,12 @@ func (t *transaction) Rcpt(_ context.Context, rs []*smtp.Recipient) []error {
 			continue
 		}
 		to := mailbox(r.ForwardPath.Path)
-		if errs[i] = refusal(t.s.Rcpt(to, rcptOptions(&r.Params))); errs[i] == nil {
+		o, err := t.options(&r.Params)
+		if err != nil {
+			errs[i] = err
+			continue
+		}
+		if errs[i] = refusal(t.s.Rcpt(to, o)); errs[i] == nil {
 			t.to = append(t.to, to)
 		}
 	}
@@ -189,6 +200,53 @@ func rcptOptions(p *smtp.RcptParams) *gosmtp.RcptOptions {
 	}
 	return o
 }
+
+// Parameters that go-smtp takes at RCPT. BY and MT-PRIORITY belong to MAIL
+// (RFC 2852, RFC 6710 §7), where smtpserver takes them.
+const (
+	paramBy       = "BY"
+	paramPriority = "MT-PRIORITY"
+	paramRRVS     = "RRVS"
+)
+
+// options are those of RCPT, with what MAIL said where RCPT says nothing.
+func (t *transaction) options(p *smtp.RcptParams) (*gosmtp.RcptOptions, error) {
+	o := rcptOptions(p)
+	by, priority := t.mail.Params.DeliverBy, t.mail.Params.Priority
+	for _, param := range p.Unknown {
+		var err error
+		switch strings.ToUpper(param.Keyword) {
+		case paramBy:
+			by, err = smtp.ParseDeliverBy(param.Value)
+			if err == nil && by.Mode == smtp.ByReturn && time.Duration(by.Seconds)*time.Second < t.least {
+				err = errTooSoon
+			}
+		case paramPriority:
+			priority, err = smtp.ParsePriority(param.Value)
+		case paramRRVS:
+			date, _, _ := strings.Cut(param.Value, ";") // the rest says what a host without RRVS does
+			o.RequireRecipientValidSince, err = time.Parse(time.RFC3339, date)
+		}
+		if err != nil {
+			return nil, &smtp.Error{
+				Reply: smtp.NewReply(501, smtp.EnhancedCode{Class: 5, Subject: 5, Detail: 4}, "Bad value of "+strings.ToUpper(param.Keyword)), Err: err,
+			}
+		}
+	}
+	if !by.IsZero() {
+		o.DeliverBy = &gosmtp.DeliverByOptions{Time: time.Duration(by.Seconds) * time.Second, Mode: gosmtp.DeliverByNotify, Trace: by.Trace}
+		if by.Mode == smtp.ByReturn {
+			o.DeliverBy.Mode = gosmtp.DeliverByReturn
+		}
+	}
+	if !priority.IsZero() {
+		level := int(priority.Level)
+		o.MTPriority = &level
+	}
+	return o, nil
+}
+
+var errTooSoon = errors.New("gosmtp: BY= is below MinimumDeliverByTime")
 
 // addr is an address of another kind than TCP.
 type addr struct{}

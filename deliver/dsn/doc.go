@@ -6,7 +6,7 @@
 // never causes a DSN, and it honours NOTIFY, RET, ENVID and ORCPT. A cause of
 // our own (an error's text) never stands in a DSN: only replies do.
 //
-//	RFC 3461 §4, §5, §6  when a DSN is due, and what it returns   partial: no "expanded"
+//	RFC 3461 §4, §5, §6  when a DSN is due, and what it returns   full
 //	RFC 3464             message/delivery-status                  full
 //	RFC 6522             multipart/report                         full
 //	RFC 6533             message/global-delivery-status           partial: no utf-8-addr-unitext in 7-bit form

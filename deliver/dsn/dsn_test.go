@@ -176,6 +176,10 @@ func TestWhenDue(t *testing.T) {
 		{"delivered by default", 0, delivered, ""},
 		{"delivered, wanted", smtp.NotifySuccess | smtp.NotifyFailure, delivered, "delivered"},
 		{"relayed, wanted", smtp.NotifySuccess, queue.Result{State: queue.Delivered, NextHop: "mx"}, "relayed"},
+		{"relayed, wanted, the next hop reports", smtp.NotifySuccess, queue.Result{State: queue.Delivered, NextHop: "mx", Passed: smtp.WishDSN}, ""},
+		{"an alias of one, wanted", smtp.NotifySuccess, queue.Result{State: queue.Delivered, NextHop: "local", Expanded: 1}, ""},
+		{"an alias of two, wanted", smtp.NotifySuccess, queue.Result{State: queue.Delivered, NextHop: "local", Expanded: 2}, "expanded"},
+		{"an alias of two", smtp.NotifyFailure, queue.Result{State: queue.Delivered, NextHop: "local", Expanded: 2}, ""},
 		{"deferred", 0, deferred, ""},
 		{"late", 0, late, "delayed"},
 		{"late, not wanted", smtp.NotifyFailure, late, ""},
@@ -204,6 +208,47 @@ func TestWhenDue(t *testing.T) {
 				t.Error("a DSN to the null sender")
 			}
 		})
+	}
+}
+
+// Who asked for a trace hears of a next hop that does not keep to BY=
+// (RFC 2852), unless no report at all is wanted.
+func TestDeliverByTrace(t *testing.T) {
+	blobs := memblob.New()
+	for _, test := range []struct {
+		notify smtp.Notify
+		trace  bool
+		res    queue.Result
+		want   string
+	}{
+		{0, true, queue.Result{State: queue.Delivered, NextHop: "mx", Passed: smtp.WishDSN}, "relayed"},
+		{smtp.NotifyFailure, true, queue.Result{State: queue.Delivered, NextHop: "mx"}, "relayed"},
+		{0, true, queue.Result{State: queue.Delivered, NextHop: "mx", Passed: smtp.WishDeliverBy}, ""},
+		{0, false, queue.Result{State: queue.Delivered, NextHop: "mx"}, ""},
+		{smtp.NotifyNever, true, queue.Result{State: queue.Delivered, NextHop: "mx"}, ""},
+		{0, true, queue.Result{State: queue.Delivered, NextHop: "local"}, ""},
+	} {
+		j := newJob(t, blobs, "A: 1\r\n\r\n", "a@example.com")
+		j.Params.DeliverBy = smtp.DeliverBy{Seconds: 60, Mode: smtp.ByNotify, Trace: test.trace}
+		j.Recipients[0].Params.Notify = test.notify
+		got := ""
+		if reps := report(t, blobs, j, test.res); len(reps) > 0 {
+			got = groups(t, parse(t, reps[0].Body).contents[1])[1].Get("Action")
+		}
+		if got != test.want {
+			t.Errorf("%+v: %q", test, got)
+		}
+	}
+}
+
+// What required TLS is not returned whole (RFC 8689 §5).
+func TestRequireTLSReturnsHeaders(t *testing.T) {
+	blobs := memblob.New()
+	j := newJob(t, blobs, "A: 1\r\n\r\nsecret\r\n", "a@example.com")
+	j.Params.Return, j.Params.RequireTLS = smtp.ReturnFull, true
+	p := parse(t, report(t, blobs, j, queue.Result{State: queue.Failed})[0].Body)
+	if p.types[2] != "text/rfc822-headers" || strings.Contains(p.contents[2], "secret") {
+		t.Errorf("%s %q", p.types[2], p.contents[2])
 	}
 }
 

@@ -15,7 +15,8 @@ import (
 const maxHeader = 64 << 10
 
 // original returns the message or its header (RFC 3461 §4.3, §6.2): all of it
-// only for a failure, when the sender asked, and up to MaxReturn.
+// only for a failure, when the sender asked, and up to MaxReturn. What required
+// TLS is never returned whole (RFC 8689 §5).
 func (n *notice) original(ctx context.Context, mw *message.Writer) error {
 	body, err := blob.OpenKeyed(ctx, n.r.Blobs, n.job.Blob, n.job.Key)
 	if err != nil {
@@ -27,7 +28,7 @@ func (n *notice) original(ctx context.Context, mw *message.Writer) error {
 		limit = 1 << 20
 	}
 	size := body.Size() + int64(len(n.job.Prefix))
-	full := n.job.Params.Return == smtp.ReturnFull && n.rcpts[0].action == "failed" && size <= limit
+	full := n.job.Params.Return == smtp.ReturnFull && !n.job.Params.RequireTLS && n.rcpts[0].action == "failed" && size <= limit
 	if !full {
 		size = min(size, maxHeader)
 	}

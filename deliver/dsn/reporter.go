@@ -45,7 +45,7 @@ func (r *Reporter) Report(ctx context.Context, j *queue.Job, results []queue.Res
 		n.now = r.Now()
 	}
 	for i, res := range results {
-		if a := action(j.Recipients[i].Params.Notify, res); a != "" {
+		if a := action(j, j.Recipients[i].Params.Notify, res); a != "" {
 			n.rcpts = append(n.rcpts, rcptStatus{rcpt: &j.Recipients[i], res: res, action: a})
 		}
 	}
@@ -60,8 +60,11 @@ func (r *Reporter) Report(ctx context.Context, j *queue.Job, results []queue.Res
 }
 
 // action is the Action field (RFC 3464 §2.3.3) that a result calls for, ""
-// where no DSN is due (RFC 3461 §4.1).
-func action(n smtp.Notify, res queue.Result) string {
+// where no DSN is due (RFC 3461 §4.1). Who asked to hear of success hears of it
+// from where it ends: at a mailbox, or at a next hop that does not report
+// (RFC 3461 §5.2.2), or at an alias of several (§5.2.7.3); who asked for a trace, of a next hop without DELIVERBY
+// (RFC 2852).
+func action(j *queue.Job, n smtp.Notify, res queue.Result) string {
 	switch {
 	case n == smtp.NotifyNever:
 		return ""
@@ -69,10 +72,17 @@ func action(n smtp.Notify, res queue.Result) string {
 		return "failed"
 	case res.Delay && (n == 0 || n&smtp.NotifyDelay != 0):
 		return "delayed"
-	case res.State == queue.Delivered && n&smtp.NotifySuccess != 0:
-		if res.NextHop == "local" {
+	case res.State != queue.Delivered, res.Expanded == 1:
+	case res.Expanded > 1:
+		if n&smtp.NotifySuccess != 0 {
+			return "expanded"
+		}
+	case res.NextHop == "local":
+		if n&smtp.NotifySuccess != 0 {
 			return "delivered"
 		}
+	case n&smtp.NotifySuccess != 0 && res.Passed&smtp.WishDSN == 0,
+		j.Params.DeliverBy.Trace && res.Passed&smtp.WishDeliverBy == 0:
 		return "relayed"
 	}
 	return ""
@@ -87,7 +97,7 @@ type rcptStatus struct {
 // status is the Status field (RFC 3464 §2.3.4): the reply's enhanced code
 // where it fits the action, else the class with nothing known.
 func (s rcptStatus) status() string {
-	class := map[string]uint16{"failed": 5, "delayed": 4, "delivered": 2, "relayed": 2}[s.action]
+	class := map[string]uint16{"failed": 5, "delayed": 4, "delivered": 2, "relayed": 2, "expanded": 2}[s.action]
 	c := s.res.Reply.Enhanced
 	if c.Class != class {
 		c = smtp.EnhancedCode{Class: class}
@@ -97,7 +107,7 @@ func (s rcptStatus) status() string {
 
 // diagnostic is the reply of the next hop, or "" where there is none to show.
 func (s rcptStatus) diagnostic() string {
-	if s.res.Reply.IsZero() || s.action == "delivered" || s.action == "relayed" {
+	if s.res.Reply.IsZero() || s.res.State == queue.Delivered {
 		return ""
 	}
 	return oneLine(s.res.Reply.String(), 900)

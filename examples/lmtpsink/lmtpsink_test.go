@@ -13,6 +13,7 @@ import (
 
 	"github.com/mailstead/mailstead/smtp"
 	"github.com/mailstead/mailstead/smtp/smtpclient"
+	"github.com/mailstead/mailstead/smtp/smtptest"
 )
 
 // TestMain runs the program itself where a test asks for it.
@@ -222,5 +223,41 @@ func TestNames(t *testing.T) {
 		if got := s.name(smtp.ForwardPath{Path: smtp.Path{Local: local, Domain: "example.org"}}); got != want {
 			t.Errorf("%s: %s, want %s", local, got, want)
 		}
+	}
+}
+
+// sunk is a sink as a Receiver.
+type sunk struct {
+	smtp.Receiver
+	*sink
+}
+
+func TestSinkIsReceiver(t *testing.T) {
+	for _, maildir := range []bool{true, false} {
+		smtptest.TestReceiver(t, smtptest.Suite{
+			New: func(t *testing.T) smtp.Receiver {
+				s, err := openSink(t.TempDir(), maildir)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return sunk{smtp.Chain(smtp.EachRcpt(s.receive), smtp.JudgeRcpt(s.judge)), s}
+			},
+			Bad: strings.Repeat("é", 32) + "@" + strings.Repeat("d", 50) + "." + strings.Repeat("d", 49),
+			Stored: func(t *testing.T, r smtp.Receiver) (all []string) {
+				pattern := map[bool]string{true: "new/*", false: "*.eml"}[maildir]
+				files, err := filepath.Glob(filepath.Join(r.(sunk).dir, "one@example.net", pattern))
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, f := range files {
+					b, err := os.ReadFile(f)
+					if err != nil {
+						t.Fatal(err)
+					}
+					all = append(all, string(b))
+				}
+				return all
+			},
+		})
 	}
 }

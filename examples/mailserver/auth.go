@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
@@ -15,6 +16,7 @@ import (
 	"github.com/mailstead/mailstead/auth/login/activity"
 	"github.com/mailstead/mailstead/imap/imapserver"
 	"github.com/mailstead/mailstead/pop3/pop3server"
+	"github.com/mailstead/mailstead/store"
 )
 
 // guardOf slows down guessing. While every listener is on loopback only the
@@ -92,13 +94,32 @@ func (s *server) loginTLS(tickets bool) *tls.Config {
 // imapConfig is one of the two IMAP listeners.
 func (s *server) imapConfig(implicit bool) imapserver.Config {
 	cfg := imapserver.Config{
-		Store: s.engine.store, Views: s.views, Auth: s.login.Authenticator(), Hostname: s.o.hostname,
+		Store: s.engine.store, Views: s.views, Users: &s.imapUsers, Auth: s.login.Authenticator(), Hostname: s.o.hostname,
 		TLSConfig: s.loginTLS(true), ImplicitTLS: implicit,
 		AllowPlaintextAuth: s.o.plaintextAuth, RequireTLS: !s.o.plaintextAuth, Logger: s.log,
 	}
 	cfg.Limits.MaxMessageBytes = maxMessage
 	cfg.Limits.MaxConnections = s.o.maxConnections
+	cfg.Sharing = s.o.sharing()
+	cfg.Annotations.Admin = "mailto:postmaster@" + s.o.domains[0]
 	return cfg
+}
+
+// sharing lets users share mailboxes with each other, and those of -shared with
+// everybody. An identifier of SETACL is read as a login name is.
+func (o *options) sharing() *imapserver.Sharing {
+	account := func(_ context.Context, identifier string) (store.AccountID, error) {
+		name, err := login.Canonical(identifier)
+		if err != nil {
+			return "", store.ErrNoAccount
+		}
+		return store.AccountID(name), nil
+	}
+	c := &imapserver.Sharing{Account: account}
+	for _, name := range o.shared {
+		c.Accounts = append(c.Accounts, store.AccountID(name))
+	}
+	return c
 }
 
 // pop3Config is one of the two POP3 listeners.

@@ -6,6 +6,7 @@ import (
 	"net"
 	"strings"
 
+	"github.com/mailstead/mailstead/auth/login"
 	"github.com/mailstead/mailstead/smtp"
 )
 
@@ -71,6 +72,13 @@ func (o *options) checkUsers() error {
 		if !ok || password == "" || !isAddress(name) {
 			return errors.New("-user: want NAME:PASSWORD with NAME a whole address")
 		}
+	}
+	for i, address := range o.shared {
+		name, err := login.Canonical(address)
+		if err != nil || !isAddress(name) {
+			return fmt.Errorf("-shared: %q is not the whole address of an account", address)
+		}
+		o.shared[i] = name
 	}
 	return nil
 }

@@ -23,6 +23,7 @@ type options struct {
 	blobs          string
 	journal        string
 	catchAll       string
+	shared         list
 	dkim           list
 	maxConnections int
 	plaintextAuth  bool
@@ -78,6 +79,7 @@ func (o *options) flagSet() *flag.FlagSet {
 	fs.StringVar(&o.blobs, "blobs", "", "body store `URL`: segments: with sqlite: and maildir: (their default); database: (its default) or s3://… with postgres:")
 	fs.StringVar(&o.journal, "journal", "", "send a journal of all mail to this `address`")
 	fs.StringVar(&o.catchAll, "catch-all", "", "account `address` that takes mail of local domains for nobody else")
+	fs.Var(&o.shared, "shared", "account `address` whose mailboxes can be opened to everybody, under Shared/; repeatable")
 	fs.Var(&o.dkim, "dkim", "sign submitted mail with `DOMAIN:SELECTOR:KEYFILE`; repeatable")
 	fs.IntVar(&o.maxConnections, "max-connections", 1000, "greatest `number` of connections of each listener")
 	fs.BoolVar(&o.plaintextAuth, "plaintext-auth", false, "allow passwords without TLS on IMAP, POP3 and SMTP AUTH (for test tools)")

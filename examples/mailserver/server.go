@@ -17,6 +17,7 @@ import (
 	"github.com/mailstead/mailstead/imap/imapserver"
 	"github.com/mailstead/mailstead/pop3/pop3server"
 	"github.com/mailstead/mailstead/queue"
+	"github.com/mailstead/mailstead/smtp/smtpclient"
 	"github.com/mailstead/mailstead/smtp/smtpserver"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/backup"
@@ -41,9 +42,12 @@ type server struct {
 	engine    *engine
 	queue     *queue.Queue
 	runner    *queue.Runner
+	local     *deliver.LocalDelivery
+	outgoing  *smtpclient.Pool // connections to other servers
 	views     *view.Views
 	maildrops store.Maildrops // of both POP3 listeners
 	pop3Users pop3server.Users
+	imapUsers imapserver.Users // of both IMAP listeners
 	backups   backup.Holder
 	login     *login.Service
 	activity  *activity.Log
@@ -270,5 +274,5 @@ func (s *server) shutdown() error {
 	wg.Wait()
 	s.stopRunner()
 	s.wg.Wait()
-	return errors.Join(s.views.Close(), s.engine.close())
+	return errors.Join(s.outgoing.Close(), s.views.Close(), s.engine.close())
 }

@@ -21,11 +21,16 @@ import (
 // maxMessage is the greatest message of SMTP and IMAP APPEND alike, in octets.
 const maxMessage = 35_000_000
 
-// storeExtensions is what local delivery supports.
-const storeExtensions = smtpserver.DefaultExtensions | smtpserver.SMTPUTF8 | smtpserver.LIMITS
+// storeExtensions is what local delivery supports. What required TLS on its way
+// here has arrived (RFC 8689 §4.4).
+const storeExtensions = smtpserver.DefaultExtensions | smtpserver.SMTPUTF8 | smtpserver.LIMITS | smtpserver.REQUIRETLS
 
-// queueExtensions is what the queue supports: it reports as DSN asks for.
-const queueExtensions = storeExtensions | smtpserver.DSN
+// queueExtensions is what the queue supports: it reports as DSN asks for, and
+// keeps to the times of DELIVERBY.
+const queueExtensions = storeExtensions | smtpserver.DSN | smtpserver.DELIVERBY
+
+// maxPriority is the most urgent that a user may make a message (RFC 6710).
+const maxPriority = 4
 
 // extensions adds what depends on how bodies are kept.
 func (s *server) extensions(ext smtpserver.Extensions) smtpserver.Extensions {
@@ -38,11 +43,11 @@ func (s *server) extensions(ext smtpserver.Extensions) smtpserver.Extensions {
 // compose wires queue, router and local delivery. The queue keeps its bodies
 // where the store has its own, so a delivered message is written once.
 func (s *server) compose() {
+	s.outgoing = &smtpclient.Pool{}
+	s.local = &deliver.LocalDelivery{Store: s.engine.store, Directory: s.directory}
 	router := &deliver.Router{
-		Directory: s.directory,
-		IsLocal:   s.directory.IsLocal,
-		Local:     &deliver.LocalDelivery{Store: s.engine.store, Directory: s.directory},
-		Remote:    s.nextHops(),
+		Directory: s.directory, IsLocal: s.directory.IsLocal,
+		Local: s.local, Remote: s.nextHops(),
 	}
 	s.queue = &queue.Queue{Storage: s.engine.queue, Blobs: s.engine.blobs, Router: router}
 	s.runner = &queue.Runner{
@@ -70,9 +75,10 @@ func (s *server) nextHops() deliver.NextHops {
 		TLSConfig: &tls.Config{InsecureSkipVerify: true},
 	}
 	if s.o.relay == "" {
-		return &deliver.MX{Resolver: resolver, Self: []string{s.o.hostname}, Relay: deliver.Relay{Dialer: dialer, PlaintextRetry: true}}
+		relay := deliver.Relay{Dialer: dialer, PlaintextRetry: true, Pool: s.outgoing}
+		return &deliver.MX{Resolver: resolver, Self: []string{s.o.hostname}, Relay: relay}
 	}
-	relay := deliver.Relay{Dialer: dialer}
+	relay := deliver.Relay{Dialer: dialer, Pool: s.outgoing}
 	if name, password, ok := strings.Cut(s.o.relayUser, ":"); ok {
 		client := login.Client{
 			Credentials: saslmech.Credentials{Username: name, Password: password},
@@ -117,7 +123,8 @@ func (s *server) smtpConfig() smtpserver.Config {
 func (s *server) mxConfig() smtpserver.Config {
 	cfg := s.smtpConfig()
 	cfg.StrictPipelining = true
-	cfg.Receiver = smtp.Chain(s.queue,
+	cfg.Extensions |= smtpserver.PRDR
+	cfg.Receiver = smtp.Chain(&deliver.Prompt{Directory: s.directory, Now: s.local, Later: s.queue},
 		deliver.Gate(s.directory, nil),
 		smtppolicy.Received(s.o.hostname),
 		smtppolicy.EditHeader(smtppolicy.Limits{}, smtppolicy.LoopLimit(0), smtppolicy.StripForged(s.o.hostname)),
@@ -129,7 +136,8 @@ func (s *server) mxConfig() smtpserver.Config {
 func (s *server) submissionConfig(implicit bool) smtpserver.Config {
 	cfg := s.smtpConfig()
 	cfg.TLSConfig, cfg.ImplicitTLS = s.loginTLS(false), implicit
-	cfg.Extensions |= smtpserver.FUTURERELEASE // RFC 4865: for submission only
+	cfg.Extensions |= smtpserver.FUTURERELEASE | smtpserver.MTPRIORITY // for submission only (RFC 4865, RFC 6710 §4.1)
+	cfg.Priority = priority
 	cfg.Auth, cfg.RequireAuth = s.login.Authenticator(), true
 	cfg.RequireTLS = !s.o.plaintextAuth
 	cfg.AllowPlaintextAuth = s.o.plaintextAuth
@@ -143,12 +151,17 @@ func (s *server) submissionConfig(implicit bool) smtpserver.Config {
 	return cfg
 }
 
+// priority is what a user gets of the priority that it asks for.
+func priority(_ context.Context, _ *smtp.Peer, level int) (int, error) {
+	return min(level, maxPriority), nil
+}
+
 // lmtpConfig delivers at once, with one answer for each recipient. Its clients
 // are our own front ends: what they put into the header stays.
 func (s *server) lmtpConfig() smtpserver.Config {
 	cfg := s.smtpConfig()
 	cfg.LMTP, cfg.Extensions = true, s.extensions(storeExtensions)
-	cfg.Receiver = smtp.Chain(&deliver.LocalDelivery{Store: s.engine.store, Directory: s.directory},
+	cfg.Receiver = smtp.Chain(s.local,
 		deliver.Gate(s.directory, nil),
 		smtppolicy.Received(s.o.hostname),
 		smtppolicy.EditHeader(smtppolicy.Limits{}, smtppolicy.LoopLimit(0)),

@@ -8,7 +8,9 @@ import (
 
 	"github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/internal/imapfetch"
+	"github.com/mailstead/mailstead/internal/imapmsg"
 	"github.com/mailstead/mailstead/internal/imapsearch"
+	"github.com/mailstead/mailstead/internal/imapsort"
 	"github.com/mailstead/mailstead/internal/imapwire"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/view"
@@ -18,12 +20,16 @@ import (
 type command struct {
 	session *session
 	tag     string
-	verb    *verb // nil until it was read
-	uid     bool  // a UID command
+	verb    *verb     // nil until it was read
+	uid     bool      // a UID command
+	sync    syncPoint // of the verb; a handler may lower it
 	start   time.Time
 
+	status string // that was answered; "" = not yet, or never
 	okCode string // response code of the OK, without brackets
 	okText string // text of the OK; "" = the usual
+
+	expunged bool // EXPUNGE removed something: its OK has HIGHESTMODSEQ
 }
 
 // reply is a tagged answer other than OK, as an error.
@@ -39,6 +45,10 @@ func no(code imap.Code, text string) error { return &reply{"NO", string(code), t
 
 func bad(text string) error { return &reply{"BAD", "", text} }
 
+// errNumbers refuses message sequence numbers of a client that does without
+// (RFC 9586 §3).
+var errNumbers error = &reply{"BAD", string(imap.CodeUIDRequired), "Message numbers are not allowed with UIDONLY"}
+
 // errSilent ends a command without an answer.
 var errSilent = errors.New("imapserver: no answer")
 
@@ -53,32 +63,43 @@ func isBad(err error) bool {
 
 // finish writes the tagged response.
 func (s *session) finish(cmd *command, err error) {
-	if err == errSilent {
-		return
-	}
-	status := "OK"
-	if err == nil {
-		s.bad = 0
-		text := cmd.okText
-		if text == "" {
-			text = cmd.verb.name + " completed"
-		}
-		s.tagged(cmd, status, cmd.okCode, text)
-	} else {
+	switch {
+	case err == errSilent:
+	case err == nil:
+		s.succeed(cmd)
+	default:
 		r := s.answer(cmd, err)
-		status = r.status
+		cmd.status = r.status
 		s.tagged(cmd, r.status, r.code, r.text)
 		if r.status == "BAD" {
 			s.countBad()
 		}
 	}
+	s.conn.traffic.Commands++
 	if f := s.srv.cfg.Trace.Command; f != nil {
 		name := ""
 		if cmd.verb != nil {
 			name = cmd.verb.name
 		}
-		f(s.conn.peer, name, status, time.Since(cmd.start))
+		f(s.conn.peer, name, cmd.status, time.Since(cmd.start))
 	}
+}
+
+// succeed writes the OK.
+func (s *session) succeed(cmd *command) {
+	s.bad, cmd.status = 0, "OK"
+	text := cmd.okText
+	if text == "" {
+		text = cmd.verb.name + " completed"
+	}
+	s.tagged(cmd, cmd.status, cmd.okCode, text)
+}
+
+// finishNow writes the OK of a command behind which the octets change their
+// meaning, and sends it. The command then ends with errSilent.
+func (s *session) finishNow(cmd *command) error {
+	s.succeed(cmd)
+	return s.enc.Flush()
 }
 
 // tagged writes a response; a command whose tag could not be read is answered
@@ -133,8 +154,10 @@ var answers = []struct {
 	code imap.Code
 	text string
 }{
+	{imapmsg.ErrEncoding, imap.CodeUnknownCTE, "Transfer encoding cannot be decoded"},
 	{imapfetch.ErrTooManySections, imap.CodeLimit, "Too many sections"},
 	{imapsearch.ErrComplex, imap.CodeLimit, "Search too complex"},
+	{imapsort.ErrRelevancy, imap.CodeCannot, "RELEVANCY is possible as the first criterion only"},
 	{imapsearch.ErrCharset, "BADCHARSET (US-ASCII UTF-8)", "Charset not supported"},
 	{store.ErrNoMailbox, imap.CodeNonExistent, "No such mailbox"},
 	{store.ErrExists, imap.CodeAlreadyExists, "Mailbox exists already"},

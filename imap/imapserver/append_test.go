@@ -9,33 +9,61 @@ import (
 	"github.com/mailstead/mailstead/store"
 )
 
-// A connection that is lost within APPEND, wherever that is, adds nothing
-// unless the whole command was there.
+// A connection that is lost within a command that adds messages, wherever that
+// is, changes nothing unless the whole command was there.
 func TestAppendCutOff(t *testing.T) {
-	const command = "a APPEND INBOX (\\Seen) {12+}\r\nx: y\r\n\r\nbody \"01-Jan-2026 00:00:00 +0000\" {2+}\r\nab\r\n"
-	for n := range len(command) + 1 {
-		st := testStore(t)
-		srv := testServer(t, testConfig(st))
-		conn := &memoryConn{in: strings.NewReader("z LOGIN alice secret\r\n" + command[:n])}
-		if err := srv.ServeConn(conn); err != nil {
-			t.Fatal(err)
-		}
-		a, err := st.Open(t.Context(), "alice")
-		if err != nil {
-			t.Fatal(err)
-		}
-		u, err := a.Usage(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		want := int64(0)
-		if n == len(command) {
-			want = 2
-		}
-		if u.Messages != want || strings.Contains(conn.out.String(), "a OK") != (want > 0) {
-			t.Errorf("%d octets: %d messages, %q", n, u.Messages, conn.out.String())
+	for _, tt := range []struct {
+		command string
+		before  int64 // messages that are there
+		after   int64 // what the whole command makes of them
+	}{
+		{"a APPEND INBOX (\\Seen) {12+}\r\nx: y\r\n\r\nbody \"01-Jan-2026 00:00:00 +0000\" {2+}\r\nab\r\n", 1, 3},
+		{"a APPEND INBOX UTF8 (~{5+}\r\nx: y\n)\r\n", 1, 2},
+		{"a APPEND INBOX CATENATE (TEXT {3+}\r\nabc URL /INBOX/;UID=1 TEXT {2+}\r\nab) {2+}\r\nab\r\n", 1, 3},
+		{"a REPLACE 1 INBOX (\\Seen) CATENATE (URL \";UID=1\" TEXT {3+}\r\nabc)\r\n", 1, 1},
+		{"a UID REPLACE 1 INBOX ~{3+}\r\na\x00b\r\n", 1, 1},
+	} {
+		for n := range len(tt.command) + 1 {
+			st := testStore(t)
+			deliver(t, st, "alice", "INBOX", seedMessage, 0)
+			conn := &memoryConn{in: strings.NewReader("z LOGIN alice secret\r\nz ENABLE UTF8=ACCEPT\r\nz SELECT INBOX\r\n" + tt.command[:n])}
+			if err := testServer(t, testConfig(st)).ServeConn(conn); err != nil {
+				t.Fatal(err)
+			}
+			uids := mailboxUIDs(t, st, "alice", "INBOX")
+			whole := n == len(tt.command)
+			if want := tt.before; !whole && (uids.Len() != want || !uids.Contains(1)) {
+				t.Errorf("%d octets of %q: messages %v", n, tt.command, uids)
+			}
+			if whole && (uids.Len() != tt.after || uids.Max() == 1) {
+				t.Errorf("%q: messages %v", tt.command, uids)
+			}
+			if strings.Contains(conn.out.String(), "a OK") != whole {
+				t.Errorf("%d octets of %q: %q", n, tt.command, conn.out.String())
+			}
 		}
 	}
+}
+
+// mailboxUIDs lists the messages of a mailbox.
+func mailboxUIDs(t *testing.T, st store.Store, id store.AccountID, mailbox string) store.UIDSet {
+	t.Helper()
+	a, err := st.Open(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := store.MailboxByName(t.Context(), a, mailbox)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var uids store.UIDSet
+	for m, err := range a.Messages(t.Context(), m.ID, store.Query{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		uids.Add(m.UID)
+	}
+	return uids
 }
 
 // failingStore refuses every Change of the kind that fails says.
@@ -75,7 +103,7 @@ func TestNothingAcknowledgedEarly(t *testing.T) {
 	}}
 	srv := testServer(t, testConfig(broken))
 	commands := []string{
-		"APPEND INBOX {3+}\r\nabc", "COPY 1 INBOX", "MOVE 1 INBOX", "STORE 1 +FLAGS (\\Seen)", "EXPUNGE", "UID EXPUNGE 1", "FETCH 1 BODY[]",
+		"APPEND INBOX {3+}\r\nabc", "APPEND INBOX CATENATE (URL /INBOX/;UID=1)", "REPLACE 1 INBOX {3+}\r\nabc", "COPY 1 INBOX", "MOVE 1 INBOX", "STORE 1 +FLAGS (\\Seen)", "EXPUNGE", "UID EXPUNGE 1", "FETCH 1 BODY[]",
 		"CREATE x", "DELETE INBOX", "RENAME INBOX x", "SUBSCRIBE INBOX", "CLOSE",
 	}
 	in := "z LOGIN alice secret\r\nz SELECT INBOX\r\n"

@@ -3,10 +3,8 @@ package imapserver
 import (
 	"bufio"
 	"bytes"
-	"fmt"
 	"io"
 	"net"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -59,7 +57,7 @@ func newBenchClient(tb testing.TB, srv *Server) *benchClient {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { nc.Close() })
-	c := &benchClient{nc, bufio.NewReaderSize(nc, 256<<10)}
+	c := &benchClient{nc, bufio.NewReaderSize(nc, 4<<20)}
 	c.r.ReadSlice('\n')
 	c.run(tb, "a LOGIN alice secret\r\n")
 	c.run(tb, "a SELECT INBOX\r\n")
@@ -98,6 +96,14 @@ func BenchmarkCommand(b *testing.B) {
 		{"search-unseen-100k", "a SEARCH UNSEEN\r\n"},
 		{"search-from-10k", "a SEARCH 1:10000 FROM nobody\r\n"},
 		{"search-text-1k", "a SEARCH 1:1000 TEXT nobody\r\n"},
+		{"search-flags-100k", "a SEARCH RETURN (COUNT) OR (SEEN NOT DELETED) (FLAGGED LARGER 10000 UID 5:90000)\r\n"},
+		{"search-from-100k", "a SEARCH FROM nobody\r\n"},
+		{"search-header-100k", "a SEARCH HEADER X-None nobody\r\n"},
+		{"search-body-100k", "a SEARCH BODY nobody\r\n"},
+		{"sort-arrival-100k", "a SORT RETURN (MIN) (REVERSE ARRIVAL) UTF-8 ALL\r\n"},
+		{"sort-subject-100k", "a SORT RETURN (MIN) (SUBJECT DATE) UTF-8 ALL\r\n"},
+		{"thread-references-100k", "a THREAD REFERENCES UTF-8 ALL\r\n"},
+		{"thread-subject-100k", "a THREAD ORDEREDSUBJECT UTF-8 ALL\r\n"},
 		{"store-one", "a STORE 500 +FLAGS (\\Flagged)\r\n"},
 		{"append", "a APPEND INBOX {8+}\r\na: b\r\n\r\n\r\n"},
 	} {
@@ -108,42 +114,4 @@ func BenchmarkCommand(b *testing.B) {
 			}
 		})
 	}
-}
-
-// TestParkedMemory keeps an eye on what an idle session costs (I4); the number
-// is logged, not judged.
-func TestParkedMemory(t *testing.T) {
-	if testing.Short() {
-		t.Skip("many connections")
-	}
-	const sessions = 200
-	st := bigMailbox(t, 10_000)
-	srv := testServer(t, testConfig(st))
-	memory := func() uint64 {
-		var m runtime.MemStats
-		runtime.GC()
-		runtime.GC()
-		runtime.ReadMemStats(&m)
-		return m.HeapInuse + m.StackInuse
-	}
-	dial := listenAndServe(t, srv)
-	conns := make([]net.Conn, sessions)
-	warm := newBenchClient(t, srv)
-	before := memory()
-	for i := range conns {
-		nc, err := dial()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer nc.Close()
-		conns[i] = nc
-		fmt.Fprint(nc, "a LOGIN alice secret\r\nb SELECT INBOX\r\nc IDLE\r\n")
-		for r := bufio.NewReaderSize(nc, 16); ; {
-			if l, _, err := r.ReadLine(); err != nil || string(l) == "+ idling" {
-				break
-			}
-		}
-	}
-	t.Logf("%d octets a parked session", (memory()-before)/sessions)
-	runtime.KeepAlive(warm)
 }

@@ -1,9 +1,7 @@
 package imapserver
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/mailstead/mailstead/imap"
@@ -12,14 +10,47 @@ import (
 	"github.com/mailstead/mailstead/store/view"
 )
 
-// maxAppend bounds the messages of one APPEND: they become one change.
-const maxAppend = 1000
+// maxAppendMemory bounds what one APPEND keeps of its messages until the last one
+// came: they become one change. Their octets are in the blobs already.
+const maxAppendMemory = 32 << 20
 
 // appendArgs are what stands in front of one message of APPEND.
 type appendArgs struct {
 	flags    store.Flags
 	keywords []string
 	received time.Time
+}
+
+// intake is what APPEND and REPLACE have taken in so far.
+type intake struct {
+	dest place
+	ops  []store.Op
+	room int64 // octets left of the quota; -1 = no limit
+	kept int   // octets kept of the messages so far
+
+	size  int64 // octets of the message that is coming
+	parts bool  // it comes in parts: CATENATE
+}
+
+// admit refuses octets of a message that go beyond a limit, before they come.
+func (in *intake) admit(n, limit int64) error {
+	switch {
+	case limit >= 0 && n > limit-in.size:
+		return &imapwire.TooBigError{Size: n, Limit: limit - in.size}
+	case n == 0 && !in.parts:
+		return no(imap.CodeCannot, "Empty message")
+	case in.room >= 0 && n > in.room:
+		return store.ErrOverQuota
+	}
+	return nil
+}
+
+// add counts octets that were admitted.
+func (in *intake) add(n int64) {
+	in.size += n
+	if in.room >= 0 {
+		in.room -= n
+	}
 }
 
 // appendMessage runs APPEND (RFC 3501 §6.3.11), with several messages as one
@@ -34,45 +65,60 @@ func (s *session) appendMessage(cmd *command) error {
 	if err != nil {
 		return err
 	}
-	var dest place
-	var ops []store.Op
-	for first := true; first || !s.dec.AtEnd(); first = false {
-		args, err := s.readAppend()
-		if err != nil {
+	s.intake = &intake{}
+	defer func() { s.intake = nil }()
+	for !s.dec.AtEnd() || len(s.intake.ops) == 0 {
+		if err := s.takeMessage(name, 0); err != nil {
 			return err
 		}
-		if first {
-			if dest, err = s.destination(name); err != nil {
-				return err
-			}
-			if s.room, err = s.quotaRoom(dest.account); err != nil {
-				return err
-			}
-		}
-		op, err := s.receive(dest, args, len(ops))
-		if err != nil {
-			return err
-		}
-		ops = append(ops, op)
 	}
 	if err := s.dec.End(); err != nil {
 		return err
 	}
-	return s.commitAppend(cmd, dest, ops)
-}
-
-// commitAppend adds the messages and names them in APPENDUID (RFC 4315 §3).
-func (s *session) commitAppend(cmd *command, dest place, ops []store.Op) error {
-	res, err := s.apply(dest.account, ops...)
+	in := s.intake
+	res, err := s.apply(in.dest.account, in.ops...)
 	if err != nil {
 		return tryCreate(err)
 	}
+	cmd.okCode = appendUID(res.Ops)
+	return nil
+}
+
+// takeMessage takes one message with what stands in front of it, for the mailbox
+// of that name. frees is how many octets the command gives back to the quota.
+func (s *session) takeMessage(name string, frees int64) error {
+	args, err := s.readAppend()
+	if err != nil {
+		return err
+	}
+	in := s.intake
+	if len(in.ops) == 0 {
+		if in.dest, err = s.destination(name); err != nil {
+			return err
+		}
+		if in.room, err = s.quotaRoom(in.dest.account); err != nil {
+			return err
+		}
+		if in.room >= 0 {
+			in.room += frees
+		}
+	}
+	args.flags, args.keywords = granted(in.dest.rights, args.flags, args.keywords)
+	op, err := s.receive(args)
+	if err != nil {
+		return err
+	}
+	in.ops = append(in.ops, op)
+	return nil
+}
+
+// appendUID is the code that names the new messages (RFC 4315 §3).
+func appendUID(res []store.OpResult) string {
 	var uids store.UIDSet
-	for _, r := range res.Ops {
+	for _, r := range res {
 		uids.AddSet(r.Dest)
 	}
-	cmd.okCode = fmt.Sprintf("%s %d %s", imap.CodeAppendUID, res.Ops[0].UIDValidity, uids)
-	return nil
+	return fmt.Sprintf("%s %d %s", imap.CodeAppendUID, res[0].UIDValidity, uids)
 }
 
 // quotaRoom is the number of octets that the account has room for; -1 = no
@@ -111,45 +157,5 @@ func (s *session) readAppend() (a appendArgs, err error) {
 			return a, err
 		}
 	}
-	if s.dec.Peek() != '{' {
-		return a, bad("Literal expected")
-	}
 	return a, nil
-}
-
-// receive streams the literal of message n into the blob store and returns the
-// Op that adds it.
-func (s *session) receive(dest place, args appendArgs, n int) (store.Append, error) {
-	if n >= maxAppend {
-		return store.Append{}, store.ErrTooLarge
-	}
-	lit, r, err := s.dec.Stream()
-	if err != nil {
-		return store.Append{}, err
-	}
-	if s.room >= 0 {
-		s.room -= lit.Size
-	}
-	op, err := store.PrepareAppend(s.ctx, s.srv.cfg.Store, store.NewMessage{
-		Mailbox: dest.ID, Flags: args.flags, Keywords: args.keywords, Received: args.received,
-		Body: &whole{r: r, left: lit.Size}, BodySize: lit.Size,
-	})
-	return op, err
-}
-
-// whole is a reader that knows how much has to come: an early end is an error.
-type whole struct {
-	r    io.Reader
-	left int64
-}
-
-var errShort = errors.New("imapserver: literal ended early")
-
-func (w *whole) Read(p []byte) (int, error) {
-	n, err := w.r.Read(p)
-	w.left -= int64(n)
-	if err == io.EOF && w.left > 0 {
-		err = errShort
-	}
-	return n, err
 }

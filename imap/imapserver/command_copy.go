@@ -5,7 +5,6 @@ import (
 	"strconv"
 
 	"github.com/mailstead/mailstead/imap"
-	"github.com/mailstead/mailstead/internal/imapwire"
 	"github.com/mailstead/mailstead/store"
 )
 
@@ -16,29 +15,19 @@ func (s *session) copy(cmd *command) error { return s.copyOrMove(cmd, false) }
 func (s *session) move(cmd *command) error { return s.copyOrMove(cmd, true) }
 
 func (s *session) copyOrMove(cmd *command, move bool) error {
-	if err := s.dec.SP(); err != nil {
-		return err
-	}
-	set, err := imapwire.Take(s.dec, imapwire.ConsumeSeqSet)
+	set, name, err := s.readCopy()
 	if err != nil {
-		return err
-	}
-	if err := s.dec.SP(); err != nil {
-		return err
-	}
-	name, err := s.readMailbox()
-	if err != nil {
-		return err
-	}
-	if err := s.dec.End(); err != nil {
 		return err
 	}
 	if move {
 		if err := s.writable(); err != nil {
 			return err
 		}
+		if err := s.sel.need(imap.RightDeleteMsg | imap.RightExpunge); err != nil { // as STORE and EXPUNGE (RFC 6851 §3.3)
+			return err
+		}
 	}
-	uids, err := s.sel.resolve(cmd, imap.NumSet(set))
+	uids, err := s.sel.resolve(cmd, set)
 	if err != nil {
 		return err
 	}
@@ -46,11 +35,39 @@ func (s *session) copyOrMove(cmd *command, move bool) error {
 	if err != nil || len(uids) == 0 {
 		return err
 	}
-	res, err := s.apply(dest.account, store.Copy{Source: s.sel.ID, UIDs: uids, Dest: dest.ID, Move: move})
+	limit := s.saveLimit()
+	over := uids.Len() > limit
+	if over {
+		uids = newest(uids, limit)
+		if !move { // all or nothing (RFC 9738 §3.1)
+			return &reply{"NO", limitCode(limit, uids.Min()), "Too many messages in one command"}
+		}
+	}
+	res, err := s.transfer(uids, &dest, move)
 	if err != nil {
 		return tryCreate(err)
 	}
-	return s.tellCopied(cmd, move, res.Ops[0])
+	if over {
+		cmd.okCode, cmd.okText = limitCode(limit, uids.Min()), "Only the newest messages were moved"
+	}
+	return s.tellCopied(cmd, move, res)
+}
+
+// readCopy takes SP sequence-set SP mailbox CRLF.
+func (s *session) readCopy() (set imap.NumSet, name string, err error) {
+	if err = s.dec.SP(); err != nil {
+		return nil, "", err
+	}
+	if set, err = s.readSet(); err != nil {
+		return nil, "", err
+	}
+	if err = s.dec.SP(); err != nil {
+		return nil, "", err
+	}
+	if name, err = s.readMailbox(); err != nil {
+		return nil, "", err
+	}
+	return set, name, s.dec.End()
 }
 
 // tellCopied sends COPYUID (RFC 4315 §3): in the OK of COPY, and before the
@@ -78,7 +95,7 @@ func (s *session) tellCopied(cmd *command, move bool, res store.OpResult) error 
 func (s *session) destination(name string) (place, error) {
 	m, err := s.mailbox(name)
 	if err == nil {
-		return m, nil
+		return m, m.need(imap.RightInsert)
 	}
 	if name == badName {
 		return place{}, creatable(name)

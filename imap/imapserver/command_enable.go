@@ -23,26 +23,28 @@ func (s *session) enable(cmd *command) error {
 	if err := s.dec.End(); err != nil {
 		return err
 	}
+	var on feature
 	s.enc.Raw("* ENABLED")
 	for i := range offers {
 		o := &offers[i]
-		if o.enable != nil && !s.enabled[o.capability] && slices.ContainsFunc(names, o.is) && o.works(s) {
-			s.turnOn(o)
-			s.enc.SP().Raw(string(o.capability))
+		if o.enable != 0 && !s.has(o.enable) && slices.ContainsFunc(names, o.is) && o.works(s) {
+			on |= o.enable
+			s.enc.SP().Raw(string(o.enabledAs()))
 		}
 	}
 	s.enc.CRLF()
+	s.turnOn(on)
 	return nil
 }
 
-// is reports whether name, in any case, is the capability's.
-func (o *offer) is(name string) bool { return strings.EqualFold(name, string(o.capability)) }
+// is reports whether name, in any case, is what ENABLE calls the capability.
+func (o *offer) is(name string) bool { return strings.EqualFold(name, string(o.enabledAs())) }
 
-// turnOn enables a capability: by ENABLE, or by a command that implies it.
-func (s *session) turnOn(o *offer) {
-	if s.enabled == nil {
-		s.enabled = make(map[imap.Capability]bool)
+// enabledAs is what ENABLE calls the capability: UTF8=ONLY is enabled as
+// UTF8=ACCEPT (RFC 9755 §6).
+func (o *offer) enabledAs() imap.Capability {
+	if o.capability == imap.CapUTF8Only {
+		return imap.CapUTF8Accept
 	}
-	s.enabled[o.capability] = true
-	o.enable(s)
+	return o.capability
 }

@@ -2,7 +2,6 @@ package imapserver
 
 import (
 	"github.com/mailstead/mailstead/imap"
-	"github.com/mailstead/mailstead/internal/imapwire"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/view"
 )
@@ -15,16 +14,18 @@ func (s *session) expunge(cmd *command) error {
 		if err := s.dec.SP(); err != nil {
 			return err
 		}
-		w, err := imapwire.Take(s.dec, imapwire.ConsumeSeqSet)
-		if err != nil {
+		var err error
+		if set, err = s.readSet(); err != nil {
 			return err
 		}
-		set = imap.NumSet(w)
 	}
 	if err := s.dec.End(); err != nil {
 		return err
 	}
 	if err := s.writable(); err != nil {
+		return err
+	}
+	if err := s.sel.need(imap.RightExpunge); err != nil {
 		return err
 	}
 	t, err := s.fresh()
@@ -40,7 +41,11 @@ func (s *session) expunge(cmd *command) error {
 		}
 		uids = uids.Intersect(named)
 	}
-	return s.expungeDeleted(uids)
+	if err := s.expungeDeleted(uids); err != nil {
+		return err
+	}
+	cmd.expunged = len(uids) > 0 && s.has(qresync)
+	return nil
 }
 
 // fresh returns the messages of the selected mailbox as of now.
@@ -76,7 +81,7 @@ func (s *session) closeMailbox(cmd *command) error {
 		return err
 	}
 	defer s.deselect()
-	if s.sel.readOnly {
+	if s.sel.readOnly || !s.sel.rights.Has(imap.RightExpunge) { // RFC 4314 §4
 		return nil
 	}
 	t, err := s.fresh()

@@ -7,7 +7,6 @@ import (
 	"github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/internal/imapfetch"
 	"github.com/mailstead/mailstead/internal/imapmsg"
-	"github.com/mailstead/mailstead/internal/imapwire"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/view"
 )
@@ -18,19 +17,36 @@ func (s *session) fetch(cmd *command) error {
 	if err != nil {
 		return err
 	}
+	if plan.Vanished && !(cmd.uid && s.has(qresync)) {
+		return bad("VANISHED needs UID FETCH and QRESYNC enabled")
+	}
 	uids, err := s.sel.resolve(cmd, set)
 	if err != nil {
 		return err
 	}
-	if cmd.uid {
+	if plan.Partial != (imap.PartialRange{}) {
+		if !cmd.uid {
+			return bad("PARTIAL needs UID FETCH")
+		}
+		uids = plan.Partial.Select(uids)
+	}
+	if cmd.uid && !s.has(uidOnly) {
 		plan.Items |= imap.FetchUID
+	}
+	if plan.Items&imap.FetchModSeq != 0 {
+		s.turnOn(condstore)
 	}
 	t, err := s.table()
 	if err != nil {
 		return err
 	}
+	if plan.Changed {
+		if t, uids, err = s.narrow(plan, set, uids); err != nil {
+			return err
+		}
+	}
 	f := &fetcher{session: s, plan: plan, table: t, uids: uids}
-	if plan.Seen && !s.sel.readOnly {
+	if plan.Seen && !s.sel.readOnly && s.sel.rights.Has(imap.RightSeen) {
 		if err := f.markSeen(); err != nil {
 			return err
 		}
@@ -38,17 +54,34 @@ func (s *session) fetch(cmd *command) error {
 	if s.sel.newKeywords(f.table) {
 		s.tellFlags(f.table)
 	}
-	if plan.TableSuffices() {
-		f.fromTable()
-	} else if err := f.fromStore(); err != nil {
+	if err := f.tell(); err != nil {
 		return err
 	}
-	if plan.Items&imap.FetchFlags != 0 {
-		s.sel.echo = echo{uids, f.table}
-	} else {
-		s.sel.echo = echo{f.marked, f.table}
+	s.sel.echo = echo{f.marked, f.table}
+	if plan.Items&imap.FetchFlags != 0 && (plan.Items&imap.FetchModSeq != 0 || !s.has(condstore)) {
+		s.sel.echo.uids = uids
 	}
 	return f.result(cmd)
+}
+
+// narrow leaves of uids what changed since the client looked, as of now, and
+// tells what of set was expunged since where the client asks for that (RFC 7162
+// §3.1.4.1, §3.2.6).
+func (s *session) narrow(plan *imapfetch.Plan, set imap.NumSet, uids store.UIDSet) (*view.Table, store.UIDSet, error) {
+	t, err := s.fresh()
+	if err != nil {
+		return nil, nil, err
+	}
+	if plan.Vanished {
+		last := s.sel.lastUID(t)
+		asked := set.Resolve(uint32(last)).Intersect(store.UIDSet{{First: 1, Last: max(last, 1)}})
+		gone, err := s.goneSince(t, plan.Since, asked)
+		if err != nil {
+			return nil, nil, err
+		}
+		s.tellVanished(" (EARLIER)", gone)
+	}
+	return t, changedSince(t, plan.Since, uids), nil
 }
 
 // readFetch takes SP sequence-set SP and what FETCH asks for, CRLF.
@@ -56,18 +89,18 @@ func (s *session) readFetch() (imap.NumSet, *imapfetch.Plan, error) {
 	if err := s.dec.SP(); err != nil {
 		return nil, nil, err
 	}
-	set, err := imapwire.Take(s.dec, imapwire.ConsumeSeqSet)
+	set, err := s.readSet()
 	if err != nil {
 		return nil, nil, err
 	}
 	if err := s.dec.SP(); err != nil {
 		return nil, nil, err
 	}
-	plan, err := imapfetch.Parse(s.dec)
+	plan, err := imapfetch.Parse(s.dec, imapfetch.Dialect{Rev2: s.has(rev2)})
 	if err != nil {
 		return nil, nil, err
 	}
-	return imap.NumSet(set), plan, s.dec.End()
+	return set, plan, s.dec.End()
 }
 
 // source is where the messages of the selected mailbox are read from.
@@ -129,6 +162,15 @@ func (f *fetcher) markSeen() error {
 	return nil
 }
 
+// tell answers for all messages.
+func (f *fetcher) tell() error {
+	if f.plan.TableSuffices() {
+		f.fromTable()
+		return nil
+	}
+	return f.fromStore()
+}
+
 // fromTable answers from the view alone.
 func (f *fetcher) fromTable() {
 	for _, r := range f.uids {
@@ -147,20 +189,29 @@ func (f *fetcher) fromTable() {
 // free buffer of the encoder.
 func (f *fetcher) begin(row *view.Row) []byte {
 	s := f.session
-	b := s.enc.AvailableBuffer()
-	b = append(b, "* "...)
-	b = strconv.AppendUint(b, uint64(s.sel.told.Seq(row.UID)), 10)
-	b = append(b, " FETCH ("...)
+	b := s.appendFetch(s.enc.AvailableBuffer(), row.UID)
 	from := len(b)
 	items := f.plan.Items
+	if f.marked.Contains(row.UID) { // what no client asked for is told as tellRow does
+		items |= imap.FetchFlags
+		if s.has(condstore) {
+			items |= imap.FetchModSeq
+		}
+		if s.has(condstore|rev2) && !s.has(uidOnly) {
+			items |= imap.FetchUID
+		}
+	}
 	if items&imap.FetchUID != 0 {
 		b = append(b, "UID "...)
 		b = strconv.AppendUint(b, uint64(row.UID), 10)
 	}
-	if items&imap.FetchFlags != 0 || f.marked.Contains(row.UID) {
+	if items&imap.FetchFlags != 0 {
 		b = space(b, from)
 		b = append(b, "FLAGS "...)
 		b = f.appendFlags(b, row)
+	}
+	if items&imap.FetchModSeq != 0 {
+		b = s.sel.appendModSeq(space(b, from), row)
 	}
 	if items&imap.FetchSize != 0 {
 		b = space(b, from)

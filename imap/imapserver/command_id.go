@@ -1,11 +1,19 @@
 package imapserver
 
-import "github.com/mailstead/mailstead/internal/imapwire"
+import (
+	"strings"
+
+	"github.com/mailstead/mailstead/internal/imapwire"
+)
 
 // maxIDFields bounds the pairs of an ID command (RFC 2971 §3.3).
 const maxIDFields = 30
 
-// identify runs ID (RFC 2971). What clients say about themselves is not kept.
+// maxIDValue is how much is kept of each; RFC 2971 §3.3 allows 1024 octets.
+const maxIDValue = 64
+
+// identify runs ID (RFC 2971). What clients say about themselves is kept where
+// Config.Hide may ask for it.
 func (s *session) identify(cmd *command) error {
 	if err := s.readID(); err != nil {
 		return err
@@ -45,11 +53,13 @@ func (s *session) readID() error {
 		return s.dec.End()
 	}
 	n := 0
+	var said []string
 	err := s.dec.List(func() error {
 		if n++; n > 2*maxIDFields {
 			return bad("Too many fields")
 		}
-		_, ok, err := s.dec.NString()
+		text, ok, err := s.dec.NString()
+		said = append(said, strings.Clone(text[:min(len(text), maxIDValue)]))
 		if err == nil && !ok && n%2 == 1 {
 			return bad("Field name expected")
 		}
@@ -58,10 +68,13 @@ func (s *session) readID() error {
 	if err == nil && n%2 != 0 {
 		return bad("Field without a value")
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		err = s.dec.End()
 	}
-	return s.dec.End()
+	if err == nil && s.srv.cfg.Hide != nil {
+		s.clientID = said
+	}
+	return err
 }
 
 func isNIL(b []byte) bool {

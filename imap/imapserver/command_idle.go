@@ -16,8 +16,13 @@ func (s *session) idle(cmd *command) error {
 		w := s.watched().Watch(s.conn.wake)
 		defer w.Stop()
 	}
+	if s.has(metadata) {
+		w := s.account.Watch(s.conn.wake)
+		defer w.Stop()
+	}
 	s.enc.Raw("+ idling\r\n")
 	for {
+		s.pollAnnotations(cmd)
 		if s.sel != nil {
 			if err := s.poll(cmd); err != nil {
 				return err
@@ -29,6 +34,9 @@ func (s *session) idle(cmd *command) error {
 		}
 		if !errors.As(err, new(errWoken)) {
 			return err
+		}
+		if s.announce(); s.state == logout {
+			return errSilent
 		}
 		if s.srv.group.Closing() {
 			s.bye("[UNAVAILABLE] Server is shutting down")

@@ -1,43 +1,36 @@
 package imapserver
 
 import (
-	"slices"
-	"strings"
-
 	"github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/internal/imaplist"
-	"github.com/mailstead/mailstead/store"
-	"github.com/mailstead/mailstead/store/view"
 )
 
-// list runs LIST (RFC 3501 §6.3.8) with the options of RFC 6154 §2.
+// list runs LIST (RFC 3501 §6.3.8), extended by RFC 5258 and the options that
+// stand on it.
 func (s *session) list(cmd *command) error {
-	a, err := s.readList()
+	r, err := s.readList()
 	if err != nil {
 		return err
 	}
-	if a.Root {
+	if r.Root {
 		s.enc.Raw("* LIST (\\Noselect) \"/\" \"\"\r\n")
 		return nil
 	}
-	st, err := s.account.Refresh(s.ctx)
+	s.noticeModSeq(r.Status)
+	l, err := s.listing()
 	if err != nil {
 		return err
 	}
-	match := imaplist.Match(a.Patterns)
-	for _, m := range st.Mailboxes {
-		children := hasChildren(st, m.Name)
-		switch {
-		case m.NoSelect && !children: // a subscription of what is not there
-		case a.Subscribed && !m.Subscribed, a.SpecialUse && m.Role == "":
-		case match(m.Name):
-			s.tellName("LIST", m.Name, a.Attributes(m, children))
+	for a := range r.Select(l.names, s.asUTF8()) {
+		if err := s.tellListed(&r, &a, l.place(a.Ref)); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// readList takes SP and what LIST asks for, CRLF.
+// readList takes SP and what LIST asks for, CRLF. Options of what is not
+// announced are unknown (RFC 5258 §3).
 func (s *session) readList() (imaplist.Request, error) {
 	if err := s.dec.SP(); err != nil {
 		return imaplist.Request{}, err
@@ -46,53 +39,69 @@ func (s *session) readList() (imaplist.Request, error) {
 	if err != nil {
 		return r, err
 	}
+	if r.MyRights && !s.offers(imap.CapListMyRights) || r.Metadata != nil && !s.offers(imap.CapListMetadata) {
+		return r, bad("Unknown return option")
+	}
 	return r, s.dec.End()
 }
 
-// hasChildren reports whether a mailbox lies below name.
-func hasChildren(st *view.State, name string) bool {
-	prefix := name + store.Separator
-	i, _ := slices.BinarySearchFunc(st.Mailboxes, prefix, func(m *store.Mailbox, p string) int { return strings.Compare(m.Name, p) })
-	return i < len(st.Mailboxes) && strings.HasPrefix(st.Mailboxes[i].Name, prefix)
+// tellListed sends LIST for a name, and behind it what else was asked for of one
+// that meets the selection. p is nil where there is no mailbox.
+func (s *session) tellListed(r *imaplist.Request, a *imaplist.Answer, p *place) error {
+	var status []byte
+	if r.Status != nil && a.Selected && p != nil && !p.NoSelect && p.rights.Has(imap.RightRead) {
+		var err error
+		if status, err = s.appendStatus(nil, p, r.Status); err != nil {
+			return err
+		}
+	}
+	s.tellName("LIST", a)
+	if status != nil {
+		_, _ = s.enc.Write(status)
+	}
+	if p == nil || !a.Selected || !a.Exists {
+		return nil
+	}
+	if r.MyRights {
+		s.tellMyRights(p)
+	}
+	if r.Metadata != nil {
+		return s.listMetadata(p, r.Metadata)
+	}
+	return nil
 }
 
-func (s *session) tellName(response, name string, attrs []string) {
-	s.enc.Raw("* ").Raw(response).SP().Flags(attrs).Raw(` "/" `).Mailbox(name, false).CRLF()
+// tellName sends LIST or LSUB.
+func (s *session) tellName(response string, a *imaplist.Answer) {
+	s.enc.Raw("* ").Raw(response).SP().Flags(a.Attrs).Raw(` "/" `).Mailbox(a.Name.Name, s.asUTF8())
+	if a.ChildInfo != nil {
+		s.enc.Raw(` ("CHILDINFO" (`)
+		for i, option := range a.ChildInfo {
+			if i > 0 {
+				s.enc.SP()
+			}
+			s.enc.Raw(`"`).Raw(option).Raw(`"`)
+		}
+		s.enc.Raw("))")
+	}
+	s.enc.CRLF()
 }
 
-// lsub runs LSUB (RFC 3501 §6.3.9). Where "%" cuts off a subscribed name, the
-// level above is told with \Noselect.
+// lsub runs LSUB (RFC 3501 §6.3.9).
 func (s *session) lsub(cmd *command) error {
-	a, err := s.readList()
+	r, err := s.readList()
 	if err != nil {
 		return err
 	}
-	st, err := s.account.Refresh(s.ctx)
+	if r.Extended {
+		return bad("LSUB has no options")
+	}
+	l, err := s.listing()
 	if err != nil {
 		return err
 	}
-	match := imaplist.Match(a.Patterns)
-	told := make(map[string]bool)
-	for _, m := range st.Mailboxes {
-		if m.Subscribed && match(m.Name) {
-			told[m.Name] = true
-			var attrs []string
-			if m.NoSelect {
-				attrs = []string{string(imap.AttrNoSelect)}
-			}
-			s.tellName("LSUB", m.Name, attrs)
-		}
-	}
-	for _, m := range st.Mailboxes {
-		if !m.Subscribed || told[m.Name] {
-			continue
-		}
-		for up := store.ParentName(m.Name); up != ""; up = store.ParentName(up) {
-			if !told[up] && match(up) && slices.ContainsFunc(a.Patterns, func(p string) bool { return strings.HasSuffix(p, "%") }) {
-				told[up] = true
-				s.tellName("LSUB", up, []string{string(imap.AttrNoSelect)})
-			}
-		}
+	for a := range r.SelectSubscribed(l.names, s.asUTF8()) {
+		s.tellName("LSUB", &a)
 	}
 	return nil
 }

@@ -52,7 +52,19 @@ func (s *session) authenticatedAs(cmd *command, id store.AccountID) error {
 	if err != nil {
 		return err
 	}
-	s.id, s.account, s.state = id, a, authenticated
+	entries, err := s.srv.keepsEntries(s.ctx, a.Store())
+	if err != nil {
+		a.Release()
+		return err
+	}
+	if !s.srv.users.enter(id, s.srv.cfg.sessionsPerUser(s.conn.peer.Addr)) {
+		a.Release()
+		return no(imap.CodeLimit, "Too many sessions of this user, end one first")
+	}
+	s.id, s.account, s.counted, s.state = id, a, true, authenticated
+	if s.entries = entries; entries && s.srv.cfg.Sharing != nil {
+		s.sharing = &sharing{cfg: s.srv.cfg.Sharing, books: &s.srv.books, own: s.srv.books.open(id)}
+	}
 	s.bad = 0
 	s.conn.loggedIn()
 	s.dec.SetMaxLine(s.srv.cfg.Limits.MaxLine)

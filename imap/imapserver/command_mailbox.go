@@ -7,6 +7,7 @@ import (
 	"github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/internal/imapwire"
 	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/acl"
 )
 
 // create runs CREATE (RFC 3501 §6.3.3) with the USE parameter of RFC 6154 §3.
@@ -14,7 +15,7 @@ func (s *session) create(cmd *command) error {
 	if err := s.dec.SP(); err != nil {
 		return err
 	}
-	name, err := s.readCreated()
+	name, given, err := s.readCreatedGiven()
 	if err != nil {
 		return err
 	}
@@ -25,18 +26,29 @@ func (s *session) create(cmd *command) error {
 	if err := s.dec.End(); err != nil {
 		return err
 	}
-	if err := creatable(name); err != nil {
+	t, err := s.target(name)
+	if err != nil {
 		return err
 	}
-	op := store.PutMailbox{ID: store.NewMailboxID(), Create: true, Name: name}
+	ops := t.create()
+	made := ops[len(t.missing)-1].(store.PutMailbox)
 	if len(roles) > 0 {
+		if t.account != s.account {
+			return no(imap.CodeUseAttr, "Special uses are the owner's")
+		}
 		role, err := s.freeRole(roles)
 		if err != nil {
 			return err
 		}
-		op.Role = &role
+		made.Role = &role
+		ops[len(t.missing)-1] = made
 	}
-	_, err = s.apply(s.account, op)
+	if _, err = s.apply(t.account, ops...); err == nil {
+		s.tellRenamed(name, given)
+	}
+	if err == nil && s.offers(imap.CapObjectID) {
+		cmd.okCode = string(imap.CodeMailboxID) + " (" + imap.FormatMailboxID(made.ID) + ")"
+	}
 	return err
 }
 
@@ -96,7 +108,11 @@ func (s *session) deleteMailbox(cmd *command) error {
 	if m.NoSelect {
 		return no(imap.CodeCannot, "Name has inferior names")
 	}
-	if _, err := s.apply(m.account, store.PutMailbox{ID: m.ID, Delete: true}); err != nil {
+	if err := m.need(imap.RightDelete); err != nil {
+		return err
+	}
+	ops := append([]store.Op{store.PutMailbox{ID: m.ID, Delete: true}}, s.listOf(&m).Forget(m.ID)...)
+	if _, err := s.apply(m.account, ops...); err != nil {
 		return err
 	}
 	if s.sel != nil && s.sel.ID == m.ID {
@@ -114,7 +130,7 @@ func (s *session) rename(cmd *command) error {
 	if err := s.dec.SP(); err != nil {
 		return err
 	}
-	to, rerr := s.readCreated()
+	to, given, rerr := s.readCreatedGiven()
 	if rerr != nil {
 		return rerr
 	}
@@ -124,10 +140,23 @@ func (s *session) rename(cmd *command) error {
 	if err != nil {
 		return err
 	}
-	if err := creatable(to); err != nil {
+	if err := m.need(imap.RightDelete); err != nil {
 		return err
 	}
-	_, err = s.apply(m.account, store.PutMailbox{ID: m.ID, Name: to})
+	t, err := s.target(to)
+	switch {
+	case err != nil:
+		return err
+	case t.account != m.account:
+		return no(imap.CodeCannot, "Not possible between accounts")
+	case t.name == m.Name:
+		return store.ErrExists
+	case !s.own(&m) && m.Name == store.Inbox:
+		return store.ErrInbox
+	}
+	if _, err = s.apply(m.account, store.PutMailbox{ID: m.ID, Name: t.name}); err == nil {
+		s.tellRenamed(to, given)
+	}
 	return err
 }
 
@@ -158,11 +187,28 @@ func (s *session) subscribe(cmd *command) error { return s.setSubscribed(true) }
 // unsubscribe runs UNSUBSCRIBE (RFC 3501 §6.3.7).
 func (s *session) unsubscribe(cmd *command) error { return s.setSubscribed(false) }
 
+// setSubscribed changes a subscription. That to a mailbox of another account is
+// kept with the user, and can be ended when the mailbox or the right is gone
+// (RFC 4314 §4).
 func (s *session) setSubscribed(on bool) error {
-	m, err := s.namedMailbox(true)
-	if err != nil || m.Subscribed == on {
+	name, err := s.readLastMailbox()
+	if err != nil {
 		return err
 	}
-	_, err = s.apply(m.account, store.PutMailbox{ID: m.ID, Subscribed: &on})
+	p, err := s.find(name)
+	if err == nil && on {
+		err = p.need(imap.RightLookup)
+	}
+	f, foreign := s.foreign(name)
+	switch {
+	case err == nil && s.own(&p):
+		if p.Subscribed == on {
+			return nil
+		}
+		_, err = s.apply(p.account, store.PutMailbox{ID: p.ID, Subscribed: &on})
+		return err
+	case foreign && f.rest != "" && (err == nil || !on):
+		_, err = s.apply(s.account, acl.Subscribe(f.owner, f.rest, on))
+	}
 	return err
 }

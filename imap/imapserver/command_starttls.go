@@ -14,8 +14,8 @@ func (s *session) startTLS(cmd *command) error {
 		s.bye("Nothing may follow STARTTLS before TLS is up")
 		return bad("Nothing may follow STARTTLS before TLS is up")
 	}
-	s.tagged(cmd, "OK", "", "Begin TLS negotiation now")
-	if err := s.enc.Flush(); err != nil {
+	cmd.okText = "Begin TLS negotiation now"
+	if err := s.finishNow(cmd); err != nil {
 		return err
 	}
 	if err := s.conn.startTLS(); err != nil {

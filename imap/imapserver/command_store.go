@@ -12,13 +12,17 @@ import (
 // storeArgs are the arguments of STORE.
 type storeArgs struct {
 	set      imap.NumSet
+	since    *store.ModSeq // UNCHANGEDSINCE; nil = not given
 	mode     store.FlagsMode
 	silent   bool
 	flags    store.Flags
 	keywords []string
+
+	ops []store.SetFlags // what is done of it; see within
 }
 
-// store runs STORE and UID STORE (RFC 3501 §6.4.6).
+// store runs STORE and UID STORE (RFC 3501 §6.4.6), with UNCHANGEDSINCE of RFC
+// 7162 §3.1.3.
 func (s *session) store(cmd *command) error {
 	args, err := s.readStore()
 	if err != nil {
@@ -35,41 +39,79 @@ func (s *session) store(cmd *command) error {
 	if err != nil {
 		return err
 	}
+	if err := args.within(s.sel.rights, before.AllKeywords()); err != nil {
+		return err
+	}
+	if args.since != nil {
+		s.turnOn(condstore)
+	}
+	var modified store.UIDSet
 	for part := range batches(uids, bulk) {
-		op := store.SetFlags{Mailbox: s.sel.ID, UIDs: part, Mode: args.mode, Flags: args.flags, Keywords: args.keywords}
-		if _, err := s.apply(s.sel.account, op); err != nil {
+		lost, err := s.setFlags(&args, part)
+		if err != nil {
 			return err
 		}
+		modified.AddSet(lost)
 	}
-	return s.tellStored(cmd, args, uids, before)
+	missing, err := s.tellStored(cmd, args, uids, before)
+	if err != nil {
+		return err
+	}
+	code := s.modifiedCode(cmd, modified)
+	if missing && !cmd.uid {
+		if code == "" {
+			code = string(imap.CodeExpungeIssued)
+		}
+		return no(imap.Code(code), "Some messages are gone")
+	}
+	if cmd.okCode = code; code != "" {
+		cmd.okText = "Some messages were changed meanwhile"
+	}
+	return nil
+}
+
+// modifiedCode is the code that names what lost UNCHANGEDSINCE; "" = nothing did.
+func (s *session) modifiedCode(cmd *command, modified store.UIDSet) string {
+	if len(modified) == 0 {
+		return ""
+	}
+	if !cmd.uid {
+		modified = s.sel.told.Seqs(modified)
+	}
+	return string(imap.CodeModified) + " " + modified.String()
 }
 
 // tellStored sends the new flags. With .SILENT only those that are not what the
-// client expects: another session changed them too (RFC 3501 §6.4.6).
-func (s *session) tellStored(cmd *command, args storeArgs, uids store.UIDSet, before *view.Table) error {
+// client expects: another session changed them too (RFC 3501 §6.4.6). A client
+// with CONDSTORE is sent the new mod-sequences all the same (RFC 7162 §3.1.3).
+// missing: some of the messages are gone.
+func (s *session) tellStored(cmd *command, args storeArgs, uids store.UIDSet, before *view.Table) (missing bool, err error) {
 	t, err := s.fresh()
 	if err != nil {
-		return err
+		return false, err
 	}
 	if s.sel.newKeywords(t) {
 		s.tellFlags(t)
 	}
-	missing := false
+	items := imap.FetchFlags
+	if cmd.uid {
+		items |= imap.FetchUID
+	}
 	for _, r := range uids {
 		n := int64(r.Last-r.First) + 1
 		for row := range t.Rows(r.First, r.Last) {
 			n--
-			if !args.silent || !args.expected(before, t, row) {
-				s.tellRow(t, row, cmd.uid)
+			switch {
+			case !args.silent || !args.expected(before, t, row):
+				s.tellRow(t, row, items)
+			case args.since != nil || s.has(condstore) && before.Row(row.UID).ModSeq != row.ModSeq:
+				s.tellRow(t, row, items&^imap.FetchFlags)
 			}
 		}
 		missing = missing || n > 0
 	}
 	s.sel.echo = echo{uids, t}
-	if missing && !cmd.uid {
-		return no(imap.CodeExpungeIssued, "Some messages are gone")
-	}
-	return nil
+	return missing, nil
 }
 
 // expected reports whether a row is what the flags before and STORE make of it.
@@ -78,9 +120,14 @@ func (a *storeArgs) expected(before, now *view.Table, r *view.Row) bool {
 	if old == nil {
 		return false
 	}
-	op := store.SetFlags{Mode: a.mode, Flags: a.flags, Keywords: a.keywords}
-	want, _, err := op.On(store.Flagging{Flags: old.Flags(), Keywords: before.Keywords(old.KeywordSet())})
-	if err != nil || want.Flags != r.Flags() {
+	want := store.Flagging{Flags: old.Flags(), Keywords: before.Keywords(old.KeywordSet())}
+	for _, op := range a.ops {
+		var err error
+		if want, _, err = op.On(want); err != nil {
+			return false
+		}
+	}
+	if want.Flags != r.Flags() {
 		return false
 	}
 	have := now.Keywords(r.KeywordSet())
@@ -97,18 +144,21 @@ func (a *storeArgs) expected(before, now *view.Table, r *view.Row) bool {
 
 // readStore takes
 //
-//	SP sequence-set SP ["+" / "-"] "FLAGS" [".SILENT"] SP (flag-list / flag *(SP flag))
+//	SP sequence-set [SP store-modifiers] SP ["+" / "-"] "FLAGS" [".SILENT"] SP (flag-list / flag *(SP flag))
 func (s *session) readStore() (a storeArgs, err error) {
 	if err = s.dec.SP(); err != nil {
 		return a, err
 	}
-	set, err := imapwire.Take(s.dec, imapwire.ConsumeSeqSet)
-	if err != nil {
+	if a.set, err = s.readSet(); err != nil {
 		return a, err
 	}
-	a.set = imap.NumSet(set)
 	if err = s.dec.SP(); err != nil {
 		return a, err
+	}
+	if s.dec.Peek() == '(' {
+		if err = s.readUnchangedSince(&a); err != nil {
+			return a, err
+		}
 	}
 	item, err := s.dec.Word()
 	if err != nil {
@@ -132,4 +182,25 @@ func (s *session) readStore() (a storeArgs, err error) {
 		return a, err
 	}
 	return a, s.dec.End()
+}
+
+// readUnchangedSince takes "(" "UNCHANGEDSINCE" SP mod-sequence-valzer ")" SP
+// (RFC 4466 §2.5, RFC 7162 §7).
+func (s *session) readUnchangedSince(a *storeArgs) error {
+	err := s.dec.List(func() error {
+		if word, err := s.dec.Word(); err != nil || word != "UNCHANGEDSINCE" || a.since != nil {
+			return orBad(err, "Unknown modifier of STORE")
+		}
+		if err := s.dec.SP(); err != nil {
+			return err
+		}
+		v, err := imapwire.Take(s.dec, imapwire.ConsumeNumber64)
+		since := store.ModSeq(v)
+		a.since = &since
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return s.dec.SP()
 }

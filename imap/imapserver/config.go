@@ -1,13 +1,16 @@
 package imapserver
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/mailstead/mailstead/auth/authn"
+	"github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/view"
 )
@@ -26,7 +29,8 @@ type Config struct {
 	// by LOGIN. An account's name is its store.AccountID.
 	Auth authn.Authenticator
 
-	// Hostname is what the server calls itself to Auth; "" = it has no name.
+	// Hostname is what the server calls itself to Auth, and in IMAP URLs; "" = it
+	// has no name, and no URLAUTH (RFC 4467).
 	Hostname string
 
 	// TLSConfig enables STARTTLS; with ImplicitTLS, TLS from the first octet.
@@ -46,8 +50,56 @@ type Config struct {
 	// shows no secret leaves the session to who reads along (RFC 8314 §3).
 	RequireTLS bool
 
+	// LiteralMinus announces LITERAL- instead of LITERAL+: literals of more than
+	// 4096 octets have to be asked for (RFC 7888 §5).
+	LiteralMinus bool
+
+	// Hide reports whether a capability is kept from a client: it is not
+	// announced, ENABLE does not turn it on, and commands that are nothing but
+	// the capability are refused. For clients whose implementation is broken,
+	// and for what a site does not want (RFC 8437 §8 asks for a way to do without
+	// UNAUTHENTICATE). It must not block. nil = nothing is hidden.
+	Hide func(c *Client, capability imap.Capability) bool
+
+	// Proxies are the peers whose connections have to start with a header of
+	// the PROXY protocol, version 1 or 2, which names the client.
+	Proxies []netip.Prefix
+
+	// TrustedPrefixes are exempt from Limits.MaxConnectionsPerIP and
+	// MaxConnectionsPerUser, as loopback is: a web mail has many of both.
+	TrustedPrefixes []netip.Prefix
+
+	// Users counts the sessions of each user, for Limits.MaxConnectionsPerUser.
+	// Servers of one process share it. nil = the server makes its own.
+	Users *Users
+
 	// Limits bound what a client can ask for.
 	Limits Limits
+
+	// SubmissionUser reports whether a user is a submission server, which may
+	// fetch URLs that are authorized by "submit+" (RFC 4467 §3). It may block.
+	// nil = nobody is.
+	SubmissionUser func(ctx context.Context, user store.AccountID) bool
+
+	// JMAPAccess is the URL of the JMAP session resource that serves the same
+	// accounts with the same passwords (RFC 9698). "" = there is none.
+	JMAPAccess string
+
+	// UTF8Only serves only clients that enable UTF8=ACCEPT, or IMAP4rev2: it
+	// announces UTF8=ONLY (RFC 9755 §6) and refuses the others all that has to
+	// do with mailboxes.
+	UTF8Only bool
+
+	// Sharing lets users share mailboxes, with the capability ACL, where the store
+	// keeps entries. nil = each user sees his own mailboxes only.
+	Sharing *Sharing
+
+	// Annotations are the server's own (RFC 5464 §3.2.1.1).
+	Annotations Annotations
+
+	// QuotaAdmin reports whether a user may read and set the quota of every
+	// account (RFC 9208 §4.1.3). nil = nobody may.
+	QuotaAdmin func(ctx context.Context, user store.AccountID) bool
 
 	// ID is what the server answers to ID (RFC 2971), in pairs of field and
 	// value. nil = the name of the library only.
@@ -60,6 +112,13 @@ type Config struct {
 	Trace Trace
 }
 
+// Annotations are values that clients read with GETMETADATA of the server and
+// cannot change. "" = there is none.
+type Annotations struct {
+	Comment string // /shared/comment
+	Admin   string // /shared/admin: a URI, mailto: for instance, of who runs the server
+}
+
 // Limits of a server. In each, 0 means the default and a negative value no
 // limit.
 type Limits struct {
@@ -69,13 +128,24 @@ type Limits struct {
 	MaxMessageBytes int64 // of APPEND; 35,000,000
 	MaxLiteralBytes int64 // all literals of a command together, APPEND's message not counted; 256 KiB
 
-	MaxSearchNodes int // keys and operators of one SEARCH; 2000
+	MaxSearchNodes    int // keys and operators of one SEARCH; 2000
+	MaxSearchContexts int // results of one session that are kept up to date; 16
+	MaxSort           int // messages that SORT and THREAD take; 1,000,000
+	MaxSaved          int // messages of one COPY, MOVE or APPEND, announced as SAVELIMIT; 100,000, which is also the most
 
-	MaxConnections      int           // 1000
-	MaxConnectionsPerIP int           // per IPv4 address or IPv6 /64; 30. Loopback is exempt
-	MaxAuthFailures     int           // before the connection is closed; 3
-	MaxBadBeforeLogin   int           // unknown or malformed commands before login; 5
-	MaxBadCommands      int           // the same after login, in a row; 50
+	MaxAnnotationBytes int64 // of the value of one annotation (RFC 5464 §4.1); 16 KiB, and at most store.MaxEntryValue
+	MaxAnnotations     int   // of one user, or shared, on one mailbox or the server; 100
+
+	MaxCompressionBytes int64 // memory of all sessions with COMPRESS together, 52 KiB each; 32 MiB
+
+	MaxConnections        int // 1000
+	MaxConnectionsPerIP   int // per IPv4 address or IPv6 /64; 30. Loopback is exempt
+	MaxConnectionsPerUser int // logged in at once; 50. Loopback and TrustedPrefixes are exempt
+	MaxAuthFailures       int // before the connection is closed; 3
+	MaxBadBeforeLogin     int // unknown or malformed commands before login; 5
+	MaxBadCommands        int // the same after login, in a row; 50
+
+	ProxyTimeout        time.Duration // for the header of the PROXY protocol; 5 s
 	LoginTimeout        time.Duration // from the connection to the login; 60 s
 	IdleTimeout         time.Duration // between two commands, and in IDLE (RFC 3501 §5.4); 30 min
 	ReadTimeout         time.Duration // without progress inside a command; 5 min
@@ -88,9 +158,20 @@ func (l Limits) withDefaults() Limits {
 	set(&l.MaxLine, 64<<10)
 	set(&l.MaxMessageBytes, 35_000_000)
 	set(&l.MaxLiteralBytes, 256<<10)
+	set(&l.MaxSaved, store.MaxWhole)
 	set(&l.MaxSearchNodes, 2000)
+	set(&l.MaxSearchContexts, 16)
+	set(&l.MaxSort, 1_000_000)
+	set(&l.MaxAnnotationBytes, 16<<10)
+	if l.MaxAnnotationBytes < 0 || l.MaxAnnotationBytes > store.MaxEntryValue {
+		l.MaxAnnotationBytes = store.MaxEntryValue
+	}
+	set(&l.MaxAnnotations, 100)
 	set(&l.MaxConnections, 1000)
 	set(&l.MaxConnectionsPerIP, 30)
+	set(&l.MaxConnectionsPerUser, 50)
+	set(&l.MaxCompressionBytes, 32<<20)
+	set(&l.ProxyTimeout, 5*time.Second)
 	set(&l.MaxAuthFailures, 3)
 	set(&l.MaxBadBeforeLogin, 5)
 	set(&l.MaxBadCommands, 50)
@@ -109,30 +190,6 @@ func set[T int | int64 | time.Duration](v *T, def T) {
 	}
 }
 
-// Peer says who talks to the server.
-type Peer struct {
-	// ConnID names the connection in logs.
-	ConnID string
-	// Addr is the client's address; the zero Addr for a transport without.
-	Addr netip.Addr
-	// TLS is the state of the TLS layer; nil = none.
-	TLS *tls.ConnectionState
-}
-
-// Trace are hooks into the life of sessions. Each may be nil. They are called
-// from the session's goroutine and must not block.
-type Trace struct {
-	// Connected: a connection was accepted.
-	Connected func(p Peer)
-	// LoggedIn: a client authenticated.
-	LoggedIn func(p Peer, id store.AccountID)
-	// Command: a command was answered. verb is in upper case, "" for one that
-	// could not be read; status is OK, NO, BAD or "".
-	Command func(p Peer, verb, status string, d time.Duration)
-	// Closed: the connection ended.
-	Closed func(p Peer)
-}
-
 // Validate reports what cannot work.
 func (c *Config) Validate() error {
 	var errs []error
@@ -148,5 +205,21 @@ func (c *Config) Validate() error {
 	if len(c.ID)%2 != 0 {
 		errs = append(errs, errors.New("imapserver: ID is a list of pairs"))
 	}
+	if err := c.Sharing.validate(); err != nil {
+		errs = append(errs, err)
+	}
 	return errors.Join(errs...)
+}
+
+// sessionsPerUser is how many sessions a user may have for one from a to begin.
+func (c *Config) sessionsPerUser(a netip.Addr) int {
+	if a.IsLoopback() || slices.ContainsFunc(c.TrustedPrefixes, func(p netip.Prefix) bool { return p.Contains(a) }) {
+		return -1
+	}
+	return c.Limits.MaxConnectionsPerUser
+}
+
+// isProxy reports whether connections from a start with a PROXY header.
+func (c *Config) isProxy(a netip.Addr) bool {
+	return slices.ContainsFunc(c.Proxies, func(p netip.Prefix) bool { return p.Contains(a) })
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/mailstead/mailstead/internal/imapwire"
 	"github.com/mailstead/mailstead/internal/listen"
+	"github.com/mailstead/mailstead/internal/proxyproto"
 	"github.com/mailstead/mailstead/internal/tlspeer"
 )
 
@@ -32,9 +34,15 @@ type conn struct {
 	enc    *imapwire.Encoder
 
 	certificate *x509.Certificate // what the client was shown; nil = not known
+	deflated    *deflated         // on rw; nil = no compression
 
 	loginBy time.Time // until the login; zero = logged in, or no limit
 	readErr error     // ended the connection
+	ahead   []byte    // read by watch, and not by Read yet
+
+	began   time.Time
+	traffic Traffic
+	said    responseTrace // for Trace.Line
 
 	mu      sync.Mutex
 	waiting bool // between two commands: a wake-up interrupts
@@ -54,13 +62,21 @@ func (errWoken) Error() string { return "imapserver: woken" }
 func (errWoken) Timeout() bool { return true }
 
 func newConn(s *Server, nc net.Conn) *conn {
-	c := &conn{server: s, nc: nc, rw: nc}
+	c := &conn{server: s, began: time.Now()}
 	c.ctx, c.cancel = context.WithCancel(s.ctx)
 	c.peer.ConnID = rand.Text()[:12]
 	c.peer.Addr = listen.AddrOf(nc).Addr()
-	c.log = s.log.With("conn", c.peer.ConnID, "peer", c.peer.Addr)
+	if s.cfg.isProxy(c.peer.Addr) {
+		nc = &proxyproto.Conn{Conn: nc}
+	}
+	c.nc, c.rw = nc, nc
+	c.log = c.logger()
 	c.enc = imapwire.NewEncoder(connWriter{c})
 	return c
+}
+
+func (c *conn) logger() *slog.Logger {
+	return c.server.log.With("conn", c.peer.ConnID, "peer", c.peer.Addr)
 }
 
 // Wake implements listen.Conn. now ends also a read within a command, so that
@@ -81,21 +97,22 @@ func (c *conn) Close() error {
 // serve runs the connection to its end. A panic ends this connection alone.
 func (c *conn) serve() {
 	defer c.server.group.Done(c)
+	defer c.endDeflate()
 	defer c.Close()
-	defer func() {
-		if r := recover(); r != nil {
-			c.log.Error("imap: panic", "panic", r, "stack", string(debug.Stack()))
-		}
-	}()
+	defer c.contain()
+	if p, ok := c.nc.(*proxyproto.Conn); ok && c.readProxy(p) != nil {
+		return
+	}
 	if f := c.server.cfg.Trace.Connected; f != nil {
 		f(c.peer)
 	}
 	if f := c.server.cfg.Trace.Closed; f != nil {
-		defer func() { f(c.peer) }()
+		defer func() {
+			c.traffic.Connected = time.Since(c.began)
+			f(c.peer, c.traffic)
+		}()
 	}
-	if t := c.server.cfg.Limits.LoginTimeout; t > 0 {
-		c.loginBy = time.Now().Add(t)
-	}
+	c.awaitLogin()
 	if err := c.secure(); err != nil {
 		return
 	}
@@ -103,13 +120,20 @@ func (c *conn) serve() {
 	defer s.end()
 	s.run()
 	_ = c.enc.Flush()
-	c.closeTLS()
+	c.goodbye()
+}
+
+// contain ends a panic here: it costs this connection alone.
+func (c *conn) contain() {
+	if r := recover(); r != nil {
+		c.log.Error("imap: panic", "panic", r, "stack", string(debug.Stack()))
+	}
 }
 
 // secure does the handshake of a connection that starts with TLS: on an
 // ImplicitTLS server, or from a listener that makes TLS connections itself.
 func (c *conn) secure() error {
-	if tc, ok := c.nc.(*tls.Conn); ok {
+	if tc := tlsConn(c.nc); tc != nil {
 		return c.handshake(tc)
 	}
 	if c.server.cfg.ImplicitTLS {
@@ -143,8 +167,30 @@ func (c *conn) handshake(tc *tls.Conn) error {
 	return nil
 }
 
-// closeTLS says good-bye on the TLS layer.
-func (c *conn) closeTLS() {
+// tlsConn is the TLS layer of a listener of crypto/tls; nil = there is none.
+func tlsConn(nc net.Conn) *tls.Conn {
+	tc, _ := nc.(*tls.Conn)
+	return tc
+}
+
+// deflate puts the compression layer on the connection; begun is what was read
+// of it already.
+func (c *conn) deflate(begun []byte) { c.deflated = newDeflated(c, begun) }
+
+// endDeflate gives back what compression holds. The connection is closed.
+func (c *conn) endDeflate() {
+	if c.deflated != nil {
+		c.deflated.wait()
+		c.server.releaseInflate()
+	}
+}
+
+// goodbye ends the layers on the connection in order.
+func (c *conn) goodbye() {
+	if c.deflated != nil {
+		_ = c.nc.SetWriteDeadline(time.Now().Add(time.Second))
+		_, _ = c.deflated.write(nil, true)
+	}
 	if tc, ok := c.rw.(*tls.Conn); ok {
 		_ = tc.SetWriteDeadline(time.Now().Add(time.Second))
 		_ = tc.CloseWrite()
@@ -157,7 +203,13 @@ func (c *conn) wake() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.woken = true
-	if c.reading && (c.waiting || c.expired) {
+	switch {
+	case !c.reading:
+	case c.expired:
+		_ = c.nc.SetReadDeadline(time.Unix(1, 0))
+	case c.waiting && c.deflated != nil:
+		c.deflated.wake()
+	case c.waiting:
 		_ = c.nc.SetReadDeadline(time.Unix(1, 0))
 	}
 }
@@ -191,12 +243,24 @@ func (c *conn) Read(p []byte) (int, error) {
 		c.mu.Unlock()
 		return 0, errWoken{}
 	}
+	if n := copy(p, c.ahead); n > 0 {
+		if c.ahead = c.ahead[n:]; len(c.ahead) == 0 {
+			c.ahead = nil
+		}
+		c.waiting = false // a command has begun
+		c.mu.Unlock()
+		return n, nil
+	}
 	waiting := c.waiting
 	_ = c.nc.SetReadDeadline(c.deadlineLocked())
 	c.reading = true
+	if c.deflated != nil {
+		c.deflated.forget()
+	}
 	c.mu.Unlock()
 
-	n, err := c.rw.Read(p)
+	n, err := c.receive(p, waiting)
+	c.traffic.In += int64(n)
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -212,6 +276,18 @@ func (c *conn) Read(p []byte) (int, error) {
 	}
 	if err != nil {
 		c.readErr = err
+	}
+	return n, err
+}
+
+// receive reads through the layers that there are.
+func (c *conn) receive(p []byte, waits bool) (int, error) {
+	if c.deflated == nil {
+		return c.rw.Read(p)
+	}
+	n, err := c.deflated.read(p, waits)
+	if err != nil && isInflateError(err) {
+		c.log.Info("imap: what came is not compressed", "err", err)
 	}
 	return n, err
 }
@@ -239,6 +315,13 @@ func (w connWriter) Write(p []byte) (int, error) {
 	if d := w.c.server.cfg.Limits.WriteTimeout; d > 0 {
 		_ = w.c.nc.SetWriteDeadline(time.Now().Add(d))
 	}
+	w.c.traffic.Out += int64(len(p))
+	if w.c.server.cfg.Trace.Line != nil {
+		w.c.traceResponse(p)
+	}
+	if w.c.deflated != nil {
+		return w.c.deflated.write(p, false)
+	}
 	return w.c.rw.Write(p)
 }
 
@@ -250,5 +333,21 @@ func (c *conn) failed() error {
 	return c.readErr
 }
 
+// awaitLogin sets the deadline for the login.
+func (c *conn) awaitLogin() {
+	if t := c.server.cfg.Limits.LoginTimeout; t > 0 {
+		c.loginBy = time.Now().Add(t)
+	}
+}
+
 // loggedIn lifts the deadline for the login.
 func (c *conn) loggedIn() { c.loginBy = time.Time{} }
+
+// turnAway tells a client that there is no room for it.
+func (c *conn) turnAway() {
+	if c.server.cfg.ImplicitTLS || tlsConn(c.nc) != nil {
+		return
+	}
+	_ = c.nc.SetWriteDeadline(time.Now().Add(time.Second))
+	_, _ = io.WriteString(c.nc, "* BYE [UNAVAILABLE] Too many connections, try again later\r\n")
+}

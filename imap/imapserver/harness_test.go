@@ -16,10 +16,12 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/auth/authn"
+	"github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/imap/imaptest"
 	"github.com/mailstead/mailstead/internal/authtest"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/memstore"
+	"github.com/mailstead/mailstead/store/searchtext"
 )
 
 // testAuth knows the password of every account, and users whose login fails in
@@ -133,11 +135,23 @@ func testTLS(tb testing.TB) (server, client *tls.Config) {
 		&tls.Config{RootCAs: roots, ServerName: "localhost"}
 }
 
-// playOn replays one script against a new server.
-func playOn(t *testing.T, s *imaptest.Script, mode string) error {
-	st := testStore(t)
-	cfg := testConfig(st)
-	serverTLS, clientTLS := testTLS(t)
+// indexedStore has an index of texts that knows everything.
+type indexedStore struct{ store.Store }
+
+type indexedAccount struct{ store.Account }
+
+func (s indexedStore) Open(ctx context.Context, id store.AccountID) (store.Account, error) {
+	a, err := s.Store.Open(ctx, id)
+	return indexedAccount{a}, err
+}
+
+func (a indexedAccount) SearchText(ctx context.Context, q store.SearchQuery) (hits store.SearchHits, err error) {
+	hits.Match, err = store.Search(ctx, a.Account, q, searchtext.Matcher(q.Text, q.In))
+	return hits, err
+}
+
+// scriptConfig sets up a server as a script's header wants it.
+func scriptConfig(cfg *Config, s *imaptest.Script, serverTLS *tls.Config) error {
 	switch s.Header["config"] {
 	case "":
 	case "starttls":
@@ -150,10 +164,47 @@ func playOn(t *testing.T, s *imaptest.Script, mode string) error {
 		cfg.Auth, cfg.TLSConfig, cfg.RequireTLS = authtest.Authenticator{}, serverTLS, true
 	case "nopasswords":
 		cfg.Auth = authtest.Authenticator{NoPasswords: true}
+	case "saved3":
+		cfg.Limits.MaxSaved = 3
+	case "literalminus":
+		cfg.LiteralMinus = true
+	case "nocompress":
+		cfg.Limits.MaxCompressionBytes = 1
+	case "hide":
+		cfg.Hide = func(c *Client, cap imap.Capability) bool {
+			return len(c.ID) > 1 && c.ID[1] == "Broken Mail" && (cap == imap.CapQResync || cap == imap.CapUnauthenticate)
+		}
+	case "urls":
+		cfg.Hostname, cfg.JMAPAccess = "imap.example.org", "https://example.org/.well-known/jmap"
+	case "utf8only":
+		cfg.UTF8Only = true
+	case "admin":
+		cfg.QuotaAdmin = func(_ context.Context, user store.AccountID) bool { return user == "alice" }
+	case "annotations":
+		cfg.Annotations = Annotations{Comment: "A test", Admin: "mailto:root@example.org"}
+		cfg.Limits.MaxAnnotationBytes, cfg.Limits.MaxAnnotations = 30, 5
+	case "sharing":
+		cfg.Sharing = &Sharing{Accounts: []store.AccountID{"info"}}
+		if err := cfg.Store.Create(context.Background(), "info", store.AccountInfo{}); err != nil {
+			return err
+		}
+	case "index":
+		cfg.Store = indexedStore{cfg.Store}
 	case "small":
 		cfg.Limits.MaxMessageBytes = 100
 	default:
 		return fmt.Errorf("unknown config %q", s.Header["config"])
+	}
+	return nil
+}
+
+// playOn replays one script against a new server.
+func playOn(t *testing.T, s *imaptest.Script, mode string) error {
+	st := testStore(t)
+	cfg := testConfig(st)
+	serverTLS, clientTLS := testTLS(t)
+	if err := scriptConfig(&cfg, s, serverTLS); err != nil {
+		return err
 	}
 	if mode == "tls" {
 		cfg.TLSConfig, cfg.ImplicitTLS = serverTLS, true

@@ -2,6 +2,7 @@ package imapserver
 
 import (
 	"slices"
+	"strconv"
 
 	"github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/internal/imapseq"
@@ -20,6 +21,14 @@ type selected struct {
 	// What the client was told stands as of these mod-sequences: all flags,
 	// and all expunges. They differ after a command that may not send EXPUNGE.
 	flagsAt, goneAt store.ModSeq
+
+	// highest is the last HIGHESTMODSEQ that was told, shown the greatest MODSEQ
+	// of any message. pointDue: the next sync point tells HIGHESTMODSEQ.
+	highest, shown store.ModSeq
+	pointDue       bool
+
+	saved    store.UIDSet // what "$" means (RFC 5182); some may be expunged
+	contexts []*searchContext
 
 	keywords []string // of the last FLAGS response
 	stale    bool     // this session changed something: look at the store
@@ -42,8 +51,12 @@ func (e *echo) has(r *view.Row) bool {
 	return old != nil && old.ModSeq == r.ModSeq
 }
 
-// resolve turns the set of a command into UIDs that the client knows.
+// resolve turns the set of a command into UIDs that the client knows; nil is
+// "$", see readSet.
 func (sel *selected) resolve(cmd *command, set imap.NumSet) (store.UIDSet, error) {
+	if set == nil {
+		return sel.saved.Intersect(sel.told.UIDs()), nil
+	}
 	if !cmd.uid {
 		uids, ok := sel.told.Resolve(set)
 		if !ok {
@@ -78,6 +91,14 @@ func (sel *selected) appendFlags(dst []byte, t *view.Table, r *view.Row) []byte 
 	return append(dst, ')')
 }
 
+// appendModSeq adds the MODSEQ item of a message.
+func (sel *selected) appendModSeq(dst []byte, r *view.Row) []byte {
+	sel.shown = max(sel.shown, r.ModSeq)
+	dst = append(dst, "MODSEQ ("...)
+	dst = strconv.AppendUint(dst, uint64(r.ModSeq), 10)
+	return append(dst, ')')
+}
+
 // recentCount is the RECENT of the client.
 func (sel *selected) recentCount() int64 { return sel.recent.Intersect(sel.told.UIDs()).Len() }
 
@@ -95,17 +116,26 @@ func (sel *selected) newKeywords(t *view.Table) bool {
 	return false
 }
 
-// tellFlags sends FLAGS and PERMANENTFLAGS (RFC 3501 §7.2.6, §7.1).
+// tellFlags sends FLAGS and PERMANENTFLAGS (RFC 3501 §7.2.6, §7.1): what the user
+// has the right to change (RFC 4314 §5.1.1).
 func (s *session) tellFlags(t *view.Table) {
 	sel := s.sel
 	sel.keywords = t.AllKeywords()
-	list := imap.AppendFlagNames(nil, store.AllFlags)
-	for _, k := range sel.keywords {
-		list = append(append(list, ' '), k...)
-	}
-	s.enc.Raw("* FLAGS (").Raw(string(list)).Raw(")\r\n* OK [PERMANENTFLAGS (")
-	if !sel.readOnly {
-		s.enc.Raw(string(list)).Raw(` \*`)
+	s.enc.Raw("* FLAGS (").Raw(flagList(store.AllFlags, sel.keywords)).Raw(")\r\n* OK [PERMANENTFLAGS (")
+	if may, keywords := changeable(sel.rights); !sel.readOnly {
+		if keywords {
+			s.enc.Raw(flagList(may, append(slices.Clip(sel.keywords), `\*`)))
+		} else {
+			s.enc.Raw(flagList(may, nil))
+		}
 	}
 	s.enc.Raw(")] Flags that can be changed\r\n")
+}
+
+func flagList(flags store.Flags, keywords []string) string {
+	list := imap.AppendFlagNames(nil, flags)
+	for _, k := range keywords {
+		list = append(space(list, 0), k...)
+	}
+	return string(list)
 }

@@ -3,12 +3,13 @@ package imapserver
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net"
-	"time"
+	"net/netip"
+	"sync/atomic"
 
 	"github.com/mailstead/mailstead/internal/listen"
+	"github.com/mailstead/mailstead/internal/proxyproto"
 	"github.com/mailstead/mailstead/internal/tlspeer"
 	"github.com/mailstead/mailstead/store/view"
 )
@@ -24,6 +25,12 @@ type Server struct {
 	group listen.Group
 	views *view.Views
 	own   bool // views is closed with the server
+	users *Users
+
+	inflating atomic.Int64 // octets that compressed connections hold
+
+	books   books
+	entries atomic.Uint32 // whether the store keeps entries; see keepsEntries
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -35,13 +42,19 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	cfg.Limits = cfg.Limits.withDefaults()
+	cfg.Sharing = cfg.Sharing.withDefaults()
 	cfg.TLSConfig = tlspeer.Config(cfg.TLSConfig)
-	s := &Server{cfg: cfg, log: cfg.Logger, views: cfg.Views}
+	s := &Server{cfg: cfg, log: cfg.Logger, views: cfg.Views, users: cfg.Users}
+	if s.users == nil {
+		s.users = new(Users)
+	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	s.group.Logger = s.log
-	s.group.Limits = listen.Limits{Total: cfg.Limits.MaxConnections, PerPrefix: cfg.Limits.MaxConnectionsPerIP}
+	s.group.Limits = listen.Limits{
+		Total: cfg.Limits.MaxConnections, PerPrefix: cfg.Limits.MaxConnectionsPerIP, Trusted: cfg.TrustedPrefixes,
+	}
 	if s.views == nil {
 		s.views, s.own = view.New(cfg.Store, view.Options{}), true
 	}
@@ -76,14 +89,15 @@ func (s *Server) ServeConn(nc net.Conn) error {
 // admit takes a connection in, or answers BYE and closes it.
 func (s *Server) admit(nc net.Conn) (*conn, error) {
 	c := newConn(s, nc)
-	err := s.group.Add(c, c.peer.Addr)
+	addr := c.peer.Addr
+	if _, ok := c.nc.(*proxyproto.Conn); ok {
+		addr = netip.Addr{} // readProxy counts the client
+	}
+	err := s.group.Add(c, addr)
 	if err == nil {
 		return c, nil
 	}
-	if !s.cfg.ImplicitTLS {
-		_ = nc.SetWriteDeadline(time.Now().Add(time.Second))
-		_, _ = io.WriteString(nc, "* BYE [UNAVAILABLE] Too many connections, try again later\r\n")
-	}
+	c.turnAway()
 	c.Close()
 	return nil, err
 }

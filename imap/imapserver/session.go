@@ -32,26 +32,38 @@ type session struct {
 	enc  *imapwire.Encoder
 	ctx  context.Context
 
-	state   state
-	id      store.AccountID
-	account *view.Account            // nil before login
-	sel     *selected                // nil unless in selectedState
-	enabled map[imap.Capability]bool // by ENABLE, or by a command that implies it
+	state    state
+	id       store.AccountID
+	account  *view.Account // nil before login
+	counted  bool          // in srv.users
+	clientID []string      // what the client said by ID, for Config.Hide
+	sel      *selected     // nil unless in selectedState
+	notifier *notifier     // nil until NOTIFY
+	features feature       // turned on by the client
+	sharing  *sharing      // mailboxes of others; nil = there are none
+	entries  bool          // the store keeps entries
+
+	noted annotationPoint // what the client knows of; see pollAnnotations
 
 	authFailures int
 	bad          int // malformed commands in a row
 
-	room int64 // octets left of the quota while APPEND asks for a message; -1 = no limit
+	intake *intake // of the APPEND or REPLACE that runs
 }
 
 func newSession(c *conn) *session {
 	s := &session{conn: c, srv: c.server, enc: c.enc, ctx: c.ctx, state: notAuthenticated}
 	l := c.server.cfg.Limits
+	var onLine func([]byte, bool)
+	if c.server.cfg.Trace.Line != nil {
+		onLine = s.traceLine
+	}
 	c.dec = imapwire.NewDecoder(c, imapwire.Config{
 		MaxLine:   l.MaxLineBeforeLogin,
 		MaxMemory: l.MaxLiteralBytes,
 		OnLiteral: s.admitLiteral,
 		Continue:  s.goAhead,
+		OnLine:    onLine,
 	})
 	s.dec = c.dec
 	return s
@@ -61,23 +73,22 @@ func newSession(c *conn) *session {
 // of it is asked for.
 func (s *session) admitLiteral(l imapwire.Literal, stream bool) error {
 	limits := s.srv.cfg.Limits
-	limit := limits.MaxMessageBytes
-	if !stream {
-		if s.state != notAuthenticated {
-			return nil // MaxMemory has judged
-		}
-		limit = int64(limits.MaxLineBeforeLogin)
+	if s.srv.cfg.LiteralMinus && l.NonSync && l.Size > maxLiteralMinus {
+		return &reply{"BAD", string(imap.CodeTooBig), "A literal of more than 4096 octets has to be asked for"}
 	}
-	switch {
-	case limit >= 0 && l.Size > limit:
+	if stream {
+		return s.intake.admit(l.Size, limits.MaxMessageBytes)
+	}
+	limit := int64(limits.MaxLineBeforeLogin)
+	if s.state == notAuthenticated && limit >= 0 && l.Size > limit { // after login MaxMemory has judged
 		return &imapwire.TooBigError{Size: l.Size, Limit: limit}
-	case stream && l.Size == 0:
-		return no(imap.CodeCannot, "Empty message")
-	case stream && s.room >= 0 && l.Size > s.room:
-		return store.ErrOverQuota
 	}
 	return nil
 }
+
+// maxLiteralMinus is the largest literal that LITERAL- lets a client send without
+// asking (RFC 7888 §5).
+const maxLiteralMinus = 4096
 
 // goAhead asks for a literal (RFC 3501 §7.5).
 func (s *session) goAhead() error { return s.enc.Raw("+ Ready for literal data\r\n").Flush() }
@@ -95,10 +106,7 @@ func (s *session) run() {
 
 // end gives back what the session holds.
 func (s *session) end() {
-	s.deselect()
-	if s.account != nil {
-		s.account.Release()
-	}
+	s.forgetUser()
 }
 
 // next waits for a command and runs it. An error ends the session.
@@ -117,6 +125,9 @@ func (s *session) next() error {
 		}
 		if !errors.As(err, new(errWoken)) {
 			return err
+		}
+		if s.announce(); s.state == logout {
+			return nil
 		}
 	}
 	err := s.dec.Begin()
@@ -196,6 +207,13 @@ func (s *session) readVerb(cmd *command) (err error) {
 	case cmd.verb.states&s.state == 0:
 		return badState(cmd.verb, s.state)
 	}
+	if s.srv.cfg.UTF8Only && !s.asUTF8() && cmd.verb.needsUTF8() {
+		return no(imap.CodeCannot, "ENABLE UTF8=ACCEPT first")
+	}
+	if s.has(uidOnly) && cmd.verb.numbered() {
+		return errNumbers
+	}
+	cmd.sync = cmd.verb.sync
 	return nil
 }
 
@@ -221,8 +239,14 @@ func badState(v *verb, s state) error {
 // runVerb runs the handler, and then tells the client what changed, where the
 // command is a point for that.
 func (s *session) runVerb(cmd *command) error {
-	err := cmd.verb.run(s, cmd)
-	if isBad(err) || s.sel == nil || cmd.verb.sync == syncNone || s.conn.failed() != nil {
+	err := s.refreshShared()
+	if err == nil {
+		err = cmd.verb.run(s, cmd)
+	}
+	if !isBad(err) && s.state != logout && cmd.sync != syncNone && s.conn.failed() == nil {
+		s.pollAnnotations(cmd)
+	}
+	if isBad(err) || s.sel == nil || s.state == logout || cmd.sync == syncNone || s.conn.failed() != nil {
 		return err
 	}
 	if serr := s.poll(cmd); serr != nil && s.state != logout {
@@ -246,7 +270,11 @@ func (s *session) apply(a *view.Account, ops ...store.Op) (store.Result, error) 
 	if s.sel != nil {
 		s.sel.stale = true
 	}
-	return a.Store().Apply(s.ctx, store.Change{Ops: ops})
+	res, err := a.Store().Apply(s.ctx, store.Change{Ops: ops})
+	if err == nil && a == s.account {
+		s.notifier.made(res.ModSeq, ops)
+	}
+	return res, err
 }
 
 // watched is the account whose changes a parked session waits for.

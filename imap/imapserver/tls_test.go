@@ -60,3 +60,20 @@ func TestValidate(t *testing.T) {
 		}
 	}
 }
+
+// What came in the flight of STARTTLS is never taken for a command, and TLS is
+// not begun (RFC 3501 §6.2.1, CVE-2011-0411).
+func TestStartTLSInjection(t *testing.T) {
+	cfg := testConfig(testStore(t))
+	cfg.TLSConfig, _ = testTLS(t)
+	for _, behind := range []string{"b CAPABILITY\r\n", "b", "\r\n"} {
+		conn := &memoryConn{in: strings.NewReader("a STARTTLS\r\n" + behind)}
+		if err := testServer(t, cfg).ServeConn(conn); err != nil {
+			t.Fatal(err)
+		}
+		_, out, _ := strings.Cut(conn.out.String(), "ready\r\n")
+		if out != "* BYE Nothing may follow STARTTLS before TLS is up\r\na BAD Nothing may follow STARTTLS before TLS is up\r\n" {
+			t.Errorf("behind STARTTLS %q: %q", behind, out)
+		}
+	}
+}

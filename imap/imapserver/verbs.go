@@ -30,6 +30,8 @@ var verbs = []verb{
 	{"LOGIN", notAuthenticated, (*session).login, syncNone},
 	{"AUTHENTICATE", notAuthenticated, (*session).authenticate, syncNone},
 
+	{"COMPRESS", loggedIn, (*session).compress, syncNone},
+	{"UNAUTHENTICATE", loggedIn, (*session).unauthenticate, syncNone},
 	{"ENABLE", loggedIn, (*session).enable, syncAll},
 	{"SELECT", loggedIn, (*session).selectMailbox, syncNone},
 	{"EXAMINE", loggedIn, (*session).examine, syncNone},
@@ -42,7 +44,23 @@ var verbs = []verb{
 	{"LSUB", loggedIn, (*session).lsub, syncAll},
 	{"NAMESPACE", loggedIn, (*session).namespace, syncAll},
 	{"STATUS", loggedIn, (*session).status, syncAll},
+	{"SETACL", loggedIn, (*session).setACL, syncAll},
+	{"DELETEACL", loggedIn, (*session).deleteACL, syncAll},
+	{"GETACL", loggedIn, (*session).getACL, syncAll},
+	{"LISTRIGHTS", loggedIn, (*session).listRights, syncAll},
+	{"MYRIGHTS", loggedIn, (*session).myRights, syncAll},
+	{"GETQUOTA", loggedIn, (*session).getQuota, syncAll},
+	{"GETQUOTAROOT", loggedIn, (*session).getQuotaRoot, syncAll},
+	{"SETQUOTA", loggedIn, (*session).setQuota, syncAll},
+	{"GETMETADATA", loggedIn, (*session).getMetadata, syncAll},
+	{"SETMETADATA", loggedIn, (*session).setMetadata, syncAll},
 	{"APPEND", loggedIn, (*session).appendMessage, syncAll},
+	{"GENURLAUTH", loggedIn, (*session).genURLAuth, syncAll},
+	{"URLFETCH", loggedIn, (*session).urlFetch, syncAll},
+	{"RESETKEY", loggedIn, (*session).resetKey, syncAll},
+	{"GETJMAPACCESS", loggedIn, (*session).getJMAPAccess, syncAll},
+	{"ESEARCH", loggedIn, (*session).esearch, syncGrowth},
+	{"NOTIFY", loggedIn, (*session).notify, syncRefresh},
 	{"IDLE", loggedIn, (*session).idle, syncRefresh},
 
 	{"CHECK", selectedState, (*session).check, syncRefresh},
@@ -50,15 +68,23 @@ var verbs = []verb{
 	{"UNSELECT", selectedState, (*session).unselect, syncNone},
 	{"EXPUNGE", selectedState, (*session).expunge, syncRefresh},
 	{"SEARCH", selectedState, (*session).search, syncGrowth},
+	{"SORT", selectedState, (*session).sortMessages, syncGrowth},
+	{"THREAD", selectedState, (*session).thread, syncGrowth},
+	{"CANCELUPDATE", selectedState, (*session).cancelUpdate, syncAll},
 	{"FETCH", selectedState, (*session).fetch, syncGrowth},
 	{"STORE", selectedState, (*session).store, syncGrowth},
 	{"COPY", selectedState, (*session).copy, syncAll},
 	{"MOVE", selectedState, (*session).move, syncRefresh},
+	{"UIDBATCHES", selectedState, (*session).uidBatches, syncAll},
 	{"UID SEARCH", selectedState, (*session).search, syncAll},
+	{"UID SORT", selectedState, (*session).sortMessages, syncAll},
+	{"UID THREAD", selectedState, (*session).thread, syncAll},
 	{"UID FETCH", selectedState, (*session).fetch, syncAll},
 	{"UID STORE", selectedState, (*session).store, syncAll},
 	{"UID COPY", selectedState, (*session).copy, syncAll},
 	{"UID MOVE", selectedState, (*session).move, syncRefresh},
+	{"REPLACE", selectedState, (*session).replace, syncRefresh},
+	{"UID REPLACE", selectedState, (*session).replace, syncRefresh},
 	{"UID EXPUNGE", selectedState, (*session).expunge, syncRefresh},
 }
 
@@ -70,6 +96,29 @@ func indexVerbs() map[string]*verb {
 		m[verbs[i].name] = &verbs[i]
 	}
 	return m
+}
+
+// needsUTF8 reports whether the command may meet UTF-8: with UTF8=ONLY it waits
+// for the client to enable that (RFC 9755 §6).
+func (v *verb) needsUTF8() bool {
+	switch v.name {
+	case "ENABLE", "IDLE", "COMPRESS", "UNAUTHENTICATE", "GETJMAPACCESS":
+		return false
+	}
+	return v.states&notAuthenticated == 0
+}
+
+// numbered reports whether the command names messages by sequence number: it has
+// a twin that names them by UID. EXPUNGE names none.
+func (v *verb) numbered() bool { return v.name != "EXPUNGE" && findVerb("UID "+v.name) != nil }
+
+// expunges reports whether the command itself takes messages out.
+func (v *verb) expunges() bool {
+	switch v.name {
+	case "EXPUNGE", "UID EXPUNGE", "MOVE", "UID MOVE", "REPLACE", "UID REPLACE":
+		return true
+	}
+	return false
 }
 
 // findVerb returns the command of that name in upper case; nil for none.

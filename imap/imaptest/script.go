@@ -107,6 +107,7 @@ type Player struct {
 	Bytes bool
 
 	conns map[byte]*peer
+	vars  []string // "${name}", its value, and so on
 }
 
 type peer struct {
@@ -117,7 +118,7 @@ type peer struct {
 // Play replays s and closes the connections; the error names the line that did
 // not come true.
 func (p *Player) Play(s *Script) error {
-	p.conns = make(map[byte]*peer)
+	p.conns, p.vars = make(map[byte]*peer), nil
 	defer func() {
 		for _, c := range p.conns {
 			c.Close()
@@ -141,6 +142,9 @@ func (p *Player) Play(s *Script) error {
 }
 
 func (p *Player) step(c *peer, st Step) (err error) {
+	if st.re == nil {
+		st.Text = strings.NewReplacer(p.vars...).Replace(st.Text)
+	}
 	switch st.Op {
 	case "C":
 		p.send(c, st.Text+"\r\n")
@@ -159,7 +163,7 @@ func (p *Player) step(c *peer, st Step) (err error) {
 			return fmt.Errorf("got %q, want the end of the connection", line)
 		}
 	default:
-		return expect(c, st)
+		return p.expect(c, st)
 	}
 	return err
 }
@@ -177,7 +181,7 @@ func (p *Player) send(c *peer, text string) {
 	}
 }
 
-func expect(c *peer, st Step) error {
+func (p *Player) expect(c *peer, st Step) error {
 	line, err := c.r.ReadString('\n')
 	if err != nil {
 		return fmt.Errorf("after %q: %w; want %q", line, err, st.Text)
@@ -189,5 +193,18 @@ func expect(c *peer, st Step) error {
 	if st.re != nil && !st.re.MatchString(text) || st.re == nil && text != st.Text {
 		return fmt.Errorf("got %q, want %q", text, st.Text)
 	}
+	if st.re != nil {
+		p.keep(st.re, text)
+	}
 	return nil
+}
+
+// keep remembers the named groups of a line that matched.
+func (p *Player) keep(re *regexp.Regexp, text string) {
+	m := re.FindStringSubmatch(text)
+	for i, name := range re.SubexpNames() {
+		if name != "" {
+			p.vars = append([]string{"${" + name + "}", m[i]}, p.vars...)
+		}
+	}
 }

@@ -18,8 +18,14 @@ func layers() []layer {
 		{"internal/imapmsg", []string{"store"}},
 		{"internal/imapfetch", []string{"imap", "store"}},
 		{"internal/imaplist", []string{"imap", "store"}},
+		{"internal/imapresync", []string{"imap", "store"}},
+		{"internal/imapsort", []string{"imap", "store"}},
+		{"internal/imapthread", []string{"imap", "store"}},
+		{"internal/imapnotify", []string{"imap", "store"}},
 		{"internal/imapseq", []string{"imap", "store"}},
 		{"internal/imapsearch", []string{"imap", "store", "store/view", "store/searchtext"}},
+		{"internal/imapsort", []string{"store"}},
+		{"internal/imapthread", []string{"store"}},
 		{"internal/saslwire", []string{"auth/authn"}},
 		{"internal/authtest", []string{"auth/authn"}},
 		{"internal/...", nil},
@@ -30,7 +36,8 @@ func layers() []layer {
 		{"pop3", nil},
 		{"store/blob", nil},
 		{"store", []string{"store/blob"}},
-		{"imap", []string{"store"}}, // UID, ModSeq and Flag are store's, by alias
+		{"store/acl", []string{"store"}},
+		{"imap", []string{"store", "store/acl"}}, // UID, ModSeq and Flag are store's, by alias
 		{"queue", []string{"smtp", "store/blob"}},
 		{"auth/authn", nil}, // between the servers and auth/login
 
@@ -50,7 +57,7 @@ func layers() []layer {
 		{"smtp/smtpclient", []string{"smtp"}},
 		{"smtp/smtppolicy/sqlgrey", []string{"smtp/smtppolicy", "store/sqldb"}},
 		{"smtp/smtppolicy", []string{"smtp", "smtp/smtpclient"}},
-		{"imap/imapserver", []string{"imap", "store", "store/blob", "store/view", "auth/authn"}},
+		{"imap/imapserver", []string{"imap", "store", "store/acl", "store/blob", "store/view", "auth/authn"}},
 		{"imap/imapclient", []string{"imap"}},
 		{"pop3/pop3server", []string{"pop3", "store", "store/blob", "store/view", "auth/authn"}},
 		{"pop3/pop3client", []string{"pop3"}},
@@ -82,7 +89,7 @@ func layers() []layer {
 		{"deliver/dsn", []string{"smtp", "queue", "store/blob"}},
 		{"deliver/srs", []string{"smtp"}},
 		{"deliver/...", []string{
-			"smtp", "smtp/smtpclient", "store", "store/blob", "queue", "deliver", "deliver/dsn", "deliver/srs",
+			"smtp", "smtp/smtpclient", "store", "store/blob", "queue", "store/acl", "deliver", "deliver/dsn", "deliver/srs",
 			"auth/mtasts", "auth/dane", "auth/tlsrpt", "auth/dnsx",
 			"imap", "imap/imapclient", "pop3", "pop3/pop3client",
 		}},

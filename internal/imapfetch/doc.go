@@ -6,7 +6,13 @@
 // # RFCs
 //
 //	RFC 3501 §6.4.5, §7.4.2   FETCH: items, macros, sections, partials   full
+//	RFC 9051 §6.4.5           partials of 63 bits, where it is enabled    full
+//	RFC 3516 §4.2, §4.3       BINARY, BINARY.SIZE                         full
+//	RFC 8970                  PREVIEW                                     full
 //	RFC 1730 §6.4.5           RFC822, RFC822.HEADER, RFC822.TEXT         as RFC 3501 keeps them
+//
+//	RFC 4466 §2.4             fetch-modifiers                            full
+//	RFC 7162 §3.1.4, §3.2.6   MODSEQ, CHANGEDSINCE, VANISHED             the request
 //
 // # Invariants
 //
@@ -14,5 +20,7 @@
 //	    opened.
 //	I2  A literal has exactly the octets that it announces, or the connection
 //	    ends.
-//	I3  Fields in front of the blob belong to the header of the message.
+//	I3  What a transfer encoding hides is measured before it is announced, so
+//	    that UNKNOWN-CTE is an answer and no half response.
+//	I4  Fields in front of the blob belong to the header of the message.
 package imapfetch

@@ -24,33 +24,53 @@ var items = map[string]imap.FetchItem{
 	"ENVELOPE":      imap.FetchEnvelope,
 	"BODYSTRUCTURE": imap.FetchBodyStructure,
 	"RFC822.SIZE":   imap.FetchSize,
+	"MODSEQ":        imap.FetchModSeq,
+	"SAVEDATE":      imap.FetchSaveDate,
+	"EMAILID":       imap.FetchEmailID,
+	"THREADID":      imap.FetchThreadID,
 }
 
 // Parse takes what FETCH asks for, up to the end of the line:
 //
-//	"ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att *(SP fetch-att) ")"
+//	("ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att *(SP fetch-att) ")") [SP fetch-modifiers]
 //
 // Errors are *[imapwire.SyntaxError], [ErrTooManySections] and those of the
 // Decoder.
-func Parse(dec *imapwire.Decoder) (*Plan, error) {
-	p := &parser{dec: dec, plan: &Plan{}}
-	if dec.Peek() != '(' {
-		return p.plan, p.item(true)
+func Parse(dec *imapwire.Decoder, d Dialect) (*Plan, error) {
+	p := &parser{dec: dec, plan: &Plan{}, dialect: d}
+	if err := p.items(); err != nil {
+		return p.plan, err
 	}
-	err := dec.List(func() error { return p.item(false) })
-	if err == nil && p.plan.Items == 0 && len(p.plan.Sections) == 0 {
-		err = bad("Nothing to fetch")
-	}
-	return p.plan, err
+	return p.plan, p.modifiers()
 }
 
 // parser reads one plan.
 type parser struct {
-	dec  *imapwire.Decoder
-	plan *Plan
+	dec     *imapwire.Decoder
+	plan    *Plan
+	dialect Dialect
+}
+
+// Dialect is what the client enabled, as far as the grammar of FETCH depends on
+// it. The zero value is IMAP4rev1.
+type Dialect struct {
+	// Rev2 takes partials of 63 bits (RFC 9051 §9).
+	Rev2 bool
 }
 
 func bad(reason string) error { return &imapwire.SyntaxError{Reason: reason} }
+
+// items takes what is asked for of each message.
+func (p *parser) items() error {
+	if p.dec.Peek() != '(' {
+		return p.item(true)
+	}
+	err := p.dec.List(func() error { return p.item(false) })
+	if err == nil && p.plan.Items == 0 && len(p.plan.Sections) == 0 {
+		err = bad("Nothing to fetch")
+	}
+	return err
+}
 
 // item takes one fetch-att; a macro only where it stands alone.
 func (p *parser) item(alone bool) error {
@@ -71,6 +91,10 @@ func (p *parser) item(alone bool) error {
 		return p.plan.add(oldSection(name))
 	case "BODY", "BODY.PEEK":
 		return p.body(name == "BODY.PEEK")
+	case "BINARY", "BINARY.PEEK", "BINARY.SIZE":
+		return p.binary(name)
+	case "PREVIEW":
+		return p.preview()
 	}
 	return bad("Unknown item of FETCH")
 }
@@ -90,6 +114,63 @@ func (p *parser) body(peek bool) error {
 	}
 	sec.Peek = peek
 	return p.plan.add(sec)
+}
+
+// binary takes section-binary [partial] behind BINARY, BINARY.PEEK and
+// BINARY.SIZE (RFC 3516 §7).
+func (p *parser) binary(name string) error {
+	sec := imap.Section{Form: imap.FormBinary, Peek: name != "BINARY"}
+	if name == "BINARY.SIZE" {
+		sec.Form = imap.FormBinarySize
+	}
+	if err := p.dec.Expect('['); err != nil {
+		return err
+	}
+	if more, err := p.part(&sec); err != nil || more {
+		return orBad(err, "Part number expected")
+	}
+	if err := p.dec.Expect(']'); err != nil {
+		return err
+	}
+	if sec.Form == imap.FormBinary && p.dec.Accept('<') {
+		if err := p.partial(&sec); err != nil {
+			return err
+		}
+	}
+	return p.plan.add(sec)
+}
+
+// preview takes [SP "(" preview-mod *(SP preview-mod) ")"] behind PREVIEW (RFC
+// 8970 §6).
+func (p *parser) preview() error {
+	lazy := false
+	if p.dec.Follows(" (") {
+		if err := p.dec.SP(); err != nil {
+			return err
+		}
+		err := p.dec.List(func() error {
+			word, err := p.dec.Word()
+			lazy = true
+			if err != nil || word != "LAZY" {
+				return orBad(err, "Unknown modifier of PREVIEW")
+			}
+			return nil
+		})
+		if err != nil || !lazy {
+			return orBad(err, "LAZY expected")
+		}
+	}
+	p.plan.Lazy = lazy && (p.plan.Lazy || p.plan.Items&imap.FetchPreview == 0)
+	p.plan.Items |= imap.FetchPreview
+	return nil
+}
+
+// orBad is err, or a syntax error where there is none.
+func orBad(err error, reason string) error {
+	if err != nil {
+		return err
+	}
+	return bad(reason)
 }
 
 // oldSection is what the items of RFC 1730 stand for (RFC 3501 §6.4.5).
@@ -116,14 +197,9 @@ func (p *parser) section() (sec imap.Section, err error) {
 	if err = p.dec.Expect('['); err != nil {
 		return sec, err
 	}
-	more := p.dec.Peek() != ']'
-	for more && '0' <= p.dec.Peek() && p.dec.Peek() <= '9' {
-		n, err := imapwire.Take(p.dec, imapwire.ConsumeNZNumber)
-		if err != nil {
-			return sec, err
-		}
-		sec.Part = append(sec.Part, n)
-		more = p.dec.Accept('.')
+	more, err := p.part(&sec)
+	if err != nil {
+		return sec, err
 	}
 	if more {
 		if err = p.sectionText(&sec); err != nil {
@@ -137,6 +213,20 @@ func (p *parser) section() (sec imap.Section, err error) {
 		err = p.partial(&sec)
 	}
 	return sec, err
+}
+
+// part takes [section-part]; more says that something has to follow.
+func (p *parser) part(sec *imap.Section) (more bool, err error) {
+	more = p.dec.Peek() != ']'
+	for more && '0' <= p.dec.Peek() && p.dec.Peek() <= '9' {
+		n, err := imapwire.Take(p.dec, imapwire.ConsumeNZNumber)
+		if err != nil {
+			return false, err
+		}
+		sec.Part = append(sec.Part, n)
+		more = p.dec.Accept('.')
+	}
+	return more, nil
 }
 
 // sectionText takes section-text.
@@ -182,14 +272,36 @@ func (p *parser) sectionText(sec *imap.Section) error {
 // partial takes number "." nz-number ">".
 func (p *parser) partial(sec *imap.Section) (err error) {
 	sec.Partial = true
-	if sec.Offset, err = imapwire.Take(p.dec, imapwire.ConsumeNumber); err != nil {
+	if sec.Offset, err = p.number(); err != nil {
 		return err
 	}
 	if err = p.dec.Expect('.'); err != nil {
 		return err
 	}
-	if sec.Count, err = imapwire.Take(p.dec, imapwire.ConsumeNZNumber); err != nil {
+	if p.dec.Peek() == '0' {
+		return bad("Octets of a partial start at 1")
+	}
+	if sec.Count, err = p.number(); err != nil {
 		return err
 	}
 	return p.dec.Expect('>')
+}
+
+// number takes number, which has 32 bits in IMAP4rev1 and 63 in IMAP4rev2.
+func (p *parser) number() (int64, error) {
+	if p.dialect.Rev2 {
+		return imapwire.Take(p.dec, imapwire.ConsumeNumber64)
+	}
+	n, err := imapwire.Take(p.dec, imapwire.ConsumeNumber)
+	return int64(n), err
+}
+
+// ParseItems takes "(" fetch-att *(SP fetch-att) ")": the items that another
+// command tells of messages.
+func ParseItems(dec *imapwire.Decoder, d Dialect) (*Plan, error) {
+	p := &parser{dec: dec, plan: &Plan{}, dialect: d}
+	if dec.Peek() != '(' {
+		return nil, bad("Items expected")
+	}
+	return p.plan, p.items()
 }

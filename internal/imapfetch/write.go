@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"slices"
 
 	"github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/internal/imapmsg"
@@ -24,21 +25,57 @@ type Writer struct {
 
 	content store.Content // nil where no section is asked for
 	meta    *store.Meta   // nil where nothing of it is needed
+	preview *store.Meta   // nil where it is not known, and lazily wanted
+	decoded []decoded     // one for each BINARY section, in their order
 	buf     []byte        // for header fields
 }
 
 // Prepare reads what the plan needs of a message before anything is written, so
 // that a message that cannot be read leaves no half response.
 func (w *Writer) Prepare(ctx context.Context, m *imapmsg.Message) (err error) {
-	w.content, w.meta = nil, nil
+	w.content, w.meta, w.preview, w.decoded = nil, nil, nil, w.decoded[:0]
 	if len(w.Plan.Sections) > 0 {
 		if w.content, err = m.Content(ctx); err != nil {
 			return err
 		}
 	}
 	if w.Plan.needsMeta() {
-		w.meta, err = m.Meta(ctx)
+		if w.meta, err = m.Meta(ctx); err != nil {
+			return err
+		}
 	}
+	if w.Plan.Items&imap.FetchPreview != 0 && (w.meta != nil || m.HasMeta()) {
+		if w.preview, err = m.Meta(ctx); err != nil {
+			return err
+		}
+	}
+	for i := range w.Plan.Sections {
+		if sec := &w.Plan.Sections[i]; sec.Form != imap.FormBody {
+			if err := w.decode(ctx, m, sec); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// decoded is what a BINARY section names.
+type decoded struct {
+	imapmsg.Decoded
+	part  []uint32
+	there bool
+}
+
+// decode measures a BINARY section, once for each part.
+func (w *Writer) decode(ctx context.Context, m *imapmsg.Message, sec *imap.Section) error {
+	for i := range w.decoded {
+		if slices.Equal(w.decoded[i].part, sec.Part) {
+			w.decoded = append(w.decoded, w.decoded[i])
+			return nil
+		}
+	}
+	d, ok, err := m.Decode(ctx, sec.Part)
+	w.decoded = append(w.decoded, decoded{d, sec.Part, ok})
 	return err
 }
 
@@ -61,7 +98,9 @@ func (w *Writer) Items(b []byte, m *imapmsg.Message) error {
 	if items&imap.FetchBodyStructure != 0 {
 		b = append(append(separate(b), "BODYSTRUCTURE "...), w.meta.BodyStructure...)
 	}
+	b = w.stored(b, m)
 	first := b[len(b)-1] == '('
+	binary := w.decoded
 	for i := range w.Plan.Sections {
 		sec := &w.Plan.Sections[i]
 		if !first {
@@ -69,12 +108,73 @@ func (w *Writer) Items(b []byte, m *imapmsg.Message) error {
 		}
 		first = false
 		_, _ = w.Enc.Write(append(sec.AppendName(b), ' '))
-		if err := w.section(m, sec); err != nil {
+		var err error
+		if sec.Form == imap.FormBody {
+			err = w.section(m, sec)
+		} else {
+			err = w.binary(&binary[0], sec)
+			binary = binary[1:]
+		}
+		if err != nil {
 			return err
 		}
 		b = w.Enc.AvailableBuffer()
 	}
 	_, _ = w.Enc.Write(b)
+	return nil
+}
+
+// stored adds the items that the store keeps beside the message.
+func (w *Writer) stored(b []byte, m *imapmsg.Message) []byte {
+	items := w.Plan.Items
+	if items&imap.FetchPreview != 0 {
+		b = append(separate(b), "PREVIEW "...)
+		switch {
+		case w.preview == nil:
+			b = append(b, "NIL"...)
+		default:
+			b = imapwire.AppendString(b, w.preview.Preview)
+		}
+	}
+	if items&imap.FetchSaveDate != 0 {
+		b = append(separate(b), "SAVEDATE "...)
+		if saved := m.Saved(); saved.IsZero() {
+			b = append(b, "NIL"...)
+		} else {
+			b = imapwire.AppendDateTime(b, saved)
+		}
+	}
+	if items&imap.FetchEmailID != 0 {
+		b = append(append(separate(b), "EMAILID ("...), imap.FormatEmailID(m.EmailID())...)
+		b = append(b, ')')
+	}
+	if items&imap.FetchThreadID != 0 {
+		b = append(separate(b), "THREADID "...)
+		if id := m.ThreadID(); id == (store.ThreadID{}) {
+			b = append(b, "NIL"...)
+		} else {
+			b = append(append(append(b, '('), imap.FormatThreadID(id)...), ')')
+		}
+	}
+	return b
+}
+
+// binary writes what a BINARY section names: as a literal8 only where an octet
+// is NUL (RFC 3516 §4.3).
+func (w *Writer) binary(d *decoded, sec *imap.Section) error {
+	switch {
+	case sec.Form == imap.FormBinarySize:
+		w.Enc.Number(uint64(d.Size))
+	case !d.there:
+		w.Enc.Raw("NIL")
+	default:
+		offset, count := sec.Window(d.Size)
+		r := d.Reader()
+		if _, err := io.CopyN(io.Discard, r, offset); err != nil {
+			return err
+		}
+		w.Enc.Literal(imapwire.Literal{Size: count, Binary: d.NUL}, r)
+	}
 	return nil
 }
 

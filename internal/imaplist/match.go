@@ -9,14 +9,17 @@ import (
 )
 
 // Match returns a function that reports whether a name, in UTF-8, matches one of
-// the patterns (RFC 3501 §6.3.8). Patterns are in modified UTF-7 or in UTF-8; one
-// that is neither matches nothing. INBOX matches in any case (§5.1).
-func Match(patterns []string) func(name string) bool {
+// the patterns (RFC 3501 §6.3.8). Patterns are in UTF-8, or without asUTF8 also in
+// modified UTF-7; one that is neither matches nothing. INBOX matches in any case (§5.1).
+func Match(patterns []string, asUTF8 bool) func(name string) bool {
 	var any, inbox []*imapwire.Pattern
 	for _, p := range patterns {
-		p, err := imapwire.DecodeMailbox(p)
-		if err != nil {
-			continue
+		if !asUTF8 {
+			decoded, err := imapwire.DecodeMailbox(p)
+			if err != nil {
+				continue
+			}
+			p = decoded
 		}
 		if len(p) >= len(imap.Inbox) && strings.EqualFold(p[:len(imap.Inbox)], imap.Inbox) {
 			p = imap.Inbox + p[len(imap.Inbox):]

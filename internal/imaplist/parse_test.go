@@ -8,7 +8,6 @@ import (
 
 	"github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/internal/imapwire"
-	"github.com/mailstead/mailstead/store"
 )
 
 // parse reads one line.
@@ -28,15 +27,26 @@ func TestParse(t *testing.T) {
 	for line, want := range map[string]Request{
 		`"" ""`:                                {Patterns: []string{""}, Root: true},
 		`a/ %`:                                 {Patterns: []string{"a/%"}},
-		`"" ("" b)`:                            {Patterns: []string{"", "b"}},
-		`(SUBSCRIBED special-use REMOTE) "" *`: {Patterns: []string{"*"}, Subscribed: true, SpecialUse: true},
-		`"" * RETURN (CHILDREN SUBSCRIBED)`:    {Patterns: []string{"*"}, ReturnSubscribed: true},
+		`"" ("" b)`:                            {Patterns: []string{"", "b"}, Extended: true},
+		`() "" ""`:                             {Patterns: []string{""}, Extended: true},
+		`(SUBSCRIBED special-use REMOTE) "" *`: {Patterns: []string{"*"}, Subscribed: true, SpecialUse: true, Extended: true},
+		`(RECURSIVEMATCH SUBSCRIBED) "" *`:     {Patterns: []string{"*"}, Subscribed: true, Recursive: true, Extended: true},
+		`"" * RETURN (CHILDREN SUBSCRIBED)`:    {Patterns: []string{"*"}, ReturnSubscribed: true, Extended: true},
+		`"" * RETURN (MYRIGHTS STATUS (UNSEEN MESSAGES unseen))`: {
+			Patterns: []string{"*"}, MyRights: true, Extended: true, Status: []imap.StatusItem{imap.StatusUnseen, imap.StatusMessages},
+		},
+		`"" * RETURN (METADATA ("/shared/Comment" /private/comment))`: {
+			Patterns: []string{"*"}, Metadata: []string{"/shared/comment", "/private/comment"}, Extended: true,
+		},
 	} {
 		if got, err := parse(line); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %+v, %v, want %+v", line, got, err, want)
 		}
 	}
-	for _, line := range []string{``, `""`, `(X) "" *`, `"" * RETURN (X)`, `"" * OTHER ()`, `"" (a`, `"" (` + strings.Repeat("a ", MaxPatterns) + `a)`} {
+	for _, line := range []string{
+		``, `""`, `(X) "" *`, `"" * RETURN (X)`, `"" * OTHER ()`, `"" (a`, `"" ()`, `(RECURSIVEMATCH) "" *`, `(REMOTE RECURSIVEMATCH) "" *`, `"" * RETURN (STATUS)`,
+		`"" * RETURN (STATUS ())`, `"" * RETURN (METADATA ())`, `"" * RETURN (METADATA (/x))`, `"" (` + strings.Repeat("a ", MaxPatterns) + `a)`,
+	} {
 		if got, err := parse(line); !errors.As(err, new(*imapwire.SyntaxError)) {
 			t.Errorf("%s: %+v, %v", line, got, err)
 		}
@@ -59,24 +69,8 @@ func TestMatch(t *testing.T) {
 		{"Bär", "Bär", true},
 		{"B&AOQ", "B&AOQ", false}, // not modified UTF-7
 	} {
-		if got := Match([]string{"none", tt.pattern})(tt.name); got != tt.want {
+		if got := Match([]string{"none", tt.pattern}, false)(tt.name); got != tt.want {
 			t.Errorf("%q matches %q: %v", tt.pattern, tt.name, got)
-		}
-	}
-}
-
-func TestAttributes(t *testing.T) {
-	m := &store.Mailbox{Name: "Junk", Role: `\Junk`, Subscribed: true}
-	for _, tt := range []struct {
-		r        Request
-		children bool
-		want     []string
-	}{
-		{Request{}, false, []string{string(imap.AttrHasNoChildren), `\Junk`}},
-		{Request{ReturnSubscribed: true}, true, []string{string(imap.AttrHasChildren), `\Junk`, string(imap.AttrSubscribed)}},
-	} {
-		if got := tt.r.Attributes(m, tt.children); !reflect.DeepEqual(got, tt.want) {
-			t.Errorf("%+v: %v, want %v", tt.r, got, tt.want)
 		}
 	}
 }
@@ -93,8 +87,8 @@ func FuzzParse(f *testing.F) {
 		if n := len(r.Patterns); n > MaxPatterns {
 			t.Fatalf("%d patterns", n)
 		}
-		got := Match(r.Patterns)(name)
-		if got && !Match([]string{"*"})(name) {
+		got := Match(r.Patterns, false)(name)
+		if got && !Match([]string{"*"}, false)(name) {
 			t.Fatalf("%q matches %q, and not *", r.Patterns, name)
 		}
 	})

@@ -34,6 +34,24 @@ func (m *Message) Reset(sm *store.Message, fields store.Fields) {
 	*m = Message{Mailbox: m.Mailbox, m: sm, fields: fields}
 }
 
+// Find returns a message by its UID, to be read and closed by the caller.
+// [store.ErrNoMessage], and the errors of [store.Account] Messages.
+func Find(ctx context.Context, box *Mailbox, uid store.UID) (*Message, error) {
+	const fields = store.FieldContent | store.FieldMeta
+	for sm, err := range box.Account.Messages(ctx, box.ID, store.Query{UIDs: store.UIDs(uid), Fields: fields}) {
+		if err != nil {
+			return nil, err
+		}
+		kept := *sm // it is read when the loop is over
+		kept.Keywords, kept.Key = slices.Clone(sm.Keywords), slices.Clone(sm.Key)
+		kept.Prefix, kept.Meta = slices.Clone(sm.Prefix), slices.Clone(sm.Meta)
+		m := &Message{Mailbox: box}
+		m.Reset(&kept, fields)
+		return m, nil
+	}
+	return nil, store.ErrNoMessage
+}
+
 // Close gives the octets back.
 func (m *Message) Close() {
 	if m.content != nil {
@@ -45,6 +63,17 @@ func (m *Message) Close() {
 // Received is the INTERNALDATE; known where the store was asked for
 // [store.FieldDates].
 func (m *Message) Received() time.Time { return m.m.Received }
+
+// Saved is the SAVEDATE (RFC 8514); zero where the storage does not know. Known
+// as Received is.
+func (m *Message) Saved() time.Time { return m.m.Saved }
+
+// EmailID names the content (RFC 8474 §5.1); known where the store was asked
+// for [store.FieldIDs].
+func (m *Message) EmailID() store.EmailID { return m.m.EmailID }
+
+// ThreadID names the conversation (RFC 8474 §5.2); known as EmailID is.
+func (m *Message) ThreadID() store.ThreadID { return m.m.ThreadID }
 
 // Content returns the octets of the message, prefix and blob, open until
 // Close. Errors are those of [store.Account] Content.
@@ -66,13 +95,19 @@ func (m *Message) Content(ctx context.Context) (store.Content, error) {
 	return content, nil
 }
 
+// HasMeta reports whether Meta needs no octets of the message. The store was
+// asked for [store.FieldMeta].
+func (m *Message) HasMeta() bool {
+	if !m.hasMeta {
+		m.meta, m.hasMeta = store.DecodeMeta(m.m.Meta)
+	}
+	return m.hasMeta
+}
+
 // Meta returns the stored Meta, or computes it where it is not stored, and
 // offers it to the store. It is valid until Reset.
 func (m *Message) Meta(ctx context.Context) (*store.Meta, error) {
-	if m.hasMeta {
-		return &m.meta, nil
-	}
-	if m.meta, m.hasMeta = store.DecodeMeta(m.m.Meta); m.hasMeta {
+	if m.HasMeta() {
 		return &m.meta, nil
 	}
 	if err := m.needPrefix(ctx); err != nil {
@@ -82,6 +117,18 @@ func (m *Message) Meta(ctx context.Context) (*store.Meta, error) {
 	m.meta, err = store.LoadMeta(ctx, m.Mailbox.Account, m.Mailbox.ID, m.m)
 	m.hasMeta = err == nil
 	return &m.meta, err
+}
+
+// MetaHead is Meta of which the parts may be missing, which costs less.
+func (m *Message) MetaHead(ctx context.Context) (*store.Meta, error) {
+	if m.hasMeta {
+		return &m.meta, nil
+	}
+	var ok bool
+	if m.meta, ok = store.DecodeMetaHead(m.m.Meta); ok {
+		return &m.meta, nil
+	}
+	return m.Meta(ctx)
 }
 
 // needPrefix asks the store again for a message whose Meta was all that seemed

@@ -10,43 +10,72 @@ import (
 )
 
 // byFacts judges a leaf by what the store keeps of a message.
-func (s *searcher) byFacts(n *Node) (truth, error) {
+func (s *searcher) byFacts(i int) truth {
+	n := &s.program[i]
 	switch n.Op {
 	case OpBefore, OpOn, OpSince:
-		return byDate(n.Op-OpBefore, s.msg.Received(), n.Date), nil
-	case OpSentBefore, OpSentOn, OpSentSince:
-		meta, err := s.msg.Meta(s.ctx)
-		if err != nil {
-			return unknown, err
+		return byDate(n.Op-OpBefore, s.msg.Received(), n.Num)
+	case OpSavedBefore, OpSavedOn, OpSavedSince:
+		return byDate(n.Op-OpSavedBefore, s.savedDate(), n.Num)
+	case OpHasSaveDate:
+		return truthOf(!s.msg.Saved().IsZero())
+	case OpOlder:
+		return truthOf(s.msg.Received().Unix() <= s.now.Unix()-n.Num)
+	case OpYounger:
+		return truthOf(s.msg.Received().Unix() >= s.now.Unix()-n.Num)
+	case OpEmailID:
+		id := s.msg.EmailID()
+		return truthOf(n.Text == string(id[:]))
+	case OpThreadID:
+		id := s.msg.ThreadID()
+		return truthOf(n.Text == string(id[:]))
+	case OpSentBefore, OpSentOn, OpSentSince, OpEnvelope:
+		if !s.need[i] {
+			return unknown
 		}
-		if meta.SentDate.IsZero() {
-			return refuted, nil
-		}
-		return byDate(n.Op-OpSentBefore, meta.SentDate, n.Date), nil
-	case OpEnvelope:
-		meta, err := s.msg.Meta(s.ctx)
-		if err != nil {
-			return unknown, err
-		}
-		text, present := appendEnvelopeText(s.scratch[:0], meta.Envelope, n.Field)
-		s.scratch = text
-		return truthOf(present && containsFold(text, n.Text)), nil
+		return s.byMeta(n)
 	}
-	return unknown, nil
+	return unknown
 }
 
-// byDate compares the days of two times, each in its own zone (RFC 3501
+// savedDate is when the message came into the mailbox; where the storage does
+// not know, its INTERNALDATE (RFC 8514 §4.3).
+func (s *searcher) savedDate() time.Time {
+	if t := s.msg.Saved(); !t.IsZero() {
+		return t
+	}
+	return s.msg.Received()
+}
+
+// byMeta judges a leaf by the Meta of the message.
+func (s *searcher) byMeta(n *Node) truth {
+	meta, err := s.msg.MetaHead(s.ctx)
+	switch {
+	case err != nil:
+		s.failed = err
+		return unknown
+	case n.Op == OpEnvelope:
+		text, present := appendEnvelopeText(s.scratch[:0], meta.Envelope, n.Field)
+		s.scratch = text
+		return truthOf(present && containsFold(text, n.Text))
+	case meta.SentDate.IsZero():
+		return refuted
+	}
+	return byDate(n.Op-OpSentBefore, meta.SentDate, n.Num)
+}
+
+// byDate compares the day of a time in its own zone with another day (RFC 3501
 // §6.4.4: disregarding time and timezone). which: 0 before, 1 on, 2 since.
-func byDate(which Op, t, day time.Time) truth {
+func byDate(which Op, t time.Time, day int64) truth {
 	y, mo, d := t.Date()
-	t = time.Date(y, mo, d, 0, 0, 0, 0, time.UTC)
+	at := time.Date(y, mo, d, 0, 0, 0, 0, time.UTC).Unix()
 	switch which {
 	case 0:
-		return truthOf(t.Before(day))
+		return truthOf(at < day)
 	case 1:
-		return truthOf(t.Equal(day))
+		return truthOf(at == day)
 	}
-	return truthOf(!t.Before(day))
+	return truthOf(at >= day)
 }
 
 // maxEnvelopeDepth is the nesting of an ENVELOPE: its lists of addresses.

@@ -17,7 +17,7 @@ type simpleKey struct {
 	and  string // a second key that must hold too
 }
 
-// simpleKeys are the keys without an argument (RFC 3501 §6.4.4).
+// simpleKeys are the keys without an argument (RFC 3501 §6.4.4, RFC 8514 §4.3).
 var simpleKeys = map[string]simpleKey{
 	"ALL":        {node: Node{Op: OpAll}},
 	"ANSWERED":   {node: Node{Op: OpFlag, Flag: store.Answered}},
@@ -33,10 +33,12 @@ var simpleKeys = map[string]simpleKey{
 	"RECENT":     {node: Node{Op: OpRecent}},
 	"OLD":        {node: Node{Op: OpRecent}, not: true},
 	"NEW":        {node: Node{Op: OpFlag, Flag: store.Seen}, not: true, and: "RECENT"},
+
+	"SAVEDATESUPPORTED": {node: Node{Op: OpHasSaveDate}},
 }
 
 // simple adds the nodes of a key without an argument.
-func (p *parser) simple(k simpleKey) (int32, error) {
+func (p *Parser) simple(k simpleKey) (int32, error) {
 	n, err := p.node(k.node)
 	if err == nil && k.not {
 		n, err = p.node(Node{Op: OpNot, Left: n})
@@ -51,76 +53,105 @@ func (p *parser) simple(k simpleKey) (int32, error) {
 	return p.node(Node{Op: OpAnd, Left: n, Right: m})
 }
 
+// leafKey is a key with an argument.
+type leafKey struct {
+	node Node
+	read func(*Parser, Node) (int32, error)
+}
+
+// leafKeys are the keys with an argument (RFC 3501 §6.4.4, RFC 5032 §3,
+// RFC 8514 §4.3, RFC 8474 §6, RFC 7162 §3.1.5).
+var leafKeys = map[string]leafKey{
+	"BCC":         {Node{Op: OpEnvelope, Field: EnvBcc}, (*Parser).text},
+	"CC":          {Node{Op: OpEnvelope, Field: EnvCc}, (*Parser).text},
+	"FROM":        {Node{Op: OpEnvelope, Field: EnvFrom}, (*Parser).text},
+	"TO":          {Node{Op: OpEnvelope, Field: EnvTo}, (*Parser).text},
+	"SUBJECT":     {Node{Op: OpEnvelope, Field: EnvSubject}, (*Parser).text},
+	"BODY":        {Node{Op: OpBody}, (*Parser).text},
+	"TEXT":        {Node{Op: OpText}, (*Parser).text},
+	"HEADER":      {Node{Op: OpHeader}, (*Parser).header},
+	"KEYWORD":     {Node{Op: OpKeyword}, (*Parser).keyword},
+	"UNKEYWORD":   {Node{Op: OpKeyword}, (*Parser).unkeyword},
+	"LARGER":      {Node{Op: OpLarger}, (*Parser).number},
+	"SMALLER":     {Node{Op: OpSmaller}, (*Parser).number},
+	"UID":         {Node{Op: OpUIDSet}, (*Parser).uids},
+	"BEFORE":      {Node{Op: OpBefore}, (*Parser).date},
+	"ON":          {Node{Op: OpOn}, (*Parser).date},
+	"SINCE":       {Node{Op: OpSince}, (*Parser).date},
+	"SENTBEFORE":  {Node{Op: OpSentBefore}, (*Parser).date},
+	"SENTON":      {Node{Op: OpSentOn}, (*Parser).date},
+	"SENTSINCE":   {Node{Op: OpSentSince}, (*Parser).date},
+	"SAVEDBEFORE": {Node{Op: OpSavedBefore}, (*Parser).date},
+	"SAVEDON":     {Node{Op: OpSavedOn}, (*Parser).date},
+	"SAVEDSINCE":  {Node{Op: OpSavedSince}, (*Parser).date},
+	"OLDER":       {Node{Op: OpOlder}, (*Parser).interval},
+	"YOUNGER":     {Node{Op: OpYounger}, (*Parser).interval},
+	"EMAILID":     {Node{Op: OpEmailID}, (*Parser).objectID},
+	"THREADID":    {Node{Op: OpThreadID}, (*Parser).objectID},
+	"MODSEQ":      {Node{Op: OpModSeq}, (*Parser).modSeq},
+}
+
 // leaf takes the argument of a key.
-func (p *parser) leaf(name string) (n Node, err error) {
-	switch name {
-	case "BCC":
-		return p.text(Node{Op: OpEnvelope, Field: EnvBcc})
-	case "CC":
-		return p.text(Node{Op: OpEnvelope, Field: EnvCc})
-	case "FROM":
-		return p.text(Node{Op: OpEnvelope, Field: EnvFrom})
-	case "TO":
-		return p.text(Node{Op: OpEnvelope, Field: EnvTo})
-	case "SUBJECT":
-		return p.text(Node{Op: OpEnvelope, Field: EnvSubject})
-	case "BODY":
-		return p.text(Node{Op: OpBody})
-	case "TEXT":
-		return p.text(Node{Op: OpText})
-	case "HEADER":
-		return p.header()
-	case "KEYWORD", "UNKEYWORD":
-		return p.keyword(name == "UNKEYWORD")
-	case "LARGER":
-		return p.number(OpLarger)
-	case "SMALLER":
-		return p.number(OpSmaller)
-	case "UID":
-		set, err := imapwire.Take(p.dec, imapwire.ConsumeSeqSet)
-		if err != nil {
-			return n, err
-		}
-		return Node{Op: OpUIDs, UIDs: imap.NumSet(set).Resolve(uint32(p.told.LastUID()))}, nil
-	case "BEFORE":
-		return p.date(OpBefore)
-	case "ON":
-		return p.date(OpOn)
-	case "SINCE":
-		return p.date(OpSince)
-	case "SENTBEFORE":
-		return p.date(OpSentBefore)
-	case "SENTON":
-		return p.date(OpSentOn)
-	case "SENTSINCE":
-		return p.date(OpSentSince)
+func (p *Parser) leaf(name string) (int32, error) {
+	k, ok := leafKeys[name]
+	if !ok {
+		return 0, bad("Unknown search key")
 	}
-	return n, bad("Unknown search key")
+	return k.read(p, k.node)
 }
 
 // text takes an astring, which is looked for in the field of n.
-func (p *parser) text(n Node) (Node, error) {
+func (p *Parser) text(n Node) (int32, error) {
 	raw, err := p.dec.AString()
 	if err != nil {
-		return n, err
+		return 0, err
 	}
 	text, err := p.decode(raw)
+	if err != nil {
+		return 0, err
+	}
 	if n.Text = searchtext.Fold(text); n.Text == "" && (n.Op == OpBody || n.Op == OpText) {
 		n.Op = OpAll // the empty text is in every text
 	}
-	return n, err
+	if p.fuzzy > 0 {
+		return p.loose(n)
+	}
+	return p.node(n)
+}
+
+// loose takes a text under FUZZY (RFC 6203 §3): all its words, in any order.
+func (p *Parser) loose(n Node) (whole int32, err error) {
+	words := strings.Fields(n.Text)
+	if len(words) < 2 {
+		return p.node(n)
+	}
+	exact := n
+	for i, w := range words {
+		n.Text = w
+		word, err := p.node(n)
+		if err != nil {
+			return 0, err
+		}
+		if i == 0 {
+			whole = word
+		} else if whole, err = p.node(Node{Op: OpAnd, Left: whole, Right: word}); err != nil {
+			return 0, err
+		}
+	}
+	p.loosed = append(p.loosed, loosened{whole, exact})
+	return whole, nil
 }
 
 // header takes header-fld-name SP astring.
-func (p *parser) header() (n Node, err error) {
+func (p *Parser) header(n Node) (int32, error) {
 	name, err := p.dec.AString()
 	if err != nil {
-		return n, err
+		return 0, err
 	}
 	if err = p.dec.SP(); err != nil {
-		return n, err
+		return 0, err
 	}
-	n = Node{Op: OpHeader, Name: strings.ToLower(name)}
+	n.Name = strings.ToLower(name)
 	if n.Name == "message-id" { // ENVELOPE has it as it stands
 		n.Op, n.Field = OpEnvelope, EnvMessageID
 	}
@@ -128,22 +159,115 @@ func (p *parser) header() (n Node, err error) {
 }
 
 // keyword takes flag-keyword.
-func (p *parser) keyword(not bool) (Node, error) {
+func (p *Parser) keyword(n Node) (int32, error) {
 	name, err := imapwire.Take(p.dec, imapwire.ConsumeAtom)
-	n := Node{Op: OpKeyword, Text: string(name)}
-	if err != nil || !not {
-		return n, err
+	if err != nil {
+		return 0, err
 	}
-	left, err := p.node(n)
-	return Node{Op: OpNot, Left: left}, err
+	n.Text = string(name)
+	return p.node(n)
 }
 
-func (p *parser) number(op Op) (Node, error) {
-	v, err := imapwire.Take(p.dec, imapwire.ConsumeNumber)
-	return Node{Op: op, Num: int64(v)}, err
+func (p *Parser) unkeyword(n Node) (int32, error) {
+	left, err := p.keyword(n)
+	if err != nil {
+		return 0, err
+	}
+	return p.node(Node{Op: OpNot, Left: left})
 }
 
-func (p *parser) date(op Op) (Node, error) {
-	d, err := imapwire.Take(p.dec, imapwire.ConsumeDate)
-	return Node{Op: op, Date: d}, err
+func (p *Parser) number(n Node) (int32, error) {
+	var err error
+	if n.Num, err = imapwire.Take(p.dec, imapwire.ConsumeNumber64); err != nil {
+		return 0, err
+	}
+	return p.node(n)
+}
+
+// interval takes nz-number of seconds.
+func (p *Parser) interval(n Node) (int32, error) {
+	v, err := imapwire.Take(p.dec, imapwire.ConsumeNZNumber)
+	if err != nil {
+		return 0, err
+	}
+	n.Num = int64(v)
+	return p.node(n)
+}
+
+func (p *Parser) date(n Node) (int32, error) {
+	day, err := imapwire.Take(p.dec, imapwire.ConsumeDate)
+	if err != nil {
+		return 0, err
+	}
+	n.Num = day.Unix()
+	return p.node(n)
+}
+
+// uids takes sequence-set, or "$" (RFC 5182 §2.2).
+func (p *Parser) uids(n Node) (int32, error) {
+	if p.dec.Accept('$') {
+		n.Op = OpSaved
+		return p.node(n)
+	}
+	set, err := imapwire.Take(p.dec, imapwire.ConsumeSeqSet)
+	if err != nil {
+		return 0, err
+	}
+	n.Set = imap.NumSet(set)
+	return p.node(n)
+}
+
+// objectID takes objectid (RFC 8474 §7). One that is of another form than ours
+// is nobody's.
+func (p *Parser) objectID(n Node) (int32, error) {
+	id, err := p.dec.AString()
+	if err != nil {
+		return 0, err
+	}
+	var ok bool
+	if n.Op == OpEmailID {
+		var e store.EmailID
+		e, ok = imap.ParseEmailID(id)
+		n.Text = string(e[:])
+	} else {
+		var t store.ThreadID
+		t, ok = imap.ParseThreadID(id)
+		n.Text = string(t[:])
+	}
+	if !ok {
+		n = Node{Op: OpUIDs}
+	}
+	return p.node(n)
+}
+
+// modSeq takes [entry-name SP entry-type-req SP] mod-sequence-valzer (RFC 7162
+// §3.1.5). A message has one mod-sequence for all its metadata, so the entry is
+// left out of account.
+func (p *Parser) modSeq(n Node) (int32, error) {
+	if p.dec.Peek() == '"' {
+		name, err := p.dec.Text()
+		if err != nil {
+			return 0, err
+		}
+		if !strings.HasPrefix(name, "/flags/") {
+			return 0, bad("Unknown entry of MODSEQ")
+		}
+		if err := p.dec.SP(); err != nil {
+			return 0, err
+		}
+		switch word, err := p.dec.Word(); {
+		case err != nil:
+			return 0, err
+		case word != "PRIV" && word != "SHARED" && word != "ALL":
+			return 0, bad("Unknown entry type of MODSEQ")
+		}
+		if err := p.dec.SP(); err != nil {
+			return 0, err
+		}
+	}
+	var err error
+	if n.Num, err = imapwire.Take(p.dec, imapwire.ConsumeNumber64); err != nil {
+		return 0, err
+	}
+	return p.node(n)
 }

@@ -1,8 +1,9 @@
 package imapsearch
 
 import (
-	"time"
+	"slices"
 
+	"github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/store"
 )
 
@@ -19,16 +20,28 @@ const (
 	// Judged by the row of the view.
 	OpFlag    // Flag
 	OpKeyword // Text
-	OpUIDs    // UIDs; sequence numbers too
+	OpSeqs    // Set, of sequence numbers; see Bind
+	OpSaved   // the saved result, "$"; see Bind
+	OpUIDSet  // Set, of UIDs
+	OpUIDs    // UIDs: what Bind makes of sequence numbers and "$"
 	OpLarger  // Num
 	OpSmaller // Num
+	OpModSeq  // Num: equal or greater
 	OpRecent
 
 	// Judged by the facts that the store keeps.
-	OpBefore // Date, of INTERNALDATE
+	OpBefore // Num, of INTERNALDATE
 	OpOn
 	OpSince
-	OpSentBefore // Date, of the Date field
+	OpSavedBefore // Num, of SAVEDATE
+	OpSavedOn
+	OpSavedSince
+	OpHasSaveDate
+	OpOlder   // Num: seconds before now, of INTERNALDATE
+	OpYounger // Num
+	OpEmailID // Text
+	OpThreadID
+	OpSentBefore // Num, of the Date field
 	OpSentOn
 	OpSentSince
 	OpEnvelope // Field; Text
@@ -57,19 +70,50 @@ const (
 type Node struct {
 	Op          Op
 	Field       EnvelopeField
-	Left, Right int32 // indexes of earlier nodes
 	Flag        store.Flags
-	Num         int64     // octets
-	Date        time.Time // midnight UTC of the day
+	Left, Right int32 // indexes of earlier nodes
+	Num         int64 // octets, seconds, a mod-sequence; of a date its day, midnight UTC since 1970 in seconds
+	Set         imap.NumSet
 	UIDs        store.UIDSet
 	Name        string // of a field, in lower case
-	Text        string // what searchtext.Fold returns; of OpKeyword as it was written
+	Text        string // what searchtext.Fold returns; of OpKeyword as it was written; the octets of an id
 }
 
 // Program is a search as a list in which every operator stands behind its
 // operands; the last node is the whole. It is evaluated front to back, so its
-// depth costs nothing. It is never empty.
+// depth costs nothing. It is never empty, and is not changed once it was parsed.
 type Program []Node
+
+// Has reports whether a node of the program does one of ops.
+func (p Program) Has(ops ...Op) bool {
+	return slices.ContainsFunc(p, func(n Node) bool { return slices.Contains(ops, n.Op) })
+}
+
+// Numbers are the messages that a client knows, in order: an [imapseq.Map], or
+// what stands for one in a mailbox that is not open.
+type Numbers interface {
+	// Existing turns sequence numbers into UIDs; those that no message has
+	// match nothing (RFC 3501 §6.4.4).
+	Existing(imap.NumSet) store.UIDSet
+}
+
+// Bind returns the program with sequence numbers and "$" as the UIDs that they
+// mean now. A program that has none of these is returned as it is.
+func (p Program) Bind(told Numbers, saved store.UIDSet) Program {
+	if !p.Has(OpSeqs, OpSaved) {
+		return p
+	}
+	p = slices.Clone(p)
+	for i := range p {
+		switch n := &p[i]; n.Op {
+		case OpSeqs:
+			n.Op, n.UIDs = OpUIDs, told.Existing(n.Set)
+		case OpSaved:
+			n.Op, n.UIDs = OpUIDs, saved
+		}
+	}
+	return p
+}
 
 // truth is the value of a node: not everything is known at first.
 type truth uint8
@@ -88,8 +132,8 @@ func truthOf(b bool) truth {
 }
 
 // eval computes the values of all nodes; leaf judges those that are no
-// operators, once for each.
-func (p Program) eval(values []truth, leaf func(*Node) truth) truth {
+// operators and not known yet.
+func (p Program) eval(values []truth, leaf func(i int) truth) truth {
 	for i := range p {
 		n := &p[i]
 		switch n.Op {
@@ -103,7 +147,7 @@ func (p Program) eval(values []truth, leaf func(*Node) truth) truth {
 			values[i] = negate(both(negate(values[n.Left]), negate(values[n.Right])))
 		default:
 			if values[i] == unknown {
-				values[i] = leaf(n)
+				values[i] = leaf(i)
 			}
 		}
 	}
@@ -130,10 +174,10 @@ func both(a, b truth) truth {
 	return unknown
 }
 
-// needed reports which leaves still matter when values are known so far: those
-// whose value can change the whole.
-func (p Program) needed(values []truth) []bool {
-	need := make([]bool, len(p))
+// needed marks in need the nodes that still matter when values are known so
+// far: those whose value can change the whole.
+func (p Program) needed(values []truth, need []bool) {
+	clear(need)
 	need[len(p)-1] = values[len(p)-1] == unknown
 	for i := len(p) - 1; i >= 0; i-- {
 		if !need[i] {
@@ -144,11 +188,10 @@ func (p Program) needed(values []truth) []bool {
 		case OpNot:
 			need[n.Left] = values[n.Left] == unknown
 		case OpAnd, OpOr:
-			need[n.Left] = values[n.Left] == unknown
-			need[n.Right] = values[n.Right] == unknown
+			need[n.Left] = need[n.Left] || values[n.Left] == unknown
+			need[n.Right] = need[n.Right] || values[n.Right] == unknown
 		}
 	}
-	return need
 }
 
 // fields is what the store has to tell about a message for the leaves.
@@ -156,8 +199,10 @@ func (p Program) fields() store.Fields {
 	var f store.Fields
 	for i := range p {
 		switch p[i].Op {
-		case OpBefore, OpOn, OpSince:
+		case OpBefore, OpOn, OpSince, OpSavedBefore, OpSavedOn, OpSavedSince, OpHasSaveDate, OpOlder, OpYounger:
 			f |= store.FieldDates
+		case OpEmailID, OpThreadID:
+			f |= store.FieldIDs
 		case OpSentBefore, OpSentOn, OpSentSince, OpEnvelope:
 			f |= store.FieldMeta
 		case OpHeader, OpBody, OpText:

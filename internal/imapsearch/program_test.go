@@ -17,13 +17,12 @@ func TestProgram(t *testing.T) {
 		for i := range facts {
 			facts[i] = truthOf(rnd.IntN(2) == 0)
 		}
-		index := func(n *Node) int { return int(n.Num) }
-		final := p.eval(make([]truth, len(p)), func(n *Node) truth { return facts[index(n)] })
+		final := p.eval(make([]truth, len(p)), func(i int) truth { return facts[i] })
 
 		values := make([]truth, len(p))
-		early := p.eval(values, func(n *Node) truth {
-			if n.Flag == store.Seen {
-				return facts[index(n)]
+		early := p.eval(values, func(i int) truth {
+			if p[i].Flag == store.Seen {
+				return facts[i]
 			}
 			return unknown
 		})
@@ -33,10 +32,11 @@ func TestProgram(t *testing.T) {
 			}
 			continue
 		}
-		need := p.needed(values)
-		got := p.eval(values, func(n *Node) truth {
-			if need[index(n)] {
-				return facts[index(n)]
+		need := make([]bool, len(p))
+		p.needed(values, need)
+		got := p.eval(values, func(i int) truth {
+			if need[i] {
+				return facts[i]
 			}
 			return refuted
 		})

@@ -3,6 +3,7 @@ package imapsearch
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/mailstead/mailstead/internal/imapmsg"
 	"github.com/mailstead/mailstead/store"
@@ -14,16 +15,22 @@ import (
 type Mailbox struct {
 	imapmsg.Mailbox
 	Table  *view.Table
-	Known  store.UIDSet // the messages that the client was told of
+	Known  store.UIDSet // the messages to judge, all of which the client was told of
+	Last   store.UID    // what "*" means in a set of UIDs; 0 = the last one of Known
 	Recent store.UIDSet // those that are \Recent for the client, and perhaps more
+
+	// Progress is called while messages are read from the store, before each
+	// one that may have to be opened, with the number of those judged and of
+	// those to judge; nil = nobody asks. Its error ends the search.
+	Progress func(done, total int64) error
 }
 
 // Find returns the messages that match and that the client knows. Messages that
 // were expunged meanwhile match nothing; any other error of the store ends the
-// search (RFC 3501 §6.4.4).
+// search (RFC 3501 §6.4.4). The program is bound.
 func Find(ctx context.Context, in Mailbox, p Program) (store.UIDSet, error) {
-	s := &searcher{ctx: ctx, in: in, program: p, values: make([]truth, len(p))}
-	found, doubt := s.byRows(in.Known)
+	s := newSearcher(ctx, in, p)
+	found, doubt := s.byRows(s.narrow(in.Known))
 	if asked, err := s.askIndex(doubt); err != nil {
 		return nil, err
 	} else if asked {
@@ -34,13 +41,27 @@ func Find(ctx context.Context, in Mailbox, p Program) (store.UIDSet, error) {
 	if len(doubt) == 0 {
 		return found, nil
 	}
+	return found, s.byStore(doubt, &found)
+}
+
+// byStore judges by what the store keeps of messages, and by their octets.
+func (s *searcher) byStore(doubt store.UIDSet, found *store.UIDSet) error {
 	s.msg = &imapmsg.Message{Mailbox: &s.in.Mailbox}
-	q := store.Query{UIDs: doubt, Fields: p.fields()}
-	for m, err := range in.Account.Messages(ctx, in.ID, q) {
-		if err != nil {
-			return nil, err
+	q := store.Query{UIDs: doubt, Fields: s.program.fields()}
+	opens := q.Fields&store.FieldContent != 0
+	done, total := int64(0), doubt.Len()
+	for m, err := range s.in.Account.Messages(s.ctx, s.in.ID, q) {
+		if err == nil && s.in.Progress != nil && (opens || done%cheap == 0) {
+			err = s.in.Progress(done, total)
 		}
-		row := in.Table.Row(m.UID)
+		if err == nil {
+			err = s.ctx.Err()
+		}
+		if err != nil {
+			return err
+		}
+		done++
+		row := s.in.Table.Row(m.UID)
 		if row == nil || m.Gone {
 			continue
 		}
@@ -48,13 +69,17 @@ func Find(ctx context.Context, in Mailbox, p Program) (store.UIDSet, error) {
 		switch {
 		case errors.Is(err, store.ErrExpunged), errors.Is(err, store.ErrNoMessage):
 		case err != nil:
-			return nil, err
+			return err
 		case ok:
 			found.Add(m.UID)
 		}
 	}
-	return found, nil
+	return nil
 }
+
+// cheap is how many messages are judged by what the store keeps of them before
+// somebody looks at the time.
+const cheap = 64
 
 // searcher runs one program over a mailbox: the view first, then what the store
 // keeps of the messages that are still in doubt, then their octets.
@@ -62,30 +87,75 @@ type searcher struct {
 	ctx     context.Context // of Find, which the searcher does not outlive
 	in      Mailbox
 	program Program
+	now     time.Time
+
+	// What leaves are judged by, at the index of each.
+	sets     []store.UIDSet // of OpUIDs, OpUIDSet and OpRecent
+	keywords [][]bool       // of OpKeyword: for each set of keywords whether it has it
+
 	values  []truth
+	need    []bool
 	msg     *imapmsg.Message           // nil while the view is searched
 	hits    map[*Node]store.SearchHits // what the index said; nil = nothing yet
-	sets    []truth                    // of KEYWORD by keyword set, for the last keyword node
-	setsFor *Node
 	text    haystack
+	texts   [][]byte // of OpBody and OpText, at the index of each
 	scratch []byte
+	block   []byte // of a header
+
+	inHeader, inBody []needle // of the message that is read
+	failed           error    // of a leaf, while judge evaluates
 }
 
-// byRows judges messages by the view and by what the index has said; doubt are
-// those that this does not suffice for.
-func (s *searcher) byRows(uids store.UIDSet) (found, doubt store.UIDSet) {
-	for _, r := range uids {
-		for row := range s.in.Table.Rows(r.First, r.Last) {
-			clear(s.values)
-			switch s.program.eval(s.values, func(n *Node) truth { return s.byRow(n, row) }) {
-			case proved:
-				found.Add(row.UID)
-			case unknown:
-				doubt.Add(row.UID)
-			}
+func newSearcher(ctx context.Context, in Mailbox, p Program) *searcher {
+	s := &searcher{
+		ctx: ctx, in: in, program: p, now: time.Now(),
+		sets: make([]store.UIDSet, len(p)), keywords: make([][]bool, len(p)),
+		values: make([]truth, len(p)), need: make([]bool, len(p)),
+	}
+	last := in.Last
+	if last == 0 {
+		last = in.Known.Max()
+	}
+	for i := range p {
+		switch n := &p[i]; n.Op {
+		case OpUIDs:
+			s.sets[i] = n.UIDs
+		case OpUIDSet:
+			s.sets[i] = n.Set.Resolve(uint32(last))
+		case OpRecent:
+			s.sets[i] = in.Recent
+		case OpKeyword:
+			s.keywords[i] = s.haveKeyword(n.Text)
 		}
 	}
-	return found, doubt
+	return s
+}
+
+// haveKeyword judges KEYWORD once for each set of keywords.
+func (s *searcher) haveKeyword(keyword string) []bool {
+	have := make([]bool, s.in.Table.KeywordSets())
+	for i := range have {
+		have[i] = store.HasKeyword(s.in.Table.Keywords(i), keyword)
+	}
+	return have
+}
+
+// narrow leaves out the messages that are in none of the sets which the whole
+// program asks for: those that are operands of nothing but conjunctions.
+func (s *searcher) narrow(uids store.UIDSet) store.UIDSet {
+	must := make([]bool, len(s.program))
+	must[len(must)-1] = true
+	for i := len(must) - 1; i >= 0; i-- {
+		n := &s.program[i]
+		switch {
+		case !must[i]:
+		case n.Op == OpAnd:
+			must[n.Left], must[n.Right] = true, true
+		case n.Op == OpUIDs || n.Op == OpUIDSet:
+			uids = uids.Intersect(s.sets[i])
+		}
+	}
+	return uids
 }
 
 // judge decides about one message with all that is known of it.
@@ -93,51 +163,38 @@ func (s *searcher) judge(row *view.Row, m *store.Message, fields store.Fields) (
 	s.msg.Reset(m, fields)
 	defer s.msg.Close()
 	clear(s.values)
-	s.program.eval(s.values, func(n *Node) truth { return s.byRow(n, row) })
-	var failed error
-	v := s.program.eval(s.values, func(n *Node) truth {
-		t, err := s.byFacts(n)
-		failed = errors.Join(failed, err)
-		return t
-	})
-	if failed != nil || v != unknown {
-		return v == proved, failed
+	s.program.eval(s.values, func(i int) truth { return s.byRow(i, row) })
+	s.program.needed(s.values, s.need)
+	s.failed = nil
+	v := s.program.eval(s.values, s.byFacts)
+	if s.failed != nil || v != unknown {
+		return v == proved, s.failed
 	}
-	if err := s.scan(s.program.needed(s.values)); err != nil {
+	s.program.needed(s.values, s.need)
+	if err := s.scan(s.need); err != nil {
 		return false, err
 	}
-	return s.program.eval(s.values, func(*Node) truth { return refuted }) == proved, nil
+	return s.program.eval(s.values, func(int) truth { return refuted }) == proved, nil
 }
 
 // byRow judges a leaf by the view.
-func (s *searcher) byRow(n *Node, row *view.Row) truth {
+func (s *searcher) byRow(i int, row *view.Row) truth {
+	n := &s.program[i]
 	switch n.Op {
 	case OpFlag:
 		return truthOf(row.Flags()&n.Flag != 0)
 	case OpKeyword:
-		return s.hasKeyword(n, row.KeywordSet())
-	case OpUIDs:
-		return truthOf(n.UIDs.Contains(row.UID))
+		return truthOf(s.keywords[i][row.KeywordSet()])
+	case OpUIDs, OpUIDSet, OpRecent:
+		return truthOf(s.sets[i].Contains(row.UID))
 	case OpLarger:
 		return truthOf(row.Size > n.Num)
 	case OpSmaller:
 		return truthOf(row.Size < n.Num)
-	case OpRecent:
-		return truthOf(s.in.Recent.Contains(row.UID))
+	case OpModSeq:
+		return truthOf(int64(row.ModSeq) >= n.Num)
 	case OpHeader, OpBody, OpText:
 		return s.byIndex(n, row.UID)
 	}
 	return unknown
-}
-
-// hasKeyword judges KEYWORD once for each set of keywords.
-func (s *searcher) hasKeyword(n *Node, set int) truth {
-	if s.setsFor != n {
-		s.setsFor = n
-		s.sets = make([]truth, s.in.Table.KeywordSets())
-	}
-	if s.sets[set] == unknown {
-		s.sets[set] = truthOf(store.HasKeyword(s.in.Table.Keywords(set), n.Text))
-	}
-	return s.sets[set]
 }

@@ -10,7 +10,7 @@ import (
 // scan judges the leaves that look into the octets of the message and are
 // still needed. Each octet is read once, whatever is looked for.
 func (s *searcher) scan(need []bool) error {
-	var inHeader, inBody []needle
+	inHeader, inBody := s.inHeader[:0], s.inBody[:0]
 	fields := false
 	for i := range s.program {
 		if !need[i] {
@@ -21,17 +21,22 @@ func (s *searcher) scan(need []bool) error {
 		case OpHeader:
 			fields = true
 		case OpBody:
-			inBody = append(inBody, needle{[]byte(n.Text), &s.values[i]})
+			inBody = append(inBody, needle{s.needle(i), &s.values[i]})
 		case OpText:
-			text := needle{[]byte(n.Text), &s.values[i]}
+			text := needle{s.needle(i), &s.values[i]}
 			inHeader, inBody = append(inHeader, text), append(inBody, text)
 		}
 	}
+	s.inHeader, s.inBody = inHeader, inBody
 	content, err := s.msg.Content(s.ctx)
 	if err != nil {
 		return err
 	}
-	meta, err := s.msg.Meta(s.ctx)
+	load := s.msg.MetaHead
+	if len(inBody) > 0 {
+		load = s.msg.Meta
+	}
+	meta, err := load(s.ctx)
 	if err != nil {
 		return err
 	}
@@ -50,10 +55,12 @@ func (s *searcher) scan(need []bool) error {
 
 // scanHeader judges HEADER keys, and looks for texts in the decoded fields.
 func (s *searcher) scanHeader(content store.Content, meta *store.Meta, need []bool, h *haystack) error {
-	for f, err := range searchtext.Header(content, min(s.msg.Prefix()+meta.HeaderSize, content.Size())) {
-		if err != nil {
-			return err
-		}
+	block, err := searchtext.HeaderBlock(content, min(s.msg.Prefix()+meta.HeaderSize, content.Size()), s.block)
+	if err != nil {
+		return err
+	}
+	s.block = block
+	for f := range searchtext.Fields(block) {
 		if len(h.needles) > 0 && !h.Done() {
 			s.scratch = f.AppendText(s.scratch[:0])
 			_, _ = h.Write(s.scratch)
@@ -70,4 +77,15 @@ func (s *searcher) scanHeader(content store.Content, meta *store.Meta, need []bo
 		}
 	}
 	return nil
+}
+
+// needle is the text of a leaf.
+func (s *searcher) needle(i int) []byte {
+	if s.texts == nil {
+		s.texts = make([][]byte, len(s.program))
+	}
+	if s.texts[i] == nil {
+		s.texts[i] = []byte(s.program[i].Text)
+	}
+	return s.texts[i]
 }

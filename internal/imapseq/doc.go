@@ -4,6 +4,8 @@
 // # RFCs
 //
 //	RFC 3501 §2.3.1.2, §9   message sequence numbers, seq-number   full
+//	RFC 7162 §3.2.5.2       message sequence match data            full
+//	RFC 10022 §3.1          UIDBATCHES: the batches                full
 //
 // # Invariants
 //

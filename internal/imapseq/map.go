@@ -1,6 +1,7 @@
 package imapseq
 
 import (
+	"slices"
 	"sort"
 
 	"github.com/mailstead/mailstead/imap"
@@ -56,14 +57,61 @@ func (m *Map) Add(set store.UIDSet) {
 	}
 }
 
-// Remove takes messages out.
+// Remove takes messages out. A few are taken out in place: that moves what lies
+// behind them, and allocates nothing.
 func (m *Map) Remove(set store.UIDSet) {
+	if len(set) <= few {
+		for _, r := range set {
+			m.cut(r)
+		}
+		return
+	}
 	uids := m.uids.Minus(set)
 	*m = Map{before: make([]uint32, 0, len(uids)), uids: uids}
 	for _, r := range uids {
 		m.before = append(m.before, m.n)
 		m.n += uint32(r.Last-r.First) + 1
 	}
+}
+
+// few is how many ranges are removed one by one.
+const few = 8
+
+// cut takes a range of UIDs out in place.
+func (m *Map) cut(r store.UIDRange) {
+	i := sort.Search(len(m.uids), func(i int) bool { return m.uids[i].Last >= r.First })
+	j := i
+	for j < len(m.uids) && m.uids[j].First <= r.Last {
+		j++
+	}
+	if i == j {
+		return
+	}
+	var left [2]store.UIDRange // of the ranges i..j
+	n := 0
+	if first := m.uids[i].First; first < r.First {
+		left[n] = store.UIDRange{First: first, Last: r.First - 1}
+		n++
+	}
+	if last := m.uids[j-1].Last; last > r.Last {
+		left[n] = store.UIDRange{First: r.Last + 1, Last: last}
+		n++
+	}
+	start, end := m.before[i], m.n
+	if j < len(m.before) {
+		end = m.before[j]
+	}
+	m.uids = slices.Replace(m.uids, i, j, left[:n]...)
+	m.before = slices.Replace(m.before, i, j, make([]uint32, n)...)
+	for k, r := range left[:n] {
+		m.before[i+k] = start
+		start += uint32(r.Last-r.First) + 1
+	}
+	gone := end - start
+	for k := i + n; k < len(m.before); k++ {
+		m.before[k] -= gone
+	}
+	m.n -= gone
 }
 
 // Resolve turns sequence numbers into UIDs. ok is false when one of them is
@@ -119,6 +167,67 @@ func (m *Map) Existing(set imap.NumSet) store.UIDSet {
 	}
 	return uids
 }
+
+// Batch is the n-th run of size messages, counted from the newest, as the range
+// of their UIDs (RFC 10022 §3.1). The oldest batch holds what is left and ends at
+// UID 1. ok is false where there is no such batch. size and n are 1 at least.
+func (m *Map) Batch(size, n uint32) (r store.UIDRange, ok bool) {
+	after := uint64(size) * uint64(n-1) // messages newer than the batch
+	if after >= uint64(m.n) {
+		return r, false
+	}
+	last := m.n - uint32(after)
+	r = store.UIDRange{First: 1, Last: m.UID(last)}
+	if last > size {
+		r.First = m.UID(last - size + 1)
+	}
+	return r, true
+}
+
+// Agreed is the greatest UID up to which a client's sample agrees with the Map
+// (RFC 7162 §3.2.5.2): its n-th number is that of its n-th UID. Both sets ascend
+// and have equally many elements. 0 = none agrees. It takes time with the ranges
+// of the sample, not with its elements: below a pair that agrees the client
+// counts as many messages as there are, so all pairs below agree too.
+func (m *Map) Agreed(seqs, uids imap.NumSet) store.UID {
+	a, b := cursor{set: seqs}, cursor{set: uids}
+	var last store.UID
+	for a.next() && b.next() {
+		n := min(a.left, b.left)
+		k := uint32(sort.Search(int(n), func(k int) bool { return m.Seq(store.UID(b.at+uint32(k))) != a.at+uint32(k) }))
+		if k > 0 {
+			last = store.UID(b.at + k - 1)
+		}
+		if k < n {
+			break
+		}
+		a.take(n)
+		b.take(n)
+	}
+	return last
+}
+
+// cursor goes through an ascending set range by range.
+type cursor struct {
+	set  imap.NumSet
+	at   uint32 // the next element
+	left uint32 // elements of its range, this one included
+}
+
+// next makes sure that there is an element; false at the end.
+func (c *cursor) next() bool {
+	if c.left > 0 {
+		return true
+	}
+	if len(c.set) == 0 {
+		return false
+	}
+	c.at, c.left, c.set = c.set[0].Start, c.set[0].Stop-c.set[0].Start+1, c.set[1:]
+	return true
+}
+
+// take goes n elements on, within the range.
+func (c *cursor) take(n uint32) { c.at, c.left = c.at+n, c.left-n }
 
 // LastUID is the UID that "*" means in a set of UIDs (RFC 3501 §9, seq-number);
 // 0 in an empty mailbox.

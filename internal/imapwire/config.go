@@ -56,6 +56,11 @@ type Config struct {
 	// is right for a client.
 	Continue func() error
 
+	// OnLine is shown each line of a command as it is loaded, with its line end;
+	// first: it starts a command. Octets of literals and lines that are
+	// discarded are not shown. The line is not kept. nil = nobody looks.
+	OnLine func(line []byte, first bool)
+
 	// Quirks are the accepted leniencies.
 	Quirks Quirks
 }

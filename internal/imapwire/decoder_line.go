@@ -16,6 +16,9 @@ func (d *Decoder) load() error {
 		i := bytes.IndexByte(d.buf[d.pos+seen:d.end], '\n')
 		if n := seen + i + 1; i >= 0 && n <= limit {
 			d.from, d.line = d.pos, d.pos+n
+			if d.cfg.OnLine != nil {
+				d.cfg.OnLine(d.buf[d.pos:d.line], d.used == 0)
+			}
 			return nil
 		}
 		seen = d.end - d.pos

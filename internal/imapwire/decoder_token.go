@@ -48,6 +48,11 @@ func (d *Decoder) Peek() byte {
 	return d.buf[d.pos]
 }
 
+// Follows reports whether the unread part of the line starts with s.
+func (d *Decoder) Follows(s string) bool {
+	return d.ready() == nil && bytes.HasPrefix(d.rest(), []byte(s))
+}
+
 // Accept takes the octet c if it is next.
 func (d *Decoder) Accept(c byte) bool {
 	if d.Peek() != c || c == '\r' || c == '\n' || d.line == 0 {

@@ -1,5 +1,5 @@
 // Package itest holds the tests that need more than a package of its own:
-// foreign clients (swaks, curl, mutt, mbsync, Python's mail modules) and raw
+// foreign clients (swaks, curl, mutt, mbsync, offlineimap, doveadm, imapflow, Python's mail modules) and raw
 // sockets against the built example programs, and whole programs that are
 // killed or lose power.
 //

@@ -42,6 +42,18 @@ go build -o "$bin/powercut" ./internal/powercut
 go build -o "$bin/storeworker" ./internal/itest/storeworker
 export STOREWORKER=$bin/storeworker
 
+# examples/lmtpsink is cut as a whole program; its control is the same program
+# with one sync taken out: that of the directory with the links.
+sed 's/^\treturn syncDirs(into)$/\treturn nil/; s/^\t\treturn syncDirs(dir)$/\t\treturn nil/' examples/lmtpsink/sink.go >"$bin/sink.go"
+if [ "$(diff examples/lmtpsink/sink.go "$bin/sink.go" | grep -c '^>')" != 2 ]; then
+	echo "examples/lmtpsink/sink.go has changed: its control leaves out no sync" >&2
+	exit 1
+fi
+echo "{\"Replace\": {\"$PWD/examples/lmtpsink/sink.go\": \"$bin/sink.go\"}}" >"$bin/overlay.json"
+go build -o "$bin/lmtpsink" ./examples/lmtpsink
+go build -overlay "$bin/overlay.json" -o "$bin/lmtpsink-control" ./examples/lmtpsink
+export LMTPSINK=$bin/lmtpsink LMTPSINK_CONTROL=$bin/lmtpsink-control
+
 engines=("$@")
 [ ${#engines[@]} -gt 0 ] || mapfile -t engines < <("$STOREWORKER" engines)
 if [ ${#engines[@]} = 0 ]; then

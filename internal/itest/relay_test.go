@@ -17,6 +17,8 @@ type smartHost struct {
 	login    string // what AUTH PLAIN has to say; "" = nothing
 	mu       sync.Mutex
 	received []relayed
+	hellos   int // connections
+	goodbyes int
 }
 
 type relayed struct {
@@ -67,6 +69,7 @@ func (h *smartHost) serve(c net.Conn) {
 		path := between(arg, "<", ">")
 		switch strings.ToUpper(verb) {
 		case "EHLO":
+			h.count(&h.hellos)
 			say("250-smarthost.example\r\n250-PIPELINING\r\n250-ENHANCEDSTATUSCODES\r\n250-AUTH PLAIN\r\n250 8BITMIME")
 		case "AUTH":
 			authenticated = arg == "PLAIN "+base64.StdEncoding.EncodeToString([]byte(h.login))
@@ -99,12 +102,19 @@ func (h *smartHost) serve(c net.Conn) {
 			h.mu.Unlock()
 			say("250 2.0.0 ok")
 		case "QUIT":
+			h.count(&h.goodbyes)
 			say("221 2.0.0 bye")
 			return
 		default:
 			say("250 2.0.0 ok")
 		}
 	}
+}
+
+func (h *smartHost) count(n *int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	*n++
 }
 
 // undot reads a text up to its final dot.

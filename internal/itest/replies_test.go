@@ -123,22 +123,32 @@ func TestReplies(t *testing.T) {
 func TestAnnounced(t *testing.T) {
 	s := newServer(t)
 	for listener, has := range map[string]string{
-		"smtp":        "PIPELINING\r\n,SIZE 35000000\r\n,8BITMIME\r\n,SMTPUTF8\r\n,ENHANCEDSTATUSCODES\r\n,CHUNKING\r\n,STARTTLS\r\n,DSN\r\n,BINARYMIME\r\n,LIMITS RCPTMAX=1000\r\n",
+		"smtp":        "PIPELINING\r\n,SIZE 35000000\r\n,8BITMIME\r\n,SMTPUTF8\r\n,ENHANCEDSTATUSCODES\r\n,CHUNKING\r\n,STARTTLS\r\n,DSN\r\n,BINARYMIME\r\n,LIMITS RCPTMAX=1000\r\n,DELIVERBY\r\n,PRDR\r\n",
+		"lmtp":        "PIPELINING\r\n,SIZE 35000000\r\n,8BITMIME\r\n,SMTPUTF8\r\n,CHUNKING\r\n,STARTTLS\r\n,BINARYMIME\r\n,LIMITS RCPTMAX=1000\r\n",
 		"submission":  "STARTTLS\r\n,SIZE 35000000\r\n",
-		"submissions": "SIZE 35000000\r\n,AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN\r\n",
+		"submissions": "SIZE 35000000\r\n,DSN\r\n,DELIVERBY\r\n,MT-PRIORITY\r\n,FUTURERELEASE ,REQUIRETLS\r\n,AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN\r\n",
 	} {
 		sc, err := s.dialSMTP(listener)
 		if err != nil {
 			t.Fatal(err)
 		}
-		ehlo := sc.mustCmd(t, "250", "EHLO client.example")
+		hello := "EHLO client.example"
+		if listener == "lmtp" {
+			hello = "LHLO client.example"
+		}
+		ehlo := sc.mustCmd(t, "250", hello) + "\r\n"
 		for _, want := range strings.Split(has, ",") {
 			if !strings.Contains(ehlo, want) {
 				t.Errorf("%s does not announce %q: %q", listener, want, ehlo)
 			}
 		}
-		if listener == "smtp" && strings.Contains(ehlo, "AUTH") {
-			t.Errorf("the MX port offers AUTH: %q", ehlo)
+		for _, never := range map[string][]string{
+			"smtp": {"AUTH", "MT-PRIORITY", "FUTURERELEASE", "REQUIRETLS"}, // the last without TLS
+			"lmtp": {"DSN", "PRDR", "DELIVERBY", "REQUIRETLS"},
+		}[listener] {
+			if strings.Contains(ehlo, never) {
+				t.Errorf("%s offers %s: %q", listener, never, ehlo)
+			}
 		}
 		sc.c.Close()
 	}

@@ -137,6 +137,9 @@ func (p *addressParser) token(c byte) {
 	p.separate(c)
 	switch c {
 	case '"':
+		if p.i > 0 && p.b[p.i-1] == '"' && len(p.text) > 0 && p.at < 0 {
+			p.text = append(p.text, ' ') // two strings are two words
+		}
 		p.text = p.quoted(p.text)
 	case '@':
 		p.at = len(p.text)
@@ -277,7 +280,7 @@ func (p *addressParser) mailbox() Address {
 		a.Local = orNil(p.text)
 	}
 	if a.Name == nil {
-		a.Name = orNil(p.note)
+		a.Name = orNil(unescape(p.note))
 	}
 	return a
 }
@@ -288,6 +291,21 @@ func sides(spec []byte, at int) (local, domain []byte) {
 		return orNil(spec), nil
 	}
 	return orNil(spec[:at]), orNil(spec[at+1:])
+}
+
+// unescape removes the backslashes of quoted pairs.
+func unescape(b []byte) []byte {
+	if bytes.IndexByte(b, '\\') < 0 {
+		return b
+	}
+	out := make([]byte, 0, len(b))
+	for i := 0; i < len(b); i++ {
+		if b[i] == '\\' && i+1 < len(b) {
+			i++
+		}
+		out = append(out, b[i])
+	}
+	return out
 }
 
 func orNil(b []byte) []byte {

@@ -1,6 +1,7 @@
 package mime
 
 import (
+	"bytes"
 	"strconv"
 
 	"github.com/mailstead/mailstead/internal/imapwire"
@@ -12,7 +13,8 @@ const emptyPart = `("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 0 0`
 
 // AppendBody adds the structure of p as BODY, or, with extended set, as
 // BODYSTRUCTURE (RFC 3501 §7.4.2, RFC 9051 §7.5.2). Names and values stand as
-// they were written in the message; the defaults are in lower case. Sizes are
+// they were written in the message; message/rfc822 and the defaults are in lower
+// case. Sizes are
 // those of the transfer-encoded octets.
 func AppendBody(dst []byte, p *Part, extended bool) []byte {
 	if p.IsMultipart() {
@@ -68,9 +70,13 @@ func appendBasic(dst []byte, p *Part) []byte {
 	if p.Opaque {
 		dst = append(dst, `"application" "octet-stream" NIL`...)
 	} else {
-		dst = imapwire.AppendString(dst, p.Type)
+		typ, subtype := p.Type, p.Subtype
+		if p.Message != nil { // what clients look for
+			typ, subtype = bytes.ToLower(typ), bytes.ToLower(subtype)
+		}
+		dst = imapwire.AppendString(dst, typ)
 		dst = append(dst, ' ')
-		dst = imapwire.AppendString(dst, p.Subtype)
+		dst = imapwire.AppendString(dst, subtype)
 		dst = append(dst, ' ')
 		dst = appendParams(dst, p.Params, p.IsText())
 	}

@@ -124,14 +124,15 @@ func (s *scanner) value() []byte {
 }
 
 // params takes *(";" attribute "=" value). What is no parameter is skipped up
-// to the next semicolon.
+// to the next semicolon. It stops behind MaxParams. The pieces of RFC 2231 are
+// put together.
 func (s *scanner) params() []Param {
 	var out []Param
 	for {
 		for s.accept(';') {
 		}
 		if s.done() {
-			return out
+			return joinContinuations(out)
 		}
 		name := s.token()
 		if name == nil || !s.accept('=') {
@@ -139,9 +140,11 @@ func (s *scanner) params() []Param {
 				s.i += n
 				continue
 			}
-			return out
+			return joinContinuations(out)
 		}
-		out = append(out, Param{Name: name, Value: s.value()})
+		if out = append(out, Param{Name: name, Value: s.value()}); len(out) == MaxParams {
+			return joinContinuations(out)
+		}
 	}
 }
 
@@ -159,12 +162,17 @@ func parseContentType(v []byte) (typ, subtype []byte, params []Param) {
 	return typ, subtype, s.params()
 }
 
-// parseDisposition reads disposition-type and parameters (RFC 2183 §2).
+// parseDisposition reads disposition-type and parameters (RFC 2183 §2). A type
+// that is missing or cannot be read is empty, so that the file name behind it is
+// not lost.
 func parseDisposition(v []byte) ([]byte, []Param) {
+	if v == nil {
+		return nil, nil
+	}
 	s := scanner{b: v}
 	typ := s.token()
 	if typ == nil {
-		return nil, nil
+		typ = []byte{}
 	}
 	return typ, s.params()
 }

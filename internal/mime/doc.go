@@ -16,7 +16,7 @@
 //	RFC 2045, RFC 2046        media types, multipart, message/rfc822     full
 //	RFC 6532 §3.7             message/global                             full
 //	RFC 2183, 3282, 2557      disposition, language, location            full
-//	RFC 2231                  parameters are passed on as they stand
+//	RFC 2231                  pieces are put together (§3), charsets are left (§4)
 //	RFC 5256 §2               sent date, message ids                     full
 //	RFC 3501 §7.4.2           ENVELOPE, BODY, BODYSTRUCTURE              full
 //	RFC 9051 §6.4.5.1, §7.5.2 section specifications                     full

@@ -1,6 +1,10 @@
 package mime
 
-import "github.com/mailstead/mailstead/internal/imapwire"
+import (
+	"bytes"
+
+	"github.com/mailstead/mailstead/internal/imapwire"
+)
 
 // Stand-ins for a side of an address that is missing. NIL is taken: it marks
 // groups (RFC 9051 §7.5.2). The words are those that other servers send.
@@ -12,7 +16,8 @@ const (
 // AppendEnvelope adds e as the ENVELOPE of RFC 3501 §7.4.2 and RFC 9051 §7.5.2:
 // date, subject, from, sender, reply-to, to, cc, bcc, in-reply-to, message-id.
 // Absent strings are NIL and empty ones "". Sender and Reply-To default to
-// From. A nil e is an envelope of NILs.
+// From. Subject and names, which people read, have one space where the message
+// has white space of any length. A nil e is an envelope of NILs.
 func AppendEnvelope(dst []byte, e *Envelope) []byte {
 	if e == nil {
 		e = &Envelope{}
@@ -20,7 +25,7 @@ func AppendEnvelope(dst []byte, e *Envelope) []byte {
 	dst = append(dst, '(')
 	dst = imapwire.AppendNString(dst, e.Date)
 	dst = append(dst, ' ')
-	dst = imapwire.AppendNString(dst, e.Subject)
+	dst = imapwire.AppendNString(dst, oneLine(e.Subject))
 	dst = append(dst, ' ')
 	from := len(dst)
 	dst = appendAddresses(dst, e.From)
@@ -43,11 +48,16 @@ func AppendEnvelope(dst []byte, e *Envelope) []byte {
 	return append(dst, ')')
 }
 
-// appendAddresses adds "(" 1*address ")", or NIL for a list without any.
+// appendAddresses adds "(" 1*address ")", or NIL for a list without any. It
+// stops behind MaxAddresses.
 func appendAddresses(dst, list []byte) []byte {
 	start := len(dst)
 	dst = append(dst, '(')
+	n := 0
 	for a := range Addresses(list) {
+		if n++; n > MaxAddresses {
+			break
+		}
 		dst = appendAddress(dst, a)
 	}
 	if len(dst) == start+1 {
@@ -61,13 +71,13 @@ func appendAddress(dst []byte, a Address) []byte {
 	switch a.Kind {
 	case GroupStart:
 		dst = append(dst, "(NIL NIL "...)
-		dst = imapwire.AppendString(dst, a.Name)
+		dst = imapwire.AppendString(dst, oneLine(a.Name))
 		return append(dst, " NIL)"...)
 	case GroupEnd:
 		return append(dst, "(NIL NIL NIL NIL)"...)
 	}
 	dst = append(dst, '(')
-	dst = imapwire.AppendNString(dst, a.Name)
+	dst = imapwire.AppendNString(dst, oneLine(a.Name))
 	dst = append(dst, ' ')
 	dst = imapwire.AppendNString(dst, a.Route)
 	dst = append(dst, ' ')
@@ -82,4 +92,33 @@ func appendSide(dst, side []byte, missing string) []byte {
 		return imapwire.AppendQuoted(dst, missing)
 	}
 	return imapwire.AppendString(dst, side)
+}
+
+// oneLine makes one space of each run of white space, and none at the ends. s
+// is returned as it is where nothing has to be done.
+func oneLine(s []byte) []byte {
+	if isOneLine(s) {
+		return s
+	}
+	out := make([]byte, 0, len(s))
+	for _, c := range s {
+		switch {
+		case !isSpace(c):
+			out = append(out, c)
+		case len(out) > 0 && out[len(out)-1] != ' ':
+			out = append(out, ' ')
+		}
+	}
+	return bytes.TrimSuffix(out, []byte{' '})
+}
+
+func isOneLine(s []byte) bool {
+	space := true
+	for _, c := range s {
+		if isSpace(c) && (c != ' ' || space) {
+			return false
+		}
+		space = c == ' '
+	}
+	return len(s) == 0 || !space
 }

@@ -3,16 +3,17 @@ package mime
 import "sync"
 
 // maxPooledBlock is the largest header buffer that is kept for the next
-// message.
-const maxPooledBlock = 64 << 10
+// message: one that grew step by step to the default limit.
+const maxPooledBlock = 2 * DefaultMaxHeader
 
 var blocks = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
 
 // Envelope holds the fields of a message header that ENVELOPE, SORT and THREAD
 // look at: unfolded, otherwise as they were written. nil = absent. Where an
 // address field stands more than once, its values are joined by commas, so that
-// no reader sees another sender than the next; of other fields the first one
-// counts.
+// no reader sees another sender than the next. Of Date, Subject, In-Reply-To and
+// Message-ID the last one counts, as other servers have it; of References the
+// first.
 type Envelope struct {
 	Date, Subject                    []byte
 	From, Sender, ReplyTo            []byte
@@ -148,13 +149,13 @@ func collect(values *[kinds][]byte, block []byte, isMessage bool, need int) {
 			continue
 		}
 		seen := values[k] != nil
-		if seen && k < kindFrom {
+		if seen && (k < kindDate || k == kindReferences) {
 			continue
 		}
 		start := len(arena)
 		arena = AppendUnfolded(arena, f.Value)
 		v := arena[start:len(arena):len(arena)]
-		if seen {
+		if seen && k >= kindFrom {
 			v = append(append(values[k], ", "...), v...)
 		}
 		values[k] = v

@@ -93,7 +93,8 @@ func TestFieldFilter(t *testing.T) {
 		tail, want string
 	}{
 		{FieldFilter{Names: []string{"B", "x"}}, "\r\n\r\n", "B: 2\r\n c\r\nb : 3\r\n\r\n"},
-		{FieldFilter{Names: []string{"B"}, Not: true}, "\r\n\r\n", "A: 1\r\nC: 4\r\n\r\n"},
+		{FieldFilter{Names: []string{"B"}, Not: true}, "\r\n\r\n", "A: 1\r\nnonsense\r\nC: 4\r\n\r\n"},
+		{FieldFilter{Names: []string{"B"}, Not: true}, "", "A: 1\r\nnonsense\r\nC: 4"},
 		{FieldFilter{Names: []string{"c"}}, "", "C: 4\r\n\r\n"},
 		{FieldFilter{Names: []string{"c"}}, "\n\n", "C: 4\n\r\n"},
 		{FieldFilter{}, "\r\n\r\n", "\r\n"},
@@ -127,5 +128,17 @@ func FuzzFieldFilter(f *testing.F) {
 func TestFieldFilterReportsErrors(t *testing.T) {
 	if _, err := (FieldFilter{Not: true}).Copy(io.Discard, brokenReaderAt{io.ErrClosedPipe}, Span{0, 5}); err != io.ErrClosedPipe {
 		t.Error(err)
+	}
+}
+
+// A field has so many parameters, and an ENVELOPE so many addresses of one.
+func TestBounds(t *testing.T) {
+	v := []byte("text/plain" + strings.Repeat("; a*0=b", 3*MaxParams))
+	if _, _, params := parseContentType(v); len(params) != MaxParams {
+		t.Errorf("%d parameters", len(params))
+	}
+	form := string(AppendEnvelope(nil, &Envelope{To: []byte(strings.Repeat("a@b, ", 3*MaxAddresses))}))
+	if n := strings.Count(form, `"a" "b"`); n != MaxAddresses {
+		t.Errorf("%d addresses", n)
 	}
 }

@@ -6,8 +6,15 @@ import "math"
 const (
 	DefaultMaxDepth  = 100
 	DefaultMaxParts  = 10_000
-	DefaultMaxHeader = 1 << 20
-	DefaultMaxKept   = 4 << 20
+	DefaultMaxHeader = 256 << 10
+	DefaultMaxKept   = 512 << 10
+
+	// MaxParams is the number of parameters of a field that are read; those
+	// behind are absent.
+	MaxParams = 100
+	// MaxAddresses is the number of addresses, or ends of groups, that an
+	// ENVELOPE has of one field. BODY[HEADER] has them all.
+	MaxAddresses = 1000
 
 	// depthCap bounds Limits.MaxDepth also where it is set to none: the forms
 	// are written recursively.

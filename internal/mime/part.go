@@ -7,8 +7,8 @@ type Span struct{ Start, End int64 }
 func (s Span) Len() int64 { return s.End - s.Start }
 
 // Param is one parameter of a media type or a disposition as it was written,
-// with quotes and escapes removed. RFC 2231 forms are not decoded: IMAP clients
-// expect them raw. Duplicates and order are kept.
+// with quotes and escapes removed. The pieces of RFC 2231 §3 are put together;
+// charset and percent signs of its §4 stay, as IMAP clients expect. Duplicates and order are kept.
 type Param struct{ Name, Value []byte }
 
 // Part is one entity: a message, or one part of a multipart. Field values are

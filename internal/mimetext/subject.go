@@ -30,12 +30,20 @@ func DecodeWords(value []byte) string {
 // BaseSubject returns the base subject of an unfolded Subject value: the
 // procedure of RFC 5256 §2.1, in linear time.
 func BaseSubject(value []byte) string {
-	s := subject{oneSpace(DecodeWords(value))} // (1)
+	base, _ := Subject(value)
+	return base
+}
+
+// Subject returns the base subject, and whether it is that of a reply or
+// forward: whether subj-refwd, "(fwd)", or "[fwd:" and "]" were removed
+// (RFC 5256 §3, REFERENCES).
+func Subject(value []byte) (base string, reply bool) {
+	s := subject{s: oneSpace(DecodeWords(value))} // (1)
 	for {
 		s.cutTrailers()        // (2)
 		s.cutLeaders()         // (3) to (5)
 		if !s.cutForwarded() { // (6)
-			return s.s // (7)
+			return s.s, s.reply // (7)
 		}
 	}
 }
@@ -59,7 +67,10 @@ func oneSpace(s string) string {
 	return b.String()
 }
 
-type subject struct{ s string }
+type subject struct {
+	s     string
+	reply bool
+}
 
 // cutTrailers removes subj-trailer = "(fwd)" / WSP from the end.
 func (s *subject) cutTrailers() {
@@ -69,7 +80,7 @@ func (s *subject) cutTrailers() {
 		if n < 0 || !fold(s.s[n:], "(fwd)") {
 			return
 		}
-		s.s = s.s[:n]
+		s.s, s.reply = s.s[:n], true
 	}
 }
 
@@ -84,7 +95,7 @@ func (s *subject) cutLeaders() {
 			last, end = end, end+n
 		}
 		if n := refwdLen(s.s[end:]); n > 0 {
-			s.s = s.s[end+n:]
+			s.s, s.reply = s.s[end+n:], true
 			continue
 		}
 		if end == len(s.s) { // only blobs: the last one is the base
@@ -139,7 +150,7 @@ func (s *subject) cutForwarded() bool {
 	if len(s.s) <= len(head) || !fold(s.s[:len(head)], head) || s.s[len(s.s)-1] != ']' {
 		return false
 	}
-	s.s = s.s[len(head) : len(s.s)-1]
+	s.s, s.reply = s.s[len(head):len(s.s)-1], true
 	return true
 }
 

@@ -40,6 +40,52 @@ func TestBaseSubject(t *testing.T) {
 	}
 }
 
+// TestSubject holds what RFC 5256 §2.1 says against cases where the order of its
+// steps matters.
+func TestSubject(t *testing.T) {
+	for _, tt := range []struct {
+		in, want string
+		reply    bool
+	}{
+		{"plan", "plan", false},
+		{"[list] plan", "plan", false},
+		{"RE:plan", "plan", true},
+		{"re [2] : plan", "plan", true},
+		{"Re[a]b: plan", "Re[a]b: plan", false},
+		{"re[[2]]: plan", "re[[2]]: plan", false},
+		{"plan (fwd)", "plan", true},
+		{"plan(FWD)(fwd)", "plan", true},
+		{"(fwd)", "", true},
+		{"(fwd) plan", "(fwd) plan", false},
+		{"plan (fwd) x", "plan (fwd) x", false},
+		{"[Fwd: plan]", "plan", true},
+		{"[fwd:plan", "[fwd:plan", false},
+		{"[fwd:]", "", true},
+		{"[fwd: [list] re: plan (fwd)]", "plan", true},
+		{"[fwd: plan] tail", "tail", false}, // a blob in front of a base
+		{"[a] [fwd: plan]", "plan", true},
+		{"fwd: [fwd: fw: plan]", "plan", true},
+		{"fwd : fw: re: re: plan", "plan", true},
+		{"forward: plan", "forward: plan", false},
+		{"Re: [a] Re: [b] plan", "plan", true},
+		{"Re: [a] [b]", "[b]", true},
+		{"[] []", "[]", false},
+		{"[]", "[]", false},
+		{"Re: Re: Re:", "", true},
+		{"  plan \t of  the\r\n day ", "plan of the day", false},
+		{"=?utf-8?q?Re=3A?= =?utf-8?q?_plan?=", "plan", true},
+		{"=?utf-8?b?W2xpc3Rd?= Re: plan", "plan", true},
+		{"AW: plan", "AW: plan", false}, // no translations (RFC 5256 §6)
+		{"re", "re", false},
+		{"re:", "", true},
+		{": plan", ": plan", false},
+	} {
+		if got, reply := Subject([]byte(tt.in)); got != tt.want || reply != tt.reply {
+			t.Errorf("%q = %q, %v; want %q, %v", tt.in, got, reply, tt.want, tt.reply)
+		}
+	}
+}
+
 // FuzzBaseSubject: the base subject of a base subject is itself.
 func FuzzBaseSubject(f *testing.F) {
 	f.Add("[fwd: re: [a] b (fwd)]")

@@ -59,6 +59,9 @@ func (s *Scanner) Next(b []byte) Piece {
 	if s.policy == Normalise {
 		return s.normalise(b)
 	}
+	if p, ok := s.even(b); ok {
+		return p
+	}
 	return s.run(b)
 }
 
@@ -84,6 +87,51 @@ func (s *Scanner) bareCR(run int) (p Piece, stop bool) {
 		return Piece{Run: run, Insert: "\n"}, true
 	}
 	return Piece{}, false
+}
+
+// sameWidth is how many lines in a row have one length before even believes that
+// the next one has it too.
+const sameWidth = 4
+
+// even is run for lines of which many have the same length, as in base64: it
+// looks where the next line should end before it searches. What it may have
+// jumped over shows when all LFs are counted. Anything else than CRLFs, and lines
+// of many lengths, are left to run.
+func (s *Scanner) even(b []byte) (p Piece, ok bool) {
+	pos, lines, searches, width, same := 0, 0, 0, 2, 0
+	for {
+		end := pos + width
+		if same < sameWidth || end > len(b) || b[end-1] != '\n' || b[end-2] != '\r' {
+			i := bytes.IndexByte(b[pos:], '\n')
+			if i < 0 {
+				break
+			}
+			end = pos + i + 1
+			if end > 1 && b[end-2] != '\r' || end == 1 && !s.afterCR {
+				return Piece{}, false
+			}
+			if same++; width != i+1 {
+				width, same = max(2, i+1), 0
+			}
+			if searches++; searches > 2*sameWidth && searches > lines/2 {
+				return Piece{}, false // it does not pay
+			}
+		}
+		lines++
+		if pos = end; pos == len(b) || s.dots && b[pos] == '.' {
+			break
+		}
+	}
+	whole := lines > 0 && (pos == len(b) || s.dots && b[pos] == '.')
+	if !whole {
+		pos = len(b)
+	}
+	if searches < lines && bytes.Count(b[:pos], []byte{'\n'}) != lines {
+		return Piece{}, false
+	}
+	s.lineStart = whole
+	s.check(b[:pos], lines)
+	return Piece{Run: pos}, true
 }
 
 // run takes all lines up to one that starts with a dot. Each line costs one

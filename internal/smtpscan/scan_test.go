@@ -101,6 +101,26 @@ func TestHostileEnds(t *testing.T) {
 	}
 }
 
+// Lines of one length, and what hides between them where a line should end: a
+// shorter line, an end mark, bare CRs and LFs, NUL.
+func TestEvenLines(t *testing.T) {
+	line := strings.Repeat("x", 10) + "\r\n"
+	for _, odd := range []string{"", "ab\r\n", "abcd\r\nabcd\r\n", "abc\r\n.\r\nab\r\n", "abc\nabcdef\r\n", "abc\rabcdef\r\n", "abcdefghi\n\r\n", "abcdefghijk\n.\r\nxyz\r\n", "abcd\x00fghij\r\n", ".bcdefghij\r\n", "\r\n\r\n\r\n\r\n\r\n\r\n\r\n"} {
+		wire := strings.Repeat(line, 9) + odd + strings.Repeat(line, 9) + ".\r\nQUIT\r\n"
+		want, wantEnd, wantRest := naiveData(wire)
+		if got, end, rest, _ := scanAll(wire, true, Preserve, nil); got != want || end != wantEnd || rest != wantRest {
+			t.Errorf("%q: %q %v %q, want %q %v %q", odd, got, end, rest, want, wantEnd, wantRest)
+		}
+		got, _, rest, fault := scanAll(wire, true, Reject, nil)
+		if bare := strings.ContainsAny(strings.ReplaceAll(got, "\r\n", ""), "\r\n\x00"); fault != bare || rest != wantRest {
+			t.Errorf("%q: fault %v, rest %q", odd, fault, rest)
+		}
+		if chunk, _, _, _ := scanAll(wire, false, Reject, nil); chunk != wire {
+			t.Errorf("%q: the chunk became %q", odd, chunk)
+		}
+	}
+}
+
 // The scanner against the naive reader, with every way of cutting.
 func FuzzScan(f *testing.F) {
 	for _, mark := range hostileEnds {
@@ -108,6 +128,7 @@ func FuzzScan(f *testing.F) {
 	}
 	f.Add(".\r\nx", []byte{})
 	f.Add("..\r\n.\r", []byte{0})
+	f.Add(strings.Repeat("xyz\r\n", 6)+"x\r\n.\r\n"+strings.Repeat("xyz\r\n", 3)+".\r\nc", []byte{255})
 	f.Fuzz(func(t *testing.T, wire string, cuts []byte) {
 		want, wantEnd, wantRest := naiveData(wire)
 		got, end, rest, _ := scanAll(wire, true, Preserve, cuts)
@@ -138,9 +159,16 @@ func FuzzScan(f *testing.F) {
 }
 
 func BenchmarkScan(b *testing.B) {
-	line := strings.Repeat("x", 76) + "\r\n"
-	wire := []byte(strings.Repeat(line, (32<<10)/len(line)))
-	for name, policy := range map[string]Policy{"reject": Reject, "normalise": Normalise, "preserve": Preserve} {
+	even := strings.Repeat(strings.Repeat("x", 76)+"\r\n", (32<<10)/78)
+	var ragged strings.Builder
+	for n := 1; ragged.Len() < 32<<10; n++ {
+		ragged.WriteString(strings.Repeat("x", n*n*31%76) + "\r\n")
+	}
+	for name, policy := range map[string]Policy{"reject": Reject, "normalise": Normalise, "preserve": Preserve, "reject, ragged": Reject} {
+		wire := []byte(even)
+		if strings.HasSuffix(name, "ragged") {
+			wire = []byte(ragged.String())
+		}
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(int64(len(wire)))
 			b.ReportAllocs()

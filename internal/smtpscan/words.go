@@ -1,6 +1,9 @@
 package smtpscan
 
-import "unicode/utf8"
+import (
+	"bytes"
+	"unicode/utf8"
+)
 
 // maxDomain: RFC 5321 §4.5.3.1.2.
 const maxDomain = 255
@@ -60,3 +63,58 @@ func Hello(b []byte) bool {
 	}
 	return true
 }
+
+// SplitVerb cuts a command line at its first space; blanks at the end are
+// dropped (RFC 5321 §4.1.1).
+func SplitVerb(line []byte) (name, arg []byte) {
+	line = bytes.TrimRight(line, " \t")
+	i := bytes.IndexByte(line, ' ')
+	if i < 0 {
+		return line, nil
+	}
+	return line[:i], bytes.TrimLeft(line[i:], " ")
+}
+
+// EqualFold compares a word in upper case with octets, folding ASCII only.
+func EqualFold(upper string, b []byte) bool {
+	if len(upper) != len(b) {
+		return false
+	}
+	for i := range b {
+		c := b[i]
+		if 'a' <= c && c <= 'z' {
+			c -= 'a' - 'A'
+		}
+		if c != upper[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// CutKeyword cuts "FROM:" or "TO:" off. Blanks behind the colon are tolerated;
+// many clients send one.
+func CutKeyword(arg []byte, keyword string) ([]byte, bool) {
+	if len(arg) < len(keyword) || !EqualFold(keyword, arg[:len(keyword)]) {
+		return nil, false
+	}
+	return bytes.TrimLeft(arg[len(keyword):], " "), true
+}
+
+// MechanismChars are those of a SASL mechanism's name (RFC 4422 §3.1), in any
+// case.
+const MechanismChars = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+// CutAuth returns what stands behind AUTH, however it is written: also where it
+// is no command by the grammar, for the secret is one all the same.
+func CutAuth(line []byte) (arg []byte, ok bool) {
+	line = bytes.TrimLeft(line, blanks)
+	if len(line) < 4 || !EqualFold("AUTH", line[:4]) {
+		return nil, false
+	}
+	arg = bytes.TrimLeft(line[4:], blanks)
+	return arg, len(arg) < len(line)-4 || len(arg) == 0
+}
+
+// blanks are what may be taken for a space.
+const blanks = " \t\v\f\r\x00"

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/mailstead/mailstead/smtp"
 )
@@ -30,6 +31,10 @@ type Capabilities struct {
 	SizeOffered bool
 	MaxSize     int64
 
+	// MinDeliverBy is the least time with which the server takes a BY= that
+	// asks for a return (RFC 2852); 0 = none was told.
+	MinDeliverBy time.Duration
+
 	// Mechanisms are the SASL mechanisms of AUTH (RFC 4954 §3), in upper case
 	// and in the server's order.
 	Mechanisms []string
@@ -46,7 +51,7 @@ type Capabilities struct {
 type Limits struct {
 	Mails       int // MAILMAX: MAIL commands in a session
 	Rcpts       int // RCPTMAX: RCPT commands in a transaction
-	RcptDomains int // RCPTDOMAINMAX: distinct domains of the recipients of a transaction
+	RcptDomains int // RCPTDOMAINMAX: distinct domains of the recipients of a session
 }
 
 func parseCapabilities(r smtp.Reply) Capabilities {
@@ -66,6 +71,10 @@ func (c *Capabilities) set(keyword string, params []string) {
 	case "SIZE":
 		if len(params) > 0 {
 			c.MaxSize = parseSize(params[0])
+		}
+	case "DELIVERBY":
+		if len(params) > 0 {
+			c.MinDeliverBy = time.Duration(min(parseSize(params[0]), 999_999_999)) * time.Second
 		}
 	case "AUTH":
 		for _, m := range params {

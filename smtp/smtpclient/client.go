@@ -26,9 +26,10 @@ type Client struct {
 	tls      *tls.ConnectionState
 	caps     Capabilities
 	authed   bool
-	mails    int   // MAIL commands sent
-	sent     int   // messages of which the server took responsibility
-	broken   error // why the connection cannot be used; nil = usable
+	mails    int      // MAIL commands sent
+	sent     int      // messages of which the server took responsibility
+	domains  []string // of recipients so far, where they are limited
+	broken   error    // why the connection cannot be used; nil = usable
 }
 
 func newClient(d *Dialer, conn net.Conn, host string) *Client {
@@ -143,8 +144,12 @@ func (c *Client) Close() error {
 }
 
 // Usable reports whether another message can be sent on this connection: it
-// is in a known state, and MAILMAX (RFC 9422 §4.1) is not reached.
-func (c *Client) Usable() bool { return c.broken == nil && !c.exhausted() }
+// is in a known state, and neither MAILMAX nor RCPTDOMAINMAX (RFC 9422 §4) is
+// reached.
+func (c *Client) Usable() bool {
+	limit := c.caps.Limits.RcptDomains
+	return c.broken == nil && !c.exhausted() && (limit == 0 || len(c.domains) < limit)
+}
 
 func (c *Client) exhausted() bool {
 	limit := c.caps.Limits.Mails

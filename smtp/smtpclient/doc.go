@@ -47,7 +47,7 @@
 //	RFC 6152  8BITMIME                  §3
 //	RFC 6531  SMTPUTF8                  §3.2, §3.4, §3.6
 //	RFC 6710  MT-PRIORITY               §4.1
-//	RFC 8689  REQUIRETLS                §2
+//	RFC 8689  REQUIRETLS                §2, §5; the certificate is the Dialer's
 //	RFC 9422  LIMITS                    §4
 //
 // Without an RFC: PRDR (draft-hall-prdr-00), XCLIENT and XFORWARD (Postfix).

@@ -41,8 +41,9 @@ func TestLimits(t *testing.T) {
 	for limits, want := range map[string]string{
 		"LIMITS":                           "[7]",
 		"LIMITS RCPTMAX=3":                 "[3 3 1]",
-		"LIMITS RCPTDOMAINMAX=1":           "[4 2 1]",
-		"LIMITS RCPTDOMAINMAX=2 RCPTMAX=3": "[3 2 2]",
+		"LIMITS RCPTDOMAINMAX=1":           "[4]",
+		"LIMITS RCPTDOMAINMAX=2 RCPTMAX=3": "[3 3]",
+		"LIMITS RCPTDOMAINMAX=3":           "[7]",
 		"LIMITS RCPTMAX=2 MAILMAX=3":       "[2 2 2]",
 	} {
 		for _, text := range []string{"short\r\n", strings.Repeat("long\r\n", 100_000)} {
@@ -59,13 +60,17 @@ func TestLimits(t *testing.T) {
 			if fmt.Sprint(counts) != want {
 				t.Errorf("%s: %v, want %s", limits, counts, want)
 			}
-			exhausted := strings.Contains(limits, "MAILMAX")
+			exhausted := strings.Contains(limits, " MAILMAX")
+			left := map[string]string{
+				"LIMITS RCPTDOMAINMAX=1": "2 3 4", "LIMITS RCPTDOMAINMAX=2 RCPTMAX=3": "4", "LIMITS RCPTMAX=2 MAILMAX=3": "6",
+			}[limits]
 			for i, r := range res.Recipients {
-				if last := exhausted && i == 6; (r.Outcome == smtpclient.Delivered) == last {
+				if kept := strings.Contains(left, fmt.Sprint(i)); (r.Outcome == smtpclient.Delivered) == kept || kept != (r.Err != nil) {
 					t.Errorf("%s: recipient %d: %+v", limits, i, r)
 				}
 			}
-			if errors.Is(err, smtpclient.ErrMailLimit) != exhausted || c.Usable() == exhausted {
+			full := exhausted || strings.Contains(limits, "RCPTDOMAINMAX")
+			if errors.Is(err, smtpclient.ErrMailLimit) != exhausted || c.Usable() == full {
 				t.Errorf("%s: %v, usable %v", limits, err, c.Usable())
 			}
 		}
@@ -204,6 +209,14 @@ func TestRequireTLS(t *testing.T) {
 	if m := srv.Messages(); len(m) != 1 || !m[0].TLS || !m[0].Params.RequireTLS {
 		t.Errorf("%+v", m)
 	}
+	// A bounce is not lost where the next hop does not know it (§5).
+	plain := smtptest.NewServer(t)
+	bounce := envelope(t, "", "b@x")
+	bounce.Mail.Params.RequireTLS = true
+	c := dial(t, &smtpclient.Dialer{}, plain.Addr)
+	if res, err := c.Send(t.Context(), bounce, body("x\r\n")); err != nil || outcomes(res) != "delivered(.)" || plain.Messages()[0].Params.RequireTLS {
+		t.Error(outcomes(res), err)
+	}
 }
 
 // The chooser sees what was announced, and the TLS state with its channel
@@ -299,6 +312,9 @@ func TestTiming(t *testing.T) {
 		{full, smtp.MailParams{DeliverBy: smtp.DeliverBy{Seconds: 100, Mode: smtp.ByReturn}}, 40 * time.Second, " BY=60;R"},
 		{full, smtp.MailParams{DeliverBy: smtp.DeliverBy{Seconds: 100, Mode: smtp.ByReturn}}, time.Hour, "5.4.7"},
 		{full, smtp.MailParams{DeliverBy: smtp.DeliverBy{Seconds: 100, Mode: smtp.ByNotify}}, 200 * time.Second, " BY=-100;N"},
+		{[]string{"DELIVERBY 99"}, smtp.MailParams{DeliverBy: smtp.DeliverBy{Seconds: 100, Mode: smtp.ByReturn}}, 0, " BY=100;R"},
+		{[]string{"DELIVERBY 101"}, smtp.MailParams{DeliverBy: smtp.DeliverBy{Seconds: 100, Mode: smtp.ByReturn}}, 0, "5.4.7"},
+		{[]string{"DELIVERBY 101"}, smtp.MailParams{DeliverBy: smtp.DeliverBy{Seconds: 100, Mode: smtp.ByNotify}}, 0, " BY=100;N"},
 		{nil, smtp.MailParams{DeliverBy: smtp.DeliverBy{Seconds: 100, Mode: smtp.ByReturn}}, 0, "5.3.3"},
 		{nil, smtp.MailParams{DeliverBy: smtp.DeliverBy{Seconds: 100, Mode: smtp.ByNotify}}, 0, ""},
 		{full, smtp.MailParams{FutureRelease: smtp.FutureRelease{For: 100}}, 40 * time.Second, " HOLDFOR=60"},

@@ -138,6 +138,10 @@ var (
 	// ErrMailLimit: MAILMAX of the server (RFC 9422) is reached.
 	ErrMailLimit = errors.New("smtpclient: limit of messages in a session reached")
 
+	// ErrDomainLimit: RCPTDOMAINMAX of the server (RFC 9422) is reached; these
+	// recipients need another connection.
+	ErrDomainLimit = errors.New("smtpclient: limit of recipient domains in a session reached")
+
 	// ErrNoAuth: AUTH, or the mechanism, is not offered.
 	ErrNoAuth = errors.New("smtpclient: authentication mechanism not offered")
 )

@@ -34,8 +34,11 @@ func (c *Client) plan(env *smtp.Envelope, b *smtp.Body) (*plan, error) {
 	for i, r := range env.Recipients {
 		p.rcpts[i] = *r
 	}
-	if p.mail.RequireTLS && (c.tls == nil || !c.caps.RequireTLS) { // RFC 8689 §4.2.1
-		return nil, lacks(550, smtp.EnhancedCode{Class: 5, Subject: 7, Detail: 30}, "REQUIRETLS")
+	if p.mail.RequireTLS && (c.tls == nil || !c.caps.RequireTLS) {
+		if !env.Mail.ReversePath.IsNull() { // RFC 8689 §4.2.1
+			return nil, lacks(550, smtp.EnhancedCode{Class: 5, Subject: 7, Detail: 30}, "REQUIRETLS")
+		}
+		p.mail.RequireTLS = false // §5: a bounce is not lost for it
 	}
 	if err := c.planSize(p, b); err != nil {
 		return nil, err
@@ -187,6 +190,8 @@ func (c *Client) planTime(p *plan, received, now time.Time) error {
 	switch p.mail.DeliverBy = by; {
 	case !inTime:
 		return smtp.Errorf(554, smtp.EnhancedCode{Class: 5, Subject: 4, Detail: 7}, "delivery time expired")
+	case c.caps.DeliverBy && by.Mode == smtp.ByReturn && time.Duration(by.Seconds)*time.Second < c.caps.MinDeliverBy:
+		return smtp.Errorf(554, smtp.EnhancedCode{Class: 5, Subject: 4, Detail: 7}, "the next hop needs more time than is left")
 	case c.caps.DeliverBy:
 	case by.Mode == smtp.ByReturn:
 		return lacks(554, smtp.EnhancedCode{Class: 5, Subject: 3, Detail: 3}, "DELIVERBY")
@@ -213,38 +218,33 @@ func (c *Client) known(params []smtp.Param) []smtp.Param {
 }
 
 // split makes the transactions that the limits of the server ask for
-// (RFC 9422 §4): each a list of places in the envelope, in its order.
-func (p *plan) split(limits Limits) [][]int {
-	var groups []group
+// (RFC 9422 §4): each a list of places in the envelope, in its order. left are
+// those whose domains are too many for the session.
+func (c *Client) split(p *plan) (groups [][]int, left []int) {
+	limits := c.caps.Limits
 	for i := range p.rcpts {
-		if p.refused[i] != nil {
-			continue
-		}
-		domain := strings.ToLower(p.rcpts[i].ForwardPath.Domain)
-		g := slices.IndexFunc(groups, func(g group) bool { return g.takes(domain, limits) })
-		if g < 0 {
-			groups = append(groups, group{})
-			g = len(groups) - 1
-		}
-		groups[g].rcpts = append(groups[g].rcpts, i)
-		if limits.RcptDomains > 0 && !slices.Contains(groups[g].domains, domain) {
-			groups[g].domains = append(groups[g].domains, domain)
+		switch last := len(groups) - 1; {
+		case p.refused[i] != nil:
+		case limits.RcptDomains > 0 && !c.takesDomain(p.rcpts[i].ForwardPath.Domain):
+			left = append(left, i)
+		case last < 0 || limits.Rcpts > 0 && len(groups[last]) == limits.Rcpts:
+			groups = append(groups, []int{i})
+		default:
+			groups[last] = append(groups[last], i)
 		}
 	}
-	places := make([][]int, len(groups))
-	for i := range groups {
-		places[i] = groups[i].rcpts
+	return groups, left
+}
+
+// takesDomain counts a domain, where it is a new one of this session.
+func (c *Client) takesDomain(domain string) bool {
+	domain = strings.ToLower(domain)
+	if slices.Contains(c.domains, domain) {
+		return true
 	}
-	return places
-}
-
-// group is a transaction to be.
-type group struct {
-	rcpts   []int
-	domains []string // distinct; kept where they are limited
-}
-
-func (g *group) takes(domain string, limits Limits) bool {
-	return (limits.Rcpts == 0 || len(g.rcpts) < limits.Rcpts) &&
-		(limits.RcptDomains == 0 || len(g.domains) < limits.RcptDomains || slices.Contains(g.domains, domain))
+	if len(c.domains) >= c.caps.Limits.RcptDomains {
+		return false
+	}
+	c.domains = append(c.domains, domain)
+	return true
 }

@@ -18,7 +18,9 @@ import (
 // Where the server offers PIPELINING, MAIL, RCPT and DATA leave in one write
 // (RFC 2920); with CHUNKING besides, a body of up to 64 KiB leaves in the same
 // write (BDAT LAST), so that a message costs one round trip. Where it offers
-// LIMITS (RFC 9422), recipients beyond them go in further transactions. Bare
+// LIMITS (RFC 9422), recipients beyond them go in further transactions, and those
+// that need another connection are Deferred with ErrMailLimit or ErrDomainLimit.
+// Bare
 // CR and LF become CRLF, and a missing CRLF at the end is added, unless the
 // body is sent as BINARYMIME.
 //
@@ -28,7 +30,7 @@ import (
 // NOTIFY, ORCPT, AUTH) are left out. Otherwise those concerned are Failed with
 // a 5.6.x or 5.7.x code: a signed part is never changed, an address with a
 // local-part in UTF-8 and a message with header fields in UTF-8 need SMTPUTF8,
-// REQUIRETLS needs REQUIRETLS.
+// REQUIRETLS needs REQUIRETLS, unless the sender is null (RFC 8689 §5).
 func (c *Client) Send(ctx context.Context, env *smtp.Envelope, b *smtp.Body) (*Result, error) {
 	defer c.watch(ctx)()
 	res := &Result{Recipients: make([]RcptResult, len(env.Recipients))}
@@ -54,7 +56,9 @@ func (c *Client) send(ctx context.Context, env *smtp.Envelope, b *smtp.Body, res
 	for i, err := range p.refused {
 		res.Recipients[i] = RcptResult{Outcome: Failed, Err: err}
 	}
-	switch groups := p.split(c.caps.Limits); len(groups) {
+	groups, left := c.split(p)
+	res.all(left, RcptResult{Err: ErrDomainLimit})
+	switch len(groups) {
 	case 0:
 		return nil
 	case 1:

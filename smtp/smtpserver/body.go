@@ -143,7 +143,7 @@ func (r *bodyReader) piece() ([]byte, error) {
 	if r.chunked && r.chunk == 0 {
 		return r.endChunk()
 	}
-	b := in.buffered()
+	b := in.Buffered()
 	if len(b) == 0 {
 		return nil, r.s.fillBody()
 	}
@@ -155,7 +155,7 @@ func (r *bodyReader) piece() ([]byte, error) {
 	if n == 0 && p.Insert == "" {
 		return nil, r.s.fillBody()
 	}
-	in.skip(n)
+	in.Skip(n)
 	r.chunk -= int64(n)
 	r.ended = p.End
 	if p.Insert == "" {

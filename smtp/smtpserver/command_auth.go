@@ -96,8 +96,8 @@ func (s *session) callNext(x *saslwire.Exchange, response []byte) (challenge []b
 
 // readResponse reads the line that answers a 334; false: it was answered.
 func (s *session) readResponse() ([]byte, bool) {
-	for s.in.nextLine(0) == 0 {
-		if len(s.in.buffered()) > s.cfg.Limits.AuthLine {
+	for s.in.NextLine(0) == 0 {
+		if len(s.in.Buffered()) > s.cfg.Limits.AuthLine {
 			s.say(500, smtp.EnhancedCode{Class: 5, Subject: 5, Detail: 6}, "Authentication exchange line is too long")
 			s.closing = true
 			return nil, false
@@ -107,10 +107,10 @@ func (s *session) readResponse() ([]byte, bool) {
 			return nil, false
 		}
 	}
-	n := s.in.nextLine(0)
-	line := bytes.TrimSuffix(s.in.buffered()[:n-1], []byte{'\r'})
+	n := s.in.NextLine(0)
+	line := bytes.TrimSuffix(s.in.Buffered()[:n-1], []byte{'\r'})
 	response, err := saslwire.Response(line)
-	s.in.skip(n)
+	s.in.Skip(n)
 	switch {
 	case n > s.cfg.Limits.AuthLine:
 		s.refuse(500, smtp.EnhancedCode{Class: 5, Subject: 5, Detail: 6}, "Authentication exchange line is too long")

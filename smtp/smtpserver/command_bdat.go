@@ -35,7 +35,7 @@ func (s *session) bdat(arg []byte) {
 func (r *bodyReader) startChunk(size int64, last bool) {
 	r.chunk, r.size, r.last = size, size, last
 	if size > 0 {
-		r.s.in.grow()
+		r.s.in.Grow()
 	}
 	if size > r.left && r.refused == nil {
 		r.refused = &smtp.Error{Reply: tooBig()}
@@ -62,11 +62,11 @@ func (r *bodyReader) nextChunk() error {
 		if err != nil {
 			return err
 		}
-		name, arg := splitVerb(line)
+		name, arg := smtpscan.SplitVerb(line)
 		v := s.lookup(name)
 		switch {
 		case v != nil && v.flags&endsChunks != 0:
-			s.in.unread()
+			s.in.Unread()
 			return errGivenUp
 		case v != nil && v.flags&hasPayload != 0:
 			size, last, fault := smtpscan.ParseBDAT(arg)
@@ -126,8 +126,8 @@ func (s *session) discard(size int64) bool {
 		s.body = s.newProgress()
 	}
 	for size > 0 {
-		n := min(size, int64(len(s.in.buffered())))
-		s.in.skip(int(n))
+		n := min(size, int64(len(s.in.Buffered())))
+		s.in.Skip(int(n))
 		if size -= n; size > 0 {
 			if err := s.fillBody(); err != nil {
 				s.end(err)

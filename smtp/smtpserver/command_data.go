@@ -25,7 +25,7 @@ func (s *session) data([]byte) {
 		s.end(err)
 		return
 	}
-	s.in.grow()
+	s.in.Grow()
 	s.tx.reader = newDataReader(s)
 	s.receive()
 }

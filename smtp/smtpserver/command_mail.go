@@ -1,7 +1,6 @@
 package smtpserver
 
 import (
-	"bytes"
 	"errors"
 	"slices"
 	"strconv"
@@ -28,15 +27,6 @@ func (s *session) txID() string {
 	return s.tx.mail.ID
 }
 
-// cutKeyword cuts "FROM:" or "TO:" off. Blanks behind the colon are tolerated;
-// many clients send one.
-func cutKeyword(arg []byte, keyword string) ([]byte, bool) {
-	if len(arg) < len(keyword) || !equalFold(keyword, arg[:len(keyword)]) {
-		return nil, false
-	}
-	return bytes.TrimLeft(arg[len(keyword):], " "), true
-}
-
 // mail: MAIL FROM:Reverse-path [SP Mail-parameters] CRLF (RFC 5321 §4.1.1.2).
 func (s *session) mail(arg []byte) {
 	if s.mails++; s.mails > s.cfg.Limits.Mails { // RFC 9422: MAILMAX
@@ -47,7 +37,7 @@ func (s *session) mail(arg []byte) {
 		s.refuse(530, smtp.EnhancedCode{Class: 5, Subject: 7}, "Authentication required")
 		return
 	}
-	rest, ok := cutKeyword(arg, "FROM:")
+	rest, ok := smtpscan.CutKeyword(arg, "FROM:")
 	if !ok {
 		s.refuse(501, smtp.EnhancedCode{Class: 5, Subject: 5, Detail: 4}, "Syntax: MAIL FROM:<address>")
 		return
@@ -207,7 +197,7 @@ func (s *session) strange(p *smtp.MailParams) bool {
 // known reports whether the Receiver understands each of ps.
 func (s *session) known(ps []smtp.Param) bool {
 	for _, p := range ps {
-		if !slices.ContainsFunc(s.cfg.Parameters, func(k string) bool { return equalFold(k, []byte(p.Keyword)) }) {
+		if !slices.ContainsFunc(s.cfg.Parameters, func(k string) bool { return smtpscan.EqualFold(k, []byte(p.Keyword)) }) {
 			return false
 		}
 	}

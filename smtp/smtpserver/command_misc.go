@@ -27,7 +27,7 @@ func (s *session) quit([]byte) {
 func (s *session) vrfy(arg []byte) {
 	utf8Asked := false
 	if s.offered()&SMTPUTF8 != 0 {
-		if i := len(arg) - len(" SMTPUTF8"); i > 0 && equalFold(" SMTPUTF8", arg[i:]) {
+		if i := len(arg) - len(" SMTPUTF8"); i > 0 && smtpscan.EqualFold(" SMTPUTF8", arg[i:]) {
 			arg, utf8Asked = bytes.TrimRight(arg[:i], " "), true
 		}
 	}

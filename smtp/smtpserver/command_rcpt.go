@@ -67,20 +67,20 @@ var acceptedRcpt = smtp.NewReply(250, smtp.EnhancedCode{Class: 2, Subject: 1, De
 
 // nextRcpt takes the next line if it is complete and a RCPT.
 func (s *session) nextRcpt() (arg []byte, ok bool) {
-	n := s.in.nextLine(0)
+	n := s.in.NextLine(0)
 	if n < 7 || n > s.cfg.Limits.Line {
 		return nil, false
 	}
-	line := s.in.buffered()[:n]
-	if line[n-2] != '\r' || line[4] != ' ' || !equalFold("RCPT", line[:4]) {
+	line := s.in.Buffered()[:n]
+	if line[n-2] != '\r' || line[4] != ' ' || !smtpscan.EqualFold("RCPT", line[:4]) {
 		return nil, false
 	}
-	s.in.skip(n)
+	s.in.Skip(n)
 	line = line[:n-2]
 	if s.cfg.Trace != nil {
 		s.traceCommand(line)
 	}
-	_, arg = splitVerb(line)
+	_, arg = smtpscan.SplitVerb(line)
 	return arg, true
 }
 
@@ -94,7 +94,7 @@ func (s *session) addRcpt(arg []byte) {
 }
 
 func (s *session) parseRcpt(arg []byte) (*smtp.Recipient, smtp.Reply) {
-	rest, ok := cutKeyword(arg, "TO:")
+	rest, ok := smtpscan.CutKeyword(arg, "TO:")
 	if !ok {
 		return nil, smtp.NewReply(501, smtp.EnhancedCode{Class: 5, Subject: 5, Detail: 4}, "Syntax: RCPT TO:<address>")
 	}

@@ -14,7 +14,7 @@ func (s *session) startTLS([]byte) {
 	case s.peer.TLS != nil:
 		s.refuse(503, smtp.EnhancedCode{Class: 5, Subject: 5, Detail: 1}, "TLS is on already")
 		return
-	case s.in.r < s.in.w:
+	case !s.in.Empty():
 		s.refusePipelining()
 		return
 	}

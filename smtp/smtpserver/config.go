@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/auth/authn"
+	"github.com/mailstead/mailstead/internal/smtpinput"
 	"github.com/mailstead/mailstead/smtp"
 )
 
@@ -217,7 +218,7 @@ func (l Limits) withDefaults() Limits {
 		l.DataRate = 0
 	}
 	// A line has to fit into the buffer of a connection.
-	l.Line, l.AuthLine = min(l.Line, bufferSize-1), min(l.AuthLine, bufferSize-1)
+	l.Line, l.AuthLine = min(l.Line, smtpinput.Size-1), min(l.AuthLine, smtpinput.Size-1)
 	return l
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/internal/proxyproto"
+	"github.com/mailstead/mailstead/internal/smtpinput"
 	"github.com/mailstead/mailstead/internal/tlspeer"
 	"github.com/mailstead/mailstead/smtp"
 )
@@ -27,7 +28,7 @@ type conn struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	peer   *smtp.Peer
-	in     input
+	in     smtpinput.Buffer
 
 	trusted bool   // the peer is one of Config.Proxies
 	out     []byte // replies that are held back
@@ -63,7 +64,7 @@ func newConn(ctx context.Context, srv *Server, nc net.Conn) *conn {
 		nc = &proxyproto.Conn{Conn: nc}
 	}
 	c.raw, c.nc = nc, nc
-	c.in.init(&srv.buffers)
+	c.in.Init(&srv.buffers)
 	return c
 }
 
@@ -88,8 +89,8 @@ func (c *conn) serve() {
 		}
 		c.cancel()
 		c.nc.Close()
-		c.in.r = c.in.w
-		c.in.release()
+		c.in.Skip(len(c.in.Buffered()))
+		c.in.Release()
 	}()
 	s := &session{conn: c, state: fresh}
 	defer s.contain(new(error))
@@ -257,7 +258,7 @@ func (c *conn) fillCommand(owing bool) error {
 
 // fill reads more, until the deadline.
 func (c *conn) fill(deadline time.Time, owing bool) error {
-	space, err := c.in.room()
+	space, err := c.in.Room()
 	if err != nil {
 		return err
 	}
@@ -265,7 +266,7 @@ func (c *conn) fill(deadline time.Time, owing bool) error {
 		return err
 	}
 	n, err := c.nc.Read(space)
-	c.in.w += n
+	c.in.Filled(n)
 	return c.read(n, err, owing)
 }
 
@@ -295,7 +296,7 @@ func (c *conn) fillBody() error {
 	if err := c.flush(); err != nil {
 		return err
 	}
-	space, err := c.in.room()
+	space, err := c.in.Room()
 	if err != nil {
 		return err
 	}
@@ -309,7 +310,7 @@ func (c *conn) fillBody() error {
 		return err
 	}
 	n, err := c.nc.Read(space)
-	c.in.w += n
+	c.in.Filled(n)
 	p.left -= time.Since(start)
 	if p.got += int64(n); p.got >= l.DataRate*int64(l.Progress/time.Second) {
 		p.got, p.left = 0, l.Progress

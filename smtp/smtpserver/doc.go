@@ -44,7 +44,7 @@
 //	RFC 6531  SMTPUTF8              full; conversion is the Receiver's
 //	RFC 6710  MT-PRIORITY           §4.1; the order of delivery is the Receiver's
 //	RFC 8314  implicit TLS          §3.3
-//	RFC 8689  REQUIRETLS            parameter
+//	RFC 8689  REQUIRETLS            §2; the onward way is the Receiver's
 //	RFC 9422  LIMITS                partial (text not read whole)
 //
 // Without an RFC: PRDR (draft-hall-prdr-00), XCLIENT and XFORWARD (Postfix,

@@ -27,7 +27,7 @@ func TestIdleBuffers(t *testing.T) {
 			want := func(n int64, when string) {
 				t.Helper()
 				synctest.Wait()
-				if got := srv.buffers.lent.Load(); got != n {
+				if got := srv.buffers.Lent(); got != n {
 					t.Errorf("TLS %v: %s %d buffers are lent, want %d", secure, when, got, n)
 				}
 			}

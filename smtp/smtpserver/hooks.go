@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/mailstead/mailstead/internal/smtpscan"
 	"github.com/mailstead/mailstead/smtp"
 )
 
@@ -17,7 +18,7 @@ func (s *session) greetPause() bool {
 	if d <= 0 {
 		return true
 	}
-	n, err := len(s.in.buffered()), error(nil)
+	n, err := len(s.in.Buffered()), error(nil)
 	if n == 0 {
 		if err = s.wait(time.Now().Add(d), false); err == nil {
 			var b [1]byte
@@ -133,11 +134,11 @@ func (c *conn) wakeLocked() {
 // behind the mechanism, and lines that are no command once AUTH was tried, for
 // the responses of an exchange that was refused look like that.
 func (s *session) traceCommand(line []byte) {
-	name, _ := splitVerb(line)
-	switch arg, ok := cutAuth(line); {
+	name, _ := smtpscan.SplitVerb(line)
+	switch arg, ok := smtpscan.CutAuth(line); {
 	case ok:
 		s.triedAuth = true
-		mechanism := len(arg) - len(bytes.TrimLeft(arg, mechanismChars))
+		mechanism := len(arg) - len(bytes.TrimLeft(arg, smtpscan.MechanismChars))
 		if mechanism < len(arg) {
 			line = append(append([]byte("AUTH "), arg[:mechanism]...), " ***"...)
 		}
@@ -146,24 +147,6 @@ func (s *session) traceCommand(line []byte) {
 	}
 	s.cfg.Trace(s.peer, true, line)
 }
-
-// mechanismChars are those of a SASL mechanism's name (RFC 4422 §3.1), in any
-// case.
-const mechanismChars = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-
-// cutAuth returns what stands behind AUTH, however it is written: also where it
-// is no command by the grammar, for the secret is one all the same.
-func cutAuth(line []byte) (arg []byte, ok bool) {
-	line = bytes.TrimLeft(line, blanks)
-	if len(line) < 4 || !equalFold("AUTH", line[:4]) {
-		return nil, false
-	}
-	arg = bytes.TrimLeft(line[4:], blanks)
-	return arg, len(arg) < len(line)-4 || len(arg) == 0
-}
-
-// blanks are what may be taken for a space.
-const blanks = " \t\v\f\r\x00"
 
 // traceReplies shows replies without the challenges of AUTH.
 func (c *conn) traceReplies(replies []byte) {

@@ -203,7 +203,7 @@ func TestHostileMemory(t *testing.T) {
 		if f.rounds == 0 {
 			t.Errorf("%.60q: the flood of a gigabyte was read to its end", tt.start)
 		}
-		if n := srv.buffers.lent.Load(); n != 0 {
+		if n := srv.buffers.Lent(); n != 0 {
 			t.Errorf("%d buffers are not given back", n)
 		}
 	}

@@ -15,14 +15,14 @@ import (
 func (c *conn) readProxy(p *proxyproto.Conn) error {
 	deadline := time.Now().Add(c.cfg.Limits.Greeting)
 	for {
-		h, n, err := proxyproto.Consume(c.in.buffered())
+		h, n, err := proxyproto.Consume(c.in.Buffered())
 		if err == nil {
-			c.in.skip(n)
+			c.in.Skip(n)
 			if c.cfg.ImplicitTLS {
-				p.Unread(c.in.buffered())
-				c.in.skip(len(c.in.buffered()))
+				p.Unread(c.in.Buffered())
+				c.in.Skip(len(c.in.Buffered()))
 			}
-			c.in.release()
+			c.in.Release()
 			return c.speakFor(h)
 		}
 		if errors.Is(err, io.ErrUnexpectedEOF) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mailstead/mailstead/internal/listen"
 	"github.com/mailstead/mailstead/internal/proxyproto"
+	"github.com/mailstead/mailstead/internal/smtpinput"
 	"github.com/mailstead/mailstead/internal/tlspeer"
 )
 
@@ -22,7 +23,7 @@ type Server struct {
 	faults  error // of Config.Validate
 	verbs   []verb
 	group   listen.Group
-	buffers bufferPool
+	buffers smtpinput.Pool
 }
 
 // New makes a Server. What is wrong with cfg is returned by Serve; see

@@ -1,13 +1,13 @@
 package smtpserver
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
 	"log/slog"
 	"time"
 
+	"github.com/mailstead/mailstead/internal/smtpscan"
 	"github.com/mailstead/mailstead/smtp"
 )
 
@@ -168,8 +168,8 @@ var errClosed = errors.New("smtpserver: session closed by this side")
 // the next read. A line that is too long is skipped and answered.
 func (s *session) readLine() ([]byte, error) {
 	for {
-		n := s.in.nextLine(0)
-		b := s.in.buffered()
+		n := s.in.NextLine(0)
+		b := s.in.Buffered()
 		if n > 0 {
 			b = b[:n]
 		}
@@ -180,15 +180,14 @@ func (s *session) readLine() ([]byte, error) {
 			}
 			continue
 		case n > 0:
-			s.in.mark = s.in.r
-			s.in.skip(n)
+			s.in.Take(n)
 			return s.cutLine(b)
 		}
-		s.in.release()
+		s.in.Release()
 		if err := s.fillCommand(s.tx != nil); err != nil {
 			return nil, err
 		}
-		if s.state == fresh && s.in.buffered()[0] == 0x16 { // a TLS handshake record
+		if s.state == fresh && s.in.Buffered()[0] == 0x16 { // a TLS handshake record
 			return nil, errClosed
 		}
 	}
@@ -211,7 +210,7 @@ func (s *session) cutLine(line []byte) ([]byte, error) {
 
 // lineLimit: AUTH may be longer (RFC 4954 §4).
 func (s *session) lineLimit(line []byte) int {
-	if len(line) >= 5 && equalFold("AUTH ", line[:5]) {
+	if len(line) >= 5 && smtpscan.EqualFold("AUTH ", line[:5]) {
 		return s.cfg.Limits.AuthLine
 	}
 	return s.cfg.Limits.Line
@@ -220,16 +219,16 @@ func (s *session) lineLimit(line []byte) int {
 // skipLine skips a line that is too long, up to its LF, and answers it.
 func (s *session) skipLine() error {
 	for skipped := 0; ; {
-		if n := s.in.nextLine(0); n > 0 {
-			s.in.skip(n)
+		if n := s.in.NextLine(0); n > 0 {
+			s.in.Skip(n)
 			s.refuse(500, smtp.EnhancedCode{Class: 5, Subject: 5, Detail: 2}, "Line too long")
 			if s.closing {
 				return errClosed
 			}
 			return nil
 		}
-		skipped += len(s.in.buffered())
-		s.in.skip(len(s.in.buffered()))
+		skipped += len(s.in.Buffered())
+		s.in.Skip(len(s.in.Buffered()))
 		if skipped > maxDiscard {
 			break
 		}
@@ -241,23 +240,12 @@ func (s *session) skipLine() error {
 	return errClosed
 }
 
-// splitVerb cuts a command line at its first space; blanks at the end are
-// dropped (RFC 5321 §4.1.1).
-func splitVerb(line []byte) (name, arg []byte) {
-	line = bytes.TrimRight(line, " \t")
-	i := bytes.IndexByte(line, ' ')
-	if i < 0 {
-		return line, nil
-	}
-	return line[:i], bytes.TrimLeft(line[i:], " ")
-}
-
 // lookup finds the verb in the table, without regard to ASCII case; nil =
 // unknown.
 func (s *session) lookup(name []byte) *verb {
 	for i := range s.srv.verbs {
 		v := &s.srv.verbs[i]
-		if len(v.name) == len(name) && equalFold(v.name, name) {
+		if len(v.name) == len(name) && smtpscan.EqualFold(v.name, name) {
 			if s.cfg.LMTP && v.flags&forSMTP != 0 || !s.cfg.LMTP && v.flags&forLMTP != 0 || s.cfg.Extensions&v.ext != v.ext {
 				return nil
 			}
@@ -267,29 +255,12 @@ func (s *session) lookup(name []byte) *verb {
 	return nil
 }
 
-// equalFold compares a word in upper case with octets, folding ASCII only.
-func equalFold(upper string, b []byte) bool {
-	if len(upper) != len(b) {
-		return false
-	}
-	for i := range b {
-		c := b[i]
-		if 'a' <= c && c <= 'z' {
-			c -= 'a' - 'A'
-		}
-		if c != upper[i] {
-			return false
-		}
-	}
-	return true
-}
-
 // dispatch judges one command line by the table and runs it.
 func (s *session) dispatch(line []byte) {
 	if s.cfg.Trace != nil {
 		s.traceCommand(line)
 	}
-	name, arg := splitVerb(line)
+	name, arg := smtpscan.SplitVerb(line)
 	v := s.lookup(name)
 	if s.cfg.Pause != nil && !s.pause(verbName(v)) {
 		return
@@ -329,7 +300,7 @@ func (s *session) reject(v *verb, arg []byte, r smtp.Reply) {
 
 // pipelined reports input behind the current line where none may be.
 func (s *session) pipelined() bool {
-	return s.cfg.StrictPipelining && s.in.r < s.in.w
+	return s.cfg.StrictPipelining && !s.in.Empty()
 }
 
 func (s *session) refusePipelining() {
@@ -341,7 +312,7 @@ func (s *session) refusePipelining() {
 // talk to this port, are sent away.
 func (s *session) unknown(name []byte) {
 	for _, method := range [...]string{"GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "DELETE", "PATCH", "TRACE", "PRI"} {
-		if equalFold(method, name) {
+		if smtpscan.EqualFold(method, name) {
 			s.say(554, smtp.EnhancedCode{Class: 5, Subject: 5, Detail: 1}, "This is no web server")
 			s.closing = true
 			return

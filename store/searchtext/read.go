@@ -26,7 +26,12 @@ func (f Field) Is(name string) bool { return f.f.Is(name) }
 
 // AppendValue adds the value, unfolded, its encoded words decoded.
 func (f Field) AppendValue(dst []byte) []byte {
-	return AppendDecoded(dst, mime.AppendUnfolded(nil, f.f.Value))
+	n := len(dst)
+	dst = mime.AppendUnfolded(dst, f.f.Value)
+	if isPlainText(dst[n:]) {
+		return dst
+	}
+	return append(dst[:n], mimetext.DecodeWords(dst[n:])...)
 }
 
 // AppendText adds the field as the text that it is: "Name: value".
@@ -36,11 +41,14 @@ func (f Field) AppendText(dst []byte) []byte {
 
 // AppendDecoded adds a value with its encoded words decoded (RFC 2047).
 func AppendDecoded(dst, value []byte) []byte {
-	if isASCII(value) && !bytes.Contains(value, []byte("=?")) {
+	if isPlainText(value) {
 		return append(dst, value...)
 	}
 	return append(dst, mimetext.DecodeWords(value)...)
 }
+
+// isPlainText reports whether nothing of a value has to be decoded.
+func isPlainText(value []byte) bool { return isASCII(value) && !bytes.Contains(value, []byte("=?")) }
 
 func isASCII(s []byte) bool {
 	for _, c := range s {
@@ -56,13 +64,42 @@ func isASCII(s []byte) bool {
 // ends it.
 func Header(r io.ReaderAt, size int64) iter.Seq2[Field, error] {
 	return func(yield func(Field, error) bool) {
-		block := make([]byte, min(size, MaxHeader))
-		if _, err := io.ReadFull(io.NewSectionReader(r, 0, int64(len(block))), block); err != nil {
+		block, err := HeaderBlock(r, size, nil)
+		if err != nil {
 			yield(Field{}, err)
 			return
 		}
 		for f := range mime.Fields(block) {
 			if !yield(Field{f}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// HeaderBlock reads what Header yields the fields of, into buf where there is
+// room.
+func HeaderBlock(r io.ReaderAt, size int64, buf []byte) ([]byte, error) {
+	size = min(size, MaxHeader)
+	if int64(cap(buf)) < size {
+		buf = make([]byte, size)
+	}
+	buf = buf[:size]
+	n, err := r.ReadAt(buf, 0)
+	switch {
+	case int64(n) == size:
+		return buf, nil
+	case err == io.EOF:
+		return nil, io.ErrUnexpectedEOF
+	}
+	return nil, err
+}
+
+// Fields yields the fields of a header block.
+func Fields(block []byte) iter.Seq[Field] {
+	return func(yield func(Field) bool) {
+		for f := range mime.Fields(block) {
+			if !yield(Field{f}) {
 				return
 			}
 		}

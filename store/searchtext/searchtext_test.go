@@ -2,6 +2,7 @@ package searchtext
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -153,6 +154,38 @@ func FuzzExtract(f *testing.F) {
 			if found, err := Matcher(string(needle), in)(t.Context(), m, c); err != nil || !found {
 				t.Fatalf("%q is in the text of part %d, and Matcher says %v, %v", needle, in, found, err)
 			}
+		}
+	})
+}
+
+// TestFoldRune: the short ways of foldRune are those of package unicode.
+func TestFoldRune(t *testing.T) {
+	for r := rune(0); r <= unicode.MaxRune; r++ {
+		if utf8.ValidRune(r) && foldRune(r) != unicode.ToLower(unicode.ToUpper(r)) && r >= utf8.RuneSelf {
+			t.Fatalf("%U: %U", r, foldRune(r))
+		}
+	}
+}
+
+// FuzzFold: folding eight octets at a time, or in pieces, is folding character
+// by character.
+func FuzzFold(f *testing.F) {
+	f.Add("The QUICK brown Fox @[`{ \xff Größe ΣΑΣ \u212a K", uint8(3))
+	f.Fuzz(func(t *testing.T, s string, size uint8) {
+		var want []byte
+		for _, r := range s {
+			want = utf8.AppendRune(want, unicode.ToLower(unicode.ToUpper(r)))
+		}
+		if got := AppendFold(nil, []byte(s)); string(got) != string(want) {
+			t.Fatalf("%q: %q, want %q", s, got, want)
+		}
+		var folder Folder
+		got := []byte("x")
+		for part := range slices.Chunk([]byte(s), int(size)+1) {
+			got = folder.Append(got, part)
+		}
+		if utf8.ValidString(s) && string(got) != "x"+string(want) {
+			t.Fatalf("%q in pieces of %d: %q", s, size+1, got)
 		}
 	})
 }

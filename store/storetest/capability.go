@@ -247,7 +247,7 @@ func sortOrder(e *env) {
 		op.Meta, op.Received = d.Meta, time.Unix(int64(1e9-i*1000), 0)
 		h.do(op)
 	}
-	for by := store.SortArrival; by <= store.SortTo; by++ {
+	for by := store.SortArrival; by <= store.SortDisplayTo; by++ {
 		for _, reverse := range []bool{false, true} {
 			q := store.SortQuery{Mailbox: h.inbox, Keys: []store.SortKey{{By: by, Reverse: reverse}}}
 			got, err := capability[store.Sorter](h).SortMessages(e.ctx, q)

@@ -307,16 +307,25 @@ func (t *Table) Vanished(since store.ModSeq, known store.UIDSet) store.UIDSet {
 	if since >= t.modseq {
 		return nil
 	}
-	if since < t.goneSince {
+	set, ok := t.Gone(since)
+	if !ok {
 		return known.Minus(t.UIDs())
 	}
-	var set store.UIDSet
+	return set.Intersect(known)
+}
+
+// Gone is what vanished after the mod-sequence since, and perhaps some of what
+// vanished before. ok is false where the Table does not remember that far back.
+func (t *Table) Gone(since store.ModSeq) (set store.UIDSet, ok bool) {
+	if since < t.goneSince {
+		return nil, false
+	}
 	for _, g := range t.gone {
 		if g.at > since {
 			set.AddSet(g.uids)
 		}
 	}
-	return set.Intersect(known)
+	return set, true
 }
 
 // bytes is what the Table costs to keep, about.

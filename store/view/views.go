@@ -92,6 +92,17 @@ func (v *Views) release(a *Account) {
 	}
 }
 
+// Handles is how many handles are out: opened and not released.
+func (v *Views) Handles() int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	n := 0
+	for _, a := range v.accounts {
+		n += a.refs
+	}
+	return n
+}
+
 // slot is the place of one mailbox's Table.
 type slot struct {
 	account *Account

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/mailstead/mailstead/smtp/smtpclient"
+	"github.com/mailstead/mailstead/smtp/smtpserver"
 )
 
 const dovecotConf = `base_dir = %[1]s/run
@@ -24,6 +25,7 @@ passdb {
   driver = passwd-file
   args = %[1]s/users
 }
+lmtp_proxy = yes
 userdb {
   driver = static
   args = uid=vmail gid=vmail home=%[1]s/mail/%%n
@@ -44,7 +46,9 @@ func TestDovecot(t *testing.T) {
 	addr := freePort(t)
 	conf := filepath.Join(dir, "dovecot.conf")
 	write(t, conf, fmt.Sprintf(dovecotConf, dir, portOf(addr)))
-	write(t, filepath.Join(dir, "users"), "one@example.net:{plain}x\ntwo@example.net:{plain}x\n")
+	s := newSink(t, smtpserver.Config{LMTP: true, TLSConfig: id.server, RequireTLS: true})
+	proxied := ":::::::proxy host=127.0.0.1 port=" + portOf(s.addr) + " starttls=any-cert nopassword\n"
+	write(t, filepath.Join(dir, "users"), "one@example.net:{plain}x\ntwo@example.net:{plain}x\nthree@example.net"+proxied+"refused@example.net"+proxied+"late@example.net"+proxied)
 	const vmail = 2008
 	if err := os.Mkdir(filepath.Join(dir, "mail"), 0o755); err != nil {
 		t.Fatal(err)
@@ -81,5 +85,23 @@ func TestDovecot(t *testing.T) {
 		if found != len(texts) {
 			t.Errorf("%s has %d of %d messages", name, found, len(texts))
 		}
+	}
+	proxyDovecot(t, c, s)
+}
+
+// proxyDovecot: our client to Dovecot, which hands the message on to our server,
+// by BDAT and with the reply that each recipient got there.
+func proxyDovecot(t *testing.T, c *smtpclient.Client, s *sink) {
+	t.Helper()
+	for n, text := range []string{message("proxied", 1), message("large and proxied", 20_000)} {
+		env := envelope(t, "from@example.org", "three@example.net", "refused@example.net", "one@example.net", "late@example.net")
+		send(t, c, env, text, "delivered(.) failed(RCPT) delivered(.) failed(.)")
+		m := s.wait(t, n+1)[n]
+		if !strings.HasSuffix(m.data, text) || len(m.rcpts) != 2 || m.mail.Peer.TLS == nil || m.mail.Peer.Protocol != "LMTPS" {
+			t.Errorf("%s for %v: %.500q", m.mail.Peer.Protocol, m.rcpts, m.data)
+		}
+	}
+	if !s.said("BDAT") {
+		t.Error("Dovecot sent no BDAT")
 	}
 }

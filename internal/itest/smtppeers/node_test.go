@@ -57,6 +57,13 @@ func TestNodeServer(t *testing.T) {
 			}
 			checkNode(t, out, text, "from@example.org", to[0])
 		}
+		wishes := envelope(t, "from@example.org", "one@example.net")
+		wishes.Mail.Params = smtp.MailParams{RequireTLS: true, Return: smtp.ReturnHeaders, EnvelopeID: "id+1 2"}
+		wishes.Recipients[0].Params.Notify = smtp.NotifyFailure | smtp.NotifyDelay
+		send(t, c, wishes, message("wishes", 1), "delivered(.)")
+		eventually(t, 10*time.Second, "the parameters did not arrive", func() bool {
+			return strings.Contains(out.String(), `"requireTLS":true,"dsn":{"ret":"HDRS","envid":"id+1 2"},"notify":["FAILURE","DELAY"]`)
+		})
 		utf8 := message("größe", 1)
 		send(t, c, envelope(t, "grüße@bücher.example", "ö@example.net"), utf8, "delivered(.)")
 		checkNode(t, out, utf8, "grüße@bücher.example", "ö@example.net")
@@ -98,7 +105,11 @@ func TestNodemailer(t *testing.T) {
 		write(t, filepath.Join(dir, "message"), text)
 		write(t, filepath.Join(dir, "utf8"), utf8)
 		run(t, "", node, testdata(t, "send.js"), portOf(s.addr), dir, protocol)
-		got := s.wait(t, 2)
+		messages := map[string]int{"smtp": 3, "lmtp": 2}[protocol]
+		got := s.wait(t, messages)
+		if last := got[messages-1]; protocol == "smtp" && (!last.mail.Params.RequireTLS || last.data != text) {
+			t.Errorf("%+v", last.mail.Params)
+		}
 		first, second := got[0], got[1]
 		if first.data != text || len(first.rcpts) != 2 || first.mail.Peer.Identity != user || first.mail.Peer.TLS == nil {
 			t.Errorf("%s: %v from %q: %.500q", protocol, first.rcpts, first.mail.Peer.Identity, first.data)

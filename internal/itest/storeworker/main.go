@@ -14,6 +14,10 @@
 // The lines of a store are those of package model.go; the queue says
 //
 //	queued SEED        a message that the queue took; it comes to INBOX once
+//
+// and examples/lmtpsink, which LMTPSINK names (LMTPSINK_CONTROL with -control),
+//
+//	sunk SEED ADDRESS  a message that it took for a recipient
 package main
 
 import (
@@ -41,6 +45,8 @@ var engines = map[string]engine{
 	"sqlite":  storeEngine(openSQLite),
 	"maildir": storeEngine(openMaildir),
 	"queue":   {runQueue, verifyQueue}, // a message's whole way: queue, runner, local delivery
+	// A program: a message by LMTP into its files.
+	"lmtpsink": {runLMTPSink, verifyLMTPSink},
 }
 
 func main() {

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -34,7 +35,16 @@ func TestWorker(t *testing.T) {
 		"sqlite":  "append copy compacted deleted deleting entry expunge flagged gone mailbox move refused renamed renaming",
 		"maildir": "append copy deleted deleting entry expunge flagged gone mailbox move refused renamed renaming",
 		"queue":   "queued",
+
+		"lmtpsink": "sunk",
 	}
+	sink := filepath.Join(t.TempDir(), "lmtpsink")
+	build := exec.Command("go", "build", "-o", sink, "./lmtpsink")
+	build.Dir = filepath.Join("..", "..", "..", "examples")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("examples/lmtpsink cannot be built: %v\n%s", err, out)
+	}
+	t.Setenv("LMTPSINK", sink)
 	for name := range engines {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -66,7 +76,14 @@ func TestWorker(t *testing.T) {
 			if out, err := program(t.Context(), dir, acks, string(lines), "-engine", name, "verify").CombinedOutput(); err != nil {
 				t.Errorf("verify: %v\n%s", err, out)
 			}
-			if name == "queue" {
+			switch name {
+			case "queue":
+				return
+			case "lmtpsink":
+				lie := "sunk 4000000000 user1@example.org\n"
+				if _, err := program(t.Context(), dir, acks, string(lines)+lie, "-engine", name, "verify").CombinedOutput(); err == nil {
+					t.Error("verify does not see a message that is missing")
+				}
 				return
 			}
 			for what, lie := range lies(t, string(lines)) {
@@ -115,5 +132,7 @@ func program(ctx context.Context, dir, acks, in string, args ...string) *exec.Cm
 	cmd := exec.CommandContext(ctx, os.Args[0], args...)
 	cmd.Env = append(os.Environ(), "STOREWORKER_ROLE=program", "POWERCUT_DIR="+dir, "POWERCUT_ACKS="+acks)
 	cmd.Stdin = strings.NewReader(in)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // with what it starts
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	return cmd
 }

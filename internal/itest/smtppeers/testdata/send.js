@@ -27,6 +27,14 @@ async function main() {
     raw: fs.readFileSync(dir + "/utf8"),
   });
   transport.close();
+  if (lmtp !== "lmtp") {
+    // The pool does not pass it on.
+    await nodemailer.createTransport({ ...transport.options, pool: false }).sendMail({
+      envelope: { from: "from@example.org", to: ["one@example.net"] },
+      raw: fs.readFileSync(dir + "/message"),
+      requireTLSExtensionEnabled: true,
+    });
+  }
 }
 
 main().catch((err) => { console.error(err); process.exit(1); });

@@ -12,6 +12,8 @@ const server = new SMTPServer({
   authMethods: ["PLAIN"],
   authOptional: lmtp === "lmtp",
   size: 10000000,
+  hideDSN: false,
+  hideREQUIRETLS: false,
   onAuth(auth, session, done) {
     const good = auth.username === "relay" && auth.password === "secret";
     done(good ? null : new Error("no"), { user: auth.username });
@@ -28,6 +30,9 @@ const server = new SMTPServer({
         to: session.envelope.rcptTo.map((r) => r.address),
         user: session.user || "",
         secure: session.secure,
+        requireTLS: session.envelope.requireTLS,
+        dsn: session.envelope.dsn,
+        notify: (session.envelope.rcptTo[0].dsn || {}).notify,
         data: Buffer.concat(chunks).toString("utf8"),
       }));
       if (lmtp === "lmtp") {

@@ -1,0 +1,90 @@
+package imapserver
+
+import (
+	"github.com/mailstead/mailstead/imap"
+	"github.com/mailstead/mailstead/internal/imapwire"
+	"github.com/mailstead/mailstead/store"
+)
+
+// replace runs REPLACE and UID REPLACE (RFC 8508): a message comes, another
+// goes, in one change. Only where the two lie in different accounts it is two,
+// first the one that adds.
+func (s *session) replace(cmd *command) error {
+	if err := s.dec.SP(); err != nil {
+		return err
+	}
+	number, err := imapwire.Take(s.dec, imapwire.ConsumeNZNumber)
+	if err != nil {
+		return err
+	}
+	if err := s.dec.SP(); err != nil {
+		return err
+	}
+	name, err := s.readMailbox()
+	if err != nil {
+		return err
+	}
+	uid, size, err := s.replaced(cmd, number)
+	if err != nil {
+		return err
+	}
+	s.intake = &intake{}
+	defer func() { s.intake = nil }()
+	if err := s.takeMessage(name, size); err != nil {
+		return err
+	}
+	if err := s.dec.End(); err != nil {
+		return err
+	}
+	return s.commitReplace(uid)
+}
+
+// replaced finds the message that goes.
+func (s *session) replaced(cmd *command, number uint32) (store.UID, int64, error) {
+	if err := s.writable(); err != nil {
+		return 0, 0, err
+	}
+	if err := s.sel.need(imap.RightDeleteMsg | imap.RightExpunge); err != nil {
+		return 0, 0, err
+	}
+	uids, err := s.sel.resolve(cmd, imap.NumSet{{Start: number, Stop: number}})
+	if err != nil {
+		return 0, 0, err
+	}
+	t, err := s.fresh()
+	if err != nil {
+		return 0, 0, err
+	}
+	row := t.Row(uids.Max())
+	if row == nil {
+		return 0, 0, no(imap.CodeNonExistent, "No such message")
+	}
+	return row.UID, row.Size, nil
+}
+
+// commitReplace carries it out, and names the new message in an untagged
+// response, in front of the EXPUNGE of the old one (RFC 8508 §3.2).
+func (s *session) commitReplace(uid store.UID) error {
+	in := s.intake
+	gone := store.Expunge{Mailbox: s.sel.ID, UIDs: store.UIDs(uid)}
+	var added store.OpResult
+	if in.dest.account.ID() == s.sel.account.ID() {
+		// The old one goes first, so that the quota sees only the difference.
+		res, err := s.apply(s.sel.account, append([]store.Op{gone}, in.ops...)...)
+		if err != nil {
+			return tryCreate(err)
+		}
+		added = res.Ops[1]
+	} else {
+		res, err := s.apply(in.dest.account, in.ops...)
+		if err != nil {
+			return tryCreate(err)
+		}
+		added = res.Ops[0]
+		if _, err := s.apply(s.sel.account, gone); err != nil {
+			return err
+		}
+	}
+	s.enc.Raw("* OK [").Raw(appendUID([]store.OpResult{added})).Raw("] Replacement message ready\r\n")
+	return nil
+}

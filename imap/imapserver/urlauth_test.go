@@ -1,0 +1,115 @@
+package imapserver
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/store/memstore"
+)
+
+// urlServer is a server with a name, on which bob submits mail. The INBOX of
+// alice has one message.
+func urlServer(t *testing.T) (*Server, *memstore.Store) {
+	t.Helper()
+	st := testStore(t)
+	deliver(t, st, "alice", "INBOX", "Subject: s\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"+
+		"--b\r\n\r\none\r\n--b\r\nContent-Type: text/html\r\nContent-Transfer-Encoding: base64\r\n\r\ndHdvAA==\r\n"+
+		"--b\r\nContent-Transfer-Encoding: x-none\r\n\r\nthree\r\n--b--\r\n", 0)
+	cfg := testConfig(st)
+	cfg.Hostname = "h"
+	cfg.SubmissionUser = func(_ context.Context, user store.AccountID) bool { return user == "bob" }
+	return testServer(t, cfg), st
+}
+
+// say runs commands of one user and returns what the server said behind the
+// login.
+func say(t *testing.T, srv *Server, user, commands string) string {
+	t.Helper()
+	conn := &memoryConn{in: strings.NewReader("z LOGIN " + user + " secret\r\n" + commands)}
+	if err := srv.ServeConn(conn); err != nil {
+		t.Fatal(err)
+	}
+	_, out, _ := strings.Cut(conn.out.String(), "z OK ")
+	_, out, _ = strings.Cut(out, "\r\n")
+	return out
+}
+
+// authorized is a URL of alice with its token.
+func authorized(t *testing.T, srv *Server, rump string) string {
+	t.Helper()
+	out := say(t, srv, "alice", "a GENURLAUTH \"imap://alice@h/INBOX/;UID=1"+rump+"\" INTERNAL\r\n")
+	parts := strings.Split(out, "\"")
+	if len(parts) != 3 {
+		t.Fatalf("%s: %q", rump, out)
+	}
+	return parts[1]
+}
+
+func TestURLAccess(t *testing.T) {
+	srv, _ := urlServer(t)
+	const one, none = " {3}\r\none\r\n", " NIL\r\n"
+	for _, tt := range []struct{ rump, user, want string }{
+		{";URLAUTH=anonymous", "carol", one},
+		{";URLAUTH=authuser", "carol", one},
+		{";URLAUTH=user+carol", "carol", one},
+		{";URLAUTH=user+carol", "bob", none},
+		{";URLAUTH=submit+alice", "bob", one},
+		{";URLAUTH=submit+alice", "carol", none},
+		{";EXPIRE=2099-01-01T00:00:00Z;URLAUTH=anonymous", "carol", one},
+		{";EXPIRE=2020-01-01T00:00:00Z;URLAUTH=anonymous", "alice", none},
+	} {
+		url := authorized(t, srv, "/;SECTION=1"+tt.rump)
+		if out := say(t, srv, tt.user, "a URLFETCH \""+url+"\"\r\n"); out != "* URLFETCH \""+url+"\""+tt.want+"a OK URLFETCH completed\r\n" {
+			t.Errorf("%s as %s: %q", tt.rump, tt.user, out)
+		}
+		forged := strings.Replace(url, "SECTION=1", "SECTION=2", 1)
+		if out := say(t, srv, tt.user, "a URLFETCH \""+forged+"\"\r\n"); out != "* URLFETCH \""+forged+"\""+none+"a OK URLFETCH completed\r\n" {
+			t.Errorf("forged %s: %q", tt.rump, out)
+		}
+	}
+}
+
+// RESETKEY ends what was authorized before, of one mailbox or of all.
+func TestResetKey(t *testing.T) {
+	srv, _ := urlServer(t)
+	for _, command := range []string{"a RESETKEY\r\n", "a RESETKEY INBOX\r\n", "a RESETKEY INBOX INTERNAL\r\n"} {
+		url := authorized(t, srv, ";URLAUTH=anonymous")
+		fetch := func() bool { return !strings.Contains(say(t, srv, "bob", "a URLFETCH \""+url+"\"\r\n"), " NIL") }
+		if authorized(t, srv, ";URLAUTH=anonymous") != url || !fetch() {
+			t.Fatal("the URL is not authorized")
+		}
+		if say(t, srv, "alice", "a CREATE x\r\na RESETKEY x\r\n"); !fetch() {
+			t.Error("the key of another mailbox was reset")
+		}
+		if say(t, srv, "alice", command); fetch() {
+			t.Errorf("%q leaves the URL authorized", command)
+		}
+	}
+}
+
+// RFC 5524, and partial URLs of RFC 5550.
+func TestURLFetchForms(t *testing.T) {
+	srv, _ := urlServer(t)
+	for _, tt := range []struct{ rump, items, want string }{
+		{"/;SECTION=2", "", "{8}\r\ndHdvAA=="},
+		{"/;SECTION=2", " BINARY", "(BINARY ~{4}\r\ntwo\x00)"},
+		{"/;SECTION=2", " BODYPARTSTRUCTURE BODY", `(BODYPARTSTRUCTURE ("text" "html" ("charset" "us-ascii") NIL NIL "base64" 8 0 NIL NIL NIL NIL))` + " (BODY {8}\r\ndHdvAA==)"},
+		{"/;SECTION=3", " BINARY", "(BINARY NIL)"},
+		{"/;SECTION=2/;PARTIAL=1.2", " BINARY", "(BINARY ~{2}\r\nwo)"},
+		{"/;SECTION=2/;PARTIAL=6", " BODY", "(BODY {2}\r\n==)"},
+		{"/;SECTION=1.MIME", " BINARY BODYPARTSTRUCTURE", "(BODYPARTSTRUCTURE NIL) (BINARY {2}\r\n\r\n)"},
+		{"/;SECTION=4", " BODY", "NIL"},
+		{"", " BODYPARTSTRUCTURE", `(BODYPARTSTRUCTURE (("text" "plain" `},
+	} {
+		url := authorized(t, srv, tt.rump+";URLAUTH=anonymous")
+		request := "(\"" + url + "\"" + tt.items + ")"
+		if tt.items == "" {
+			request = "\"" + url + "\""
+		}
+		if out := say(t, srv, "bob", "a URLFETCH "+request+"\r\n"); !strings.HasPrefix(out, "* URLFETCH \""+url+"\" "+tt.want) || !strings.HasSuffix(out, "a OK URLFETCH completed\r\n") {
+			t.Errorf("%s%s: %q", tt.rump, tt.items, out)
+		}
+	}
+}

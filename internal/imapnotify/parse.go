@@ -1,0 +1,216 @@
+package imapnotify
+
+import (
+	"strings"
+
+	"github.com/mailstead/mailstead/internal/imapfetch"
+	"github.com/mailstead/mailstead/internal/imapwire"
+)
+
+func bad(reason string) error { return &imapwire.SyntaxError{Reason: reason} }
+
+// parser reads one request.
+type parser struct {
+	dec     *imapwire.Decoder
+	dialect imapfetch.Dialect
+	r       Request
+	names   int
+	chosen  bool // a group for the open mailbox was read
+	unknown bool // an event is not supported
+}
+
+// Parse takes what NOTIFY asks for, up to the end of the line:
+//
+//	"NONE" / "SET" [SP "STATUS"] SP event-group *(SP event-group)
+//
+// Errors are *[imapwire.SyntaxError], [ErrEvent], [ErrMany], those of FETCH items
+// and those of the Decoder. A request with an event that is not supported is read
+// to its end first.
+func Parse(dec *imapwire.Decoder, d imapfetch.Dialect) (Request, error) {
+	p := &parser{dec: dec, dialect: d}
+	err := p.request()
+	if err == nil && p.unknown {
+		err = ErrEvent
+	}
+	return p.r, err
+}
+
+func (p *parser) request() error {
+	word, err := p.dec.Word()
+	switch {
+	case err != nil:
+		return err
+	case word == "NONE":
+		p.r.None = true
+		return nil
+	case word != "SET":
+		return bad("SET or NONE expected")
+	}
+	if err := p.dec.SP(); err != nil {
+		return err
+	}
+	if p.dec.Peek() != '(' {
+		if word, err := p.dec.Word(); err != nil || word != "STATUS" {
+			return orBad(err, "STATUS expected")
+		}
+		p.r.Status = true
+		if err := p.dec.SP(); err != nil {
+			return err
+		}
+	}
+	for {
+		if err := p.group(); err != nil {
+			return err
+		}
+		if !p.dec.Accept(' ') {
+			return nil
+		}
+	}
+}
+
+// orBad is err, or a syntax error where there is none.
+func orBad(err error, reason string) error {
+	if err != nil {
+		return err
+	}
+	return bad(reason)
+}
+
+// group takes "(" filter-mailboxes SP events ")".
+func (p *parser) group() error {
+	if len(p.r.Groups) == MaxGroups {
+		return ErrMany
+	}
+	if err := p.dec.Open(); err != nil {
+		return err
+	}
+	word, err := p.dec.Word()
+	if err != nil {
+		return err
+	}
+	filter, ok := filters[word]
+	if !ok {
+		return bad("Unknown mailbox filter")
+	}
+	if err := p.dec.SP(); err != nil {
+		return err
+	}
+	g := Group{Filter: filter}
+	if filter == Subtree || filter == Mailboxes {
+		if g.Names, err = p.mailboxes(); err != nil {
+			return err
+		}
+		if err := p.dec.SP(); err != nil {
+			return err
+		}
+	}
+	if err := p.events(&g); err != nil {
+		return err
+	}
+	if err := p.dec.Close(); err != nil {
+		return err
+	}
+	return p.add(g)
+}
+
+// mailboxes takes one-or-more-mailbox.
+func (p *parser) mailboxes() (names []string, err error) {
+	one := func() error {
+		name, err := p.dec.AString()
+		if p.names++; p.names > MaxNames {
+			return ErrMany
+		}
+		names = append(names, name)
+		return err
+	}
+	if p.dec.Peek() != '(' {
+		err = one()
+		return names, err
+	}
+	err = p.dec.List(one)
+	if err == nil && len(names) == 0 {
+		return nil, bad("Mailbox expected")
+	}
+	return names, err
+}
+
+// events takes "(" event *(SP event) ")" / "NONE".
+func (p *parser) events(g *Group) error {
+	if p.dec.Peek() != '(' {
+		if word, err := p.dec.Word(); err != nil || word != "NONE" {
+			return orBad(err, "Events expected")
+		}
+		return nil
+	}
+	if err := p.dec.Open(); err != nil {
+		return err
+	}
+	for {
+		if err := p.event(g); err != nil {
+			return err
+		}
+		if !p.dec.Accept(' ') {
+			return p.dec.Close()
+		}
+	}
+}
+
+// event takes an event, and behind MessageNew the items that are told of each new
+// message.
+func (p *parser) event(g *Group) error {
+	word, err := p.dec.Word()
+	if err != nil {
+		return err
+	}
+	known := false
+	for _, e := range events {
+		if strings.EqualFold(word, e.word) {
+			g.Events |= e.event
+			known = true
+		}
+	}
+	p.unknown = p.unknown || !known
+	if !strings.EqualFold(word, "MessageNew") || !p.itemsFollow() {
+		return nil
+	}
+	if g.Filter > SelectedDelayed {
+		return bad("Items of messages in the open mailbox only")
+	}
+	p.r.New, err = imapfetch.ParseItems(p.dec, p.dialect)
+	return err
+}
+
+// itemsFollow takes SP where "(" stands behind it.
+func (p *parser) itemsFollow() bool {
+	_, err := imapwire.Take(p.dec, func(b []byte) (struct{}, int, error) {
+		if len(b) < 2 || b[0] != ' ' || b[1] != '(' {
+			return struct{}{}, 0, bad("")
+		}
+		return struct{}{}, 1, nil
+	})
+	return err == nil
+}
+
+// add puts a group into the request, once its events fit together.
+func (p *parser) add(g Group) error {
+	e := g.Events
+	switch {
+	case p.unknown: // refused as a whole, behind the end
+	case (e&MessageNew != 0) != (e&MessageExpunge != 0):
+		return bad("MessageNew and MessageExpunge belong together")
+	case e&FlagChange != 0 && e&MessageNew == 0:
+		return bad("FlagChange needs MessageNew and MessageExpunge")
+	}
+	if g.Filter > SelectedDelayed {
+		p.r.Groups = append(p.r.Groups, g)
+		return nil
+	}
+	switch {
+	case p.chosen:
+		return bad("One group for the open mailbox only")
+	case e&^Messages != 0:
+		return bad("Only events of messages for the open mailbox")
+	}
+	p.chosen, p.r.Selected, p.r.Delayed = true, e, g.Filter == SelectedDelayed
+	return nil
+}
