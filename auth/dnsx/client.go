@@ -75,6 +75,7 @@ func (c *Client) Lookup(ctx context.Context, name string, t Type) (*Answer, erro
 		case err != nil:
 			return fail(ErrServFail, err)
 		case !answer.empty():
+			answer.Name = end
 			return answer, nil
 		case reply.nxdomain:
 			return nil, &Error{Name: name, Type: t, Kind: ErrNXDomain, TTL: min(answer.TTL, reply.negative)}

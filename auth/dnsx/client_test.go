@@ -126,6 +126,8 @@ func zone(q dnsmessage.Question, m *dnsmessage.Message, tcp bool) {
 	case first == "all" && q.Type == 52:
 		add(rr(name, 60, &dnsmessage.UnknownResource{Type: 52, Data: []byte{3, 1, 1, 0xab}}))
 	case first == "all":
+	case first == "short":
+		add(rr(name, 60, &dnsmessage.UnknownResource{Type: 52, Data: []byte{3, 1}}))
 	case first == "nodata":
 		m.Authorities = append(m.Authorities, soa(100, 50))
 	case first == "chain":
@@ -176,15 +178,17 @@ func TestClient(t *testing.T) {
 		kind error
 		ttl  time.Duration
 	}{
-		{"all.example", A, Answer{Addrs: []netip.Addr{addr("192.0.2.1"), addr("192.0.2.2")}, TTL: 30 * time.Second}, nil, 0},
-		{"ALL.example.", AAAA, Answer{Addrs: []netip.Addr{addr("2001:db8::1")}, TTL: time.Minute}, nil, 0},
-		{"all.example", TXT, Answer{Texts: []string{"ab", ""}, TTL: time.Minute}, nil, 0},
-		{"all.example", MX, Answer{MX: []Exchange{{5, "Mail.example"}, {0, ""}}, TTL: time.Minute}, nil, 0},
-		{"all.example", PTR, Answer{Names: []string{"Host.example"}, TTL: time.Minute}, nil, 0},
-		{"all.example", TLSA, Answer{TLSA: []Association{{3, 1, 1, []byte{0xab}}}, TTL: time.Minute}, nil, 0},
-		{"chain.example", A, Answer{Addrs: []netip.Addr{addr("192.0.2.9")}, TTL: 20 * time.Second}, nil, 0},
-		{"half.example", TXT, Answer{Texts: []string{"ab", ""}, TTL: 20 * time.Second}, nil, 0},
-		{"secure.example", A, Answer{Addrs: []netip.Addr{addr("0.0.0.0")}, TTL: time.Minute, Secure: true}, nil, 0},
+		{"all.example", A, Answer{Name: "all.example", Addrs: []netip.Addr{addr("192.0.2.1"), addr("192.0.2.2")}, TTL: 30 * time.Second}, nil, 0},
+		{"ALL.example.", AAAA, Answer{Name: "all.example", Addrs: []netip.Addr{addr("2001:db8::1")}, TTL: time.Minute}, nil, 0},
+		{"all.example", TXT, Answer{Name: "all.example", Texts: []string{"ab", ""}, TTL: time.Minute}, nil, 0},
+		{"all.example", MX, Answer{Name: "all.example", MX: []Exchange{{5, "Mail.example"}, {0, ""}}, TTL: time.Minute}, nil, 0},
+		{"all.example", PTR, Answer{Name: "all.example", Names: []string{"Host.example"}, TTL: time.Minute}, nil, 0},
+		{"all.example", TLSA, Answer{Name: "all.example", TLSA: []Association{{3, 1, 1, []byte{0xab}}}, TTL: time.Minute}, nil, 0},
+		{"chain.example", A, Answer{Name: "all.example", Addrs: []netip.Addr{addr("192.0.2.9")}, TTL: 20 * time.Second}, nil, 0},
+		{"half.example", TXT, Answer{Name: "all.example", Texts: []string{"ab", ""}, TTL: 20 * time.Second}, nil, 0},
+		{"secure.example", A, Answer{Name: "secure.example", Addrs: []netip.Addr{addr("0.0.0.0")}, TTL: time.Minute, Secure: true}, nil, 0},
+		{"chain.example", CNAME, Answer{Name: "chain.example", Names: []string{"all.example"}, TTL: 20 * time.Second}, nil, 0},
+		{"short.example", TLSA, Answer{Name: "short.example", TLSA: []Association{{255, 255, 255, []byte{}}}, TTL: time.Minute}, nil, 0},
 		{"nodata.example", A, Answer{}, ErrNoData, 50 * time.Second},
 		{"nosuch.example", A, Answer{}, ErrNXDomain, 10 * time.Second},
 		{"other.example", A, Answer{}, ErrNoData, 0},

@@ -169,16 +169,18 @@ func (rec *record) read(p *dnsmessage.Parser) error {
 		b, err := p.PTRResource()
 		rec.put = func(a *Answer) { a.Names = append(a.Names, strings.TrimSuffix(b.PTR.String(), ".")) }
 		return err
-	case cname:
+	case CNAME:
 		b, err := p.CNAMEResource()
 		rec.target = lower(b.CNAME)
+		rec.put = func(a *Answer) { a.Names = append(a.Names, rec.target) }
 		return err
 	case TLSA:
 		b, err := p.UnknownResource()
-		if err == nil && len(b.Data) >= 3 {
-			rec.put = func(a *Answer) {
-				a.TLSA = append(a.TLSA, Association{Usage: b.Data[0], Selector: b.Data[1], Matching: b.Data[2], Data: b.Data[3:]})
-			}
+		if len(b.Data) < 3 {
+			b.Data = []byte{255, 255, 255} // there is one, even if nobody can use it
+		}
+		rec.put = func(a *Answer) {
+			a.TLSA = append(a.TLSA, Association{Usage: b.Data[0], Selector: b.Data[1], Matching: b.Data[2], Data: b.Data[3:]})
 		}
 		return err
 	}

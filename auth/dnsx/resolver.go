@@ -14,14 +14,13 @@ type Type uint16
 
 // The types that can be asked for.
 const (
-	A    Type = 1
-	PTR  Type = 12
-	MX   Type = 15
-	TXT  Type = 16
-	AAAA Type = 28
-	TLSA Type = 52
-
-	cname Type = 5
+	A     Type = 1
+	CNAME Type = 5 // that of the name itself, which is not followed
+	PTR   Type = 12
+	MX    Type = 15
+	TXT   Type = 16
+	AAAA  Type = 28
+	TLSA  Type = 52
 )
 
 // String is the mnemonic.
@@ -29,7 +28,7 @@ func (t Type) String() string {
 	switch t {
 	case A:
 		return "A"
-	case cname:
+	case CNAME:
 		return "CNAME"
 	case PTR:
 		return "PTR"
@@ -61,8 +60,12 @@ type Answer struct {
 	Addrs []netip.Addr // A, AAAA
 	Texts []string     // TXT: the strings of each record joined
 	MX    []Exchange   // MX
-	Names []string     // PTR, without the dot at the end
+	Names []string     // PTR, CNAME, without the dot at the end
 	TLSA  []Association
+
+	// Name is where the records were found, in lower case and without the dot at
+	// its end: the end of the chain of CNAMEs, or the name that was asked for.
+	Name string
 
 	// TTL is how long the answer may be kept: the least of the records and of
 	// the CNAMEs before them.
@@ -78,7 +81,8 @@ type Exchange struct {
 	Host       string // without the dot at the end; "" is the null MX (RFC 7505)
 }
 
-// Association is a TLSA record (RFC 6698 §2.1).
+// Association is a TLSA record (RFC 6698 §2.1). One that is too short for its
+// three numbers has 255 in each.
 type Association struct {
 	Usage, Selector, Matching uint8
 	Data                      []byte

@@ -1,0 +1,38 @@
+// Package tlsrpt collects how TLS to the mail servers of other domains went, and
+// makes the daily reports that those domains ask for (RFC 8460).
+//
+//	c := &tlsrpt.Collector{Organization: "Example Inc.", Contact: "postmaster@example.org", Submitter: "mx.example.org"}
+//	c.Add(tlsrpt.Session{Domain: "example.net", Policy: policy, Failure: &tlsrpt.Failure{Result: tlsrpt.Classify(err)}})
+//	for _, report := range c.Take(time.Now()) { // once a day, at a random time
+//		record, err := tlsrpt.Lookup(ctx, resolver, report.Domain) // where it goes, if anywhere
+//		err = report.Encode(w)                                    // application/tlsrpt+gzip
+//	}
+//
+// # RFCs
+//
+//	RFC 8460  SMTP TLS Reporting  §3 record, §4.1 days, §4.3 results, §4.4 JSON, §5.1 name of the file (text not read whole)
+//
+// # Limits
+//
+//	10,000  domains of all days that are not yet taken; sessions of more are
+//	        counted in Dropped
+//	    16  policies a domain and day; what more there are join the last
+//	   100  kinds of failures a policy; more keep their result, and nothing else
+//	   512  octets of each text; 100 lines of a policy
+//
+// # Invariants
+//
+//	T1  Each session that is not counted in Dropped is in exactly one report, as a
+//	    success or as a failure.
+//	T2  A report has nothing of a message, nor of who sent it to whom.
+//
+// # What is not here
+//
+// Reports are in memory: a crash loses those of the day, which is no loss of
+// mail. They are not sent; a message with one carries TLS-Required: No and is not
+// itself reported about (RFC 8460 §5.3, §3). Reports of others are not read.
+//
+// # Concurrency
+//
+// A Collector may be used from any number of goroutines. Collector.mu is a leaf.
+package tlsrpt
