@@ -47,7 +47,7 @@ func (s *session) readESearch() (a esearchArgs, err error) {
 	if err = s.dec.SP(); err != nil {
 		return a, err
 	}
-	p := s.searchParser()
+	p := s.searchParser(&a.news)
 	if p.NextWordIs("IN") {
 		if err = s.dec.SP(); err != nil {
 			return a, err

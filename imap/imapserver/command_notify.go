@@ -60,9 +60,6 @@ func (s *session) readNotify() (r imapnotify.Request, err error) {
 			}
 		}
 	}
-	if r.New != nil {
-		r.New.Seen = false // nobody read what is told unasked
-	}
 	return r, nil
 }
 
@@ -79,7 +76,7 @@ func (s *session) tellWatched(l *listing) error {
 		switch {
 		case e == 0:
 		case !p.rights.Has(imap.RightRead):
-			s.enc.Raw("* LIST (").Raw(string(imap.AttrNoAccess)).Raw(`) "/" `).Mailbox(p.name, s.asUTF8()).CRLF()
+			s.deny(p.ID, p.name)
 		case n.request.Status && e&imapnotify.Messages != 0 && !s.isOpen(p):
 			if err := s.tellState(p, e, true); err != nil {
 				return err

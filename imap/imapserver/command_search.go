@@ -2,6 +2,7 @@ package imapserver
 
 import (
 	"github.com/mailstead/mailstead/imap"
+	"github.com/mailstead/mailstead/internal/imapfetch"
 	"github.com/mailstead/mailstead/internal/imapsearch"
 	"github.com/mailstead/mailstead/internal/imapsort"
 	"github.com/mailstead/mailstead/store"
@@ -14,6 +15,7 @@ type searchArgs struct {
 	program imapsearch.Program
 	exact   imapsearch.Program // what matches best; nil = program
 	sort    *imapsort.Criteria // of SORT; nil for SEARCH
+	news    *imapfetch.Plan    // what UPDATE wants to hear of new messages; nil = nothing
 }
 
 // search runs SEARCH and UID SEARCH (RFC 3501 §6.4.4), with the results of
@@ -28,7 +30,7 @@ func (s *session) readSearch() (a searchArgs, err error) {
 	if err = s.dec.SP(); err != nil {
 		return a, err
 	}
-	p := s.searchParser()
+	p := s.searchParser(&a.news)
 	if a.Options, err = p.Options(); err != nil {
 		return a, err
 	}

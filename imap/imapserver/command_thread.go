@@ -62,7 +62,7 @@ func (s *session) readThread() (a imapthread.Algorithm, p imapsearch.Program, er
 	if err = s.dec.SP(); err != nil {
 		return a, nil, err
 	}
-	if p, err = s.searchParser().ProgramIn(); err != nil {
+	if p, err = s.searchParser(nil).ProgramIn(); err != nil {
 		return a, nil, err
 	}
 	return a, p, s.dec.End()

@@ -39,7 +39,7 @@
 //	RFC 5258  LIST-EXTENDED         full
 //	RFC 5267  ESORT, CONTEXT        full; 16 contexts, sorted ones of 5,000 results
 //	RFC 5464  METADATA              full
-//	RFC 5465  NOTIFY                full, without AnnotationChange and §7
+//	RFC 5465  NOTIFY                full, without AnnotationChange
 //	RFC 5524  URLAUTH=BINARY        partial (text not read whole)
 //	RFC 5530  response codes        what applies
 //	RFC 5550  URL-PARTIAL           §2.7 (text not read whole)

@@ -170,25 +170,18 @@ func (p *parser) event(g *Group) error {
 		}
 	}
 	p.unknown = p.unknown || !known
-	if !strings.EqualFold(word, "MessageNew") || !p.itemsFollow() {
+	if !strings.EqualFold(word, "MessageNew") {
 		return nil
 	}
-	if g.Filter > SelectedDelayed {
+	items, err := imapfetch.ParseNews(p.dec, p.dialect)
+	switch {
+	case err != nil || items == nil:
+		return err
+	case g.Filter > SelectedDelayed:
 		return bad("Items of messages in the open mailbox only")
 	}
-	p.r.New, err = imapfetch.ParseItems(p.dec, p.dialect)
-	return err
-}
-
-// itemsFollow takes SP where "(" stands behind it.
-func (p *parser) itemsFollow() bool {
-	_, err := imapwire.Take(p.dec, func(b []byte) (struct{}, int, error) {
-		if len(b) < 2 || b[0] != ' ' || b[1] != '(' {
-			return struct{}{}, 0, bad("")
-		}
-		return struct{}{}, 1, nil
-	})
-	return err == nil
+	p.r.New = items
+	return nil
 }
 
 // add puts a group into the request, once its events fit together.
