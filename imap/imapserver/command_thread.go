@@ -29,6 +29,9 @@ func (s *session) thread(cmd *command) error {
 	if program.Has(imapsearch.OpModSeq) {
 		s.turnOn(condstore)
 	}
+	if s.isOver(program.Within(s.sel.told.UIDs(), s.sel.told.LastUID()).Len()) {
+		return s.errOver()
+	}
 	r := s.newSearch(cmd)
 	defer r.end()
 	uids, err := r.selected(t, s.sel.told.UIDs(), program)

@@ -58,6 +58,8 @@ func (s *session) openContext(cmd *command, t *view.Table, args searchArgs, f *f
 	switch {
 	case limit >= 0 && len(s.sel.contexts) >= limit:
 		s.noUpdate(c, "Too many contexts")
+	case cmd.limit != "":
+		s.noUpdate(c, "Only a part was searched")
 	case len(c.order) > maxSorted:
 		s.noUpdate(c, "Too many results")
 	case args.sort != nil && args.sort.Relevancy:

@@ -66,7 +66,7 @@
 //	RFC 9586  UIDONLY               full
 //	RFC 9590  LIST-METADATA         (text not read whole)
 //	RFC 9698  JMAPACCESS            partial (text not read whole)
-//	RFC 9738  SAVELIMIT             full; no MESSAGELIMIT
+//	RFC 9738  SAVELIMIT             full; MESSAGELIMIT instead where a limit is set
 //	RFC 9755  UTF8=ACCEPT           or UTF8=ONLY; 8-bit headers are taken from everybody
 //	RFC 10022 UIDBATCHES            full
 //
