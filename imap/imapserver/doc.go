@@ -48,7 +48,7 @@
 //	RFC 6154  SPECIAL-USE           full
 //	RFC 6203  SEARCH=FUZZY          where the store has an index; all words, two scores
 //	RFC 6851  MOVE                  full
-//	RFC 7162  CONDSTORE, QRESYNC    full; §3.1.12 is not done
+//	RFC 7162  CONDSTORE, QRESYNC    full; MODIFIED may be spurious (§3.1.12)
 //	RFC 7377  MULTISEARCH           full
 //	RFC 7888  LITERAL+              full; LITERAL- instead with Config.LiteralMinus
 //	RFC 7889  APPENDLIMIT           full
