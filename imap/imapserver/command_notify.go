@@ -40,7 +40,7 @@ func (s *session) readNotify() (r imapnotify.Request, err error) {
 	if err = s.dec.SP(); err != nil {
 		return r, err
 	}
-	r, err = imapnotify.Parse(s.dec, imapfetch.Dialect{Rev2: s.has(rev2)})
+	r, err = imapnotify.Parse(s.dec, imapfetch.Dialect{Rev2: s.has(rev2)}, s.readMailbox)
 	if err == nil {
 		err = s.dec.End()
 	}
@@ -50,17 +50,8 @@ func (s *session) readNotify() (r imapnotify.Request, err error) {
 	case errors.Is(err, imapnotify.ErrEvent),
 		err == nil && r.Has(imapnotify.MailboxMetadataChange|imapnotify.ServerMetadataChange) && !s.annotates():
 		return r, no(imap.Code(string(imap.CodeBadEvent)+" ("+imapnotify.Supported(s.annotates())+")"), "Event not supported")
-	case err != nil:
-		return r, err
 	}
-	for i := range r.Groups {
-		for k, name := range r.Groups[i].Names {
-			if r.Groups[i].Names[k], err = cleanName(name, s.asUTF8()); err != nil {
-				return r, err
-			}
-		}
-	}
-	return r, nil
+	return r, err
 }
 
 // tellWatched tells the state of the mailboxes that are watched where that was

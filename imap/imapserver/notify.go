@@ -8,6 +8,7 @@ import (
 	"github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/internal/imaplist"
 	"github.com/mailstead/mailstead/internal/imapnotify"
+	"github.com/mailstead/mailstead/internal/imapscope"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/view"
 )
@@ -52,7 +53,7 @@ func (s *session) wants() imapnotify.Event {
 
 // events are those that the client wants of a mailbox that is not open.
 func (n *notifier) events(s *session, p *place, subscribed bool) imapnotify.Event {
-	return n.request.Events(imapnotify.Mailbox{Name: p.name, Own: s.own(p), Subscribed: subscribed})
+	return n.request.Events(imapscope.Mailbox{Name: p.name, Own: s.own(p), Subscribed: subscribed})
 }
 
 // made notes a change of this session, of which it is not told (RFC 5465 §5). n
