@@ -29,7 +29,8 @@ type command struct {
 	okCode string // response code of the OK, without brackets
 	okText string // text of the OK; "" = the usual
 
-	expunged bool // EXPUNGE removed something: its OK has HIGHESTMODSEQ
+	limit    string // code of a command that looked at a part of its messages; "" = at all
+	expunged bool   // EXPUNGE removed something: its OK has HIGHESTMODSEQ
 }
 
 // reply is a tagged answer other than OK, as an error.
@@ -63,6 +64,7 @@ func isBad(err error) bool {
 
 // finish writes the tagged response.
 func (s *session) finish(cmd *command, err error) {
+	s.tellLimit(cmd, err)
 	switch {
 	case err == errSilent:
 	case err == nil:

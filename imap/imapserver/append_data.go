@@ -19,7 +19,7 @@ func (s *session) receive(args appendArgs) (store.Append, error) {
 	in.size, in.parts = 0, false
 	switch {
 	case int64(len(in.ops)) >= s.saveLimit():
-		return store.Append{}, no(imap.Code(string(imap.CodeMessageLimit)+" "+s.saveLimitValue()), "Too many messages in one command")
+		return store.Append{}, s.errOver()
 	case in.kept >= maxAppendMemory:
 		return store.Append{}, store.ErrTooLarge
 	}

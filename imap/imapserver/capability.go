@@ -89,7 +89,8 @@ var offers = []offer{
 	{capability: imap.CapNotify, states: loggedIn},
 	{capability: imap.CapUIDOnly, states: loggedIn, enable: uidOnly},
 	{capability: imap.CapUIDBatches, states: loggedIn},
-	{capability: imap.CapSaveLimit, states: loggedIn, value: (*session).saveLimitValue},
+	{capability: imap.CapSaveLimit, states: loggedIn, when: (*session).limitsSaved, value: (*session).saveLimitValue},
+	{capability: imap.CapMessageLimit, states: loggedIn, when: (*session).limitsAll, value: (*session).saveLimitValue},
 	{capability: imap.CapSpecialUse, states: loggedIn},
 	{capability: imap.CapCreateSpecial, states: loggedIn},
 }

@@ -2,7 +2,6 @@ package imapserver
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/internal/imapscope"
@@ -47,7 +46,7 @@ func (s *session) readESearch() (a esearchArgs, err error) {
 	if err = s.dec.SP(); err != nil {
 		return a, err
 	}
-	p := s.searchParser()
+	p := s.searchParser(&a.news)
 	if p.NextWordIs("IN") {
 		if err = s.dec.SP(); err != nil {
 			return a, err
@@ -110,8 +109,8 @@ func (s *session) searchPlaces(sources []imapscope.Scope) (places []searchPlace,
 	if err != nil {
 		return nil, err
 	}
-	in := newScopes(sources)
-	if in.kinds[imapscope.Selected] {
+	in := imapscope.NewSet(sources...)
+	if in.Has(imapscope.Selected) {
 		places = append(places, searchPlace{s.sel.place, true})
 	}
 	for i := range l.names {
@@ -121,67 +120,14 @@ func (s *session) searchPlaces(sources []imapscope.Scope) (places []searchPlace,
 			continue
 		}
 		isSelected := s.sel != nil && p.ID == s.sel.ID && p.account == s.sel.account
-		if isSelected && in.kinds[imapscope.Selected] {
+		if isSelected && in.Has(imapscope.Selected) {
 			continue
 		}
-		if in.names(p.name) || p.rights.Has(imap.RightLookup) && in.covers(p, s.own(p), name.Subscribed) {
+		if in.Names(p.name) || p.rights.Has(imap.RightLookup) && in.Covers(imapscope.Mailbox{Name: p.name, Own: s.own(p), Subscribed: name.Subscribed}) {
 			places = append(places, searchPlace{*p, isSelected})
 		}
 	}
 	return places, nil
-}
-
-// scopes are sources in a form that is asked for each mailbox.
-type scopes struct {
-	kinds                 map[imapscope.Kind]bool
-	named, below, oneDown map[string]bool
-}
-
-func newScopes(sources []imapscope.Scope) *scopes {
-	c := &scopes{
-		kinds: make(map[imapscope.Kind]bool), named: make(map[string]bool),
-		below: make(map[string]bool), oneDown: make(map[string]bool),
-	}
-	for _, src := range sources {
-		c.kinds[src.Kind] = true
-		for _, n := range src.Names {
-			c.named[n] = true
-			switch src.Kind {
-			case imapscope.Subtree:
-				c.below[n] = true
-			case imapscope.SubtreeOne:
-				c.oneDown[n] = true
-			}
-		}
-	}
-	return c
-}
-
-// names reports whether a mailbox is named itself.
-func (c *scopes) names(name string) bool { return c.named[name] }
-
-// covers reports whether a mailbox is meant without being named.
-func (c *scopes) covers(p *place, own, subscribed bool) bool {
-	// A filter may deliver to any mailbox, so "inboxes" means "personal"
-	// (RFC 5465 §6.3).
-	if own && (c.kinds[imapscope.Personal] || c.kinds[imapscope.Inboxes]) || subscribed && c.kinds[imapscope.Subscribed] {
-		return true
-	}
-	up := parentName(p.name)
-	if c.oneDown[up] {
-		return true
-	}
-	for ; up != ""; up = parentName(up) {
-		if c.below[up] {
-			return true
-		}
-	}
-	return false
-}
-
-// parentName is the name one level up; "" = there is none.
-func parentName(name string) string {
-	return name[:max(strings.LastIndex(name, store.Separator), 0)]
 }
 
 // searchMany searches mailboxes one after the other. One that is gone meanwhile

@@ -39,7 +39,7 @@ func (s *session) expunge(cmd *command) error {
 		if err != nil {
 			return err
 		}
-		uids = uids.Intersect(named)
+		uids = s.capped(cmd, uids.Intersect(named))
 	}
 	if err := s.expungeDeleted(uids); err != nil {
 		return err

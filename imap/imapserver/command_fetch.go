@@ -28,6 +28,9 @@ func (s *session) fetch(cmd *command) error {
 		if !cmd.uid {
 			return bad("PARTIAL needs UID FETCH")
 		}
+		if from, to := plan.Partial.Bounds(1 << 62); s.isOver(to - from) {
+			return s.errOver()
+		}
 		uids = plan.Partial.Select(uids)
 	}
 	if cmd.uid && !s.has(uidOnly) {
@@ -45,6 +48,7 @@ func (s *session) fetch(cmd *command) error {
 			return err
 		}
 	}
+	uids = s.capped(cmd, uids)
 	f := &fetcher{session: s, plan: plan, table: t, uids: uids}
 	if plan.Seen && !s.sel.readOnly && s.sel.rights.Has(imap.RightSeen) {
 		if err := f.markSeen(); err != nil {

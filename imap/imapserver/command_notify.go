@@ -40,7 +40,7 @@ func (s *session) readNotify() (r imapnotify.Request, err error) {
 	if err = s.dec.SP(); err != nil {
 		return r, err
 	}
-	r, err = imapnotify.Parse(s.dec, imapfetch.Dialect{Rev2: s.has(rev2)})
+	r, err = imapnotify.Parse(s.dec, imapfetch.Dialect{Rev2: s.has(rev2)}, s.readMailbox)
 	if err == nil {
 		err = s.dec.End()
 	}
@@ -50,20 +50,8 @@ func (s *session) readNotify() (r imapnotify.Request, err error) {
 	case errors.Is(err, imapnotify.ErrEvent),
 		err == nil && r.Has(imapnotify.MailboxMetadataChange|imapnotify.ServerMetadataChange) && !s.annotates():
 		return r, no(imap.Code(string(imap.CodeBadEvent)+" ("+imapnotify.Supported(s.annotates())+")"), "Event not supported")
-	case err != nil:
-		return r, err
 	}
-	for i := range r.Groups {
-		for k, name := range r.Groups[i].Names {
-			if r.Groups[i].Names[k], err = cleanName(name, s.asUTF8()); err != nil {
-				return r, err
-			}
-		}
-	}
-	if r.New != nil {
-		r.New.Seen = false // nobody read what is told unasked
-	}
-	return r, nil
+	return r, err
 }
 
 // tellWatched tells the state of the mailboxes that are watched where that was
@@ -79,7 +67,7 @@ func (s *session) tellWatched(l *listing) error {
 		switch {
 		case e == 0:
 		case !p.rights.Has(imap.RightRead):
-			s.enc.Raw("* LIST (").Raw(string(imap.AttrNoAccess)).Raw(`) "/" `).Mailbox(p.name, s.asUTF8()).CRLF()
+			s.deny(p.ID, p.name)
 		case n.request.Status && e&imapnotify.Messages != 0 && !s.isOpen(p):
 			if err := s.tellState(p, e, true); err != nil {
 				return err

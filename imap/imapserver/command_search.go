@@ -2,6 +2,7 @@ package imapserver
 
 import (
 	"github.com/mailstead/mailstead/imap"
+	"github.com/mailstead/mailstead/internal/imapfetch"
 	"github.com/mailstead/mailstead/internal/imapsearch"
 	"github.com/mailstead/mailstead/internal/imapsort"
 	"github.com/mailstead/mailstead/store"
@@ -14,6 +15,7 @@ type searchArgs struct {
 	program imapsearch.Program
 	exact   imapsearch.Program // what matches best; nil = program
 	sort    *imapsort.Criteria // of SORT; nil for SEARCH
+	news    *imapfetch.Plan    // what UPDATE wants to hear of new messages; nil = nothing
 }
 
 // search runs SEARCH and UID SEARCH (RFC 3501 §6.4.4), with the results of
@@ -28,7 +30,7 @@ func (s *session) readSearch() (a searchArgs, err error) {
 	if err = s.dec.SP(); err != nil {
 		return a, err
 	}
-	p := s.searchParser()
+	p := s.searchParser(&a.news)
 	if a.Options, err = p.Options(); err != nil {
 		return a, err
 	}
@@ -83,8 +85,12 @@ func (s *session) searchSelected(cmd *command, args searchArgs) error {
 	r := s.newSearch(cmd)
 	defer r.end()
 	args.program = args.program.Bind(&s.sel.told, s.sel.saved)
+	among, err := s.among(cmd, args)
+	if err != nil {
+		return err
+	}
 	f := &found{}
-	if f.uids, err = r.selected(t, s.sel.told.UIDs(), args.program); err != nil {
+	if f.uids, err = r.selected(t, among, args.program); err != nil {
 		return err
 	}
 	if err := s.rank(r, t, args, f); err != nil {
@@ -101,6 +107,20 @@ func (s *session) searchSelected(cmd *command, args searchArgs) error {
 	s.tellFound(cmd, args, f, s.foundModSeq(t, args, f))
 	s.openContext(cmd, t, args, f)
 	return nil
+}
+
+// among are the messages that SEARCH looks at: all that its keys do not rule out
+// by UID, or the newest of them. SORT takes all or none (RFC 9738 §3.3).
+func (s *session) among(cmd *command, args searchArgs) (store.UIDSet, error) {
+	known := s.sel.told.UIDs()
+	if !s.isOver(known.Len()) {
+		return known, nil
+	}
+	known = args.program.Within(known, s.sel.told.LastUID())
+	if args.sort != nil && s.isOver(known.Len()) {
+		return nil, s.errOver()
+	}
+	return s.capped(cmd, known), nil
 }
 
 // upToDate looks at the store and tells what is new, because clients that poll

@@ -20,7 +20,7 @@ func (s *session) readSort() (a searchArgs, err error) {
 	if err = s.dec.SP(); err != nil {
 		return a, err
 	}
-	p := s.searchParser()
+	p := s.searchParser(&a.news)
 	if a.Options, err = p.Options(); err != nil {
 		return a, err
 	}

@@ -35,6 +35,7 @@ func (s *session) store(cmd *command) error {
 	if err != nil {
 		return err
 	}
+	uids = s.capped(cmd, uids)
 	before, err := s.table()
 	if err != nil {
 		return err

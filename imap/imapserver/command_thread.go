@@ -29,6 +29,9 @@ func (s *session) thread(cmd *command) error {
 	if program.Has(imapsearch.OpModSeq) {
 		s.turnOn(condstore)
 	}
+	if s.isOver(program.Within(s.sel.told.UIDs(), s.sel.told.LastUID()).Len()) {
+		return s.errOver()
+	}
 	r := s.newSearch(cmd)
 	defer r.end()
 	uids, err := r.selected(t, s.sel.told.UIDs(), program)
@@ -62,7 +65,7 @@ func (s *session) readThread() (a imapthread.Algorithm, p imapsearch.Program, er
 	if err = s.dec.SP(); err != nil {
 		return a, nil, err
 	}
-	if p, err = s.searchParser().ProgramIn(); err != nil {
+	if p, err = s.searchParser(nil).ProgramIn(); err != nil {
 		return a, nil, err
 	}
 	return a, p, s.dec.End()

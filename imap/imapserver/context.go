@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/mailstead/mailstead/imap"
+	"github.com/mailstead/mailstead/internal/imapfetch"
 	"github.com/mailstead/mailstead/internal/imapsearch"
 	"github.com/mailstead/mailstead/internal/imapsort"
 	"github.com/mailstead/mailstead/store"
@@ -27,6 +28,11 @@ type searchContext struct {
 	order   []store.UID     // with keys: the same in their order
 	at      store.ModSeq    // up to which changes are in it
 	judged  store.UID       // the last message that was judged
+	news    *imapfetch.Plan // what is told of a new message that joins; nil = nothing
+
+	// What judge found and the client is not told of yet.
+	left, joined store.UIDSet
+	err          error
 }
 
 // context is the index of the context with that tag; -1 = none.
@@ -43,7 +49,7 @@ func (s *session) openContext(cmd *command, t *view.Table, args searchArgs, f *f
 	}
 	c := &searchContext{
 		tag: cmd.tag, uid: cmd.uid, program: args.program,
-		found: f.uids, order: f.order, at: t.ModSeq(), judged: t.MaxUID(),
+		found: f.uids, order: f.order, at: t.ModSeq(), judged: s.sel.told.LastUID(), news: args.news,
 	}
 	if args.sort != nil {
 		c.keys = args.sort.Keys
@@ -52,6 +58,8 @@ func (s *session) openContext(cmd *command, t *view.Table, args searchArgs, f *f
 	switch {
 	case limit >= 0 && len(s.sel.contexts) >= limit:
 		s.noUpdate(c, "Too many contexts")
+	case cmd.limit != "":
+		s.noUpdate(c, "Only a part was searched")
 	case len(c.order) > maxSorted:
 		s.noUpdate(c, "Too many results")
 	case args.sort != nil && args.sort.Relevancy:
@@ -103,14 +111,26 @@ func (s *session) expungeContexts(t *view.Table) {
 	}
 }
 
-// updateContexts judges the messages that changed or are new: after the client
-// was told of them (RFC 5267 §4.3.3).
-func (s *session) updateContexts(t *view.Table) {
-	s.sel.contexts = slices.DeleteFunc(s.sel.contexts, func(c *searchContext) bool {
-		if t.ModSeq() <= c.at {
-			return false
+// judgeContexts looks whether messages that changed, or that the client knows
+// only now, belong to the contexts.
+func (s *session) judgeContexts(t *view.Table) {
+	for _, c := range s.sel.contexts {
+		if t.ModSeq() > c.at || s.sel.told.LastUID() > c.judged {
+			c.err = s.judge(t, c)
 		}
-		err := s.updateContext(t, c)
+	}
+}
+
+// updateContexts tells what judgeContexts found: after the client was told of the
+// messages (RFC 5267 §4.3.3, RFC 5465 §7).
+func (s *session) updateContexts() {
+	s.sel.contexts = slices.DeleteFunc(s.sel.contexts, func(c *searchContext) bool {
+		left, joined, err := c.left, c.joined, c.err
+		c.left, c.joined = nil, nil
+		if err == nil {
+			s.removeFrom(c, left)
+			err = s.addTo(c, joined)
+		}
 		if errors.Is(err, store.ErrLimit) {
 			s.noUpdate(c, "Too many results")
 			return true
@@ -120,34 +140,32 @@ func (s *session) updateContexts(t *view.Table) {
 			s.noUpdate(c, "Search failed")
 			return true
 		}
-		c.at = t.ModSeq()
 		return false
 	})
 }
 
-func (s *session) updateContext(t *view.Table, c *searchContext) error {
-	var changed store.UIDSet
-	known := c.judged
+func (s *session) judge(t *view.Table, c *searchContext) error {
+	last := s.sel.told.LastUID()
+	changed := t.UIDsFrom(c.judged + 1).Intersect(s.sel.told.UIDs())
 	if c.program.Has(imapsearch.OpFlag, imapsearch.OpKeyword, imapsearch.OpModSeq, imapsearch.OpRecent) {
-		known = 0 // a message that was judged may match now, or no more
-	}
-	for r := range t.Changed(c.at) {
-		if r.UID > known {
-			changed.Add(r.UID)
+		for r := range t.Changed(c.at) { // one that was judged may match now, or no more
+			if r.UID <= c.judged {
+				changed.Add(r.UID)
+			}
 		}
 	}
-	c.judged = max(c.judged, t.MaxUID())
+	c.judged, c.at = max(c.judged, last), t.ModSeq()
 	if len(changed) == 0 {
 		return nil
 	}
 	match, err := imapsearch.Find(s.ctx, imapsearch.Mailbox{
-		Mailbox: s.source(), Table: t, Known: changed, Last: s.sel.told.LastUID(), Recent: s.sel.recent,
+		Mailbox: s.source(), Table: t, Known: changed, Last: last, Recent: s.sel.recent,
 	}, c.program)
 	if err != nil {
 		return err
 	}
-	s.removeFrom(c, changed.Intersect(c.found).Minus(match))
-	return s.addTo(c, match.Minus(c.found))
+	c.left, c.joined = changed.Intersect(c.found).Minus(match), match.Minus(c.found)
+	return nil
 }
 
 // removeFrom takes messages out of a context and sends REMOVEFROM.

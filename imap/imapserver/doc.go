@@ -39,7 +39,7 @@
 //	RFC 5258  LIST-EXTENDED         full
 //	RFC 5267  ESORT, CONTEXT        full; 16 contexts, sorted ones of 5,000 results
 //	RFC 5464  METADATA              full
-//	RFC 5465  NOTIFY                full, without AnnotationChange and §7
+//	RFC 5465  NOTIFY                full, without AnnotationChange
 //	RFC 5524  URLAUTH=BINARY        partial (text not read whole)
 //	RFC 5530  response codes        what applies
 //	RFC 5550  URL-PARTIAL           §2.7 (text not read whole)
@@ -48,7 +48,7 @@
 //	RFC 6154  SPECIAL-USE           full
 //	RFC 6203  SEARCH=FUZZY          where the store has an index; all words, two scores
 //	RFC 6851  MOVE                  full
-//	RFC 7162  CONDSTORE, QRESYNC    full; §3.1.12 is not done
+//	RFC 7162  CONDSTORE, QRESYNC    full; MODIFIED may be spurious (§3.1.12)
 //	RFC 7377  MULTISEARCH           full
 //	RFC 7888  LITERAL+              full; LITERAL- instead with Config.LiteralMinus
 //	RFC 7889  APPENDLIMIT           full
@@ -66,7 +66,7 @@
 //	RFC 9586  UIDONLY               full
 //	RFC 9590  LIST-METADATA         (text not read whole)
 //	RFC 9698  JMAPACCESS            partial (text not read whole)
-//	RFC 9738  SAVELIMIT             full; no MESSAGELIMIT
+//	RFC 9738  SAVELIMIT             full; MESSAGELIMIT instead where a limit is set
 //	RFC 9755  UTF8=ACCEPT           or UTF8=ONLY; 8-bit headers are taken from everybody
 //	RFC 10022 UIDBATCHES            full
 //

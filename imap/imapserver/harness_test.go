@@ -166,6 +166,8 @@ func scriptConfig(cfg *Config, s *imaptest.Script, serverTLS *tls.Config) error 
 		cfg.Auth = authtest.Authenticator{NoPasswords: true}
 	case "saved3":
 		cfg.Limits.MaxSaved = 3
+	case "limit3":
+		cfg.Limits.MaxMessagesPerCommand = 3
 	case "literalminus":
 		cfg.LiteralMinus = true
 	case "nocompress":

@@ -68,7 +68,11 @@ func step(t *testing.T, rnd *rand.Rand, st store.Store, c *modelClient) {
 		return
 	}
 	command := randomCommand(rnd, c)
-	if r := c.run(command); strings.HasPrefix(r, "BAD") {
+	run := c.run
+	if conditional.MatchString(command) {
+		run = func(command string) string { return runConditional(t, c, st, command) }
+	}
+	if r := run(command); strings.HasPrefix(r, "BAD") {
 		t.Fatalf("%s: %s", command, r)
 	}
 	if command == "NOOP" {

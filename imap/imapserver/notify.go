@@ -1,13 +1,14 @@
 package imapserver
 
 import (
-	"errors"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/internal/imaplist"
 	"github.com/mailstead/mailstead/internal/imapnotify"
+	"github.com/mailstead/mailstead/internal/imapscope"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/view"
 )
@@ -22,12 +23,14 @@ type notifier struct {
 	request imapnotify.Request
 	told    map[store.MailboxID]watched
 	watches map[*view.Account]*accountWatch
-	own     []store.ModSeq // of changes that this session made since it looked last
+	own     []store.ModSeq           // of changes that this session made since it looked last
+	denied  map[store.MailboxID]bool // those told with \NoAccess
 }
 
 // watched is a mailbox as the client knows it.
 type watched struct {
 	*store.Mailbox
+	account    *view.Account
 	name       string
 	events     imapnotify.Event
 	subscribed bool
@@ -50,7 +53,7 @@ func (s *session) wants() imapnotify.Event {
 
 // events are those that the client wants of a mailbox that is not open.
 func (n *notifier) events(s *session, p *place, subscribed bool) imapnotify.Event {
-	return n.request.Events(imapnotify.Mailbox{Name: p.name, Own: s.own(p), Subscribed: subscribed})
+	return n.request.Events(imapscope.Mailbox{Name: p.name, Own: s.own(p), Subscribed: subscribed})
 }
 
 // made notes a change of this session, of which it is not told (RFC 5465 §5). n
@@ -80,7 +83,7 @@ func (n *notifier) remember(s *session, l *listing) {
 			continue
 		}
 		if e := n.events(s, p, l.names[i].Subscribed); e != 0 {
-			n.told[p.ID] = watched{p.Mailbox, p.name, e, l.names[i].Subscribed}
+			n.told[p.ID] = watched{p.Mailbox, p.account, p.name, e, l.names[i].Subscribed}
 		}
 	}
 }
@@ -182,7 +185,9 @@ func (s *session) announceOthers() error {
 			}
 		}
 	}
-	c.deleted()
+	if err := c.deleted(); err != nil {
+		return err
+	}
 	c.parents()
 	s.rewatch(l)
 	if err := s.announceAnnotations(l); err != nil {
@@ -211,8 +216,14 @@ func (c *changes) mailbox(name *imaplist.Name, p *place) error {
 	}
 	old, known := c.before[p.ID]
 	own := s.own(p) && slices.Contains(s.notifier.own, p.ModSeq)
+	opened := c.access(name, p)
+	if opened {
+		old.Mailbox = &store.Mailbox{UIDValidity: p.UIDValidity, UIDNext: 1} // what happened meanwhile was not told
+	}
 	switch {
-	case own:
+	case own, opened && known, opened && now.events&imapnotify.MailboxName == 0:
+	case opened:
+		c.affected = append(c.affected, store.ParentName(p.name))
 	case !known && now.events&imapnotify.MailboxName != 0:
 		s.tellChanged(name, p, p.name)
 		c.affected = append(c.affected, store.ParentName(p.name))
@@ -258,19 +269,38 @@ func (c *changes) below(old, now string) bool {
 }
 
 // deleted tells which mailboxes are gone, or may not be seen any more.
-func (c *changes) deleted() {
+func (c *changes) deleted() error {
 	s := c.session
-	var gone []string
+	gone := make(map[string]string) // attributes by name
 	for id, old := range c.before {
-		if _, ok := s.notifier.told[id]; !ok && old.events&imapnotify.MailboxName != 0 && !c.there(id) {
-			gone = append(gone, old.name)
+		if _, ok := s.notifier.told[id]; ok || c.there(id) {
+			continue
+		}
+		denied, err := s.isDenied(id, &old)
+		if err != nil {
+			return err
+		}
+		var attrs []string
+		if old.events&imapnotify.MailboxName != 0 {
+			attrs = append(attrs, string(imap.AttrNonExistent))
 			c.affected = append(c.affected, store.ParentName(old.name))
 		}
+		if denied {
+			attrs = append(attrs, string(imap.AttrNoAccess))
+		}
+		if attrs != nil {
+			gone[old.name] = strings.Join(attrs, " ")
+		}
 	}
-	slices.Sort(gone)
-	for _, name := range gone {
-		s.enc.Raw("* LIST (").Raw(string(imap.AttrNonExistent)).Raw(`) "/" `).Mailbox(name, s.asUTF8()).CRLF()
+	for _, name := range slices.Sorted(maps.Keys(gone)) {
+		s.tellList(gone[name], name)
 	}
+	return nil
+}
+
+// tellList sends LIST with attributes alone.
+func (s *session) tellList(attributes, name string) {
+	s.enc.Raw("* LIST (").Raw(attributes).Raw(`) "/" `).Mailbox(name, s.asUTF8()).CRLF()
 }
 
 // there reports whether a mailbox is in the listing, watched or not.
@@ -328,73 +358,3 @@ func (s *session) tellState(p *place, e imapnotify.Event, all bool) error {
 
 // isOpen reports whether p is the open mailbox.
 func (s *session) isOpen(p *place) bool { return s.sel != nil && s.sel.ID == p.ID }
-
-// announceAnnotations tells which annotations changed (RFC 5465 §5.6, §5.7).
-func (s *session) announceAnnotations(l *listing) error {
-	n := s.notifier
-	if !n.request.Has(imapnotify.MailboxMetadataChange | imapnotify.ServerMetadataChange) {
-		return nil
-	}
-	for a, w := range n.watches {
-		st := a.State()
-		if st == nil || st.ModSeq <= w.annotations {
-			continue
-		}
-		changed, err := s.changedAnnotations(a, w.annotations, n.own)
-		if err != nil {
-			return err
-		}
-		w.annotations = st.ModSeq
-		if list := changed[store.MailboxID{}]; a == s.account && n.request.Has(imapnotify.ServerMetadataChange) {
-			s.tellAnnotations("", list)
-		}
-		for i := range l.places {
-			p := &l.places[i]
-			if p.account == a && n.told[p.ID].events&imapnotify.MailboxMetadataChange != 0 {
-				s.tellAnnotations(p.name, changed[p.ID])
-			}
-		}
-	}
-	return nil
-}
-
-// changedAnnotations are the names of the annotations of an account that changed
-// after a mod-sequence, by mailbox: those that all may see, and the user's own.
-// Where nobody remembers that far back, they are all that there are. What the
-// session itself did in the user's account is left out; own are its changes.
-func (s *session) changedAnnotations(a *view.Account, since store.ModSeq, own []store.ModSeq) (map[store.MailboxID][]string, error) {
-	changed := make(map[store.MailboxID][]string)
-	for _, private := range []bool{false, true} {
-		prefix := s.annotationPrefix(private)
-		q := store.EntryQuery{All: true, Prefix: prefix + "/", Since: since}
-		for e, err := range a.Store().Entries(s.ctx, q) {
-			if errors.Is(err, store.ErrResync) && since > 0 {
-				return s.changedAnnotations(a, 0, nil)
-			}
-			if err != nil {
-				return nil, err
-			}
-			if a != s.account || !slices.Contains(own, e.ModSeq) {
-				changed[e.Mailbox] = append(changed[e.Mailbox], strings.TrimPrefix(e.Key, prefix))
-			}
-		}
-	}
-	return changed, nil
-}
-
-// tellAnnotations sends METADATA with names alone (RFC 5464 §4.4.2).
-func (s *session) tellAnnotations(mailbox string, names []string) {
-	if len(names) == 0 {
-		return
-	}
-	s.enc.Raw("* METADATA ")
-	if mailbox == "" {
-		s.enc.Raw(`""`)
-	} else {
-		s.enc.Mailbox(mailbox, s.asUTF8())
-	}
-	for _, name := range names {
-		s.enc.SP().Text([]byte(name))
-	}
-	s.enc.CRLF()
-}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/imap"
+	"github.com/mailstead/mailstead/internal/imapfetch"
 	"github.com/mailstead/mailstead/internal/imapmsg"
 	"github.com/mailstead/mailstead/internal/imapsearch"
 	"github.com/mailstead/mailstead/internal/imapwire"
@@ -25,9 +26,16 @@ func (s *session) readSet() (imap.NumSet, error) {
 	return imap.NumSet(set), err
 }
 
-// searchParser returns a parser of what cmd looks for.
-func (s *session) searchParser() *imapsearch.Parser {
-	return imapsearch.NewParser(s.dec, imapsearch.Config{MaxNodes: s.srv.cfg.Limits.MaxSearchNodes, Fuzzy: s.isFuzzy(), UTF8: s.has(utf8Accept)})
+// searchParser returns a parser of what a command looks for. news gets what UPDATE
+// wants to hear of new messages.
+func (s *session) searchParser(news **imapfetch.Plan) *imapsearch.Parser {
+	return imapsearch.NewParser(s.dec, imapsearch.Config{
+		MaxNodes: s.srv.cfg.Limits.MaxSearchNodes, Fuzzy: s.isFuzzy(), UTF8: s.has(utf8Accept),
+		Update: func() (err error) {
+			*news, err = imapfetch.ParseNews(s.dec, imapfetch.Dialect{Rev2: s.has(rev2)})
+			return err
+		},
+	})
 }
 
 // isFuzzy reports whether the store has an index for FUZZY (RFC 6203).

@@ -29,6 +29,7 @@ type selected struct {
 
 	saved    store.UIDSet // what "$" means (RFC 5182); some may be expunged
 	contexts []*searchContext
+	made     store.UIDSet // messages that this session put here and was not told of yet
 
 	keywords []string // of the last FLAGS response
 	stale    bool     // this session changed something: look at the store
@@ -40,6 +41,19 @@ type selected struct {
 type echo struct {
 	uids  store.UIDSet
 	table *view.Table // in which the flags told stand
+}
+
+// note remembers the messages that a change of this session put into the mailbox.
+// sel may be nil.
+func (sel *selected) note(res store.Result) {
+	if sel == nil {
+		return
+	}
+	for i := range res.Ops {
+		if res.Ops[i].Mailbox == sel.ID {
+			sel.made.AddSet(res.Ops[i].Dest)
+		}
+	}
 }
 
 // has reports whether the row's state was told.

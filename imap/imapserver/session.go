@@ -271,6 +271,9 @@ func (s *session) apply(a *view.Account, ops ...store.Op) (store.Result, error) 
 		s.sel.stale = true
 	}
 	res, err := a.Store().Apply(s.ctx, store.Change{Ops: ops})
+	if err == nil {
+		s.sel.note(res)
+	}
 	if err == nil && a == s.account {
 		s.notifier.made(res.ModSeq, ops)
 	}

@@ -76,11 +76,14 @@ func (s *session) sync(t *view.Table, expunge, uid bool) {
 		s.tellFlags(t)
 	}
 	known := sel.told.LastUID()
+	var fresh store.UIDSet
 	if s.wants()&imapnotify.MessageNew != 0 {
-		s.tellNew(t)
+		fresh = s.tellNew(t)
 	}
+	s.judgeContexts(t)
+	s.fetchNews(t, fresh)
 	s.tellChanges(t, known, uid)
-	s.updateContexts(t)
+	s.updateContexts()
 	// The client takes the greatest MODSEQ that it was shown for the point up to
 	// which it knows all (RFC 7162 §6). That has to be put right while something
 	// below it was not told: an expunge that waits, or what happened while t was
@@ -139,26 +142,16 @@ func (s *session) tellNumbers(seqs store.UIDSet) {
 	}
 }
 
-// tellNew tells of the messages that the client does not know.
-func (s *session) tellNew(t *view.Table) {
+// tellNew tells of the messages that the client does not know, which it returns.
+func (s *session) tellNew(t *view.Table) store.UIDSet {
 	sel := s.sel
 	if t.MaxUID() <= sel.told.LastUID() {
-		return
+		return nil
 	}
 	fresh := t.UIDsFrom(sel.told.LastUID() + 1)
 	sel.told.Add(fresh)
 	s.tellCount(t, fresh)
-	if n := s.notifier; n != nil && n.request.New != nil {
-		s.fetchNew(t, fresh)
-	}
-}
-
-// fetchNew tells of new messages what NOTIFY asked for (RFC 5465 §5.2).
-func (s *session) fetchNew(t *view.Table, fresh store.UIDSet) {
-	f := &fetcher{session: s, plan: s.notifier.request.New, table: t, uids: fresh}
-	if err := f.tell(); err != nil {
-		s.conn.log.Warn("imap: NOTIFY failed", "account", s.id, "err", err)
-	}
+	return fresh
 }
 
 // tellCount sends EXISTS, and RECENT to a client that may know of it; fresh are

@@ -81,8 +81,11 @@ func (s *session) applyOnce(p *place, ops []store.Op) (res store.Result, err err
 	c := store.Change{Once: "imap copy " + rand.Text(), Ops: ops}
 	for range 3 {
 		if res, err = p.account.Store().Apply(s.ctx, c); !errors.Is(err, store.ErrUnknown) {
-			return res, err
+			break
 		}
+	}
+	if err == nil {
+		s.sel.note(res)
 	}
 	return res, err
 }

@@ -295,13 +295,3 @@ func (p *parser) number() (int64, error) {
 	n, err := imapwire.Take(p.dec, imapwire.ConsumeNumber)
 	return int64(n), err
 }
-
-// ParseItems takes "(" fetch-att *(SP fetch-att) ")": the items that another
-// command tells of messages.
-func ParseItems(dec *imapwire.Decoder, d Dialect) (*Plan, error) {
-	p := &parser{dec: dec, plan: &Plan{}, dialect: d}
-	if dec.Peek() != '(' {
-		return nil, bad("Items expected")
-	}
-	return p.plan, p.items()
-}

@@ -3,7 +3,7 @@
 //
 // # RFCs
 //
-//	RFC 5465 §3, §5, §6, §8   the command: groups, filters, events   full; no AnnotationChange
+//	RFC 5465 §3, §5..§8   the command: groups, filters, events   full; no AnnotationChange
 //
 // # Invariants
 //

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/mailstead/mailstead/internal/imapfetch"
+	"github.com/mailstead/mailstead/internal/imapscope"
 	"github.com/mailstead/mailstead/internal/imapwire"
 )
 
@@ -13,6 +14,7 @@ func bad(reason string) error { return &imapwire.SyntaxError{Reason: reason} }
 type parser struct {
 	dec     *imapwire.Decoder
 	dialect imapfetch.Dialect
+	name    func() (string, error)
 	r       Request
 	names   int
 	chosen  bool // a group for the open mailbox was read
@@ -23,11 +25,11 @@ type parser struct {
 //
 //	"NONE" / "SET" [SP "STATUS"] SP event-group *(SP event-group)
 //
-// Errors are *[imapwire.SyntaxError], [ErrEvent], [ErrMany], those of FETCH items
-// and those of the Decoder. A request with an event that is not supported is read
+// name takes one name, clean. Errors are *[imapwire.SyntaxError], [ErrEvent],
+// [ErrMany], those of FETCH items, of name and of the Decoder. A request with an event that is not supported is read
 // to its end first.
-func Parse(dec *imapwire.Decoder, d imapfetch.Dialect) (Request, error) {
-	p := &parser{dec: dec, dialect: d}
+func Parse(dec *imapwire.Decoder, d imapfetch.Dialect, name func() (string, error)) (Request, error) {
+	p := &parser{dec: dec, dialect: d, name: name}
 	err := p.request()
 	if err == nil && p.unknown {
 		err = ErrEvent
@@ -84,26 +86,17 @@ func (p *parser) group() error {
 	if err := p.dec.Open(); err != nil {
 		return err
 	}
-	word, err := p.dec.Word()
-	if err != nil {
+	scope, err := imapscope.Read(p.dec, p.mailbox)
+	switch {
+	case err != nil:
 		return err
-	}
-	filter, ok := filters[word]
-	if !ok {
-		return bad("Unknown mailbox filter")
+	case scope.Kind == imapscope.SubtreeOne: // of RFC 7377
+		return bad("Unknown specifier of mailboxes")
 	}
 	if err := p.dec.SP(); err != nil {
 		return err
 	}
-	g := Group{Filter: filter}
-	if filter == Subtree || filter == Mailboxes {
-		if g.Names, err = p.mailboxes(); err != nil {
-			return err
-		}
-		if err := p.dec.SP(); err != nil {
-			return err
-		}
-	}
+	g := Group{Scope: scope}
 	if err := p.events(&g); err != nil {
 		return err
 	}
@@ -113,25 +106,12 @@ func (p *parser) group() error {
 	return p.add(g)
 }
 
-// mailboxes takes one-or-more-mailbox.
-func (p *parser) mailboxes() (names []string, err error) {
-	one := func() error {
-		name, err := p.dec.AString()
-		if p.names++; p.names > MaxNames {
-			return ErrMany
-		}
-		names = append(names, name)
-		return err
+// mailbox takes one name of a specifier.
+func (p *parser) mailbox() (string, error) {
+	if p.names++; p.names > MaxNames {
+		return "", ErrMany
 	}
-	if p.dec.Peek() != '(' {
-		err = one()
-		return names, err
-	}
-	err = p.dec.List(one)
-	if err == nil && len(names) == 0 {
-		return nil, bad("Mailbox expected")
-	}
-	return names, err
+	return p.name()
 }
 
 // events takes "(" event *(SP event) ")" / "NONE".
@@ -170,25 +150,18 @@ func (p *parser) event(g *Group) error {
 		}
 	}
 	p.unknown = p.unknown || !known
-	if !strings.EqualFold(word, "MessageNew") || !p.itemsFollow() {
+	if !strings.EqualFold(word, "MessageNew") {
 		return nil
 	}
-	if g.Filter > SelectedDelayed {
+	items, err := imapfetch.ParseNews(p.dec, p.dialect)
+	switch {
+	case err != nil || items == nil:
+		return err
+	case g.Scope.Kind > imapscope.SelectedDelayed:
 		return bad("Items of messages in the open mailbox only")
 	}
-	p.r.New, err = imapfetch.ParseItems(p.dec, p.dialect)
-	return err
-}
-
-// itemsFollow takes SP where "(" stands behind it.
-func (p *parser) itemsFollow() bool {
-	_, err := imapwire.Take(p.dec, func(b []byte) (struct{}, int, error) {
-		if len(b) < 2 || b[0] != ' ' || b[1] != '(' {
-			return struct{}{}, 0, bad("")
-		}
-		return struct{}{}, 1, nil
-	})
-	return err == nil
+	p.r.New = items
+	return nil
 }
 
 // add puts a group into the request, once its events fit together.
@@ -201,7 +174,8 @@ func (p *parser) add(g Group) error {
 	case e&FlagChange != 0 && e&MessageNew == 0:
 		return bad("FlagChange needs MessageNew and MessageExpunge")
 	}
-	if g.Filter > SelectedDelayed {
+	if g.Scope.Kind > imapscope.SelectedDelayed {
+		g.set = imapscope.NewSet(g.Scope)
 		p.r.Groups = append(p.r.Groups, g)
 		return nil
 	}
@@ -211,6 +185,6 @@ func (p *parser) add(g Group) error {
 	case e&^Messages != 0:
 		return bad("Only events of messages for the open mailbox")
 	}
-	p.chosen, p.r.Selected, p.r.Delayed = true, e, g.Filter == SelectedDelayed
+	p.chosen, p.r.Selected, p.r.Delayed = true, e, g.Scope.Kind == imapscope.SelectedDelayed
 	return nil
 }

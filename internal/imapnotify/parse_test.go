@@ -8,6 +8,7 @@ import (
 
 	"github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/internal/imapfetch"
+	"github.com/mailstead/mailstead/internal/imapscope"
 	"github.com/mailstead/mailstead/internal/imapwire"
 )
 
@@ -16,7 +17,7 @@ func parse(line string) (Request, error) {
 	if err := dec.Begin(); err != nil {
 		return Request{}, err
 	}
-	r, err := Parse(dec, imapfetch.Dialect{})
+	r, err := Parse(dec, imapfetch.Dialect{}, dec.AString)
 	if err == nil {
 		err = dec.End()
 	}
@@ -40,20 +41,20 @@ func TestParse(t *testing.T) {
 		t.Errorf("%+v", r.New)
 	}
 	for _, tt := range []struct {
-		m    Mailbox
+		m    imapscope.Mailbox
 		want Event
 	}{
-		{Mailbox{Name: "Lists", Own: true}, MessageNew | MessageExpunge | SubscriptionChange | MailboxName},
-		{Mailbox{Name: "Lists/Lemonade"}, MessageNew | MessageExpunge},
-		{Mailbox{Name: "Listsx"}, 0},
-		{Mailbox{Name: "x", Own: true}, SubscriptionChange | MailboxName},
+		{imapscope.Mailbox{Name: "Lists", Own: true}, MessageNew | MessageExpunge | SubscriptionChange | MailboxName},
+		{imapscope.Mailbox{Name: "Lists/Lemonade"}, MessageNew | MessageExpunge},
+		{imapscope.Mailbox{Name: "Listsx"}, 0},
+		{imapscope.Mailbox{Name: "x", Own: true}, SubscriptionChange | MailboxName},
 	} {
 		if got := r.Events(tt.m); got != tt.want {
 			t.Errorf("%+v: %b, want %b", tt.m, got, tt.want)
 		}
 	}
 	r, err = parse("SET (SELECTED-DELAYED (messagenew messageexpunge flagchange)) (mailboxes (a \"b c\") NONE) (subscribed NONE)")
-	if err != nil || !r.Delayed || r.Selected != Messages || r.New != nil || r.Status || len(r.Groups[0].Names) != 2 || r.Has(Messages) {
+	if err != nil || !r.Delayed || r.Selected != Messages || r.New != nil || r.Status || len(r.Groups[0].Scope.Names) != 2 || r.Has(Messages) {
 		t.Errorf("%+v, %v", r, err)
 	}
 	if r, err = parse("none"); err != nil || !r.None {
@@ -63,7 +64,7 @@ func TestParse(t *testing.T) {
 
 func TestParseErrors(t *testing.T) {
 	for _, line := range []string{
-		"", "SET", "SET ", "NONE x", "FOO", "SET STATUS", "SET X (personal NONE)", "SET ()", "SET (personal)", "SET (personal ())", "SET (foo NONE)",
+		"", "SET", "SET ", "NONE x", "FOO", "SET STATUS", "SET X (personal NONE)", "SET ()", "SET (personal)", "SET (personal ())", "SET (foo NONE)", "SET (subtree-one a NONE)",
 		"SET (selected (MailboxName))", "SET (selected NONE) (selected-delayed NONE)", "SET (personal (MessageNew))",
 		"SET (personal (MessageExpunge))", "SET (personal (FlagChange))", "SET (personal (MessageNew (UID) MessageExpunge))",
 		"SET (subtree (MessageNew MessageExpunge))", "SET (mailboxes () NONE)", "SET (selected (MessageNew () MessageExpunge))",
@@ -104,7 +105,7 @@ func FuzzParse(f *testing.F) {
 		}
 		n := 0
 		for _, g := range r.Groups {
-			n += len(g.Names)
+			n += len(g.Scope.Names)
 			if e := g.Events; (e&MessageNew != 0) != (e&MessageExpunge != 0) || e&FlagChange != 0 && e&MessageNew == 0 {
 				t.Fatalf("%q: %s", line, fmt.Sprint(g))
 			}

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/mailstead/mailstead/internal/imapfetch"
-	"github.com/mailstead/mailstead/store"
+	"github.com/mailstead/mailstead/internal/imapscope"
 )
 
 // The bounds of one NOTIFY.
@@ -58,30 +58,12 @@ func Supported(annotations bool) string {
 	return strings.Join(list, " ")
 }
 
-// Filter says which mailboxes a group is about (RFC 5465 §6).
-type Filter uint8
-
-// The filters.
-const (
-	Selected Filter = iota
-	SelectedDelayed
-	Inboxes
-	Personal
-	Subscribed
-	Subtree   // Names, and what lies below them
-	Mailboxes // Names
-)
-
-var filters = map[string]Filter{
-	"SELECTED": Selected, "SELECTED-DELAYED": SelectedDelayed, "INBOXES": Inboxes, "PERSONAL": Personal,
-	"SUBSCRIBED": Subscribed, "SUBTREE": Subtree, "MAILBOXES": Mailboxes,
-}
-
 // Group is some events of some mailboxes.
 type Group struct {
-	Filter Filter
-	Names  []string // as the client wrote them; the caller cleans them
+	Scope  imapscope.Scope
 	Events Event
+
+	set *imapscope.Set // of Scope
 }
 
 // Request is what NOTIFY asks for.
@@ -106,17 +88,10 @@ var (
 	ErrMany = errors.New("imapnotify: too many groups or names")
 )
 
-// Mailbox is what is asked of a mailbox that is not open.
-type Mailbox struct {
-	Name       string // as the session writes it
-	Own        bool   // lies in the personal namespace
-	Subscribed bool
-}
-
 // Events are those that apply to a mailbox (RFC 5465 §6).
-func (r *Request) Events(m Mailbox) (e Event) {
+func (r *Request) Events(m imapscope.Mailbox) (e Event) {
 	for i := range r.Groups {
-		if r.Groups[i].covers(m) {
+		if g := r.Groups[i].set; g.Names(m.Name) || g.Covers(m) {
 			e |= r.Groups[i].Events
 		}
 	}
@@ -126,18 +101,4 @@ func (r *Request) Events(m Mailbox) (e Event) {
 // Has reports whether some group asks for one of the events.
 func (r *Request) Has(e Event) bool {
 	return slices.ContainsFunc(r.Groups, func(g Group) bool { return g.Events&e != 0 })
-}
-
-func (g *Group) covers(m Mailbox) bool {
-	switch g.Filter {
-	case Inboxes, Personal: // mail may come into any of one's own
-		return m.Own
-	case Subscribed:
-		return m.Subscribed
-	case Subtree:
-		return slices.ContainsFunc(g.Names, func(n string) bool { return n == m.Name || store.IsBelow(m.Name, n) })
-	case Mailboxes:
-		return slices.Contains(g.Names, m.Name)
-	}
-	return false
 }

@@ -49,3 +49,32 @@ func FuzzReadSources(f *testing.F) {
 		_, _ = sources(line)
 	})
 }
+
+// TestSet: which mailboxes scopes mean (RFC 5465 §6, RFC 7377 §2.2).
+func TestSet(t *testing.T) {
+	box := func(name string) Mailbox { return Mailbox{Name: name} }
+	for _, tt := range []struct {
+		scope Scope
+		m     Mailbox
+		want  bool
+	}{
+		{Scope{Kind: Personal}, Mailbox{Name: "x", Own: true}, true},
+		{Scope{Kind: Inboxes}, Mailbox{Name: "x", Own: true}, true},
+		{Scope{Kind: Personal}, Mailbox{Name: "x", Subscribed: true}, false},
+		{Scope{Kind: Subscribed}, Mailbox{Name: "x", Subscribed: true}, true},
+		{Scope{Kind: Subscribed}, Mailbox{Name: "x", Own: true}, false},
+		{Scope{Selected, nil}, Mailbox{Name: "x", Own: true, Subscribed: true}, false},
+		{Scope{Subtree, []string{"a"}}, box("a"), true},
+		{Scope{Subtree, []string{"a"}}, box("a/b/c"), true},
+		{Scope{Subtree, []string{"a"}}, box("ab"), false},
+		{Scope{SubtreeOne, []string{"a"}}, box("a/b"), true},
+		{Scope{SubtreeOne, []string{"a"}}, box("a/b/c"), false},
+		{Scope{Mailboxes, []string{"a", "b"}}, box("b"), true},
+		{Scope{Mailboxes, []string{"a", "b"}}, box("b/c"), false},
+	} {
+		set := NewSet(tt.scope)
+		if got := set.Names(tt.m.Name) || set.Covers(tt.m); got != tt.want {
+			t.Errorf("%+v, %+v: %v", tt.scope, tt.m, got)
+		}
+	}
+}

@@ -22,6 +22,7 @@
 //	RFC 8474 §6       EMAILID, THREADID            full
 //	RFC 8514 §4.3     the save date                full
 //	RFC 9394 §3.1     PARTIAL                      full
+//	RFC 9738 §3.2     UIDAFTER, UIDBEFORE          full, always
 //
 // # Invariants
 //

@@ -60,7 +60,7 @@ type leafKey struct {
 }
 
 // leafKeys are the keys with an argument (RFC 3501 §6.4.4, RFC 5032 §3,
-// RFC 8514 §4.3, RFC 8474 §6, RFC 7162 §3.1.5).
+// RFC 8514 §4.3, RFC 8474 §6, RFC 7162 §3.1.5, RFC 9738 §3.2).
 var leafKeys = map[string]leafKey{
 	"BCC":         {Node{Op: OpEnvelope, Field: EnvBcc}, (*Parser).text},
 	"CC":          {Node{Op: OpEnvelope, Field: EnvCc}, (*Parser).text},
@@ -75,6 +75,8 @@ var leafKeys = map[string]leafKey{
 	"LARGER":      {Node{Op: OpLarger}, (*Parser).number},
 	"SMALLER":     {Node{Op: OpSmaller}, (*Parser).number},
 	"UID":         {Node{Op: OpUIDSet}, (*Parser).uids},
+	"UIDAFTER":    {Node{Op: OpUIDs}, (*Parser).uidAfter},
+	"UIDBEFORE":   {Node{Op: OpUIDs}, (*Parser).uidBefore},
 	"BEFORE":      {Node{Op: OpBefore}, (*Parser).date},
 	"ON":          {Node{Op: OpOn}, (*Parser).date},
 	"SINCE":       {Node{Op: OpSince}, (*Parser).date},
@@ -214,6 +216,29 @@ func (p *Parser) uids(n Node) (int32, error) {
 		return 0, err
 	}
 	n.Set = imap.NumSet(set)
+	return p.node(n)
+}
+
+// uidAfter and uidBefore take uniqueid. The number itself is not meant.
+func (p *Parser) uidAfter(n Node) (int32, error) {
+	uid, err := imapwire.Take(p.dec, imapwire.ConsumeNZNumber)
+	if err != nil {
+		return 0, err
+	}
+	if uid < 1<<32-1 {
+		n.UIDs = store.UIDSet{{First: store.UID(uid) + 1, Last: 1<<32 - 1}}
+	}
+	return p.node(n)
+}
+
+func (p *Parser) uidBefore(n Node) (int32, error) {
+	uid, err := imapwire.Take(p.dec, imapwire.ConsumeNZNumber)
+	if err != nil {
+		return 0, err
+	}
+	if uid > 1 {
+		n.UIDs = store.UIDSet{{First: 1, Last: store.UID(uid) - 1}}
+	}
 	return p.node(n)
 }
 

@@ -115,6 +115,27 @@ func (p Program) Bind(told Numbers, saved store.UIDSet) Program {
 	return p
 }
 
+// Within leaves of the messages those that the program may match, as far as the
+// UIDs say that it wants of all: last is what "*" means. The program is bound.
+func (p Program) Within(uids store.UIDSet, last store.UID) store.UIDSet {
+	all := make([]bool, len(p)) // nodes that hold for each message that matches
+	all[len(p)-1] = true
+	for i := len(p) - 1; i >= 0; i-- {
+		if !all[i] {
+			continue
+		}
+		switch n := &p[i]; n.Op {
+		case OpAnd:
+			all[n.Left], all[n.Right] = true, true
+		case OpUIDs:
+			uids = uids.Intersect(n.UIDs)
+		case OpUIDSet:
+			uids = uids.Intersect(n.Set.Resolve(uint32(last)))
+		}
+	}
+	return uids
+}
+
 // truth is the value of a node: not everything is known at first.
 type truth uint8
 

@@ -18,6 +18,9 @@ type Config struct {
 	MaxNodes int  // keys and operators of a program; negative = no bound
 	Fuzzy    bool // SEARCH=FUZZY is offered (RFC 6203)
 	UTF8     bool // UTF8=ACCEPT is enabled: there is no other charset (RFC 9755 §3)
+
+	// Update takes what follows UPDATE (RFC 5465 §7); nil = nothing does.
+	Update func() error
 }
 
 var (
@@ -98,6 +101,13 @@ func (p *Parser) option(o *Options) error {
 	switch {
 	case r == 0, r == imap.ReturnRelevancy && !p.cfg.Fuzzy:
 		return bad("Unknown result option")
+	case r == imap.ReturnUpdate && p.cfg.Update != nil:
+		if o.Return&r != 0 {
+			return bad("UPDATE twice")
+		}
+		if err := p.cfg.Update(); err != nil {
+			return err
+		}
 	case r != imap.ReturnPartial:
 	case o.Return&r != 0:
 		return bad("PARTIAL twice")
