@@ -42,8 +42,13 @@ func (s *UIDSet) AddRange(first, last UID) {
 		return
 	}
 	set := *s
-	if n := len(set); n == 0 || (set[n-1].Last < first && first-set[n-1].Last > 1) {
+	n := len(set)
+	switch {
+	case n == 0 || (set[n-1].Last < first && first-set[n-1].Last > 1):
 		*s = append(set, UIDRange{first, last})
+		return
+	case set[n-1].Last < first: // the next one
+		set[n-1].Last = last
 		return
 	}
 	// i: the first range that touches or lies behind first..last.

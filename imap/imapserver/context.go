@@ -159,7 +159,7 @@ func (s *session) judge(t *view.Table, c *searchContext) error {
 		return nil
 	}
 	match, err := imapsearch.Find(s.ctx, imapsearch.Mailbox{
-		Mailbox: s.source(), Table: t, Known: changed, Last: last, Recent: s.sel.recent,
+		Mailbox: s.source(), View: s.sel.account, Table: t, Known: changed, Last: last, Recent: s.sel.recent,
 	}, c.program)
 	if err != nil {
 		return err

@@ -84,7 +84,7 @@ func (r *search) end() {
 func (r *search) selected(t *view.Table, uids store.UIDSet, p imapsearch.Program) (store.UIDSet, error) {
 	sel := r.session.sel
 	return imapsearch.Find(r.ctx, imapsearch.Mailbox{
-		Mailbox: r.session.source(), Table: t, Known: uids, Last: sel.told.LastUID(), Recent: sel.recent, Progress: r.progress,
+		Mailbox: r.session.source(), View: sel.account, Table: t, Known: uids, Last: sel.told.LastUID(), Recent: sel.recent, Progress: r.progress,
 	}, p)
 }
 
@@ -92,7 +92,7 @@ func (r *search) selected(t *view.Table, uids store.UIDSet, p imapsearch.Program
 func (r *search) in(p *place, t *view.Table, program imapsearch.Program) (store.UIDSet, error) {
 	before := r.before
 	return imapsearch.Find(r.ctx, imapsearch.Mailbox{
-		Mailbox: imapmsg.Mailbox{Account: p.account.Store(), ID: p.ID}, Table: t, Known: t.UIDs(),
+		Mailbox: imapmsg.Mailbox{Account: p.account.Store(), ID: p.ID}, View: p.account, Table: t, Known: t.UIDs(),
 		Progress: func(done, total int64) error {
 			r.before = before + done
 			return r.progress(0, total)

@@ -13,6 +13,10 @@ import (
 func (s *searcher) byFacts(i int) truth {
 	n := &s.program[i]
 	switch n.Op {
+	case OpBefore, OpOn, OpSince, OpOlder, OpYounger:
+		s.keepDate(keptReceived, s.msg.Received())
+	}
+	switch n.Op {
 	case OpBefore, OpOn, OpSince:
 		return byDate(n.Op-OpBefore, s.msg.Received(), n.Num)
 	case OpSavedBefore, OpSavedOn, OpSavedSince:
@@ -50,15 +54,17 @@ func (s *searcher) savedDate() time.Time {
 // byMeta judges a leaf by the Meta of the message.
 func (s *searcher) byMeta(n *Node) truth {
 	meta, err := s.msg.MetaHead(s.ctx)
-	switch {
-	case err != nil:
+	if err != nil {
 		s.failed = err
 		return unknown
-	case n.Op == OpEnvelope:
-		text, present := appendEnvelopeText(s.scratch[:0], meta.Envelope, n.Field)
-		s.scratch = text
-		return truthOf(present && containsFold(text, n.Text))
-	case meta.SentDate.IsZero():
+	}
+	if n.Op == OpEnvelope {
+		text, present := s.foldedEnvelope(meta.Envelope, n.Field)
+		s.keep(uint8(n.Field), text)
+		return truthOf(present && bytes.Contains(text, []byte(n.Text)))
+	}
+	s.keepDate(keptSent, meta.SentDate)
+	if meta.SentDate.IsZero() {
 		return refuted
 	}
 	return byDate(n.Op-OpSentBefore, meta.SentDate, n.Num)
@@ -67,15 +73,23 @@ func (s *searcher) byMeta(n *Node) truth {
 // byDate compares the day of a time in its own zone with another day (RFC 3501
 // §6.4.4: disregarding time and timezone). which: 0 before, 1 on, 2 since.
 func byDate(which Op, t time.Time, day int64) truth {
+	return truthOf(compareDay(which, dayOf(t), day))
+}
+
+// dayOf is the day of a time in its own zone, as Node.Num has it.
+func dayOf(t time.Time) int64 {
 	y, mo, d := t.Date()
-	at := time.Date(y, mo, d, 0, 0, 0, 0, time.UTC).Unix()
+	return time.Date(y, mo, d, 0, 0, 0, 0, time.UTC).Unix()
+}
+
+func compareDay(which Op, at, day int64) bool {
 	switch which {
 	case 0:
-		return truthOf(at < day)
+		return at < day
 	case 1:
-		return truthOf(at == day)
+		return at == day
 	}
-	return truthOf(at >= day)
+	return at >= day
 }
 
 // maxEnvelopeDepth is the nesting of an ENVELOPE: its lists of addresses.
@@ -135,10 +149,17 @@ func appendAddresses(dst, list []byte) []byte {
 // containsFold reports whether text holds the folded needle; text is folded in
 // place where that is possible.
 func containsFold(text []byte, needle string) bool {
-	for _, c := range text {
-		if c >= utf8.RuneSelf {
-			return bytes.Contains(searchtext.AppendFold(nil, text), []byte(needle))
-		}
+	if !isASCII(text) {
+		return bytes.Contains(searchtext.AppendFold(nil, text), []byte(needle))
 	}
 	return bytes.Contains(searchtext.AppendFold(text[:0], text), []byte(needle))
+}
+
+func isASCII(text []byte) bool {
+	for _, c := range text {
+		if c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }

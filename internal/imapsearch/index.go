@@ -19,20 +19,21 @@ func (s *searcher) askIndex(doubt store.UIDSet) (bool, error) {
 	if !ok {
 		return false, nil
 	}
-	s.hits = make(map[*Node]store.SearchHits)
+	asked := 0
 	for i := range s.program {
 		n := &s.program[i]
 		part, ok := textPart(n)
-		if !ok || len(s.hits) == maxAsked {
+		if !ok || asked == maxAsked {
 			continue
 		}
 		hits, err := index.SearchText(s.ctx, store.SearchQuery{Mailbox: s.in.ID, UIDs: doubt, Text: n.Text, In: part})
 		if err != nil {
 			return false, err
 		}
-		s.hits[n] = hits
+		s.setHits(n, hits)
+		asked++
 	}
-	return len(s.hits) > 0, nil
+	return asked > 0, nil
 }
 
 // textPart is where an index is to look for the text of a leaf.
@@ -48,7 +49,7 @@ func textPart(n *Node) (store.TextPart, bool) {
 	return 0, false
 }
 
-// byIndex judges a leaf by what the index said. Of HEADER it knows only in
+// byIndex judges a leaf by what the index said, or what the view keeps. Of HEADER it knows only in
 // which messages no field has the text.
 func (s *searcher) byIndex(n *Node, uid store.UID) truth {
 	hits, asked := s.hits[n]

@@ -102,10 +102,8 @@ func (b *batch) leaf(i int, n *Node, all uint64) lanes {
 		hit = b.keywords(b.s.keywords[i])
 	case OpUIDs, OpUIDSet, OpRecent:
 		hit = b.within(b.s.sets[i])
-	case OpHeader, OpBody, OpText:
-		return b.byIndex(n)
 	default:
-		return lanes{}
+		return b.byIndex(n, all)
 	}
 	return lanesOf(hit, all)
 }
@@ -139,18 +137,16 @@ func (b *batch) within(set store.UIDSet) (hit uint64) {
 	return hit
 }
 
-// byIndex is what the index said about a leaf.
-func (b *batch) byIndex(n *Node) (v lanes) {
-	if b.s.hits == nil {
-		return v
+// byIndex is what the index or the view said about a leaf.
+func (b *batch) byIndex(n *Node, all uint64) lanes {
+	hits, asked := b.s.hits[n]
+	if !asked {
+		return lanes{}
 	}
-	for k, r := range b.rows[:b.n] {
-		switch b.s.byIndex(n, r.UID) {
-		case proved:
-			v.proved |= 1 << k
-		case refuted:
-			v.refuted |= 1 << k
-		}
+	known := all &^ b.within(hits.Unknown)
+	v := lanesOf(b.within(hits.Match), known)
+	if n.Op == OpHeader {
+		v.proved = 0
 	}
 	return v
 }

@@ -19,6 +19,10 @@ type Mailbox struct {
 	Last   store.UID    // what "*" means in a set of UIDs; 0 = the last one of Known
 	Recent store.UIDSet // those that are \Recent for the client, and perhaps more
 
+	// View keeps what is read of messages for the next search; nil = nobody
+	// does.
+	View *view.Account
+
 	// Progress is called while messages are read from the store, before each
 	// one that may have to be opened, with the number of those judged and of
 	// those to judge; nil = nobody asks. Its error ends the search.
@@ -31,17 +35,27 @@ type Mailbox struct {
 func Find(ctx context.Context, in Mailbox, p Program) (store.UIDSet, error) {
 	s := newSearcher(ctx, in, p)
 	found, doubt := s.byRows(s.narrow(in.Known))
+	if len(doubt) > 0 && s.askKept(doubt) {
+		doubt = s.again(doubt, &found)
+	}
 	if asked, err := s.askIndex(doubt); err != nil {
 		return nil, err
 	} else if asked {
-		known, rest := s.byRows(doubt)
-		found.AddSet(known)
-		doubt = rest
+		doubt = s.again(doubt, &found)
 	}
 	if len(doubt) == 0 {
 		return found, nil
 	}
-	return found, s.byStore(doubt, &found)
+	defer s.endKept()
+	err := s.byStore(doubt, &found)
+	return found, err
+}
+
+// again judges messages once more is known, and returns those still in doubt.
+func (s *searcher) again(doubt store.UIDSet, found *store.UIDSet) store.UIDSet {
+	known, rest := s.byRows(doubt)
+	found.AddSet(known)
+	return rest
 }
 
 // byStore judges by what the store keeps of messages, and by their octets.
@@ -96,7 +110,10 @@ type searcher struct {
 	values  []truth
 	need    []bool
 	msg     *imapmsg.Message           // nil while the view is searched
-	hits    map[*Node]store.SearchHits // what the index said; nil = nothing yet
+	hits    map[*Node]store.SearchHits // what the index said, or the view keeps; nil = nothing yet
+	kept    map[uint8]*view.TextWriter // by kind; nil = nothing is to be kept
+	uid     store.UID                  // of msg
+	folded  []byte                     // of an ENVELOPE
 	text    haystack
 	texts   [][]byte // of OpBody and OpText, at the index of each
 	scratch []byte
@@ -161,6 +178,7 @@ func (s *searcher) narrow(uids store.UIDSet) store.UIDSet {
 // judge decides about one message with all that is known of it.
 func (s *searcher) judge(row *view.Row, m *store.Message, fields store.Fields) (bool, error) {
 	s.msg.Reset(m, fields)
+	s.uid = m.UID
 	defer s.msg.Close()
 	clear(s.values)
 	s.program.eval(s.values, func(i int) truth { return s.byRow(i, row) })
@@ -193,8 +211,6 @@ func (s *searcher) byRow(i int, row *view.Row) truth {
 		return truthOf(row.Size < n.Num)
 	case OpModSeq:
 		return truthOf(int64(row.ModSeq) >= n.Num)
-	case OpHeader, OpBody, OpText:
-		return s.byIndex(n, row.UID)
 	}
-	return unknown
+	return s.byIndex(n, row.UID)
 }

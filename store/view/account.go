@@ -59,6 +59,7 @@ type Account struct {
 	mu    sync.Mutex
 	state *State
 	slots map[store.MailboxID]*slot
+	texts map[textsKey]*Texts
 
 	// claimed is, for each mailbox, the first UID that ClaimRecent here has
 	// not claimed.
@@ -171,10 +172,19 @@ func (a *Account) keep(id store.MailboxID, t *Table) {
 	}
 	s.table = t
 	a.mu.Unlock()
-	for _, old := range a.views.use(s, t.bytes()) {
-		old.account.mu.Lock()
-		old.table = nil
-		old.account.mu.Unlock()
+	empty(a.views.use(s, t.bytes()))
+}
+
+// empty forgets what was in slots that had to make room.
+func empty(slots []*slot) {
+	for _, s := range slots {
+		a := s.account
+		a.mu.Lock()
+		s.table = nil
+		if s.texts != nil && a.texts[s.texts.key] == s.texts {
+			delete(a.texts, s.texts.key)
+		}
+		a.mu.Unlock()
 	}
 }
 
@@ -216,6 +226,7 @@ func (a *Account) reset(ctx context.Context, n uint64) error {
 	for _, s := range slots {
 		a.views.forget(s)
 	}
+	a.dropTexts(func(store.MailboxID) bool { return true })
 	a.publish((&State{}).merge(boxes, modseq))
 	a.done.Store(n)
 	return nil
@@ -233,7 +244,7 @@ func (a *Account) advance(ctx context.Context, changed []store.Mailbox, modseq s
 	for i := range changed {
 		touched[changed[i].ID] = true
 		if changed[i].Gone {
-			a.drop(changed[i].ID)
+			a.dropMailbox(changed[i].ID)
 		}
 	}
 	for id, t := range a.tables() {
@@ -293,6 +304,12 @@ func (a *Account) drop(id store.MailboxID) {
 	if s != nil {
 		a.views.forget(s)
 	}
+}
+
+// dropMailbox forgets all of a mailbox that is gone.
+func (a *Account) dropMailbox(id store.MailboxID) {
+	a.drop(id)
+	a.dropTexts(func(of store.MailboxID) bool { return of == id })
 }
 
 // read makes the Table as of modseq out of old, or anew where old is nil.

@@ -17,6 +17,9 @@
 //	table, err := acct.Table(ctx, state.Named("INBOX").ID)
 //	for row := range table.Rows(1, table.MaxUID()) { ... }
 //
+// [Account.Texts] keeps beside it what somebody read of the messages and will
+// look into again, such as their subjects for searches.
+//
 // # Invariants
 //
 //   - I1: A State or Table never changes. Readers need no lock.
@@ -25,6 +28,7 @@
 //   - I3: Refresh sees every Change whose Apply returned before Refresh was
 //     called.
 //   - I4: Evicting a Table loses nothing but time: it is read again.
+//     The same holds for a Texts.
 //   - I5: A hint may come too often, and several changes give one hint; after
 //     a change at least one hint comes.
 //
@@ -33,6 +37,6 @@
 // Everything may be used from any number of goroutines. One goroutine runs for
 // each account that has at least one [Watch], and blocks in the store's Wait;
 // it ends with the last Watch, and Close waits for it. Lock order:
-// Account.busy, then Account.mu; watch.mu, then Views.mu. A hint is given under
+// Account.busy, then Account.mu; watch.mu or Texts.mu, then Views.mu. A hint is given under
 // watch.mu alone.
 package view

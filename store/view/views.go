@@ -9,7 +9,7 @@ import (
 	"github.com/mailstead/mailstead/store"
 )
 
-// DefaultMaxBytes is the memory for Tables when Options say nothing.
+// DefaultMaxBytes is the memory for Tables and Texts when Options say nothing.
 const DefaultMaxBytes = 256 << 20
 
 // ErrClosed is returned after Views.Close.
@@ -17,9 +17,10 @@ var ErrClosed = errors.New("view: closed")
 
 // Options of a Views; the zero value is useful.
 type Options struct {
-	// MaxBytes bounds the memory of the Tables that are kept for later use.
-	// 0 = DefaultMaxBytes, negative = no bound. The Table asked for last is
-	// kept even when it alone is larger.
+	// MaxBytes bounds the memory of the Tables and Texts that are kept for
+	// later use; one Texts takes a quarter of it at most. 0 = DefaultMaxBytes,
+	// negative = no bound. The Table asked for last is kept even when it alone
+	// is larger.
 	MaxBytes int64
 }
 
@@ -36,7 +37,7 @@ type Views struct {
 	closed   bool
 	accounts map[store.AccountID]*Account
 	lru      list.List // of *slot, most recently used first
-	bytes    int64     // of the Tables in lru
+	bytes    int64     // of what is in lru
 }
 
 // New returns a Views on s. The caller closes it before the store.
@@ -103,10 +104,11 @@ func (v *Views) Handles() int {
 	return n
 }
 
-// slot is the place of one mailbox's Table.
+// slot is the place of one mailbox's Table, or of a Texts.
 type slot struct {
 	account *Account
 	mailbox store.MailboxID
+	texts   *Texts        // nil = for a Table
 	table   *Table        // guarded by account.mu; nil = not kept
 	elem    *list.Element // guarded by Views.mu; nil = not in the list
 	bytes   int64         // guarded by Views.mu
@@ -123,9 +125,23 @@ func (v *Views) use(s *slot, n int64) []*slot {
 	} else {
 		v.lru.MoveToFront(s.elem)
 	}
+	return v.sizeLocked(s, n)
+}
+
+// grow notes that what is in the slot now costs n octets, and returns the slots
+// that are to be emptied.
+func (v *Views) grow(s *slot, n int64) []*slot {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if s.elem == nil {
+		return nil
+	}
+	return v.sizeLocked(s, n)
+}
+
+func (v *Views) sizeLocked(s *slot, n int64) (out []*slot) {
 	v.bytes += n - s.bytes
 	s.bytes = n
-	var out []*slot
 	for v.max >= 0 && v.bytes > v.max && v.lru.Len() > 1 {
 		old := v.lru.Back().Value.(*slot)
 		v.forgetLocked(old)
@@ -172,7 +188,7 @@ func (v *Views) forgetLocked(s *slot) {
 	}
 }
 
-// Bytes is the memory of the Tables kept, about.
+// Bytes is the memory of the Tables and Texts kept, about.
 func (v *Views) Bytes() int64 {
 	v.mu.Lock()
 	defer v.mu.Unlock()
