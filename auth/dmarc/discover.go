@@ -21,7 +21,7 @@ type Discovery struct {
 // §6.6.3). It can be called as soon as the header is there, while signatures
 // are still being verified. What is no domain gives a permerror.
 func (c *Checker) Discover(ctx context.Context, domain string) *Discovery {
-	d := &Discovery{c: c, records: &records{resolver: c.Resolver}, verdict: Verdict{Domain: domain}}
+	d := &Discovery{c: c, records: &records{resolver: c.Resolver, mode: c.Mode}, verdict: Verdict{Domain: domain}}
 	name, err := canonical(domain)
 	if err != nil {
 		d.verdict.Result, d.verdict.Err = PermError, err

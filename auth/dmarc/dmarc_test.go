@@ -249,6 +249,7 @@ func TestSuffixMode(t *testing.T) {
 	z := newZone(map[string]string{
 		"example.co.uk": "v=DMARC1;p=reject;sp=quarantine;np=reject;t=y;pct=30", "co.uk": "v=DMARC1;p=reject;psd=y", "b.example.co.uk": "v=DMARC1;p=none;psd=n",
 		"two.example.co.uk": "v=DMARC1;p=none|v=DMARC1;p=none", "zero.example": "v=DMARC1;p=quarantine;pct=0",
+		"bad.example": "v=DMARC1;p=reject;np=x;t=y",
 	})
 	in := true
 	c := &Checker{Resolver: z, Mode: RFC7489, Sample: func(n int) bool {
@@ -258,6 +259,7 @@ func TestSuffixMode(t *testing.T) {
 		return in
 	}}
 	for _, m := range []message{
+		{"bad.example", "", "fail reject bad.example"},
 		{"example.co.uk", "", "fail reject example.co.uk"}, {"a.b.c.d.example.co.uk", "", "fail quarantine example.co.uk"},
 		{"b.example.co.uk", "dkim:x.y.example.co.uk", "pass none b.example.co.uk dkim:x.y.example.co.uk"}, {"example.co.uk", "dkim:other.co.uk", "fail reject example.co.uk"},
 		{"other.co.uk", "", "none none "}, {"co.uk", "", "fail reject co.uk"}, {"two.example.co.uk", "", "none none "}, {"zero.example", "", "fail none zero.example sampled_out"},

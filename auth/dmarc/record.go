@@ -82,12 +82,15 @@ const maxList = 32
 // §4.8; RFC 7489 §6.3, §6.4). Names and words may be in any case, but for
 // "DMARC1". Tags that are unknown are ignored; those with a value that is not
 // valid, or that stand there a second time, are ignored and in Faults.
-func Parse(text string) (*Record, error) {
+func Parse(text string) (*Record, error) { return parse(text, RFC9989) }
+
+// parse is Parse by the rules of a mode: RFC 7489 does not know np, psd and t.
+func parse(text string, mode Mode) (*Record, error) {
 	rest, ok := version(text)
 	if !ok {
 		return nil, ErrNotDMARC
 	}
-	p := parser{Record: Record{Percent: 100, Interval: 24 * time.Hour, FailureOptions: "0"}}
+	p := parser{mode: mode, Record: Record{Percent: 100, Interval: 24 * time.Hour, FailureOptions: "0"}}
 	for spec := range strings.SplitSeq(rest, ";") {
 		p.spec(strings.Trim(spec, " \t"))
 	}
@@ -108,6 +111,7 @@ func version(s string) (rest string, ok bool) {
 // parser is a record in the making.
 type parser struct {
 	Record
+	mode                 Mode
 	seen                 uint32 // a bit for each tag of tags
 	hasPolicy, badPolicy bool
 	fo                   bool
@@ -126,7 +130,7 @@ func (p *parser) spec(s string) {
 	name, value, ok := strings.Cut(s, "=")
 	name, value = strings.TrimRight(name, " \t"), strings.TrimLeft(value, " \t")
 	for i, tag := range tags {
-		if !strings.EqualFold(name, tag) {
+		if !strings.EqualFold(name, tag) || p.mode == RFC7489 && (tag == "np" || tag == "psd" || tag == "t") {
 			continue
 		}
 		switch {

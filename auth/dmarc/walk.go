@@ -23,6 +23,7 @@ type found struct {
 // records remembers what was asked for on behalf of one message.
 type records struct {
 	resolver dnsx.Resolver
+	mode     Mode
 
 	mu      sync.Mutex
 	known   map[string]found // by domain
@@ -62,7 +63,7 @@ func (r *records) at(ctx context.Context, domain string) found {
 	answer, err := r.resolver.Lookup(ctx, "_dmarc."+domain, dnsx.TXT)
 	switch {
 	case err == nil:
-		f.record, f.many, f.err = only(answer.Texts)
+		f.record, f.many, f.err = only(answer.Texts, r.mode)
 	case !dnsx.NotFound(err):
 		f.err, f.temp = err, true
 	}
@@ -76,7 +77,7 @@ func (r *records) at(ctx context.Context, domain string) found {
 }
 
 // only is the one record among texts, nil where there is none or more.
-func only(texts []string) (record *Record, many bool, err error) {
+func only(texts []string, mode Mode) (record *Record, many bool, err error) {
 	n := 0
 	for _, text := range texts {
 		if _, ok := version(text); !ok {
@@ -85,7 +86,7 @@ func only(texts []string) (record *Record, many bool, err error) {
 		if n++; n > 1 {
 			return nil, true, nil
 		}
-		record, err = Parse(text)
+		record, err = parse(text, mode)
 	}
 	return record, false, err
 }
