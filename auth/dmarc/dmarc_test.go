@@ -109,8 +109,10 @@ var suites = []struct {
 		{"other.example", "spf:other.example", "none none "},
 	}},
 	{"strict", map[string]string{"example.com": "v=DMARC1; p=quarantine; adkim=s; aspf=r"}, []message{
-		{"example.com", "dkim:a.example.com", "fail quarantine example.com"}, {"example.com", "spf:a.example.com", "pass none example.com spf:a.example.com"},
-		{"example.com", "dkim:example.com", "pass none example.com dkim:example.com"}, {"a.example.com", "dkim:a.example.com", "pass none example.com dkim:a.example.com"},
+		{"example.com", "dkim:a.example.com", "fail quarantine example.com"},
+		{"example.com", "spf:a.example.com", "pass none example.com spf:a.example.com"},
+		{"example.com", "dkim:example.com", "pass none example.com dkim:example.com"},
+		{"a.example.com", "dkim:a.example.com", "pass none example.com dkim:a.example.com"},
 	}},
 	{"B.4.1, B.4.2", map[string]string{"example.com": "v=DMARC1;p=reject;sp=quarantine", "signing.example.com": "v=DMARC1;p=none"}, []message{
 		{"example.com", "spf:example.com dkim:signing.example.com", "pass none example.com spf:example.com dkim:signing.example.com"},
@@ -135,29 +137,44 @@ var suites = []struct {
 		{"example.com", "dkim:a.b.example.com", "fail reject example.com"},
 		{"b.example.com", "dkim:example.com", "fail quarantine b.example.com"},
 		{"c.example.com", "dkim:example.com", "pass none example.com dkim:example.com"},
-		{"example.org", "", "none none "}, {"other.com", "", "fail reject com"}, {"com", "", "fail reject com"},
+		{"example.org", "", "none none "},
+		{"other.com", "", "fail reject com"},
+		{"com", "", "fail reject com"},
 	}},
 	{"§5.1.8", map[string]string{"example.com": "v=DMARC1;p=reject", "b.c.d.e.f.g.example.com": "v=DMARC1;p=none;psd=n"}, []message{
 		{"mail.a.b.c.d.e.f.g.example.com", "", "fail reject example.com"}, {"a.b.c.d.e.f.g.example.com", "", "fail reject example.com"}, {"b.c.d.e.f.g.example.com", "", "fail none b.c.d.e.f.g.example.com"},
 	}},
 	{"np, t", map[string]string{"example.com": "v=DMARC1;p=none;sp=quarantine;np=reject;t=y", "there.example.com": "", "ent.example.com": "some text"}, []message{
-		{"example.com", "", "fail none example.com"}, {"there.example.com", "", "fail none example.com policy_test_mode"},
-		{"ent.example.com", "", "fail none example.com policy_test_mode"}, {"nowhere.example.com", "", "fail quarantine example.com policy_test_mode"},
+		{"example.com", "", "fail none example.com"},
+		{"there.example.com", "", "fail none example.com policy_test_mode"},
+		{"ent.example.com", "", "fail none example.com policy_test_mode"},
+		{"nowhere.example.com", "", "fail quarantine example.com policy_test_mode"},
 	}},
 	{"records", map[string]string{
 		"two.example": "v=DMARC1;p=reject|v=DMARC1;p=reject", "x.example": "v=spf1|v=DMARC1;p=reject|v=DMARC2", "nop.example": "v=DMARC1;sp=reject",
 		"rua.example": "v=DMARC1;p=x;rua=mailto:a@b.example", "bad.example": "v=DMARC1;p=reject;np=x", "pct.example": "v=DMARC1;p=reject;pct=0",
 	}, []message{
-		{"two.example", "dkim:two.example", "none none "}, {"x.example", "", "fail reject x.example"}, {"nop.example", "spf:nop.example", "permerror none nop.example"},
-		{"rua.example", "", "fail none rua.example"}, {"bad.example", "", "permerror none bad.example"}, {"pct.example", "", "fail reject pct.example"},
-		{"a.nop.example", "", "permerror none nop.example"}, {"", "", "permerror none "}, {"[192.0.2.1]", "", "permerror none "},
+		{"two.example", "dkim:two.example", "none none "},
+		{"x.example", "", "fail reject x.example"},
+		{"nop.example", "spf:nop.example", "permerror none nop.example"},
+		{"rua.example", "", "fail none rua.example"},
+		{"bad.example", "", "permerror none bad.example"},
+		{"pct.example", "", "fail reject pct.example"},
+		{"a.nop.example", "", "permerror none nop.example"},
+		{"", "", "permerror none "},
+		{"[192.0.2.1]", "", "permerror none "},
 	}},
 	{"failures", map[string]string{"example.com": "v=DMARC1;p=reject;sp=none;np=reject", "_dmarc.down.example": "fail", "_dmarc.sub.example.com": "fail", "gone.example.com": "fail"}, []message{
-		{"down.example", "dkim:down.example", "temperror none "}, {"a.down.example", "dkim:a.down.example", "temperror none "},
-		{"example.com", "dkim:sub.example.com", "temperror none example.com"}, {"example.com", "dkim:sub.example.com spf:example.com", "pass none example.com spf:example.com"},
-		{"example.com", "dkim:example.com:temperror", "temperror none example.com"}, {"example.com", "dkim:a.example.com:temperror spf:example.net", "temperror none example.com"},
-		{"example.com", "dkim:example.net:temperror", "fail reject example.com"}, {"example.com", "dkim:example.com:temperror spf:example.com", "pass none example.com spf:example.com"},
-		{"gone.example.com", "", "temperror none example.com"}, {"gone.example.com", "dkim:example.com", "pass none example.com dkim:example.com"},
+		{"down.example", "dkim:down.example", "temperror none "},
+		{"a.down.example", "dkim:a.down.example", "temperror none "},
+		{"example.com", "dkim:sub.example.com", "temperror none example.com"},
+		{"example.com", "dkim:sub.example.com spf:example.com", "pass none example.com spf:example.com"},
+		{"example.com", "dkim:example.com:temperror", "temperror none example.com"},
+		{"example.com", "dkim:a.example.com:temperror spf:example.net", "temperror none example.com"},
+		{"example.com", "dkim:example.net:temperror", "fail reject example.com"},
+		{"example.com", "dkim:example.com:temperror spf:example.com", "pass none example.com spf:example.com"},
+		{"gone.example.com", "", "temperror none example.com"},
+		{"gone.example.com", "dkim:example.com", "pass none example.com dkim:example.com"},
 	}},
 }
 
@@ -260,9 +277,14 @@ func TestSuffixMode(t *testing.T) {
 	}}
 	for _, m := range []message{
 		{"bad.example", "", "fail reject bad.example"},
-		{"example.co.uk", "", "fail reject example.co.uk"}, {"a.b.c.d.example.co.uk", "", "fail quarantine example.co.uk"},
-		{"b.example.co.uk", "dkim:x.y.example.co.uk", "pass none b.example.co.uk dkim:x.y.example.co.uk"}, {"example.co.uk", "dkim:other.co.uk", "fail reject example.co.uk"},
-		{"other.co.uk", "", "none none "}, {"co.uk", "", "fail reject co.uk"}, {"two.example.co.uk", "", "none none "}, {"zero.example", "", "fail none zero.example sampled_out"},
+		{"example.co.uk", "", "fail reject example.co.uk"},
+		{"a.b.c.d.example.co.uk", "", "fail quarantine example.co.uk"},
+		{"b.example.co.uk", "dkim:x.y.example.co.uk", "pass none b.example.co.uk dkim:x.y.example.co.uk"},
+		{"example.co.uk", "dkim:other.co.uk", "fail reject example.co.uk"},
+		{"other.co.uk", "", "none none "},
+		{"co.uk", "", "fail reject co.uk"},
+		{"two.example.co.uk", "", "none none "},
+		{"zero.example", "", "fail none zero.example sampled_out"},
 	} {
 		if got := line(c.Check(t.Context(), m.domain, parseIDs(m.ids))); got != m.want {
 			t.Errorf("%s with %s: %s, want %s", m.domain, m.ids, got, m.want)
@@ -296,8 +318,15 @@ func TestOrganizationalDomain(t *testing.T) {
 		list         SuffixList
 		domain, want string
 	}{
-		{nil, "a.b.example.com", "example.com"}, {nil, "com", "com"}, {nil, "A.B.Example.Co.UK", "example.co.uk"}, {nil, "", ""}, {nil, "a..b", ""},
-		{fixed("b.example"), "x.a.b.example", "a.b.example"}, {fixed("other"), "a.example", "a.example"}, {fixed(""), "a.example", "a.example"}, {nil, "b\u00fccher.example", "xn--bcher-kva.example"},
+		{nil, "a.b.example.com", "example.com"},
+		{nil, "com", "com"},
+		{nil, "A.B.Example.Co.UK", "example.co.uk"},
+		{nil, "", ""},
+		{nil, "a..b", ""},
+		{fixed("b.example"), "x.a.b.example", "a.b.example"},
+		{fixed("other"), "a.example", "a.example"},
+		{fixed(""), "a.example", "a.example"},
+		{nil, "b\u00fccher.example", "xn--bcher-kva.example"},
 	} {
 		if got := OrganizationalDomain(c.list, c.domain); got != c.want {
 			t.Errorf("%s: %s, want %s", c.domain, got, c.want)

@@ -26,9 +26,10 @@
 //	RFC 8601  results             §2.7 the words
 //	RFC 9989  DMARC               §4, §5.3.1 to §5.3.6, §11.5
 //
-// RFC 9989 was read as its last draft, draft-ietf-dmarc-dmarcbis-41. There are
-// no reports yet: none is written, sent, stored or read, and the consent of
-// other domains to get some (the record at _report._dmarc) is not looked for.
+// RFC 9989 was read as its last draft, draft-ietf-dmarc-dmarcbis-41, and not
+// whole. Package report reads aggregate reports; none is written, sent or stored
+// yet, and the consent of other domains to get some (the record at
+// _report._dmarc) is not looked for.
 //
 // # Limits
 //

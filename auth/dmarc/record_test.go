@@ -18,8 +18,14 @@ func summary(r *Record) string {
 		on   bool
 		word string
 	}{
-		{r.StrictDKIM, "dkim"}, {r.StrictSPF, "spf"}, {r.Test, "test"}, {r.PSD == PSDYes, "psd"}, {r.PSD == PSDNo, "org"},
-		{r.Percent != 100, fmt.Sprint(r.Percent, "%")}, {r.Interval != 24*time.Hour, r.Interval.String()}, {r.FailureOptions != "0", "fo=" + r.FailureOptions},
+		{r.StrictDKIM, "dkim"},
+		{r.StrictSPF, "spf"},
+		{r.Test, "test"},
+		{r.PSD == PSDYes, "psd"},
+		{r.PSD == PSDNo, "org"},
+		{r.Percent != 100, fmt.Sprint(r.Percent, "%")},
+		{r.Interval != 24*time.Hour, r.Interval.String()},
+		{r.FailureOptions != "0", "fo=" + r.FailureOptions},
 	} {
 		if f.on {
 			s += " " + f.word
