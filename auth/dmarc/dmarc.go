@@ -88,7 +88,9 @@ type Checker struct {
 type Verdict struct {
 	Result Result
 	// Disposition is what the domain asks for this message. It is not
-	// PolicyNone only with Fail.
+	// PolicyNone only with Fail. A receiver that knows nothing else of the
+	// message is to quarantine where it says Reject (RFC 9989 §7.4); that is for
+	// the policy of the application to decide.
 	Disposition Policy
 	// Policy is what the record says of messages like this, before t and pct.
 	Policy Policy

@@ -114,7 +114,6 @@ type parser struct {
 	mode                 Mode
 	seen                 uint32 // a bit for each tag of tags
 	hasPolicy, badPolicy bool
-	fo                   bool
 }
 
 // tags are those that are known, in the order of the bits of seen.
