@@ -234,6 +234,7 @@ func TestQuestions(t *testing.T) {
 		{"example.com", "dkim:example.com spf:example.net", "_dmarc.example.com"},                                     // nothing to walk for
 		{"example.com", "dkim:a.example.com spf:a.example.com", "_dmarc.a.example.com _dmarc.com _dmarc.example.com"}, // once
 		{"example.com", "dkim:a.example.com:fail", "_dmarc.example.com"},
+		{"example.com", "dkim:a.b.other.com", "_dmarc.com _dmarc.example.com"}, // outside the author's Organizational Domain
 		{"example.com", "dkim:a.b.c.example.net dkim:example.org", "_dmarc.example.com"},
 		{"com", "", "_dmarc.com"},
 	} {
