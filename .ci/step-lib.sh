@@ -143,6 +143,22 @@ unpack_cyrus() {
 # unpack_pyspf prints a directory with the SPF suite of python3-spf.
 unpack_pyspf() { unpack pyspf usr/share/doc/python3-spf/rfc7208-tests.yml.gz python3-spf; }
 
+# unpack_maildmarc prints a directory with Mail::DMARC and the Perl modules that
+# it needs and that are not installed.
+unpack_maildmarc() {
+	local dir=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/mailstead-tools/maildmarc
+	if [ ! -e "$dir/complete" ]; then
+		rm -rf "$dir"
+		unpack_package "$dir" libmail-dmarc-perl || return
+		touch "$dir/complete"
+	fi
+	echo "$dir"
+}
+
+# unpack_publicsuffix prints a directory with the list of public suffixes and
+# its test.
+unpack_publicsuffix() { unpack publicsuffix usr/share/doc/publicsuffix/examples/test_psl.txt publicsuffix; }
+
 # unpack_oidc prints a directory in which npm has installed oidc-provider, once.
 unpack_oidc() {
 	local dir=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/mailstead-tools/$OIDC_PROVIDER
