@@ -15,3 +15,5 @@ require (
 	golang.org/x/sys v0.47.0
 	golang.org/x/text v0.41.0
 )
+
+require github.com/emersion/go-msgauth v0.7.0 // indirect
