@@ -10,17 +10,17 @@ type Rights uint16
 
 // The rights, in the order in which they are written.
 const (
-	RightLookup      Rights = 1 << iota // l: visible to LIST
-	RightRead                           // r: SELECT, FETCH, SEARCH, STATUS, COPY from it
-	RightSeen                           // s: \Seen is kept
-	RightWrite                          // w: flags other than \Seen and \Deleted
-	RightInsert                         // i: APPEND, COPY into it
-	RightPost                           // p: mail may be sent to its submission address
-	RightCreate                         // k: CREATE below it, RENAME to below it
-	RightDelete                         // x: DELETE, RENAME away
-	RightDeleteMsg                      // t: \Deleted
-	RightExpunge                        // e: EXPUNGE, CLOSE
-	RightAdminister                     // a: SETACL, DELETEACL, GETACL, LISTRIGHTS
+	RightLookup     Rights = 1 << iota // l: visible to LIST
+	RightRead                          // r: SELECT, FETCH, SEARCH, STATUS, COPY from it
+	RightSeen                          // s: \Seen is kept
+	RightWrite                         // w: flags other than \Seen and \Deleted
+	RightInsert                        // i: APPEND, COPY into it
+	RightPost                          // p: mail may be sent to its submission address
+	RightCreate                        // k: CREATE below it, RENAME to below it
+	RightDelete                        // x: DELETE, RENAME away
+	RightDeleteMsg                     // t: \Deleted
+	RightExpunge                       // e: EXPUNGE, CLOSE
+	RightAdminister                    // a: SETACL, DELETEACL, GETACL, LISTRIGHTS
 
 	RightsNone Rights = 0
 	RightsAll  Rights = 1<<11 - 1

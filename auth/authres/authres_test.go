@@ -22,8 +22,11 @@ func TestAppend(t *testing.T) {
 			{Method: authres.SPF, Result: authres.Pass, Properties: []authres.Property{{"smtp", "mailfrom", "a@b.example"}}},
 			{Method: authres.DKIM, Version: 1, Result: authres.Fail, Reason: "body hash", Properties: []authres.Property{{"header", "d", "b.example"}, {"header", "b", "ab/cd+="}}},
 		}}, "Authentication-Results: mx.example.org 1;\r\n\tspf=pass smtp.mailfrom=a@b.example;\r\n\tdkim/1=fail reason=\"body hash\" header.d=b.example header.b=\"ab/cd+=\"\r\n"},
-		{"injection", authres.Field{ID: "a", Statements: []authres.Statement{{Method: "spf=pass; dkim", Result: "fail\r\nX: y", Properties: []authres.Property{{"smtp", "mailfrom", "x; dkim=pass\r\n\"@b"}}}}},
-			"Authentication-Results: a;\r\n\txspf-pass--dkim=xfail--X--y smtp.mailfrom=\"x; dkim=pass??\\\"@b\"\r\n"},
+		{
+			"injection",
+			authres.Field{ID: "a", Statements: []authres.Statement{{Method: "spf=pass; dkim", Result: "fail\r\nX: y", Properties: []authres.Property{{"smtp", "mailfrom", "x; dkim=pass\r\n\"@b"}}}}},
+			"Authentication-Results: a;\r\n\txspf-pass--dkim=xfail--X--y smtp.mailfrom=\"x; dkim=pass??\\\"@b\"\r\n",
+		},
 		{"8-bit", authres.Field{ID: "a", Statements: []authres.Statement{{Method: "spf", Result: "pass", Reason: "bücher"}}}, "Authentication-Results: a;\r\n\tspf=pass reason=\"b?cher\"\r\n"},
 	}
 	for _, test := range tests {

@@ -68,8 +68,13 @@ func (b *block) name(f field) []byte {
 // value is what stands behind the colon, folded, without the last line end.
 func (b *block) value(f field) []byte { return withoutEnd(b.raw[f.colon+1 : f.end]) }
 
+// withoutEnd removes one CRLF or LF from the end.
 func withoutEnd(s []byte) []byte {
-	return bytes.TrimSuffix(bytes.TrimSuffix(s, []byte{'\n'}), []byte{'\r'})
+	line, ended := bytes.CutSuffix(s, []byte{'\n'})
+	if ended {
+		line = bytes.TrimSuffix(line, []byte{'\r'})
+	}
+	return line
 }
 
 // index finds the fields of a name, from the bottom up, in constant time.
