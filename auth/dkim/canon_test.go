@@ -36,7 +36,12 @@ func naiveBody(body string, c Canonicalization) string {
 func FuzzBody(f *testing.F) {
 	for _, s := range []string{"", "a", "a\r\n", "\r\n\r\n", " a  b\t\r\n \r\n", "a\rb\r\r\n", "a\nb", "\r", " \r", "a \r b", "12345678 12345678  1\r\n", "1234567\t8\r\n x\r\n\r\n\r\ny z\r\n"} {
 		f.Add(s, 3, 2)
+		f.Add(s, 1000, 2)
 	}
+	f.Add("a\r\n\r\nb\r\n\r\nc  d\r\n\r\ne", 1000, 5)
+	f.Add("a\r\n\r\nb\r\nc\r\n", 9, 5)
+	f.Add("1234567  8\r\n", 1000, 5)
+	f.Add("1234567 12345678 \r\n12345678 1234567  \r\n", 1000, 5)
 	f.Fuzz(func(t *testing.T, body string, step, limit int) {
 		for _, c := range []Canonicalization{Relaxed, Simple} {
 			want := naiveBody(body, c)
