@@ -4,6 +4,7 @@ go 1.26
 
 require (
 	github.com/emersion/go-message v0.18.2
+	github.com/emersion/go-msgauth v0.7.0
 	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6
 	github.com/go-crypt/x v0.4.16
 	github.com/klauspost/compress v1.20.4
@@ -15,3 +16,4 @@ require (
 	golang.org/x/sys v0.47.0
 	golang.org/x/text v0.41.0
 )
+

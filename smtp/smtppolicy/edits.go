@@ -3,9 +3,9 @@ package smtppolicy
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
+	"github.com/mailstead/mailstead/auth/authres"
 	"github.com/mailstead/mailstead/smtp"
 )
 
@@ -25,7 +25,7 @@ func LoopLimit(max int) Edit {
 
 // StripForged removes the fields that only this host may write: Return-Path
 // (RFC 5321 §4.4), and Authentication-Results that claim to be from authservID
-// (RFC 8601 §5).
+// (RFC 8601 §5; see authres.Claims).
 func StripForged(authservID string) Edit {
 	return func(_ context.Context, _ *smtp.Mail, h *Header) error {
 		h.Remove(func(name, value string) bool {
@@ -33,50 +33,12 @@ func StripForged(authservID string) Edit {
 			case "return-path":
 				return true
 			case "authentication-results":
-				return strings.EqualFold(claimedID(value), authservID)
+				return authres.Claims(value, authservID)
 			}
 			return false
 		})
 		return nil
 	}
-}
-
-// claimedID is the authserv-id of an Authentication-Results value, comments
-// and quotes in front passed over (RFC 8601 §2.2).
-func claimedID(value string) string {
-	for depth, i := 0, 0; i < len(value); i++ {
-		switch c := value[i]; {
-		case c == '\\' && depth > 0:
-			i++
-		case c == '(':
-			depth++
-		case c == ')' && depth > 0:
-			depth--
-		case depth > 0 || c == ' ' || c == '\t':
-		case c == '"':
-			return strings.TrimSuffix(unquote(value[i+1:]), ".")
-		default:
-			id := value[i:]
-			if j := strings.IndexAny(id, " \t;(/"); j >= 0 {
-				id = id[:j]
-			}
-			return strings.TrimSuffix(id, ".")
-		}
-	}
-	return ""
-}
-
-// unquote is the content of a quoted string, from behind its first quote
-// (RFC 5322 §3.2.4).
-func unquote(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s) && s[i] != '"'; i++ {
-		if s[i] == '\\' && i+1 < len(s) {
-			i++
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
 }
 
 // Submission completes what a submitting client left out (RFC 6409 §8): Date,

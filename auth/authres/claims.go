@@ -1,0 +1,91 @@
+package authres
+
+import (
+	"strings"
+
+	"golang.org/x/net/idna"
+)
+
+// Claims reports whether a reader may take a field for one of the host with
+// this authserv-id, so that it has to be removed from what comes from elsewhere
+// (RFC 8601 §5). value is what stands behind "Authentication-Results:", folded
+// or not, of any length. The id may be in any case and in either form of an
+// internationalised domain, quoted, with comments in front, behind and between,
+// with a version, or with a dot at its end. A field that nobody can parse is
+// ours if the id stands anywhere in it.
+func Claims(value, id string) bool {
+	id = canonicalID(id)
+	if id == "" {
+		return false
+	}
+	h := readHead(value)
+	if h.broken {
+		return strings.Contains(strings.ToLower(h.spaced), id) || strings.Contains(strings.ToLower(value), id)
+	}
+	if f, err := Parse(value); err == nil && canonicalID(f.ID) == id {
+		return true
+	}
+	first, _, _ := strings.Cut(strings.TrimLeft(h.spaced, " "), " ")
+	first, _, _ = strings.Cut(first, "/")
+	if canonicalID(first) == id {
+		return true
+	}
+	return canonicalID(withoutVersion(h.joined)) == id
+}
+
+// canonicalID makes ids comparable.
+func canonicalID(id string) string {
+	id = strings.ToLower(strings.TrimRight(id, "."))
+	if a, err := idna.Lookup.ToASCII(id); err == nil {
+		return a
+	}
+	return id
+}
+
+// withoutVersion removes " 1" and "/1" from the end, then all white space.
+func withoutVersion(s string) string {
+	s = strings.TrimRight(s, " ")
+	if t := strings.TrimRight(s, "0123456789"); strings.HasSuffix(t, " ") || strings.HasSuffix(t, "/") {
+		s = strings.TrimSuffix(strings.TrimRight(t, " "), "/")
+	}
+	return strings.ReplaceAll(s, " ", "")
+}
+
+// head is what stands in front of the first ";", without quotes.
+type head struct {
+	spaced string // a comment is a space
+	joined string // a comment is nothing
+	broken bool   // a comment or a quoted-string has no end
+}
+
+func readHead(s string) head {
+	var spaced, joined strings.Builder
+	both := func(c byte) { spaced.WriteByte(c); joined.WriteByte(c) }
+	depth, quoted := 0, false
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c == '\\' && (depth > 0 || quoted) && i+1 < len(s) {
+			if i++; depth == 0 {
+				both(s[i])
+			}
+			continue
+		}
+		switch {
+		case quoted && c == '"', depth == 0 && c == '"':
+			quoted = !quoted
+		case !quoted && c == '(':
+			depth++
+			spaced.WriteByte(' ')
+		case !quoted && c == ')' && depth > 0:
+			depth--
+		case depth > 0 || c == '\r' || c == '\n' || c == 0:
+		case !quoted && c == ';':
+			return head{spaced: spaced.String(), joined: joined.String()}
+		case c == '\t':
+			both(' ')
+		default:
+			both(c)
+		}
+	}
+	return head{spaced: spaced.String(), joined: joined.String(), broken: depth > 0 || quoted}
+}

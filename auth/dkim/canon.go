@@ -1,0 +1,298 @@
+package dkim
+
+import (
+	"bytes"
+	"encoding/binary"
+	"hash"
+	"math/bits"
+)
+
+// Canonicalization is how a header or a body is prepared for hashing (RFC 6376
+// §3.4). A line end without CR counts as CRLF in all of them.
+type Canonicalization uint8
+
+// The canonicalizations.
+const (
+	Relaxed Canonicalization = iota // white space may change on the way
+	Simple                          // nothing may change
+)
+
+// String is the word of the c= tag.
+func (c Canonicalization) String() string {
+	if c == Simple {
+		return "simple"
+	}
+	return "relaxed"
+}
+
+// sink gathers small pieces on their way into a hash.
+type sink struct {
+	h   hash.Hash
+	buf [1024]byte
+	n   int
+}
+
+func (s *sink) octet(c byte) {
+	if s.n == len(s.buf) {
+		s.flush()
+	}
+	s.buf[s.n] = c
+	s.n++
+}
+
+func (s *sink) write(p []byte) {
+	if len(p) > len(s.buf)-s.n {
+		s.flush()
+		if len(p) >= len(s.buf) {
+			s.h.Write(p)
+			return
+		}
+	}
+	s.n += copy(s.buf[s.n:], p)
+}
+
+func (s *sink) flush() {
+	s.h.Write(s.buf[:s.n])
+	s.n = 0
+}
+
+func (s *sink) sum() []byte {
+	s.flush()
+	return s.h.Sum(nil)
+}
+
+// crlf is a line end as it is hashed.
+func (s *sink) crlf() { s.octet('\r'); s.octet('\n') }
+
+// header hashes a field, without its line end; the octets from cutFrom to cutTo
+// of the block are left out, which are the value of b=.
+func (s *sink) header(c Canonicalization, b *block, f field, cutFrom, cutTo int32) {
+	end := f.start + int32(len(withoutEnd(b.raw[f.start:f.end])))
+	if cutTo <= cutFrom {
+		cutFrom, cutTo = end, end
+	}
+	if c == Simple {
+		s.simple(b.raw[f.start:cutFrom])
+		s.simple(b.raw[cutTo:end])
+		return
+	}
+	for _, c := range b.name(f) {
+		s.octet(lower(c))
+	}
+	s.octet(':')
+	var r relaxer
+	r.feed(s, b.raw[f.colon+1:cutFrom])
+	r.feed(s, b.raw[cutTo:end])
+}
+
+// simple writes octets as they are, apart from line ends without CR.
+func (s *sink) simple(p []byte) {
+	for len(p) > 0 {
+		n := bytes.IndexByte(p, '\n')
+		if n < 0 {
+			s.write(p)
+			return
+		}
+		s.write(withoutEnd(p[:n+1]))
+		s.crlf()
+		p = p[n+1:]
+	}
+}
+
+// relaxer is the state of a value in relaxed form.
+type relaxer struct{ space, begun bool }
+
+func (r *relaxer) feed(s *sink, p []byte) {
+	for i := 0; i < len(p); {
+		switch {
+		case p[i] == ' ' || p[i] == '\t':
+			r.space = true
+			i++
+		case p[i] == '\n':
+			i++
+		case p[i] == '\r' && i+1 < len(p) && p[i+1] == '\n':
+			i += 2
+		default:
+			j := i + 1
+			for j < len(p) && !isFWS(p[j]) {
+				j++
+			}
+			if r.space && r.begun {
+				s.octet(' ')
+			}
+			r.space, r.begun = false, true
+			s.write(p[i:j])
+			i = j
+		}
+	}
+}
+
+// bodyHash hashes a body as it streams by.
+type bodyHash struct {
+	sink
+	canon   Canonicalization
+	limit   int64 // l=; negative = all
+	total   int64 // canonical octets so far, beyond limit also
+	cr      bool  // a CR that may be part of a line end
+	space   bool  // white space that may be at the end of its line
+	content bool  // the line has an octet that was put
+	blank   int64 // empty lines that may be at the end of the body
+	digest  []byte
+}
+
+// put takes canonical octets.
+func (b *bodyHash) put(p []byte) {
+	n := int64(len(p))
+	if b.limit >= 0 {
+		p = p[:max(0, min(n, b.limit-b.total))]
+	}
+	b.total += n
+	b.write(p)
+}
+
+// octets the machine puts.
+const (
+	crlfText = "\r\n"
+	oneSpace = " "
+)
+
+func (b *bodyHash) putText(s string) {
+	for i := range len(s) {
+		if b.limit < 0 || b.total < b.limit {
+			b.octet(s[i])
+		}
+		b.total++
+	}
+}
+
+// feed takes octets of the body. Lines that are canonical as they are go to the
+// hash in long runs; the others, octet by octet.
+func (b *bodyHash) feed(p []byte) {
+	for len(p) > 0 {
+		if b.cr || b.space || b.content {
+			p = b.line(p)
+			continue
+		}
+		n := b.run(p)
+		if n < len(p) {
+			n += len(p[n:]) - len(b.line(p[n:]))
+		}
+		p = p[n:]
+	}
+}
+
+// run takes lines at the beginning of p for as long as they are whole and
+// canonical, and returns their length.
+func (b *bodyHash) run(p []byte) int {
+	from, to, at := 0, 0, 0
+	for {
+		n := bytes.IndexByte(p[at:], '\n')
+		if n < 1 || p[at+n-1] != '\r' || b.canon == Relaxed && !clean(p[at:at+n-1]) {
+			break
+		}
+		if n == 1 {
+			b.blank++
+			at += 2
+			continue
+		}
+		if from == to {
+			b.putBlank()
+			from = at
+		}
+		b.blank = 0 // those since to are part of the run
+		at += n + 1
+		to = at
+	}
+	b.put(p[from:to])
+	return at
+}
+
+// line takes octets up to a line end, and returns the others.
+func (b *bodyHash) line(p []byte) []byte {
+	for i, c := range p {
+		if b.cr {
+			if b.cr = false; c != '\n' {
+				b.literal('\r')
+			}
+		}
+		switch {
+		case c == '\n':
+			b.endLine()
+			return p[i+1:]
+		case c == '\r':
+			b.cr = true
+		case b.canon == Relaxed && (c == ' ' || c == '\t'):
+			b.space = true
+		default:
+			b.literal(c)
+		}
+	}
+	return nil
+}
+
+func (b *bodyHash) literal(c byte) {
+	b.putBlank()
+	b.content = true
+	if b.space {
+		b.space = false
+		b.putText(oneSpace)
+	}
+	if b.limit < 0 || b.total < b.limit {
+		b.octet(c)
+	}
+	b.total++
+}
+
+func (b *bodyHash) endLine() {
+	b.space = false
+	if !b.content {
+		b.blank++
+		return
+	}
+	b.content = false
+	b.putText(crlfText)
+}
+
+func (b *bodyHash) putBlank() {
+	for ; b.blank > 0; b.blank-- {
+		b.putText(crlfText)
+	}
+}
+
+// finish ends the body.
+func (b *bodyHash) finish() {
+	if b.cr {
+		b.literal('\r')
+	}
+	if b.content || b.canon == Simple && b.total == 0 {
+		b.putText(crlfText)
+	}
+	b.digest = b.sum()
+}
+
+// clean reports whether a line, without its end, is relaxed already: no tab, no
+// two spaces, none at the end.
+func clean(line []byte) bool {
+	const ones, low = 0x0101010101010101, 0x7f7f7f7f7f7f7f7f
+	last := uint64(0) // 0x80: the octet before is a space
+	for len(line) >= 8 {
+		x := binary.LittleEndian.Uint64(line)
+		t := x ^ ones*'\t'
+		s := x ^ ones*' '
+		tabs := ^((t&low + low) | t | low)
+		spaces := ^((s&low + low) | s | low)
+		if tabs|spaces&(spaces<<8|last) != 0 {
+			return false
+		}
+		last = bits.RotateLeft64(spaces, 8) & 0x80
+		line = line[8:]
+	}
+	space := last != 0
+	for _, c := range line {
+		if c == '\t' || c == ' ' && space {
+			return false
+		}
+		space = c == ' '
+	}
+	return !space
+}
