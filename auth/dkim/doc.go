@@ -37,8 +37,7 @@
 //
 //	RFC 6376  DKIM                 full for verifying and signing, apart from
 //	                               z= (ignored) and rsa-sha1 (see RFC 8301);
-//	                               §3.2 to §3.11 and §4 read, the rest not read
-//	                               whole
+//	                               text not read whole
 //	RFC 8301  keys and algorithms  full
 //	RFC 8463  Ed25519              full
 //	RFC 8601  results              §2.7.1, by the text of RFC 7601
