@@ -35,7 +35,7 @@
 //
 // # RFCs
 //
-//	RFC 6376  DKIM                 full for verifying and signing, apart from
+//	RFC 6376  DKIM                 partial: verifying and signing, apart from
 //	                               z= (ignored) and rsa-sha1 (see RFC 8301);
 //	                               text not read whole
 //	RFC 8301  keys and algorithms  full
