@@ -16,4 +16,3 @@ require (
 	golang.org/x/sys v0.47.0
 	golang.org/x/text v0.41.0
 )
-
