@@ -137,7 +137,7 @@ func (s *Store) look(ctx context.Context, a *account) {
 	if known && level == last {
 		return
 	}
-	if err := s.move(ctx, a, level, u); err != nil {
+	if err := s.move(ctx, a); err != nil {
 		s.o.Logger.Warn("cannot keep how far an account was reported", "account", a.id, "error", err)
 	}
 }
@@ -153,14 +153,20 @@ func (s *Store) level(u store.Usage) (level int) {
 	return level
 }
 
-// move brings the entry to level. Who writes it reports; a writer that lost
-// against another one looks again.
-func (s *Store) move(ctx context.Context, a *account, level int, u store.Usage) error {
+// move brings the entry to the level of now. Who writes it reports; a writer
+// that lost against another one looks again. The usage is read behind the entry:
+// one from before would take back what another Change has reported meanwhile.
+func (s *Store) move(ctx context.Context, a *account) error {
 	for {
 		e, last, err := reported(ctx, a.Account)
 		if err != nil {
 			return err
 		}
+		u, err := a.Usage(ctx)
+		if err != nil {
+			return err
+		}
+		level := s.level(u)
 		if last == level {
 			s.remember(a.id, level)
 			return nil
@@ -180,10 +186,6 @@ func (s *Store) move(ctx context.Context, a *account, level int, u store.Usage) 
 		if !errors.Is(err, store.ErrConflict) {
 			return err
 		}
-		if u, err = a.Usage(ctx); err != nil {
-			return err
-		}
-		level = s.level(u)
 	}
 }
 
