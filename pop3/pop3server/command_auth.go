@@ -68,7 +68,7 @@ func (s *session) judge() authn.Authenticator {
 
 // user: USER name (RFC 1939 §7). It says nothing of whether the name exists.
 func (s *session) user(args arguments) error {
-	s.username, s.tried = "", true
+	s.username = ""
 	switch peer := s.authPeer(); {
 	case authn.TakesPasswords(s.judge(), peer):
 	case !peer.Secure || s.judge() == nil:
@@ -100,7 +100,7 @@ func (s *session) pass(args arguments) error {
 
 // apop: APOP name digest (RFC 1939 §7).
 func (s *session) apop(args arguments) error {
-	s.username, s.tried = "", true
+	s.username = ""
 	a := s.digests()
 	if a == nil || s.timestamp == "" {
 		return s.bad(textNoAPOP)
@@ -147,14 +147,16 @@ func (s *session) enter(id store.AccountID) error {
 		c.fail(pop3.CodeInUse, textSessions)
 		return nil
 	}
+	s.account, s.counted = id, true
 	drop, err := openMaildrop(c.ctx, c.srv, id)
 	if err != nil {
-		users.leave(id)
+		s.leave()
+		s.account = ""
 		c.failure("open maildrop", err)
 		return nil
 	}
 	users.loggedIn(id, now, policy.LoginDelay)
-	s.account, s.policy, s.drop, s.state = id, policy, drop, transaction
+	s.policy, s.drop, s.state = policy, drop, transaction
 	if f := c.srv.cfg.Trace.LoggedIn; f != nil {
 		f(c.peer, id)
 	}
@@ -179,7 +181,6 @@ func (s *session) auth(args arguments) error {
 		return nil
 	}
 	var initial []byte
-	s.tried = true
 	if args[1] != nil {
 		var err error
 		if initial, err = saslwire.Initial(args[1]); err != nil {

@@ -34,11 +34,17 @@ func (s *session) noop(arguments) error {
 
 // quit: QUIT (RFC 1939 §4, §6). The +OK says that the deletions are on stable
 // storage; once begun they are not cancelled with the connection. The maildrop
-// is free when the client has its answer.
+// is free when the client has its answer. What is deleted because it was sent
+// leaves before: nothing is deleted where that fails.
 func (s *session) quit(arguments) error {
 	c := s.conn
 	c.polite = true
 	if s.open() {
+		if s.drop.retrieved != nil {
+			if err := c.out.flush(); err != nil {
+				return err
+			}
+		}
 		err := s.drop.commit(context.WithoutCancel(c.ctx))
 		s.end()
 		switch {

@@ -92,8 +92,14 @@ type Config struct {
 	Trace Trace
 }
 
-// ErrServerClosed is what Serve returns after Shutdown or Close.
-var ErrServerClosed = errors.New("pop3server: server closed")
+// The errors of a Server.
+var (
+	// ErrServerClosed is what Serve returns after Shutdown or Close.
+	ErrServerClosed = errors.New("pop3server: server closed")
+	// ErrTooManyConnections is what ServeConn returns beyond
+	// Limits.MaxConnections and Limits.MaxConnectionsPerIP.
+	ErrTooManyConnections = errors.New("pop3server: too many connections")
+)
 
 // Policy is what a site grants (RFC 2449 §6.5, §6.7).
 type Policy struct {

@@ -38,7 +38,7 @@ type conn struct {
 	certificate *x509.Certificate // what the peer was shown; nil = none
 
 	loginBy time.Time // zero = no limit
-	reads   int       // that brought something
+	known   bool      // to Trace.Connected
 	polite  bool      // the peer ends the session, or is gone
 
 	mu      sync.Mutex // guards what follows
@@ -92,15 +92,25 @@ func (c *conn) Wake(now bool) {
 func (c *conn) serve() {
 	defer c.srv.group.Done(c)
 	defer c.Close()
-	if f := c.srv.cfg.Trace.Connected; f != nil {
-		f(c.peer)
-	}
-	if f := c.srv.cfg.Trace.Closed; f != nil {
-		defer func() { f(c.peer) }()
-	}
 	c.contain(c.run)
 	c.contain(c.sess.end)
 	c.contain(func() { _ = c.out.flush() }) // what was answered before a panic
+	c.contain(c.closed)
+}
+
+// connected tells Trace of the connection.
+func (c *conn) connected() {
+	c.known = true
+	if f := c.srv.cfg.Trace.Connected; f != nil {
+		f(c.peer)
+	}
+}
+
+// closed tells Trace of the end of a connection that it knows.
+func (c *conn) closed() {
+	if f := c.srv.cfg.Trace.Closed; f != nil && c.known {
+		f(c.peer)
+	}
 }
 
 func (c *conn) contain(f func()) {
@@ -125,6 +135,7 @@ func (c *conn) run() {
 	if p, ok := c.raw.(*proxyproto.Conn); ok && c.readProxy(p) != nil {
 		return
 	}
+	c.connected()
 	if c.srv.cfg.ImplicitTLS && c.handshake() != nil {
 		return
 	}
@@ -226,7 +237,6 @@ func (c *conn) fill(deadline time.Time, limit int) error {
 	n, err := c.nc.Read(space)
 	c.in.w += n
 	if err = c.waited(err); n > 0 {
-		c.reads++
 		return nil
 	}
 	return err

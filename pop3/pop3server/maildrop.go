@@ -56,28 +56,32 @@ func openMaildrop(ctx context.Context, srv *Server, id store.AccountID) (*maildr
 	if err != nil {
 		return nil, err
 	}
-	d := &maildrop{view: acct}
+	d, taken := &maildrop{view: acct}, false
+	defer func() { // also when the store panics
+		if !taken {
+			_ = d.release(ctx)
+		}
+	}()
 	if !srv.cfg.SharedMaildrops {
 		if d.lock, err = srv.locks.Lock(ctx, acct.Store(), id); err != nil {
-			acct.Release()
 			return nil, err
 		}
 	}
 	if err := d.snapshot(ctx); err != nil {
-		_ = d.release(ctx)
 		return nil, err
 	}
+	taken = true
 	return d, nil
 }
 
 // release gives up the lock and the view. A lock that cannot be given up ends
 // with its lease.
-func (d *maildrop) release(ctx context.Context) (err error) {
-	if d.lock != nil {
-		err = d.lock.Unlock(ctx)
+func (d *maildrop) release(ctx context.Context) error {
+	defer d.view.Release()
+	if d.lock == nil {
+		return nil
 	}
-	d.view.Release()
-	return err
+	return d.lock.Unlock(ctx)
 }
 
 func (d *maildrop) snapshot(ctx context.Context) error {

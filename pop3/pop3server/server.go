@@ -6,9 +6,11 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"time"
 
 	"github.com/mailstead/mailstead/internal/listen"
+	"github.com/mailstead/mailstead/internal/proxyproto"
 	"github.com/mailstead/mailstead/internal/tlspeer"
 	"github.com/mailstead/mailstead/pop3"
 	"github.com/mailstead/mailstead/store"
@@ -62,17 +64,26 @@ func (s *Server) Serve(l net.Listener) error {
 			go c.serve()
 		}
 	})
-	if errors.Is(err, listen.ErrClosed) {
+	return known(err)
+}
+
+// known gives the group's errors the server's names.
+func known(err error) error {
+	switch {
+	case errors.Is(err, listen.ErrClosed):
 		return ErrServerClosed
+	case errors.Is(err, listen.ErrTooMany):
+		return ErrTooManyConnections
 	}
 	return err
 }
 
-// ServeConn serves one connection and returns when it has ended.
+// ServeConn serves one connection and returns when it has ended. Where there is
+// no place for it, that is ErrTooManyConnections, or ErrServerClosed.
 func (s *Server) ServeConn(nc net.Conn) error {
 	c, err := s.admit(nc)
 	if err != nil {
-		return err
+		return known(err)
 	}
 	c.serve()
 	return nil
@@ -81,7 +92,11 @@ func (s *Server) ServeConn(nc net.Conn) error {
 // admit takes a connection in, or refuses and closes it.
 func (s *Server) admit(nc net.Conn) (*conn, error) {
 	c := newConn(s, nc)
-	err := s.group.Add(c, c.peer.Addr)
+	addr := c.peer.Addr
+	if _, ok := c.raw.(*proxyproto.Conn); ok {
+		addr = netip.Addr{} // readProxy counts the client
+	}
+	err := s.group.Add(c, addr)
 	if err == nil {
 		return c, nil
 	}

@@ -27,12 +27,12 @@ type session struct {
 	utf8      bool   // the client said UTF8
 	timestamp string // of the greeting; "" = no APOP
 	username  string // of USER, until the command behind it
-	tried     bool   // a login
 	last      bool   // the last answer was +OK
 	failures  int    // of PASS, APOP and AUTH
 	errors    int    // malformed or misplaced commands
 	commands  int
 	account   store.AccountID
+	counted   bool   // in Users
 	policy    Policy // of the user
 	drop      *maildrop
 }
@@ -220,6 +220,7 @@ func (s *session) parked() {
 
 // end frees what the session holds; nothing is deleted.
 func (s *session) end() {
+	defer s.leave()
 	if s.drop == nil {
 		return
 	}
@@ -228,5 +229,12 @@ func (s *session) end() {
 	if err := drop.release(s.conn.ctx); err != nil {
 		s.conn.logs(slog.LevelWarn, "pop3: unlock maildrop", "error", err)
 	}
-	s.conn.srv.users.leave(s.account)
+}
+
+// leave takes the session out of Users.
+func (s *session) leave() {
+	if s.counted {
+		s.counted = false
+		s.conn.srv.users.leave(s.account)
+	}
 }

@@ -23,7 +23,7 @@ type Peer struct {
 // Trace are hooks into the life of sessions. Each may be nil. They are called
 // from the session's goroutine and must not block.
 type Trace struct {
-	// Connected: a connection was accepted.
+	// Connected: a connection was accepted, and its PROXY header read.
 	Connected func(p Peer)
 	// LoggedIn: a client has its maildrop.
 	LoggedIn func(p Peer, id store.AccountID)
@@ -31,34 +31,50 @@ type Trace struct {
 	// is not known; ok says whether the last answer was +OK.
 	Command func(p Peer, verb string, ok bool, d time.Duration)
 	// Line: a line came (client is true), or a single-line answer or the first
-	// line of another leaves. Secrets are shown as "***". text has no line end
-	// and is not kept.
+	// line of another leaves. Secrets are shown as "***", and so is what is no
+	// command and may hold one. text has no line end and is not kept.
 	Line func(p Peer, client bool, text []byte)
-	// Closed: the connection ended.
+	// Closed: a connection that Connected was called for has ended.
 	Closed func(p Peer)
 }
 
 var hidden = []byte("***")
 
-// traceLine shows a command without what may be a secret. Once a login was
-// tried, what is no command may be a response that was sent too early.
+// traceLine shows a command without what may be a secret. What is no command may
+// be one that is written badly, or a response that was sent too early: before the
+// login nothing of it is shown, and then its first word.
 func (c *conn) traceLine(v *verb, line []byte) {
 	f := c.srv.cfg.Trace.Line
 	if f == nil {
 		return
 	}
 	switch {
-	case v == nil && c.sess.tried && !c.sess.open():
+	case v == nil && !c.sess.open():
 		line = hidden
-	case v != nil && v.secret >= 0:
-		fields := bytes.SplitAfterN(line, []byte(" "), v.secret+1)
-		if len(fields) > v.secret {
-			shown := line[:len(line)-len(fields[v.secret])]
-			line = append(bytes.Clone(shown), hidden...)
-		}
+	case v == nil:
+		line = firstWords(line, 1)
+	case v.secret >= 0:
+		line = firstWords(line, v.secret)
 	}
 	f(c.peer, true, line)
 }
+
+// firstWords is the first n words of a line, and "***" for more.
+func firstWords(line []byte, n int) []byte {
+	end := 0
+	for ; n > 0; n-- {
+		start := len(line) - len(bytes.TrimLeft(line[end:], blanks))
+		length := bytes.IndexAny(line[start:], blanks)
+		if length < 0 {
+			return line
+		}
+		end = start + length
+	}
+	return append(append(bytes.Clone(line[:end]), ' '), hidden...)
+}
+
+// blanks are what may be taken for a space.
+const blanks = " \t\v\f\r\x00"
 
 // traceAnswer shows what answer begins with.
 func (c *conn) traceAnswer(line []byte) {
