@@ -21,6 +21,7 @@ func (s *session) logout(cmd *command) error {
 		return err
 	}
 	s.deselect()
+	s.conn.polite = true
 	s.bye("Logging out")
 	return nil
 }

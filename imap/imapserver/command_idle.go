@@ -39,7 +39,7 @@ func (s *session) idle(cmd *command) error {
 			return errSilent
 		}
 		if s.srv.group.Closing() {
-			s.bye("[UNAVAILABLE] Server is shutting down")
+			s.shutDown()
 			return errSilent
 		}
 	}

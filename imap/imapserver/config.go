@@ -111,7 +111,7 @@ type Config struct {
 	// value. nil = the name of the library only.
 	ID []string
 
-	// Logger receives what an operator needs. nil = nothing is logged.
+	// Logger receives what an operator needs. nil = slog.Default().
 	Logger *slog.Logger
 
 	// Trace observes sessions; see there.

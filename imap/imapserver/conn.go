@@ -49,10 +49,17 @@ type conn struct {
 	reading bool // in a Read
 	woken   bool // not seen yet
 	expired bool // the server ends now: no read blocks any more
+	ending  bool // Shutdown was called
+	opening bool // in a PROXY header or TLS handshake: there is nothing to lose
+
+	polite bool // the client ends the session, or waits: it sends no more
 }
 
 // errExpired ends a read when the time of Shutdown is up.
 var errExpired = errors.New("imapserver: the time of shutdown is up")
+
+// errEnding ends what comes before a session when the server ends.
+var errEnding = errors.New("imapserver: shutting down")
 
 // errWoken ends a wait: somebody called wake. It is a timeout, so that the
 // Decoder does not take it for the end of the connection.
@@ -80,10 +87,13 @@ func (c *conn) logger() *slog.Logger {
 }
 
 // Wake implements listen.Conn. now ends also a read within a command, so that
-// the session can say goodbye.
+// the session can say goodbye. What comes before a session ends at once.
 func (c *conn) Wake(now bool) {
 	c.mu.Lock()
-	c.expired = c.expired || now
+	c.ending, c.expired = true, c.expired || now
+	if c.opening {
+		_ = c.nc.SetDeadline(time.Unix(1, 0))
+	}
 	c.mu.Unlock()
 	c.wake()
 }
@@ -119,8 +129,9 @@ func (c *conn) serve() {
 	s := newSession(c)
 	defer s.end()
 	s.run()
-	_ = c.enc.Flush()
-	c.goodbye()
+	if c.enc.Flush() == nil {
+		c.goodbye()
+	}
 }
 
 // contain ends a panic here: it costs this connection alone.
@@ -151,20 +162,40 @@ func (c *conn) startTLS() error {
 }
 
 func (c *conn) handshake(tc *tls.Conn) error {
-	ctx := c.ctx
-	if t := c.server.cfg.Limits.TLSHandshakeTimeout; t > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, t)
-		defer cancel()
+	if err := c.open(time.Time{}); err != nil {
+		return err
 	}
-	_ = c.nc.SetDeadline(time.Time{})
-	if err := tc.HandshakeContext(ctx); err != nil {
+	state, err := tlspeer.Handshake(c.ctx, tc, c.server.cfg.Limits.TLSHandshakeTimeout)
+	if err = c.opened(err); err != nil {
 		c.log.Info("imap: TLS handshake failed", "err", err)
 		return err
 	}
-	state := tc.ConnectionState()
-	c.rw, c.peer.TLS = tc, &state
+	c.rw, c.peer.TLS = tc, state
 	return nil
+}
+
+// open begins what comes before a session, and Shutdown does not wait for.
+// errEnding: it was called.
+func (c *conn) open(deadline time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ending {
+		return errEnding
+	}
+	c.opening = true
+	return c.nc.SetDeadline(deadline)
+}
+
+// opened is the outcome of what open began.
+func (c *conn) opened(err error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.opening = false
+	if c.ending {
+		return errEnding
+	}
+	_ = c.nc.SetDeadline(time.Time{})
+	return err
 }
 
 // tlsConn is the TLS layer of a listener of crypto/tls; nil = there is none.
@@ -185,16 +216,16 @@ func (c *conn) endDeflate() {
 	}
 }
 
-// goodbye ends the layers on the connection in order.
+// goodbye ends the layers on the connection in order, so that the last word
+// arrives.
 func (c *conn) goodbye() {
 	if c.deflated != nil {
 		_ = c.nc.SetWriteDeadline(time.Now().Add(time.Second))
 		_, _ = c.deflated.write(nil, true)
+		_ = c.nc.SetReadDeadline(time.Unix(1, 0))
+		c.deflated.wait()
 	}
-	if tc, ok := c.rw.(*tls.Conn); ok {
-		_ = tc.SetWriteDeadline(time.Now().Add(time.Second))
-		_ = tc.CloseWrite()
-	}
+	listen.Linger(c.nc, c.rw, !c.polite || len(c.dec.Buffered()) > 0)
 }
 
 // wake interrupts the wait for the next command, now or as soon as it begins.

@@ -92,8 +92,13 @@ func cutAt(t *testing.T, s *imaptest.Script, in string) string {
 	if n := cfg.Views.Handles(); n != 0 {
 		t.Errorf("%d views are held", n)
 	}
-	if len(cfg.Users.sessions) != 0 || srv.inflating.Load() != 0 {
-		t.Errorf("sessions %v, %d octets of compression are held", cfg.Users.sessions, srv.inflating.Load())
+	for _, id := range []store.AccountID{"alice", "bob", "carol"} {
+		if n := cfg.Users.Sessions(id); n != 0 {
+			t.Errorf("%d sessions of %s are held", n, id)
+		}
+	}
+	if n := srv.inflating.Load(); n != 0 {
+		t.Errorf("%d octets of compression are held", n)
 	}
 	if out := conn.out.String(); !strings.HasSuffix(out, "\r\n") {
 		t.Errorf("the output ends in the middle of a line: %q", out[max(0, len(out)-100):])

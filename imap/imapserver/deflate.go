@@ -108,10 +108,12 @@ func (d *deflated) forget() {
 	}
 }
 
-// end waits for the goroutine, once the connection is closed.
+// wait waits for the goroutine, once the connection is closed or its read has a
+// deadline.
 func (d *deflated) wait() {
 	if d.pending != nil {
 		<-d.pending
+		d.pending = nil
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/big"
 	"net"
 	"strings"
@@ -41,7 +42,9 @@ func testAuth(_ context.Context, _ *authn.Peer, user, password string) (string, 
 }
 
 func testConfig(st store.Store) Config {
-	return Config{Store: st, Compress: true, AllowPlaintextAuth: true, Auth: authn.PasswordFunc(testAuth)}
+	return Config{
+		Store: st, Compress: true, AllowPlaintextAuth: true, Auth: authn.PasswordFunc(testAuth), Logger: slog.New(slog.DiscardHandler),
+	}
 }
 
 // testStore has the accounts alice and bob, and carol with room for 1000

@@ -11,22 +11,35 @@ import (
 // readProxy reads the header of the PROXY protocol that the connection has to
 // start with. Nothing is sent before it, nor where it is faulty.
 func (c *conn) readProxy(p *proxyproto.Conn) error {
+	var deadline time.Time
 	if d := c.server.cfg.Limits.ProxyTimeout; d > 0 {
-		_ = p.SetReadDeadline(time.Now().Add(d))
+		deadline = time.Now().Add(d)
 	}
+	if err := c.open(deadline); err != nil {
+		return err
+	}
+	h, err := readHeader(p)
+	if err = c.opened(err); err != nil {
+		c.log.Info("imap: no PROXY header", "err", err)
+		return err
+	}
+	return c.speakFor(h)
+}
+
+// readHeader reads a header, and puts back what comes behind it.
+func readHeader(p *proxyproto.Conn) (proxyproto.Header, error) {
 	var b []byte
 	for {
 		h, n, err := proxyproto.Consume(b)
 		if err == nil {
 			p.Unread(b[n:])
-			return c.speakFor(h)
+			return h, nil
 		}
 		if errors.Is(err, io.ErrUnexpectedEOF) {
 			b, err = more(p, b)
 		}
 		if err != nil {
-			c.log.Info("imap: no PROXY header", "err", err)
-			return err
+			return h, err
 		}
 	}
 }

@@ -14,8 +14,14 @@ import (
 	"github.com/mailstead/mailstead/store/view"
 )
 
-// ErrServerClosed is what Serve returns after Shutdown or Close.
-var ErrServerClosed = errors.New("imapserver: server closed")
+// The errors of a Server.
+var (
+	// ErrServerClosed is what Serve returns after Shutdown or Close.
+	ErrServerClosed = errors.New("imapserver: server closed")
+	// ErrTooManyConnections is what ServeConn returns beyond
+	// Limits.MaxConnections and Limits.MaxConnectionsPerIP.
+	ErrTooManyConnections = errors.New("imapserver: too many connections")
+)
 
 // Server serves IMAP connections. Its methods may be called from any number of
 // goroutines.
@@ -49,7 +55,7 @@ func New(cfg Config) (*Server, error) {
 		s.users = new(Users)
 	}
 	if s.log == nil {
-		s.log = slog.New(slog.DiscardHandler)
+		s.log = slog.Default()
 	}
 	s.group.Logger = s.log
 	s.group.Limits = listen.Limits{
@@ -70,20 +76,29 @@ func (s *Server) Serve(l net.Listener) error {
 			go c.serve()
 		}
 	})
-	if errors.Is(err, listen.ErrClosed) {
+	return known(err)
+}
+
+// known gives the group's errors the server's names.
+func known(err error) error {
+	switch {
+	case errors.Is(err, listen.ErrClosed):
 		return ErrServerClosed
+	case errors.Is(err, listen.ErrTooMany):
+		return ErrTooManyConnections
 	}
 	return err
 }
 
-// ServeConn serves one connection and returns when it has ended. It fails when
-// the server has no room for it.
+// ServeConn serves one connection and returns when it has ended. Where there is
+// no place for it, that is ErrTooManyConnections, or ErrServerClosed.
 func (s *Server) ServeConn(nc net.Conn) error {
 	c, err := s.admit(nc)
-	if err == nil {
-		c.serve()
+	if err != nil {
+		return known(err)
 	}
-	return err
+	c.serve()
+	return nil
 }
 
 // admit takes a connection in, or answers BYE and closes it.
@@ -103,7 +118,7 @@ func (s *Server) admit(nc net.Conn) (*conn, error) {
 }
 
 // Shutdown stops accepting, lets every running command end, sends BYE to every
-// client and waits. When ctx ends first it says BYE to those that wait for their
+// client and waits; it ends connections at once that have no session yet. When ctx ends first it says BYE to those that wait for their
 // client, closes what is left, and returns the context's error.
 func (s *Server) Shutdown(ctx context.Context) error {
 	err := s.group.Shutdown(ctx)

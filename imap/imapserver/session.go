@@ -116,7 +116,7 @@ func (s *session) next() error {
 	}
 	for {
 		if s.srv.group.Closing() {
-			s.bye("[UNAVAILABLE] Server is shutting down")
+			s.shutDown()
 			return nil
 		}
 		err := s.conn.await(s.dec.Wait)
@@ -141,6 +141,12 @@ func (s *session) next() error {
 func (s *session) bye(text string) {
 	s.enc.Raw("* BYE ").Raw(text).CRLF()
 	s.state = logout
+}
+
+// shutDown ends a session that waits for its client.
+func (s *session) shutDown() {
+	s.conn.polite = true
+	s.bye("[UNAVAILABLE] Server is shutting down")
 }
 
 // hangUp ends a session that cannot go on.

@@ -5,10 +5,12 @@ package tlspeer
 
 import (
 	"cmp"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"net"
+	"time"
 )
 
 // Config returns a copy of cfg for Server; nil for nil. It chooses
@@ -76,6 +78,20 @@ type shownConn struct {
 func Server(nc net.Conn, cfg *tls.Config) (*tls.Conn, *Shown) {
 	c := &shownConn{Conn: nc}
 	return tls.Server(c, cfg), &c.shown
+}
+
+// Handshake runs the handshake of tc within limit; zero or negative = no limit.
+func Handshake(ctx context.Context, tc *tls.Conn, limit time.Duration) (*tls.ConnectionState, error) {
+	if limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, limit)
+		defer cancel()
+	}
+	if err := tc.HandshakeContext(ctx); err != nil {
+		return nil, err
+	}
+	state := tc.ConnectionState()
+	return &state, nil
 }
 
 // Certificate is the server's own certificate after the handshake; nil where

@@ -1,14 +1,17 @@
 package tlspeer
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"math/big"
 	"net"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -107,6 +110,23 @@ func TestReplaced(t *testing.T) {
 	if shown == nil || !shown.Equal(seen.PeerCertificates[0]) {
 		t.Errorf("not the certificate that the client saw: %v", seen.PeerCertificates[0].DNSNames)
 	}
+}
+
+// A client that does not go on is given up.
+func TestHandshakeLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		here, there := net.Pipe()
+		defer here.Close()
+		tc, shown := Server(there, Config(&tls.Config{Certificates: []tls.Certificate{certificate(t, "one.example")}}))
+		begun := time.Now()
+		state, err := Handshake(t.Context(), tc, time.Second)
+		if d := time.Since(begun); state != nil || !errors.Is(err, context.DeadlineExceeded) || d != time.Second {
+			t.Errorf("%v, %v after %v", state, err, d)
+		}
+		if shown.Certificate() != nil {
+			t.Error("a certificate that was not shown")
+		}
+	})
 }
 
 func TestNoConfig(t *testing.T) {

@@ -7,7 +7,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -152,29 +151,9 @@ func (c *conn) run() {
 		return
 	}
 	if c.out.flush() == nil {
-		c.linger()
+		listen.Linger(c.raw, c.nc, !c.polite || c.in.r < c.in.w)
 	}
 }
-
-// linger closes for writing and, where the peer may still be sending, reads on
-// for a moment: a connection closed with input unread is reset, and the peer
-// might never see the last answer.
-func (c *conn) linger() {
-	cw, ok := c.nc.(interface{ CloseWrite() error })
-	_ = c.raw.SetDeadline(time.Now().Add(lingerTime))
-	if !ok || cw.CloseWrite() != nil || c.polite && c.in.r == c.in.w {
-		return
-	}
-	if tcp, ok := c.raw.(interface{ CloseWrite() error }); ok && c.raw != c.nc {
-		_ = tcp.CloseWrite()
-	}
-	_, _ = io.Copy(io.Discard, io.LimitReader(c.raw, lingerOctets))
-}
-
-const (
-	lingerTime   = time.Second
-	lingerOctets = 1 << 20
-)
 
 // write is the writer behind c.out.
 func (c *conn) write(p []byte) error {
@@ -194,17 +173,12 @@ func (c *conn) handshake() error {
 	defer c.waited(nil)
 	_ = c.raw.SetWriteDeadline(time.Time{})
 	tc, shown := tlspeer.Server(c.raw, c.srv.cfg.TLSConfig)
-	ctx, cancel := c.ctx, context.CancelFunc(func() {})
-	if d := c.srv.cfg.Limits.TLSHandshakeTimeout; d > 0 {
-		ctx, cancel = context.WithTimeout(ctx, d)
-	}
-	defer cancel()
-	if err := tc.HandshakeContext(ctx); err != nil {
+	state, err := tlspeer.Handshake(c.ctx, tc, c.srv.cfg.Limits.TLSHandshakeTimeout)
+	if err != nil {
 		c.logs(slog.LevelInfo, "pop3: TLS handshake failed", "error", err)
 		return err
 	}
-	state := tc.ConnectionState()
-	c.nc, c.peer.TLS, c.certificate = tc, &state, shown.Certificate()
+	c.nc, c.peer.TLS, c.certificate = tc, state, shown.Certificate()
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mailstead/mailstead/internal/listen"
 	"github.com/mailstead/mailstead/store"
 )
 
@@ -12,10 +13,11 @@ import (
 // process by itself. The zero value is ready for use; it must not be copied.
 // Its methods may be called from any number of goroutines.
 type Users struct {
-	mu       sync.Mutex // guards what follows
-	sessions map[store.AccountID]int
-	next     map[store.AccountID]time.Time // of the next login
-	sweep    int                           // the size of next at which the times that have passed are dropped
+	sessions listen.Counts[store.AccountID]
+
+	mu    sync.Mutex                    // guards what follows
+	next  map[store.AccountID]time.Time // of the next login
+	sweep int                           // the size of next at which the times that have passed are dropped
 }
 
 // wait is how long a user still has to wait at now.
@@ -49,25 +51,9 @@ func (u *Users) loggedIn(id store.AccountID, now time.Time, delay time.Duration)
 
 const minSweep = 1024
 
-// enter counts a session of a user in; false: there are limit of them.
-func (u *Users) enter(id store.AccountID, limit int) bool {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if limit > 0 && u.sessions[id] >= limit {
-		return false
-	}
-	if u.sessions == nil {
-		u.sessions = make(map[store.AccountID]int)
-	}
-	u.sessions[id]++
-	return true
-}
+// enter counts a session of a user in; false: there are limit of them. Zero or
+// negative = no limit.
+func (u *Users) enter(id store.AccountID, limit int) bool { return u.sessions.Enter(id, limit) }
 
 // leave counts a session out.
-func (u *Users) leave(id store.AccountID) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.sessions[id]--; u.sessions[id] == 0 {
-		delete(u.sessions, id)
-	}
-}
+func (u *Users) leave(id store.AccountID) { u.sessions.Leave(id) }

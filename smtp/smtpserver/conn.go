@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
-	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -12,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mailstead/mailstead/internal/listen"
 	"github.com/mailstead/mailstead/internal/proxyproto"
 	"github.com/mailstead/mailstead/internal/smtpinput"
 	"github.com/mailstead/mailstead/internal/tlspeer"
@@ -85,7 +85,7 @@ func (c *conn) serve() {
 	defer func() {
 		stop()
 		if c.closing && !c.polite && c.ctx.Err() == nil {
-			c.linger()
+			listen.Linger(c.raw, c.nc, true)
 		}
 		c.cancel()
 		c.nc.Close()
@@ -104,28 +104,6 @@ func (c *conn) serve() {
 	}
 	s.run()
 }
-
-// linger closes for writing and reads on for a moment. A connection closed with
-// input unread is reset, and the peer might never see the last reply.
-func (c *conn) linger() {
-	cw, ok := c.nc.(interface{ CloseWrite() error })
-	if !ok {
-		return
-	}
-	c.raw.SetDeadline(time.Now().Add(lingerTime))
-	if cw.CloseWrite() != nil {
-		return
-	}
-	if tcp, ok := c.raw.(interface{ CloseWrite() error }); ok && c.raw != c.nc {
-		tcp.CloseWrite()
-	}
-	io.Copy(io.Discard, io.LimitReader(c.raw, lingerBytes))
-}
-
-const (
-	lingerTime  = time.Second
-	lingerBytes = 1 << 20
-)
 
 // turnAway ends a connection that is not served. The 421 fits into the empty
 // send buffer, so that the accepting goroutine does not wait for the peer.
@@ -151,22 +129,20 @@ func busyReply() smtp.Reply {
 // handshake puts TLS on the connection.
 func (c *conn) handshake() error {
 	tc, shown := tlspeer.Server(c.raw, c.cfg.TLSConfig)
-	ctx, cancel := context.WithTimeout(c.ctx, c.cfg.Limits.TLSHandshake)
-	defer cancel()
 	if err := c.wait(time.Time{}, false); err != nil {
 		return err
 	}
 	c.raw.SetWriteDeadline(time.Time{})
-	if err := tc.HandshakeContext(ctx); err != nil {
+	state, err := tlspeer.Handshake(c.ctx, tc, c.cfg.Limits.TLSHandshake)
+	if err != nil {
 		c.log(slog.LevelInfo, "smtp: TLS handshake failed", err)
 		return err
 	}
 	c.mu.Lock()
 	c.waiting = false
 	c.mu.Unlock()
-	state := tc.ConnectionState()
 	c.peer = c.peer.Clone()
-	c.peer.TLS = &state
+	c.peer.TLS = state
 	c.certificate = shown.Certificate()
 	c.nc = tc
 	return nil

@@ -13,8 +13,14 @@ import (
 	"github.com/mailstead/mailstead/internal/tlspeer"
 )
 
-// ErrServerClosed is returned by Serve and ServeConn after Shutdown or Close.
-var ErrServerClosed = errors.New("smtpserver: server closed")
+// The errors of a Server.
+var (
+	// ErrServerClosed is returned by Serve and ServeConn after Shutdown or Close.
+	ErrServerClosed = errors.New("smtpserver: server closed")
+	// ErrTooManyConnections is returned by ServeConn beyond Limits.Connections
+	// and Limits.PerAddress.
+	ErrTooManyConnections = errors.New("smtpserver: too many connections")
+)
 
 // Server serves SMTP or LMTP on any number of listeners. Its methods may be
 // called from any goroutine.
@@ -68,10 +74,13 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	return known(err)
 }
 
-// known gives the group's error the server's name.
+// known gives the group's errors the server's names.
 func known(err error) error {
-	if errors.Is(err, listen.ErrClosed) {
+	switch {
+	case errors.Is(err, listen.ErrClosed):
 		return ErrServerClosed
+	case errors.Is(err, listen.ErrTooMany):
+		return ErrTooManyConnections
 	}
 	return err
 }
