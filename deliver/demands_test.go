@@ -111,6 +111,12 @@ func TestRequireTLS(t *testing.T) {
 	if got := sendMail(t, dialing(old), smtp.Mail{Params: secret.Params}, content, old.Addr); got != "ok" || old.Messages()[0].Params.RequireTLS {
 		t.Errorf("a bounce: %s", got)
 	}
+	if got := sendMail(t, dialing(old), smtp.Mail{Params: secret.Params}, content, down, old.Addr); got != "ok" {
+		t.Errorf("a bounce, and one of two hosts is down: %s", got)
+	}
+	if got := sendMail(t, dialing(good), smtp.Mail{Params: secret.Params}, content, down); got != "450 4.4.1" {
+		t.Errorf("a bounce, and the only host is down: %s", got)
+	}
 }
 
 // An attempt that is cut short has not asked all hosts: the next one may do.

@@ -94,8 +94,8 @@ func (t *remoteTransaction) Data(ctx context.Context, b *smtp.Body) ([]smtp.Rcpt
 		}
 	}
 	c, err := t.r.connect(ctx, w)
-	if w.requireTLS && t.env.Mail.ReversePath.IsNull() && smtp.IsPermanent(err) {
-		w.requireTLS = false // RFC 8689 §5: a bounce is not lost for it
+	if _, ok := errors.AsType[lack](err); ok && w.requireTLS && t.env.Mail.ReversePath.IsNull() {
+		w.requireTLS = false // RFC 8689 §5: a bounce is not lost for it, also where another host is down
 		c, err = t.r.connect(ctx, w)
 	}
 	if err != nil {
