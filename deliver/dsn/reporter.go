@@ -62,8 +62,8 @@ func (r *Reporter) Report(ctx context.Context, j *queue.Job, results []queue.Res
 // action is the Action field (RFC 3464 §2.3.3) that a result calls for, ""
 // where no DSN is due (RFC 3461 §4.1). Who asked to hear of success hears of it
 // from where it ends: at a mailbox, or at a next hop that does not report
-// (RFC 3461 §5.2.2), or at an alias of several (§5.2.7.3); who asked for a trace, of a next hop without DELIVERBY
-// (RFC 2852).
+// (RFC 3461 §5.2.2), or at an alias of several (§5.2.7.3); who asked for a
+// trace, of a next hop without DELIVERBY (RFC 2852).
 func action(j *queue.Job, n smtp.Notify, res queue.Result) string {
 	switch {
 	case n == smtp.NotifyNever:

@@ -39,7 +39,7 @@
 //	RFC 5258  LIST-EXTENDED         full
 //	RFC 5267  ESORT, CONTEXT        full; 16 contexts, sorted ones of 5,000 results
 //	RFC 5464  METADATA              full
-//	RFC 5465  NOTIFY                full, without AnnotationChange
+//	RFC 5465  NOTIFY                partial: no AnnotationChange; docs/rfc.md has the order of answers
 //	RFC 5524  URLAUTH=BINARY        partial (text not read whole)
 //	RFC 5530  response codes        what applies
 //	RFC 5550  URL-PARTIAL           §2.7 (text not read whole)
@@ -59,7 +59,7 @@
 //	RFC 8508  REPLACE               full
 //	RFC 8514  SAVEDATE              full
 //	RFC 8970  PREVIEW               full
-//	RFC 9051  IMAP4rev2             full, without RFC 2231 decoding
+//	RFC 9051  IMAP4rev2             all but the decoding of RFC 2231 (§7.5.2)
 //	RFC 9208  QUOTA                 STORAGE, MESSAGE, MAILBOX
 //	RFC 9394  PARTIAL               full
 //	RFC 9585  INPROGRESS            of searching commands (text not read whole)
@@ -110,18 +110,18 @@
 //   - Shared mailboxes: no Change of another account is made without the right
 //     that RFC 4314 §4 asks for, and nothing tells a user whether a mailbox is
 //     there that he has no right l on.
-//   - I8: HIGHESTMODSEQ is never above the mod-sequence up to which flags and
-//     expunges were told, and it never goes down.
 //
 // # Concurrency
 //
 // One goroutine serves a connection: it reads a command, runs it and writes the
 // responses. Others only wake it: the view's watcher with a hint, Shutdown with
 // the wish to end. Both do so by setting the read deadline while the session is
-// parked; conn.mu guards that, and is a leaf. While a search opens messages a
-// second goroutine reads ahead, to see that the client is still there.
-// parked, or, behind COMPRESS, by a channel; conn.mu guards that, and is a leaf,
-// as Users.mu is. A session with COMPRESS that is parked has a second goroutine,
+// parked, or, behind COMPRESS, by a channel; conn.mu guards that. It is a leaf, as
+// the locks of Users and of the books of rights are. What comes before a session,
+// a PROXY header or a TLS handshake, Shutdown ends at once.
+//
+// While a search opens messages a second goroutine reads ahead, to see that the
+// client is still there. A session with COMPRESS that is parked has another,
 // which reads for it; the session waits for it at its end.
 //
 // Timeouts are deadlines of the connection: no session has a timer.

@@ -18,7 +18,7 @@
 //	RFC 3206  SYS and AUTH codes        text not read whole
 //	RFC 4647  language ranges           §3.3.1 basic filtering (text not read whole)
 //	RFC 5034  AUTH, SASL capability     text not read whole
-//	RFC 6856  UTF8, LANG                see below; SASLprep's successor is the Authenticator's
+//	RFC 6856  UTF8, LANG                partial, see below; SASLprep's successor is the Authenticator's
 //	RFC 8314  implicit TLS              §3.2 (text not read whole)
 //
 // # Headers in UTF-8
@@ -50,5 +50,5 @@
 //
 // One goroutine serves a connection. The maildrop is locked by
 // store.Maildrops, which servers of one process may share (Config.Locks), as
-// they may Config.Users. conn.mu and Users.mu are leaves.
+// they may Config.Users. conn.mu and the locks of Users are leaves.
 package pop3server

@@ -20,8 +20,7 @@ import (
 // write (BDAT LAST), so that a message costs one round trip. Where it offers
 // LIMITS (RFC 9422), recipients beyond them go in further transactions, and those
 // that need another connection are Deferred with ErrMailLimit or ErrDomainLimit.
-// Bare
-// CR and LF become CRLF, and a missing CRLF at the end is added, unless the
+// Bare CR and LF become CRLF, and a missing CRLF at the end is added, unless the
 // body is sent as BINARYMIME.
 //
 // What the server does not offer is made up for where that can be done

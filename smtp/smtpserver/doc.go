@@ -39,9 +39,9 @@
 //	RFC 3848  "with" words          partial (text not read whole)
 //	RFC 4865  FUTURERELEASE         parameters; partial (text not read whole)
 //	RFC 4954  AUTH                  partial (text not read whole)
-//	RFC 5321  server side           full; trace fields are the Receiver's (smtp.AppendReceived)
+//	RFC 5321  server side           all but EXPN; trace fields are the Receiver's (smtp.AppendReceived)
 //	RFC 6152  8BITMIME              partial (text not read whole)
-//	RFC 6531  SMTPUTF8              full; conversion is the Receiver's
+//	RFC 6531  SMTPUTF8              partial: replies are ASCII; conversion is the Receiver's
 //	RFC 6710  MT-PRIORITY           §4.1; the order of delivery is the Receiver's
 //	RFC 8314  implicit TLS          §3.3
 //	RFC 8689  REQUIRETLS            §2; the onward way is the Receiver's
