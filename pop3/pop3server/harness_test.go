@@ -1,9 +1,9 @@
 package pop3server_test
 
 import (
+	"bufio"
 	"context"
-	"crypto/tls"
-	"fmt"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -12,167 +12,164 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/auth/authn"
-	"github.com/mailstead/mailstead/auth/login"
-	"github.com/mailstead/mailstead/internal/authtest"
-	"github.com/mailstead/mailstead/internal/script"
 	"github.com/mailstead/mailstead/pop3/pop3server"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/memstore"
 )
 
-// The messages of alice in the scripts.
-var scriptMessages = []string{
-	"Subject: 1\r\n\r\n.dot\r\n..\r\n.\r\nend",
-	"Subject: 2\r\n\r\na\r\nb\r\n",
-	"Subject: 2\r\n\r\na\r\nb\r\n", // the same again
-	"Subject: gr\u00fc\u00dfe\r\nTo: p\u00e9p\u00e9@example.org\r\n\r\nK\u00f6rper\r\n",
-	"Subject: only a header\r\n",
-}
+const alice = store.AccountID("alice@example.org")
 
-// users keeps the secret in clear text, for APOP.
-type users map[string]string
-
-func (u users) Lookup(_ context.Context, name string) (login.Record, error) {
-	secret, ok := u[name]
-	if !ok {
-		return login.Record{}, login.ErrNoUser
+// maildrop is a store with these messages in alice's INBOX, UIDs from 1.
+func maildrop(t testing.TB, messages ...string) store.Store {
+	t.Helper()
+	s := memstore.New(nil)
+	if err := s.Create(t.Context(), alice, store.AccountInfo{ID: alice}); err != nil {
+		t.Fatal(err)
 	}
-	return login.Record{Hash: "{PLAIN}" + secret, Account: "alice"}, nil
+	for _, m := range messages {
+		add(t, s, m)
+	}
+	return s
 }
 
-// scriptAuth fails in all the ways there are.
-func scriptAuth(_ context.Context, _ *authn.Peer, user, password string) (string, error) {
+func add(t testing.TB, s store.Store, content string) {
+	t.Helper()
+	addTo(t, s, alice, content)
+}
+
+func addTo(t testing.TB, s store.Store, id store.AccountID, content string) {
+	t.Helper()
+	a, inbox := openOf(t, s, id)
+	_, err := store.AppendMessage(t.Context(), s, a, "", store.NewMessage{Mailbox: inbox, Body: strings.NewReader(content), BodySize: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func open(t testing.TB, s store.Store) (store.Account, store.MailboxID) {
+	t.Helper()
+	return openOf(t, s, alice)
+}
+
+func openOf(t testing.TB, s store.Store, id store.AccountID) (store.Account, store.MailboxID) {
+	t.Helper()
+	a, err := s.Open(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	box, err := store.MailboxByName(t.Context(), a, "INBOX")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a, box.ID
+}
+
+func uids(t testing.TB, s store.Store) string {
+	t.Helper()
+	return uidsOf(t, s, alice)
+}
+
+func uidsOf(t testing.TB, s store.Store, id store.AccountID) string {
+	t.Helper()
+	a, inbox := openOf(t, s, id)
+	var set store.UIDSet
+	for m, err := range a.Messages(t.Context(), inbox, store.Query{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		set.Add(m.UID)
+	}
+	return set.String()
+}
+
+func judge(_ context.Context, _ *authn.Peer, user, pass string) (string, error) {
 	switch {
-	case user == "panic":
-		panic("a backend panics")
-	case password != "secret":
-		return "", authtest.Error("rejected")
-	case user == "alice", user == "gr\u00fc\u00dfe", user == "pass word":
-		return "alice", nil
-	case user == "nobody": // proved who he is, and has no maildrop
-		return "nobody", nil
+	case user == "broken":
+		return "", errors.New("secret database text")
+	case user == "alice" && pass == "pass word":
+		return string(alice), nil
 	}
-	return "", authtest.Error(user)
+	return "", authn.ErrRejected
 }
 
-func scriptPolicy(_ context.Context, id store.AccountID) (pop3server.Policy, error) {
-	return pop3server.Policy{RetentionDays: 30, LoginDelay: 90 * time.Second}, nil
-}
-
-// german is a translation of a part.
-var german = pop3server.Language{Tag: "de-AT", Name: "Deutsch (\u00d6sterreich)", Texts: map[string]string{
-	"Language changed": "Sprache ge\u00e4ndert", "No such message": "Nachricht gibt es nicht", "Unknown command": "Unbekannter Befehl",
-	"Maildrop has %d messages (%d octets)": "%d Nachrichten (%d Oktette)",
-}}
-
-// scriptConfig is the configuration that a script asks for.
-func scriptConfig(t *testing.T, s *script.Script, mode string) (cfg pop3server.Config, client *tls.Config) {
-	cfg = pop3server.Config{Auth: authn.PasswordFunc(scriptAuth), AllowPlaintextAuth: true, Hostname: "pop.example"}
-	server := testTLS(t)
-	for _, word := range strings.Fields(s.Header["config"]) {
-		switch word {
-		case "starttls":
-			cfg.TLSConfig, cfg.AllowPlaintextAuth = server, false
-		case "requiretls":
-			cfg.TLSConfig, cfg.RequireTLS = server, true
-		case "sasl":
-			cfg.Auth = authtest.Authenticator{}
-		case "nopasswords":
-			cfg.Auth = authtest.Authenticator{NoPasswords: true}
-		case "apop":
-			cfg.Auth = (&login.Service{Backend: users{"alice": "tanstaaf"}, Enable: []string{"APOP"}, Guard: login.Unguarded{}, Logger: slog.New(slog.DiscardHandler)}).Authenticator()
-		case "policy":
-			cfg.Policy, cfg.UserPolicy = pop3server.Policy{RetentionDays: 7, LoginDelay: 10 * time.Minute}, scriptPolicy
-		case "download":
-			cfg.Policy.DeleteRetrieved = true
-		case "refuse":
-			cfg.Headers = pop3server.RefuseHeaders
-		case "mask":
-			cfg.Headers = pop3server.MaskHeaders
-		case "lang":
-			cfg.Languages = []pop3server.Language{german}
-		default:
-			t.Fatalf("unknown config %q", word)
+// serve starts a server on loopback and returns it with its address.
+func serve(t testing.TB, s store.Store, edit func(*pop3server.Config)) (*pop3server.Server, string) {
+	t.Helper()
+	cfg := pop3server.Config{Store: s, Auth: authn.PasswordFunc(judge), AllowPlaintextAuth: true, Logger: slog.New(slog.DiscardHandler)}
+	if edit != nil {
+		edit(&cfg)
+	}
+	srv, err := pop3server.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(l) }()
+	t.Cleanup(func() {
+		srv.Close()
+		if err := <-done; !errors.Is(err, pop3server.ErrServerClosed) {
+			t.Errorf("Serve: %v", err)
 		}
-	}
-	if mode == "tls" {
-		cfg.TLSConfig, cfg.ImplicitTLS = server, true
-	}
-	return cfg, &tls.Config{InsecureSkipVerify: true}
-}
-
-// TestScripts replays the dialogues of testdata in every way.
-func TestScripts(t *testing.T) {
-	for _, s := range script.Load(t, "testdata/*.txt") {
-		for _, mode := range []string{"whole", "bytes", "pipelined", "tls"} {
-			if mode == "tls" && strings.Contains(s.Header["config"], "tls") {
-				continue
-			}
-			if s.Header[mode] == "no" {
-				continue
-			}
-			t.Run(s.Name+"/"+mode, func(t *testing.T) {
-				t.Parallel()
-				if err := playOn(t, s, mode); err != nil {
-					t.Error(err)
-				}
-			})
-		}
-	}
-}
-
-func playOn(t *testing.T, s *script.Script, mode string) error {
-	cfg, clientTLS := scriptConfig(t, s, mode)
-	st := memstore.New(nil)
-	if err := st.Create(t.Context(), "alice", store.AccountInfo{}); err != nil {
-		return err
-	}
-	for _, m := range scriptMessages {
-		addTo(t, st, "alice", m)
-	}
-	_, addr := serve(t, st, func(c *pop3server.Config) {
-		cfg.Store, cfg.Logger = c.Store, c.Logger
-		*c = cfg
+		s.Close()
 	})
+	return srv, l.Addr().String()
+}
+
+// client is a raw peer.
+type client struct {
+	t testing.TB
+	net.Conn
+	br *bufio.Reader
+}
+
+func dial(t testing.TB, addr string) *client {
+	t.Helper()
 	nc, err := net.Dial("tcp", addr)
 	if err != nil {
-		return err
+		t.Fatal(err)
 	}
-	defer nc.Close()
-	if err := nc.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
-		return err
-	}
-	wrap := func(nc net.Conn) (net.Conn, error) {
-		tc := tls.Client(nc, clientTLS)
-		return tc, tc.Handshake()
-	}
-	p := script.Player{
-		Conn: nc, Lines: true, StartTLS: wrap,
-		Mode:      map[string]script.Mode{"bytes": script.Bytes, "pipelined": script.Pipelined}[mode],
-		EndsGroup: func(line string) bool { return strings.HasPrefix(strings.ToUpper(line), "STLS") },
-	}
-	if mode == "tls" {
-		if p.Conn, err = wrap(nc); err != nil {
-			return err
-		}
-	}
-	if err := p.Play(s); err != nil {
-		return err
-	}
-	p.Conn.Close()
-	return left(t, st, s.Header["left"])
+	t.Cleanup(func() { nc.Close() })
+	nc.SetDeadline(time.Now().Add(30 * time.Second))
+	return &client{t, nc, bufio.NewReader(nc)}
 }
 
-// left compares what alice has left with UIDs that a script names.
-func left(t *testing.T, st store.Store, want string) error {
-	if want == "" {
-		want = "1:5"
+// play runs a dialogue of "C: " and "S: " lines. A server line that ends in
+// "..." has to begin so; "S: EOF" is the end of the connection.
+func (c *client) play(script string) {
+	c.t.Helper()
+	for line := range strings.Lines(script) {
+		line = strings.Trim(line, "\t\n")
+		switch {
+		case strings.HasPrefix(line, "C: "):
+			if _, err := io.WriteString(c, strings.ReplaceAll(line[3:], `\r\n`, "\r\n")+"\r\n"); err != nil {
+				c.t.Fatal(err)
+			}
+		case line == "S: EOF":
+			if got, err := c.br.ReadString('\n'); err != io.EOF {
+				c.t.Fatalf("got %q, %v; want the end", got, err)
+			}
+		case strings.HasPrefix(line, "S: "):
+			got, err := c.br.ReadString('\n')
+			want, prefix := strings.CutSuffix(line[3:], "...")
+			got = strings.TrimSuffix(got, "\r\n")
+			if err != nil || !prefix && got != want || prefix && !strings.HasPrefix(got, want) {
+				c.t.Fatalf("got %q, %v\nwant %q", got, err, line[3:])
+			}
+		}
 	}
-	if got := uidsOf(t, st, "alice"); got != want {
-		return fmt.Errorf("left %q, want %q", got, want)
-	}
-	return nil
 }
+
+const greetAndLogin = `
+	S: +OK POP3 server ready
+	C: USER alice
+	S: +OK ...
+	C: PASS pass word
+	S: +OK ...
+`
 
 // discard reads a multi-line answer to its end.
 func (c *client) discard() (octets int) {
