@@ -327,7 +327,7 @@ func TestLongLines(t *testing.T) {
 }
 
 func TestConnectionLimits(t *testing.T) {
-	_, addr := start(t, quiet(Config{Limits: Limits{Connections: 1}}))
+	srv, addr := start(t, quiet(Config{Limits: Limits{Connections: 1}}))
 	first := bufio.NewReader(dial(t, addr))
 	if line, _ := first.ReadString('\n'); !strings.HasPrefix(line, "220") {
 		t.Errorf("got %q", line)
@@ -335,6 +335,9 @@ func TestConnectionLimits(t *testing.T) {
 	second := bufio.NewReader(dial(t, addr))
 	if line, _ := second.ReadString('\n'); !strings.HasPrefix(line, "421") {
 		t.Errorf("got %q", line)
+	}
+	if err := srv.ServeConn(t.Context(), nopConn{}); !errors.Is(err, ErrTooManyConnections) {
+		t.Errorf("ServeConn: %v", err)
 	}
 }
 
