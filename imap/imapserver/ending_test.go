@@ -97,6 +97,46 @@ func TestLastWordIsNotLost(t *testing.T) {
 	}
 }
 
+// halfClosed counts what is read behind the last word.
+type halfClosed struct {
+	memoryConn
+	closed bool
+	behind int
+}
+
+func (h *halfClosed) CloseWrite() error {
+	h.closed = true
+	return nil
+}
+
+func (h *halfClosed) Read(p []byte) (int, error) {
+	n, err := h.memoryConn.Read(p)
+	if h.closed {
+		h.behind += n
+	}
+	return n, err
+}
+
+// Behind the last word the server reads on, unless the client has said its own.
+func TestLinger(t *testing.T) {
+	for _, tt := range []struct {
+		say   string
+		reads bool
+	}{
+		{strings.Repeat("x y z\r\n", 60_000), true},
+		{"a LOGOUT\r\n" + strings.Repeat("x", 400_000), true},
+		{"a LOGOUT\r\n", false},
+	} {
+		conn := &halfClosed{memoryConn: memoryConn{in: strings.NewReader(tt.say)}}
+		if err := testServer(t, testConfig(testStore(t))).ServeConn(conn); err != nil {
+			t.Fatal(err)
+		}
+		if !conn.closed || (conn.behind > 0) != tt.reads {
+			t.Errorf("%.20q: closed for writing: %v, and %d octets were read", tt.say, conn.closed, conn.behind)
+		}
+	}
+}
+
 // The errors of ServeConn have names.
 func TestServeConnErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
