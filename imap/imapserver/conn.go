@@ -217,7 +217,8 @@ func (c *conn) endDeflate() {
 }
 
 // goodbye ends the layers on the connection in order, so that the last word
-// arrives.
+// arrives. A read that COMPRESS has left behind is ended first: two would be one
+// too many.
 func (c *conn) goodbye() {
 	if c.deflated != nil {
 		_ = c.nc.SetWriteDeadline(time.Now().Add(time.Second))

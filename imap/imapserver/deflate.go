@@ -108,8 +108,7 @@ func (d *deflated) forget() {
 	}
 }
 
-// wait waits for the goroutine, once the connection is closed or its read has a
-// deadline.
+// end waits for the goroutine, once the connection is closed.
 func (d *deflated) wait() {
 	if d.pending != nil {
 		<-d.pending

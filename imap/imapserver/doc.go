@@ -116,13 +116,13 @@
 // One goroutine serves a connection: it reads a command, runs it and writes the
 // responses. Others only wake it: the view's watcher with a hint, Shutdown with
 // the wish to end. Both do so by setting the read deadline while the session is
-// parked, or, behind COMPRESS, by a channel; conn.mu guards that. It is a leaf, as
-// the locks of Users and of the books of rights are. What comes before a session,
-// a PROXY header or a TLS handshake, Shutdown ends at once.
-//
-// While a search opens messages a second goroutine reads ahead, to see that the
-// client is still there. A session with COMPRESS that is parked has another,
+// parked; conn.mu guards that, and is a leaf. While a search opens messages a
+// second goroutine reads ahead, to see that the client is still there.
+// parked, or, behind COMPRESS, by a channel; conn.mu guards that, and is a leaf,
+// as Users.mu is. A session with COMPRESS that is parked has a second goroutine,
 // which reads for it; the session waits for it at its end.
 //
 // Timeouts are deadlines of the connection: no session has a timer.
+// What comes before a session, a PROXY header or a TLS handshake, Shutdown ends
+// at once.
 package imapserver
