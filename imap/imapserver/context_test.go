@@ -15,7 +15,8 @@ import (
 // found.
 type sortStore struct {
 	store.Store
-	meanwhile func() // once; nil = nothing
+	meanwhile func()                // once; nil = nothing
+	wait      func(context.Context) // nil = nothing
 }
 
 type sortAccount struct {
@@ -29,6 +30,9 @@ func (s *sortStore) Open(ctx context.Context, id store.AccountID) (store.Account
 }
 
 func (a sortAccount) Messages(ctx context.Context, id store.MailboxID, q store.Query) iter.Seq2[*store.Message, error] {
+	if f := a.of.wait; f != nil && q.Fields&store.FieldDates != 0 {
+		f(ctx)
+	}
 	if f := a.of.meanwhile; f != nil && q.Fields&store.FieldDates != 0 {
 		a.of.meanwhile = nil
 		f()
