@@ -138,9 +138,10 @@ type Limits struct {
 	MaxSearchContexts int // results of one session that are kept up to date; 16
 	MaxSort           int // messages that SORT and THREAD take; 1,000,000
 	// MaxMessagesPerCommand is how many messages one FETCH, STORE, SEARCH, COPY,
-	// MOVE, APPEND or UID EXPUNGE looks at, announced as MESSAGELIMIT (RFC 9738);
-	// 0 = there is no such limit. A client that does not know it sees only the
-	// newest messages of a mailbox with more; the RFC wants 1000 at least.
+	// MOVE, APPEND or UID EXPUNGE looks at, and ESEARCH in each mailbox, announced
+	// as MESSAGELIMIT (RFC 9738); 0 = there is no such limit. A client that does
+	// not know it sees only the newest messages of a mailbox with more; the RFC
+	// wants 1000 at least.
 	MaxMessagesPerCommand int
 
 	MaxSaved int // messages of one COPY, MOVE or APPEND, announced as SAVELIMIT; 100,000, which is also the most
