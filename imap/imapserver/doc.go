@@ -116,11 +116,12 @@
 // One goroutine serves a connection: it reads a command, runs it and writes the
 // responses. Others only wake it: the view's watcher with a hint, Shutdown with
 // the wish to end. Both do so by setting the read deadline while the session is
-// parked; conn.mu guards that, and is a leaf. While a search opens messages a
-// second goroutine reads ahead, to see that the client is still there.
 // parked, or, behind COMPRESS, by a channel; conn.mu guards that, and is a leaf,
-// as Users.mu is. A session with COMPRESS that is parked has a second goroutine,
-// which reads for it; the session waits for it at its end.
+// as Users.mu is. While the session looks at messages, sorts them, or copies them
+// to another account, a second goroutine reads ahead, to see that the client is
+// still there: octets as they come, which are inflated behind it. A session with
+// COMPRESS that is parked has a second goroutine too, which reads for it; the
+// session waits for it at its end.
 //
 // Timeouts are deadlines of the connection: no session has a timer.
 // What comes before a session, a PROXY header or a TLS handshake, Shutdown ends
