@@ -48,7 +48,8 @@ type session struct {
 	authFailures int
 	bad          int // malformed commands in a row
 
-	intake *intake // of the APPEND or REPLACE that runs
+	intake    *intake // of the APPEND or REPLACE that runs
+	concealed bool    // what comes of the command is not traced
 }
 
 func newSession(c *conn) *session {

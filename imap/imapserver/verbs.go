@@ -121,5 +121,14 @@ func (v *verb) expunges() bool {
 	return false
 }
 
+// secret reports whether the arguments are not traced.
+func (v *verb) secret() bool {
+	switch v.name {
+	case "LOGIN", "AUTHENTICATE", "GENURLAUTH", "URLFETCH", "RESETKEY":
+		return true
+	}
+	return false
+}
+
 // findVerb returns the command of that name in upper case; nil for none.
 func findVerb(name string) *verb { return verbIndex[name] }
