@@ -119,7 +119,7 @@ func (s *session) searchPlaces(sources []imapscope.Scope) (places []searchPlace,
 		if p == nil || p.NoSelect || !p.rights.Has(imap.RightRead) {
 			continue
 		}
-		isSelected := s.sel != nil && p.ID == s.sel.ID && p.account == s.sel.account
+		isSelected := s.sel != nil && p.ID == s.sel.ID && p.in(s.sel.account)
 		if isSelected && in.Has(imapscope.Selected) {
 			continue
 		}

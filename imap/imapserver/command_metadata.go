@@ -221,7 +221,7 @@ func (s *session) setMetadata(cmd *command) error {
 		ops[i] = store.PutEntry{Mailbox: a.mailbox, Key: s.annotationKey(v.Entry), Value: v.Value}
 	}
 	res, err := s.apply(a.account, ops...)
-	if err == nil && s.has(metadata) && a.account == s.account {
+	if err == nil && s.has(metadata) && sameAccount(a.account, s.account) {
 		s.noted.made(res.ModSeq)
 	}
 	return err
