@@ -240,7 +240,7 @@ func badState(v *verb, s state) error {
 // runVerb runs the handler, and then tells the client what changed, where the
 // command is a point for that.
 func (s *session) runVerb(cmd *command) error {
-	err := s.refreshShared()
+	err := s.refreshShared(cmd.verb)
 	if err == nil {
 		err = cmd.verb.run(s, cmd)
 	}
@@ -275,7 +275,7 @@ func (s *session) apply(a *view.Account, ops ...store.Op) (store.Result, error) 
 	if err == nil {
 		s.sel.note(res)
 	}
-	if err == nil && a == s.account {
+	if err == nil && sameAccount(a, s.account) {
 		s.notifier.made(res.ModSeq, ops)
 	}
 	return res, err

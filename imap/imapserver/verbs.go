@@ -121,6 +121,16 @@ func (v *verb) expunges() bool {
 	return false
 }
 
+// deselects reports whether the command leaves the selected mailbox and does
+// nothing to it.
+func (v *verb) deselects() bool {
+	switch v.name {
+	case "LOGOUT", "UNAUTHENTICATE", "SELECT", "EXAMINE", "UNSELECT":
+		return true
+	}
+	return false
+}
+
 // secret reports whether the arguments are not traced.
 func (v *verb) secret() bool {
 	switch v.name {
