@@ -24,9 +24,6 @@ type urlRequest struct {
 // urlFetch runs URLFETCH (RFC 4467 §7, RFC 5524 §3). A URL that may not be used,
 // for whatever reason, is answered with NIL.
 func (s *session) urlFetch(cmd *command) error {
-	if !s.authorizes() {
-		return bad("Unknown command")
-	}
 	var list []urlRequest
 	for len(list) == 0 || !s.dec.AtEnd() {
 		r, err := s.readURLRequest()

@@ -207,6 +207,8 @@ func (s *session) readVerb(cmd *command) (err error) {
 		return bad("Unknown command")
 	case cmd.verb.states&s.state == 0:
 		return badState(cmd.verb, s.state)
+	case !cmd.verb.isThere(s):
+		return bad("Unknown command")
 	}
 	if s.srv.cfg.UTF8Only && !s.asUTF8() && cmd.verb.needsUTF8() {
 		return no(imap.CodeCannot, "ENABLE UTF8=ACCEPT first")
