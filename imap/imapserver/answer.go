@@ -171,6 +171,7 @@ var answers = []struct {
 	{store.ErrLimit, imap.CodeLimit, "A limit is reached"},
 	{store.ErrExpunged, imap.CodeExpungeIssued, "Message is gone"},
 	{store.ErrNoMessage, imap.CodeExpungeIssued, "Message is gone"},
+	{store.ErrHeld, imap.CodeCannot, "What is under a hold stays"},
 	{store.ErrImporting, imap.CodeInUse, "Account is being imported"},
 	{store.ErrClosedAcct, imap.CodeNoPerm, "Account is closed"},
 	{store.ErrReadOnly, imap.CodeNoPerm, "Store is read-only"},

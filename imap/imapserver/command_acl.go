@@ -39,13 +39,14 @@ func (s *session) readACL(more int) (a aclArgs, err error) {
 }
 
 // administer reads the arguments as readACL does, and finds the mailbox, if the
-// user may look at its list and change it.
-func (s *session) administer(more int) (a aclArgs, p place, err error) {
+// user may look at its list and change it. gone: the identifier may be one of a
+// user who is not there any more.
+func (s *session) administer(more int, gone bool) (a aclArgs, p place, err error) {
 	if a, err = s.readACL(more); err != nil {
 		return a, p, err
 	}
 	if more > 0 {
-		if a.whom, err = s.whom(a.identifier); err != nil {
+		if a.whom, err = s.whom(a.identifier, gone); err != nil {
 			return a, p, err
 		}
 	}
@@ -57,7 +58,7 @@ func (s *session) administer(more int) (a aclArgs, p place, err error) {
 
 // setACL runs SETACL (RFC 4314 §3.1).
 func (s *session) setACL(cmd *command) error {
-	a, p, err := s.administer(2)
+	a, p, err := s.administer(2, false)
 	if err != nil {
 		return err
 	}
@@ -83,17 +84,19 @@ func (s *session) changed(err error) error {
 	return err
 }
 
-// deleteACL runs DELETEACL (RFC 4314 §3.2).
+// deleteACL runs DELETEACL (RFC 4314 §3.2). What a user had who was deleted can
+// be taken away.
 func (s *session) deleteACL(cmd *command) error {
-	a, p, err := s.administer(1)
+	a, p, err := s.administer(1, true)
 	if err != nil {
 		return err
 	}
 	return s.changed(acl.Remove(s.ctx, s.srv.cfg.Store, p.account.ID(), p.ID, a.whom))
 }
 
-// whom is the identifier as it is kept (RFC 4314 §3).
-func (s *session) whom(wire string) (string, error) {
+// whom is the identifier as it is kept (RFC 4314 §3); gone: also one that names
+// nobody.
+func (s *session) whom(wire string, gone bool) (string, error) {
 	id, err := acl.CleanIdentifier(wire)
 	if err != nil {
 		return "", bad("Bad identifier")
@@ -104,6 +107,9 @@ func (s *session) whom(wire string) (string, error) {
 	}
 	account, err := find(s.ctx, string(acl.AccountOf(id)))
 	if errors.Is(err, store.ErrNoAccount) {
+		if gone {
+			return id, nil
+		}
 		return "", no(imap.CodeCannot, "No such user")
 	}
 	if err != nil {
@@ -125,7 +131,7 @@ func (s *session) grantable(p *place, identifier string) bool {
 // getACL runs GETACL (RFC 4314 §3.3). The owner comes first, also where the list
 // does not name him.
 func (s *session) getACL(cmd *command) error {
-	_, p, err := s.administer(0)
+	_, p, err := s.administer(0, false)
 	if err != nil {
 		return err
 	}
@@ -154,7 +160,7 @@ func (s *session) tellRights(identifier string, r imap.Rights) {
 
 // listRights runs LISTRIGHTS (RFC 4314 §3.4). No right is tied to another one.
 func (s *session) listRights(cmd *command) error {
-	a, p, err := s.administer(1)
+	a, p, err := s.administer(1, false)
 	if err != nil {
 		return err
 	}

@@ -43,7 +43,7 @@ func (s *session) copyOrMove(cmd *command, move bool) error {
 			return &reply{"NO", limitCode(limit, uids.Min()), "Too many messages in one command"}
 		}
 	}
-	res, err := s.transfer(uids, &dest, move)
+	res, err := s.transfer(cmd, uids, &dest, move)
 	if err != nil {
 		return tryCreate(err)
 	}
@@ -71,13 +71,14 @@ func (s *session) readCopy() (set imap.NumSet, name string, err error) {
 }
 
 // tellCopied sends COPYUID (RFC 4315 §3): in the OK of COPY, and before the
-// EXPUNGE responses of MOVE (RFC 6851 §4.3).
+// EXPUNGE responses of MOVE (RFC 6851 §4.3). A MOVE that left messages where they
+// are, because of a hold, is answered NO, with what it did (RFC 6851 §3.3).
 func (s *session) tellCopied(cmd *command, move bool, res store.OpResult) error {
 	if len(res.Missing) > 0 && !cmd.uid && len(res.Source) == 0 {
 		return no(imap.CodeExpungeIssued, "Messages are gone")
 	}
 	if len(res.Source) == 0 {
-		return nil
+		return heldBack(res.Held)
 	}
 	code := append([]byte(imap.CodeCopyUID), ' ')
 	code = strconv.AppendUint(code, uint64(res.UIDValidity), 10)
@@ -88,6 +89,14 @@ func (s *session) tellCopied(cmd *command, move bool, res store.OpResult) error 
 		return nil
 	}
 	s.enc.Raw("* OK [").Raw(string(code)).Raw("] Moved\r\n")
+	return heldBack(res.Held)
+}
+
+// heldBack answers for messages that are under a hold.
+func heldBack(held store.UIDSet) error {
+	if len(held) > 0 {
+		return store.ErrHeld
+	}
 	return nil
 }
 

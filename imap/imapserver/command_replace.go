@@ -63,28 +63,51 @@ func (s *session) replaced(cmd *command, number uint32) (*replacement, error) {
 }
 
 // commitReplace carries it out, and names the new message in an untagged
-// response, in front of the EXPUNGE of the old one (RFC 8508 §3.2).
+// response, in front of the EXPUNGE of the old one (RFC 8508 §3.2). What is under
+// a hold cannot be replaced: nothing is added then.
 func (s *session) commitReplace() error {
 	in := s.intake
+	if err := s.replaceable(in.gone.uid); err != nil {
+		return err
+	}
 	gone := store.Expunge{Mailbox: s.sel.ID, UIDs: store.UIDs(in.gone.uid)}
-	var added store.OpResult
+	var added, expunged store.OpResult
 	if in.dest.in(s.sel.account) {
 		// The old one goes first, so that the quota sees only the difference.
 		res, err := s.apply(s.sel.account, append([]store.Op{gone}, in.ops...)...)
 		if err != nil {
 			return tryCreate(err)
 		}
-		added = res.Ops[1]
+		expunged, added = res.Ops[0], res.Ops[1]
 	} else {
 		res, err := s.apply(in.dest.account, in.ops...)
 		if err != nil {
 			return tryCreate(err)
 		}
 		added = res.Ops[0]
-		if _, err := s.apply(s.sel.account, gone); err != nil {
+		if res, err = s.apply(s.sel.account, gone); err != nil {
 			return err
 		}
+		expunged = res.Ops[0]
 	}
 	s.enc.Raw("* OK [").Raw(appendUID([]store.OpResult{added})).Raw("] Replacement message ready\r\n")
+	return heldBack(expunged.Held) // by a hold that came meanwhile
+}
+
+// replaceable refuses a message that is under a hold.
+func (s *session) replaceable(uid store.UID) error {
+	a := s.sel.account.Store()
+	holds, err := store.ListHolds(s.ctx, a)
+	if err != nil || len(holds) == 0 {
+		return err
+	}
+	for m, err := range a.Messages(s.ctx, s.sel.ID, store.Query{UIDs: store.UIDs(uid), Fields: store.FieldDates}) {
+		if err != nil {
+			return err
+		}
+		if isHeld(holds, s.sel.ID, m) {
+			return store.ErrHeld
+		}
+	}
 	return nil
 }

@@ -97,7 +97,7 @@ func (s *session) searchSelected(cmd *command, args searchArgs) error {
 		return err
 	}
 	if args.sort != nil {
-		if f.order, err = s.sortFound(r.ctx, args.sort, f); err != nil {
+		if err = s.sortFound(r, args.sort, f); err != nil {
 			return err
 		}
 	}

@@ -41,8 +41,17 @@ func (s *session) readSort() (a searchArgs, err error) {
 	return a, s.dec.End()
 }
 
-// sortFound puts a result in order.
-func (s *session) sortFound(ctx context.Context, by *imapsort.Criteria, f *found) ([]store.UID, error) {
+// sortFound puts a result in order. What vanished since it was found is not in it
+// any more.
+func (s *session) sortFound(r *search, by *imapsort.Criteria, f *found) (err error) {
+	r.look(f.uids)
+	if f.order, err = s.inOrderOf(r.ctx, by, f); err == nil && int64(len(f.order)) != f.uids.Len() {
+		f.uids = asSet(f.order)
+	}
+	return err
+}
+
+func (s *session) inOrderOf(ctx context.Context, by *imapsort.Criteria, f *found) ([]store.UID, error) {
 	if !by.Relevancy {
 		return s.sort(ctx, f.uids, by.Keys)
 	}

@@ -243,10 +243,9 @@ func (c *conn) Read(p []byte) (int, error) {
 		c.mu.Unlock()
 		return 0, errWoken{}
 	}
-	if n := copy(p, c.ahead); n > 0 {
-		if c.ahead = c.ahead[n:]; len(c.ahead) == 0 {
-			c.ahead = nil
-		}
+	if len(c.ahead) > 0 && c.deflated == nil {
+		n := c.takeAhead(p)
+		c.traffic.In += int64(n)
 		c.waiting = false // a command has begun
 		c.mu.Unlock()
 		return n, nil

@@ -135,6 +135,9 @@ func (s *session) updateContexts() {
 			s.noUpdate(c, "Too many results")
 			return true
 		}
+		if err != nil && s.conn.failed() != nil {
+			return true
+		}
 		if err != nil {
 			s.conn.log.Error("imap: updating a search context failed", "account", s.id, "err", err)
 			s.noUpdate(c, "Search failed")
@@ -158,9 +161,9 @@ func (s *session) judge(t *view.Table, c *searchContext) error {
 	if len(changed) == 0 {
 		return nil
 	}
-	match, err := imapsearch.Find(s.ctx, imapsearch.Mailbox{
-		Mailbox: s.source(), View: s.sel.account, Table: t, Known: changed, Last: last, Recent: s.sel.recent,
-	}, c.program)
+	r := s.newUntold()
+	defer r.end()
+	match, err := r.selected(t, changed, c.program)
 	if err != nil {
 		return err
 	}
@@ -198,33 +201,55 @@ func (s *session) addTo(c *searchContext, fresh store.UIDSet) error {
 	if len(fresh) == 0 {
 		return nil
 	}
-	all := c.found.Clone()
-	all.AddSet(fresh)
-	items := newItems(s, c)
-	switch {
-	case c.keys == nil:
-		items.set(fresh)
-	case all.Len() > maxSorted:
-		return store.ErrLimit
-	default:
-		order, err := s.sort(s.ctx, all, c.keys)
-		if err != nil {
-			return err
-		}
-		for i := 0; i < len(order); i++ {
-			from := i
-			for i < len(order) && fresh.Contains(order[i]) {
-				i++
-			}
-			if from < i {
-				items.run(from, order[from:i])
-			}
-		}
-		c.order = order
+	if c.keys != nil {
+		return s.addInOrder(c, fresh)
 	}
-	c.found = all
+	c.found = c.found.Clone()
+	c.found.AddSet(fresh)
+	items := newItems(s, c)
+	items.set(fresh)
 	s.tellUpdate(c, " ADDTO (", items)
 	return nil
+}
+
+// addInOrder is addTo for a sorted context. What vanished, as the store says now,
+// goes first: the positions are those in the order without it.
+func (s *session) addInOrder(c *searchContext, fresh store.UIDSet) error {
+	all := c.found.Clone()
+	all.AddSet(fresh)
+	if all.Len() > maxSorted {
+		return store.ErrLimit
+	}
+	order, err := s.sortWatched(all, c.keys)
+	if err != nil {
+		return err
+	}
+	sorted := asSet(order)
+	s.removeFrom(c, c.found.Minus(sorted))
+	if fresh = fresh.Intersect(sorted); len(fresh) == 0 {
+		return nil
+	}
+	items := newItems(s, c)
+	for i := 0; i < len(order); i++ {
+		from := i
+		for i < len(order) && fresh.Contains(order[i]) {
+			i++
+		}
+		if from < i {
+			items.run(from, order[from:i])
+		}
+	}
+	c.order, c.found = order, sorted
+	s.tellUpdate(c, " ADDTO (", items)
+	return nil
+}
+
+// sortWatched is sort with an eye on the client.
+func (s *session) sortWatched(uids store.UIDSet, keys []store.SortKey) ([]store.UID, error) {
+	r := s.newUntold()
+	defer r.end()
+	r.look(uids)
+	return s.sort(r.ctx, uids, keys)
 }
 
 // tellUpdate sends the ESEARCH response of a change.

@@ -108,7 +108,7 @@ func (d *deflated) forget() {
 	}
 }
 
-// end waits for the goroutine, once the connection is closed.
+// wait waits for the goroutine, once the connection is closed.
 func (d *deflated) wait() {
 	if d.pending != nil {
 		<-d.pending
@@ -132,6 +132,10 @@ func (r *rawReader) fill() error {
 		if r.begun = r.begun[d.got:]; len(r.begun) == 0 {
 			r.begun = nil
 		}
+		return nil
+	}
+	if n := d.c.takeAhead(d.raw[:]); n > 0 {
+		d.pos, d.got = 0, n
 		return nil
 	}
 	for {

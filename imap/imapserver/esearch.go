@@ -47,7 +47,12 @@ func (f *found) partial(r imap.PartialRange) store.UIDSet {
 		return r.Select(f.uids)
 	}
 	from, to := r.Bounds(int64(len(f.order)))
-	uids := slices.Clone(f.order[from:to])
+	return asSet(f.order[from:to])
+}
+
+// asSet makes a set of an order.
+func asSet(order []store.UID) store.UIDSet {
+	uids := slices.Clone(order)
 	slices.Sort(uids)
 	return store.UIDs(uids...)
 }

@@ -173,22 +173,15 @@ func (s *session) announceOthers() error {
 	if err != nil {
 		return err
 	}
-	before := n.told
+	before, denied := n.told, maps.Clone(n.denied)
 	if n.remember(s, l); len(n.told) > maxNotified {
 		return errOverflow
 	}
 	c := changes{session: s, listing: l, before: before}
-	for i := range l.names {
-		if p := l.place(l.names[i].Ref); p != nil {
-			if err := c.mailbox(&l.names[i], p); err != nil {
-				return err
-			}
-		}
-	}
-	if err := c.deleted(); err != nil {
+	if err := c.tell(); err != nil {
+		n.told, n.denied = before, denied // rather twice than never
 		return err
 	}
-	c.parents()
 	s.rewatch(l)
 	if err := s.announceAnnotations(l); err != nil {
 		return err
@@ -205,6 +198,23 @@ type changes struct {
 
 	affected []string    // mailboxes whose children came or went
 	renamed  [][2]string // old and new names, with all below them
+}
+
+// tell tells all of it.
+func (c *changes) tell() error {
+	l := c.listing
+	for i := range l.names {
+		if p := l.place(l.names[i].Ref); p != nil {
+			if err := c.mailbox(&l.names[i], p); err != nil {
+				return err
+			}
+		}
+	}
+	if err := c.deleted(); err != nil {
+		return err
+	}
+	c.parents()
+	return nil
 }
 
 // mailbox tells what happened to one that is there.

@@ -31,7 +31,10 @@ func (s *session) announceAnnotations(l *listing) error {
 		}
 		for i := range l.places {
 			p := &l.places[i]
-			if p.in(a) && n.told[p.ID].events&imapnotify.MailboxMetadataChange != 0 {
+			if !p.in(a) || n.told[p.ID].events&imapnotify.MailboxMetadataChange == 0 {
+				continue
+			}
+			if _, err := s.annotated(p); err == nil { // as GETMETADATA (RFC 5464 §3.3)
 				s.tellAnnotations(p.name, changed[p.ID])
 			}
 		}

@@ -44,7 +44,7 @@ func (s *session) isFuzzy() bool {
 	return ok
 }
 
-// A search is a command while it looks at messages. It tells a client that
+// A search is a command, or an update of a context, while it looks at messages. It tells a client that
 // waits how far it is (RFC 9585), and stops when the client is gone.
 type search struct {
 	session *session
@@ -54,6 +54,7 @@ type search struct {
 	watch   *watch    // nil until messages were read
 	told    time.Time // the last sign of life
 	many    bool      // several mailboxes: how much there is to do is not known
+	doing   string    // what INPROGRESS says of it; "" = it is not told
 	before  int64     // messages of the mailboxes before
 }
 
@@ -66,7 +67,15 @@ const (
 
 // newSearch returns a search for the command. The caller ends it.
 func (s *session) newSearch(cmd *command) *search {
-	r := &search{session: s, tag: cmd.tag, told: time.Now()}
+	r := s.newUntold()
+	r.tag, r.doing = cmd.tag, "Searching"
+	return r
+}
+
+// newUntold returns a search of which the client does not hear, unless he seems
+// to be gone. The caller ends it.
+func (s *session) newUntold() *search {
+	r := &search{session: s, told: time.Now()}
 	r.ctx, r.cancel = context.WithCancel(s.ctx)
 	return r
 }
@@ -105,6 +114,17 @@ func isGone(err error) bool {
 	return errors.Is(err, store.ErrNoMailbox) || errors.Is(err, store.ErrNoAccount)
 }
 
+// worthWatching is how many messages the store may sort before somebody looks
+// after the client.
+const worthWatching = 500
+
+// look has somebody look after the client while the store is at work on uids.
+func (r *search) look(uids store.UIDSet) {
+	if r.watch == nil && uids.Len() >= worthWatching {
+		r.watch = r.session.conn.watch(r.cancel)
+	}
+}
+
 // progress is called before each message that is read.
 func (r *search) progress(done, total int64) error {
 	if r.watch == nil {
@@ -112,17 +132,21 @@ func (r *search) progress(done, total int64) error {
 	}
 	now := time.Now()
 	switch since := now.Sub(r.told); {
-	case since >= progressEvery, since >= probeEvery && r.watch.ended.Load():
+	case r.doing != "" && since >= progressEvery, since >= probeEvery && r.watch.ended.Load():
 	default:
 		return nil
 	}
 	r.told = now
+	enc := r.session.enc
+	if r.doing == "" {
+		enc.Raw("* OK Still here").CRLF()
+		return enc.Flush()
+	}
 	goal := "NIL"
 	if !r.many {
 		goal = strconv.FormatInt(total, 10)
 	}
-	enc := r.session.enc
-	enc.Raw("* OK [INPROGRESS (").Raw(quotedTag(r.tag)).SP().Number(uint64(r.before + done)).SP().Raw(goal).Raw(")] Searching").CRLF()
+	enc.Raw("* OK [INPROGRESS (").Raw(quotedTag(r.tag)).SP().Number(uint64(r.before + done)).SP().Raw(goal).Raw(")] ").Raw(r.doing).CRLF()
 	return enc.Flush()
 }
 

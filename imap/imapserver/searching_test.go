@@ -178,6 +178,60 @@ func TestReadAhead(t *testing.T) {
 	})
 }
 
+// TestReadAheadCompressed: what is sent while a search runs is inflated behind
+// it, in order.
+func TestReadAheadCompressed(t *testing.T) {
+	slowSearch(t, func(_ *Server, _ *slowStore, p *pipeSession) {
+		c := deflateOn(t, p, p.r)
+		c.send("c SEARCH 1:4 BODY needle\r\n")
+		for _, line := range []string{"d NOOP\r\n", "e SEARCH SUBJECT nothing\r\nf CHE", "CK\r\n"} {
+			time.Sleep(3 * time.Second)
+			c.send(line)
+		}
+		out := c.until("f ")
+		if !strings.Contains(out, "c OK") || !strings.Contains(out, "d OK") || !strings.Contains(out, "e OK") || !strings.Contains(out, "f OK") {
+			t.Errorf("got %q", out)
+		}
+		c.send("g NOOP\r\nh LOGOUT\r\n")
+		if out := c.until("h "); !strings.Contains(out, "g OK") {
+			t.Errorf("got %q", out)
+		}
+	})
+}
+
+// TestTrafficAhead: what is sent while a search runs is counted once.
+func TestTrafficAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := &slowStore{Store: memstore.New(nil)}
+		defer st.Close()
+		if err := st.Create(t.Context(), "alice", store.AccountInfo{}); err != nil {
+			t.Fatal(err)
+		}
+		deliver(t, st, "alice", "INBOX", "a: b\r\n\r\nneedle\r\n", 0)
+		var traffic Traffic
+		cfg := testConfig(st)
+		cfg.Trace.Closed = func(_ Peer, t Traffic) { traffic = t }
+		srv := testServer(t, cfg)
+		p := startPipe(t, srv)
+		p.r.ReadString('\n')
+		sent := "a LOGIN alice secret\r\nb SELECT INBOX\r\nc SEARCH BODY needle\r\n"
+		p.run(t, "a LOGIN alice secret")
+		p.run(t, "b SELECT INBOX")
+		go func() {
+			time.Sleep(time.Second)
+			io.WriteString(p, "d NOOP\r\ne LOGOUT\r\n")
+		}()
+		p.run(t, "c SEARCH BODY needle")
+		p.rest()
+		sent += "d NOOP\r\ne LOGOUT\r\n"
+		p.Close()
+		synctest.Wait()
+		if traffic.In != int64(len(sent)) {
+			t.Errorf("%d octets came, not %d", len(sent), traffic.In)
+		}
+	})
+}
+
 // TestContextReads: a flag that changes makes no context read bodies that were
 // judged; a new message is read once.
 func TestContextReads(t *testing.T) {

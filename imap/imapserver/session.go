@@ -268,19 +268,32 @@ func (s *session) deselect() {
 	}
 }
 
-// apply hands a Change to the store. The next sync looks at the store again.
+// apply hands Ops to the store as one Change.
 func (s *session) apply(a *view.Account, ops ...store.Op) (store.Result, error) {
+	return s.applyChange(a, store.Change{Ops: ops})
+}
+
+// applyChange hands a Change to the store; one that is done only Once again,
+// where its outcome is unknown. The next sync looks at the store again.
+func (s *session) applyChange(a *view.Account, c store.Change) (res store.Result, err error) {
 	if s.sel != nil {
 		s.sel.stale = true
 	}
-	res, err := a.Store().Apply(s.ctx, store.Change{Ops: ops})
-	if err == nil {
-		s.sel.note(res)
+	res, err = a.Store().Apply(s.ctx, c)
+	for range 2 {
+		if c.Once == "" || !errors.Is(err, store.ErrUnknown) {
+			break
+		}
+		res, err = a.Store().Apply(s.ctx, c)
 	}
-	if err == nil && sameAccount(a, s.account) {
-		s.notifier.made(res.ModSeq, ops)
+	if err != nil {
+		return res, err
 	}
-	return res, err
+	s.sel.note(res)
+	if sameAccount(a, s.account) {
+		s.notifier.made(res.ModSeq, c.Ops)
+	}
+	return res, nil
 }
 
 // watched is the account whose changes a parked session waits for.

@@ -1,16 +1,18 @@
 package imapserver
 
 import (
+	"context"
 	"crypto/rand"
-	"errors"
 	"slices"
+	"time"
 
 	"github.com/mailstead/mailstead/store"
 )
 
 // transfer copies or moves messages of the selected mailbox. Within an account
-// the store does it in one change, if the copies may have all flags.
-func (s *session) transfer(uids store.UIDSet, dest *place, move bool) (store.OpResult, error) {
+// the store does it in one change, if the copies may have all flags. What a hold
+// covers is not moved.
+func (s *session) transfer(cmd *command, uids store.UIDSet, dest *place, move bool) (store.OpResult, error) {
 	if dest.account == s.sel.account && dest.rights.Has(flagRights) {
 		res, err := s.apply(dest.account, store.Copy{Source: s.sel.ID, UIDs: uids, Dest: dest.ID, Move: move})
 		if err != nil {
@@ -18,74 +20,112 @@ func (s *session) transfer(uids store.UIDSet, dest *place, move bool) (store.OpR
 		}
 		return res.Ops[0], nil
 	}
-	return s.transferAnew(uids, dest, move)
+	t := &anew{session: s, dest: dest, move: move}
+	if err := t.prepare(cmd, uids); err != nil || len(t.ops) == 0 {
+		return t.out, err
+	}
+	return t.out, t.commit()
 }
 
-// maxTransferMemory bounds the descriptions that transferAnew carries along: a
+// anew appends the same bodies to another account, and then, to move them,
+// expunges the messages here: after a crash in between there are two copies,
+// never none.
+type anew struct {
+	session *session
+	dest    *place
+	move    bool
+	ops     []store.Op
+	room    int // for the descriptions in ops
+	out     store.OpResult
+}
+
+// maxTransferMemory bounds the descriptions that a transfer carries along: a
 // message beyond is described again when somebody asks.
 const maxTransferMemory = 32 << 20
 
-// transferAnew appends the same bodies to another account, and then, to move
-// them, expunges the messages here: after a crash in between there are two
-// copies, never none.
-func (s *session) transferAnew(uids store.UIDSet, dest *place, move bool) (out store.OpResult, err error) {
+// prepare reads the messages. It ends when the client is gone.
+func (t *anew) prepare(cmd *command, uids store.UIDSet) error {
+	s := t.session
+	var holds []store.Hold
+	if t.move {
+		var err error
+		if holds, err = store.ListHolds(s.ctx, s.sel.account.Store()); err != nil {
+			return err
+		}
+	}
+	r := s.newSearch(cmd)
+	r.doing = "Copying"
+	defer r.end()
+	t.room = maxTransferMemory
+	done, total := int64(0), uids.Len()
 	q := store.Query{UIDs: uids, Fields: store.FieldDates | store.FieldIDs | store.FieldContent}
-	var ops []store.Op
-	room := maxTransferMemory
-	for m, err := range s.sel.account.Store().Messages(s.ctx, s.sel.ID, q) {
+	for m, err := range s.sel.account.Store().Messages(r.ctx, s.sel.ID, q) {
+		if err == nil {
+			err = r.progress(done, total)
+		}
 		if err != nil {
-			return out, err
+			return err
 		}
-		flags, keywords := granted(dest.rights, m.Flags, m.Keywords)
-		op, err := store.PrepareAppend(s.ctx, s.srv.cfg.Store, store.NewMessage{
-			Mailbox: dest.ID, Flags: flags, Keywords: slices.Clone(keywords), Received: m.Received,
-			Blob: m.Blob, Key: slices.Clone(m.Key), Prefix: slices.Clone(m.Prefix),
-		})
-		if err != nil {
-			return out, err
+		done++
+		if isHeld(holds, s.sel.ID, m) {
+			t.out.Held.Add(m.UID)
+			continue
 		}
-		op.EmailID = m.EmailID
-		if room -= len(op.Meta); room < 0 {
-			op.Meta = nil
-		}
-		ops = append(ops, op)
-		out.Source.Add(m.UID)
-	}
-	out.Missing = uids.Minus(out.Source)
-	if len(ops) == 0 {
-		return out, nil
-	}
-	res, err := s.applyOnce(dest, ops)
-	if err != nil {
-		return store.OpResult{}, err
-	}
-	for _, r := range res.Ops {
-		out.Dest.AddSet(r.Dest)
-	}
-	out.UIDValidity = res.Ops[0].UIDValidity
-	if !move {
-		return out, nil
-	}
-	for part := range batches(out.Source, bulk) {
-		if _, err := s.apply(s.sel.account, store.Expunge{Mailbox: s.sel.ID, UIDs: part}); err != nil {
-			return store.OpResult{}, err
+		if err := t.add(r.ctx, m); err != nil {
+			return err
 		}
 	}
-	return out, nil
+	t.out.Missing = uids.Minus(t.out.Source).Minus(t.out.Held)
+	return r.ctx.Err()
 }
 
-// applyOnce hands a change to the store of a place, again where its outcome is
-// unknown: it happens once.
-func (s *session) applyOnce(p *place, ops []store.Op) (res store.Result, err error) {
-	s.sel.stale = true
-	c := store.Change{Once: "imap copy " + rand.Text(), Ops: ops}
-	for range 3 {
-		if res, err = p.account.Store().Apply(s.ctx, c); !errors.Is(err, store.ErrUnknown) {
-			break
+// add prepares the copy of one message.
+func (t *anew) add(ctx context.Context, m *store.Message) error {
+	flags, keywords := granted(t.dest.rights, m.Flags, m.Keywords)
+	op, err := store.PrepareAppend(ctx, t.session.srv.cfg.Store, store.NewMessage{
+		Mailbox: t.dest.ID, Flags: flags, Keywords: slices.Clone(keywords), Received: m.Received,
+		Blob: m.Blob, Key: slices.Clone(m.Key), Prefix: slices.Clone(m.Prefix),
+	})
+	if err != nil {
+		return err
+	}
+	op.EmailID = m.EmailID
+	if t.room -= len(op.Meta); t.room < 0 {
+		op.Meta = nil
+	}
+	t.ops = append(t.ops, op)
+	t.out.Source.Add(m.UID)
+	return nil
+}
+
+// commit makes the copies, once, and expunges what is moved.
+func (t *anew) commit() error {
+	s := t.session
+	res, err := s.applyChange(t.dest.account, store.Change{Once: "imap copy " + rand.Text(), Ops: t.ops})
+	if err != nil {
+		t.out = store.OpResult{}
+		return err
+	}
+	for _, r := range res.Ops {
+		t.out.Dest.AddSet(r.Dest)
+	}
+	t.out.UIDValidity = res.Ops[0].UIDValidity
+	if !t.move {
+		return nil
+	}
+	for part := range batches(t.out.Source, bulk) {
+		res, err := s.apply(s.sel.account, store.Expunge{Mailbox: s.sel.ID, UIDs: part})
+		if err != nil {
+			t.out = store.OpResult{}
+			return err
 		}
+		t.out.Held.AddSet(res.Ops[0].Held) // by a hold that came meanwhile
 	}
-	if err == nil {
-		s.sel.note(res)
-	}
-	return res, err
+	return nil
+}
+
+// isHeld reports whether a hold keeps a message from being expunged.
+func isHeld(holds []store.Hold, id store.MailboxID, m *store.Message) bool {
+	now := time.Now()
+	return slices.ContainsFunc(holds, func(h store.Hold) bool { return h.Covers(id, m.UID, m.Saved, now) })
 }

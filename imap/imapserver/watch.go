@@ -26,7 +26,7 @@ type watch struct {
 
 // watch starts to look after the client: when the connection fails, or the time
 // of Shutdown is up, cancel is called. What the client sends meanwhile is kept
-// for Read.
+// for Read, or for the decoder of COMPRESS.
 func (c *conn) watch(cancel context.CancelFunc) *watch {
 	w := &watch{c: c, cancel: cancel, done: make(chan struct{})}
 	c.mu.Lock()
@@ -35,6 +35,11 @@ func (c *conn) watch(cancel context.CancelFunc) *watch {
 		w.stopped, w.err = true, errExpired
 		close(w.done)
 		cancel()
+		return w
+	}
+	if c.deflated != nil && c.deflated.pending != nil {
+		w.stopped = true // its goroutine reads already, and cannot be interrupted
+		close(w.done)
 		return w
 	}
 	c.reading = true
@@ -71,6 +76,15 @@ func (w *watch) failed(err error) {
 		w.err = err
 		w.cancel()
 	}
+}
+
+// takeAhead takes octets as they came, before what can be read. No watch runs.
+func (c *conn) takeAhead(p []byte) int {
+	n := copy(p, c.ahead)
+	if c.ahead = c.ahead[n:]; len(c.ahead) == 0 {
+		c.ahead = nil
+	}
+	return n
 }
 
 // stop ends the watch and waits for its goroutine. Read may be called again; a

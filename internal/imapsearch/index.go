@@ -5,7 +5,7 @@ import (
 )
 
 const (
-	maxAsked    = 16 // leaves that the index is asked about in one search
+	maxAsked    = 16 // leaves that the index, and what the view keeps, is asked about in one search
 	worthAsking = 16 // messages; fewer are read sooner
 )
 

@@ -30,22 +30,32 @@ func keptAs(n *Node) (kind uint8, ok bool) {
 	return 0, false
 }
 
-// askKept asks what the view keeps about the leaves that it may decide, and
-// prepares to keep what is read now. It reports whether something was decided.
-func (s *searcher) askKept(doubt store.UIDSet) (asked bool) {
-	if s.in.View == nil {
-		return false
+// askKept asks what the view keeps about the first leaves that it may decide,
+// and prepares to keep what is read now. It reports whether something was
+// decided.
+func (s *searcher) askKept(doubt store.UIDSet) (decided bool, err error) {
+	if s.in.View == nil || len(doubt) == 0 {
+		return false, nil
 	}
+	asked := 0
 	for i := range s.program {
 		n := &s.program[i]
 		kind, ok := keptAs(n)
-		if !ok {
+		if !ok || asked == maxAsked && s.kept[kind] != nil {
 			continue
 		}
 		texts := s.in.View.Texts(s.in.ID, kind)
 		if texts == nil {
-			return asked
+			return decided, nil
 		}
+		s.keepTo(kind, texts)
+		if asked == maxAsked {
+			continue
+		}
+		if err := s.ctx.Err(); err != nil {
+			return false, err
+		}
+		asked++
 		var hits store.SearchHits
 		if n.Op == OpEnvelope {
 			hits = texts.Containing([]byte(n.Text), doubt)
@@ -53,15 +63,19 @@ func (s *searcher) askKept(doubt store.UIDSet) (asked bool) {
 			hits = texts.Matching(func(text []byte) bool { return s.byKeptDate(n, text) }, doubt)
 		}
 		s.setHits(n, hits)
-		asked = asked || hits.Unknown.Len() < doubt.Len()
-		if s.kept == nil {
-			s.kept = make(map[uint8]*view.TextWriter)
-		}
-		if s.kept[kind] == nil {
-			s.kept[kind] = &view.TextWriter{To: texts}
-		}
+		decided = decided || hits.Unknown.Len() < doubt.Len()
 	}
-	return asked
+	return decided, nil
+}
+
+// keepTo has the texts of a kind kept that are read now.
+func (s *searcher) keepTo(kind uint8, texts *view.Texts) {
+	if s.kept == nil {
+		s.kept = make(map[uint8]*view.TextWriter)
+	}
+	if s.kept[kind] == nil {
+		s.kept[kind] = &view.TextWriter{To: texts}
+	}
 }
 
 func (s *searcher) setHits(n *Node, hits store.SearchHits) {

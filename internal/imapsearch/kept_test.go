@@ -2,6 +2,7 @@ package imapsearch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"math/rand/v2"
@@ -214,5 +215,37 @@ func TestKeptAll(t *testing.T) {
 		if reads.read != want {
 			t.Errorf("search %d read %d messages, want %d", i, reads.read, want)
 		}
+	}
+}
+
+// TestKeptBound: what the view is asked is bounded, however long the program,
+// and ends with the search.
+func TestKeptBound(t *testing.T) {
+	p := newPost(t, rand.New(rand.NewPCG(4, 9)), view.Options{})
+	p.deliver(t, 100)
+	program := Program{{Op: OpEnvelope, Field: EnvSubject, Text: "x0"}}
+	for i := 1; i < 1000; i++ {
+		n := Node{Op: OpEnvelope, Field: EnvSubject, Text: fmt.Sprint("x", i)}
+		if i == 999 {
+			n.Field = EnvTo
+		}
+		program = append(program, n, Node{Op: OpOr, Left: int32(len(program) - 1), Right: int32(len(program))})
+	}
+	in := p.mailbox(t)
+	in.View = p.view
+	if _, err := Find(t.Context(), in, program); err != nil {
+		t.Fatal(err)
+	}
+	s := newSearcher(t.Context(), in, program)
+	if decided, err := s.askKept(in.Known); err != nil || !decided {
+		t.Errorf("%v, %v", decided, err)
+	}
+	if len(s.hits) != maxAsked || len(s.kept) != 2 {
+		t.Errorf("%d leaves were asked about, %d kinds are kept", len(s.hits), len(s.kept))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := newSearcher(ctx, in, program).askKept(in.Known); !errors.Is(err, context.Canceled) {
+		t.Errorf("a search that ended: %v", err)
 	}
 }

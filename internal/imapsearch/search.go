@@ -35,7 +35,9 @@ type Mailbox struct {
 func Find(ctx context.Context, in Mailbox, p Program) (store.UIDSet, error) {
 	s := newSearcher(ctx, in, p)
 	found, doubt := s.byRows(s.narrow(in.Known))
-	if len(doubt) > 0 && s.askKept(doubt) {
+	if decided, err := s.askKept(doubt); err != nil {
+		return nil, err
+	} else if decided {
 		doubt = s.again(doubt, &found)
 	}
 	if asked, err := s.askIndex(doubt); err != nil {

@@ -204,7 +204,8 @@ func (w *TextWriter) Flush() {
 	}
 }
 
-// put takes in a block, unless there is no room. It copies what it keeps.
+// put takes in a block, unless there is no room, or t was put out meanwhile. It
+// copies what it keeps.
 func (t *Texts) put(add *textBlock) {
 	views := t.slot.account.views
 	t.mu.Lock()
@@ -213,20 +214,26 @@ func (t *Texts) put(add *textBlock) {
 		return
 	}
 	i, ok := slices.BinarySearchFunc(t.blocks, add.number, func(b *textBlock, n uint32) int { return int(int64(b.number) - int64(n)) })
-	t.blocks = slices.Clone(t.blocks)
-	var next *textBlock
-	if !ok {
-		next = merge(&textBlock{}, add)
-		t.blocks = slices.Insert(t.blocks, i, next)
-	} else {
-		next = merge(t.blocks[i], add)
-		t.n -= len(t.blocks[i].uids)
-		t.bytes -= t.blocks[i].bytes()
-		t.blocks[i] = next
+	old := &textBlock{}
+	n, bytes := t.n, t.bytes
+	if ok {
+		old = t.blocks[i]
+		n -= len(old.uids)
+		bytes -= old.bytes()
 	}
-	t.n += len(next.uids)
-	t.bytes += next.bytes()
-	out := views.grow(&t.slot, t.bytes)
+	next := merge(old, add)
+	n += len(next.uids)
+	bytes += next.bytes()
+	out, ok := views.grow(&t.slot, bytes)
+	if ok {
+		t.n, t.bytes = n, bytes
+		t.blocks = slices.Clone(t.blocks)
+		if len(old.uids) > 0 {
+			t.blocks[i] = next
+		} else {
+			t.blocks = slices.Insert(t.blocks, i, next)
+		}
+	}
 	t.mu.Unlock()
 	empty(out)
 }

@@ -118,3 +118,22 @@ func TestTextsSize(t *testing.T) {
 		t.Errorf("a text of 40 octets costs %.1f", each)
 	}
 }
+
+// TestTextsEvicted: one that was put out while somebody writes to it does not
+// grow.
+func TestTextsEvicted(t *testing.T) {
+	w := newWorld(t)
+	w.fill(t, 2000)
+	views := New(w.st, Options{})
+	defer views.Close()
+	a := open(t, views)
+	defer a.Release()
+	table := w.table(t, a)
+	texts := a.Texts(w.inbox, 1)
+	before := texts.bytes
+	a.dropMailbox(w.inbox)
+	keepTexts(texts, table, 100)
+	if texts.bytes != before || texts.n != 0 || len(texts.blocks) != 0 || views.Bytes() != 0 {
+		t.Errorf("%d texts of %d octets, %d are counted", texts.n, texts.bytes, views.Bytes())
+	}
+}

@@ -128,15 +128,16 @@ func (v *Views) use(s *slot, n int64) []*slot {
 	return v.sizeLocked(s, n)
 }
 
-// grow notes that what is in the slot now costs n octets, and returns the slots
-// that are to be emptied.
-func (v *Views) grow(s *slot, n int64) []*slot {
+// grow notes that what is in the slot is about to cost n octets, and returns the slots
+// that are to be emptied; false: the slot is not in the list, and is not to
+// grow.
+func (v *Views) grow(s *slot, n int64) (out []*slot, ok bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if s.elem == nil {
-		return nil
+		return nil, false
 	}
-	return v.sizeLocked(s, n)
+	return v.sizeLocked(s, n), true
 }
 
 func (v *Views) sizeLocked(s *slot, n int64) (out []*slot) {
