@@ -21,6 +21,11 @@ type appendArgs struct {
 	received time.Time
 }
 
+// keptOf is about how much memory one message takes until its change is made.
+func keptOf(op *store.Append) int {
+	return 512 + len(op.Meta) + len(op.Prefix) + 8*len(op.ThreadKeys)
+}
+
 // intake is what APPEND and REPLACE have taken in so far.
 type intake struct {
 	dest place

@@ -71,27 +71,32 @@ func (s *session) commitReplace() error {
 		return err
 	}
 	gone := store.Expunge{Mailbox: s.sel.ID, UIDs: store.UIDs(in.gone.uid)}
-	var added, expunged store.OpResult
+	var expunged store.OpResult
 	if in.dest.in(s.sel.account) {
 		// The old one goes first, so that the quota sees only the difference.
 		res, err := s.apply(s.sel.account, append([]store.Op{gone}, in.ops...)...)
 		if err != nil {
 			return tryCreate(err)
 		}
-		expunged, added = res.Ops[0], res.Ops[1]
+		expunged = res.Ops[0]
+		s.tellReplacement(res.Ops[1])
 	} else {
 		res, err := s.apply(in.dest.account, in.ops...)
 		if err != nil {
 			return tryCreate(err)
 		}
-		added = res.Ops[0]
+		s.tellReplacement(res.Ops[0]) // whatever becomes of the rest, it shall not come again
 		if res, err = s.apply(s.sel.account, gone); err != nil {
 			return err
 		}
 		expunged = res.Ops[0]
 	}
-	s.enc.Raw("* OK [").Raw(appendUID([]store.OpResult{added})).Raw("] Replacement message ready\r\n")
 	return heldBack(expunged.Held) // by a hold that came meanwhile
+}
+
+// tellReplacement names the new message.
+func (s *session) tellReplacement(added store.OpResult) {
+	s.enc.Raw("* OK [").Raw(appendUID([]store.OpResult{added})).Raw("] Replacement message ready\r\n")
 }
 
 // replaceable refuses a message that is under a hold.
