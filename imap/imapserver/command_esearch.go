@@ -1,7 +1,9 @@
 package imapserver
 
 import (
+	"errors"
 	"slices"
+	"strings"
 
 	"github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/internal/imapscope"
@@ -102,67 +104,83 @@ type searchPlace struct {
 }
 
 // searchPlaces resolves sources to mailboxes, each once, in order of name behind
-// the open one. What the user may not read is left out, and what was not named
-// and he may not see either (RFC 7377 §2.2).
+// the open one. What the user may not read is left out, and what he has no right
+// l on, unless it is named (RFC 7377 §2.2).
 func (s *session) searchPlaces(sources []imapscope.Scope) (places []searchPlace, err error) {
 	l, err := s.listing()
 	if err != nil {
 		return nil, err
 	}
 	in := imapscope.NewSet(sources...)
-	if in.Has(imapscope.Selected) {
-		places = append(places, searchPlace{s.sel.place, true})
+	isSelected := func(p *place) bool { return s.sel != nil && p.ID == s.sel.ID && p.in(s.sel.account) }
+	add := func(p *place) {
+		if !p.NoSelect && p.rights.Has(imap.RightRead) && !(isSelected(p) && in.Has(imapscope.Selected)) {
+			places = append(places, searchPlace{*p, isSelected(p)})
+		}
 	}
 	for i := range l.names {
 		name := &l.names[i]
-		p := l.place(name.Ref)
-		if p == nil || p.NoSelect || !p.rights.Has(imap.RightRead) {
-			continue
+		if p := l.place(name.Ref); p != nil && (in.Names(p.name) || in.Covers(imapscope.Mailbox{Name: p.name, Own: s.own(p), Subscribed: name.Subscribed})) {
+			add(p)
 		}
-		isSelected := s.sel != nil && p.ID == s.sel.ID && p.in(s.sel.account)
-		if isSelected && in.Has(imapscope.Selected) {
-			continue
-		}
-		if in.Names(p.name) || p.rights.Has(imap.RightLookup) && in.Covers(imapscope.Mailbox{Name: p.name, Own: s.own(p), Subscribed: name.Subscribed}) {
-			places = append(places, searchPlace{*p, isSelected})
-		}
+	}
+	if err := s.unlisted(in, add); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(places, func(a, b searchPlace) int { return strings.Compare(a.name, b.name) })
+	if in.Has(imapscope.Selected) {
+		places = slices.Insert(places, 0, searchPlace{s.sel.place, true})
 	}
 	return places, nil
 }
 
+// unlisted adds the mailboxes that are named and that no listing shows: those of
+// others that the user has no right l on.
+func (s *session) unlisted(in *imapscope.Set, add func(*place)) error {
+	for name := range in.Named() {
+		if _, ok := s.foreign(name); !ok {
+			continue
+		}
+		p, err := s.find(name)
+		if _, ok := errors.AsType[*reply](err); ok {
+			continue // there is none
+		}
+		if err != nil {
+			return err
+		}
+		if !s.own(&p) && !p.rights.Has(imap.RightLookup) {
+			add(&p)
+		}
+	}
+	return nil
+}
+
 // searchMany searches mailboxes one after the other. One that is gone meanwhile
-// has nothing.
+// has nothing. The limit of RFC 9738 is that of each; of several there is no one
+// UID that says how far the search came.
 func (s *session) searchMany(cmd *command, args searchArgs, places []searchPlace) error {
 	r := s.newSearch(cmd)
 	defer r.end()
 	r.many = len(places) > 1
 	kept := false
 	for _, p := range places {
-		if p.selected {
-			t, err := s.upToDate(cmd)
-			if err != nil {
+		if !p.selected {
+			if err := s.searchPlace(cmd, r, args, p.place); err != nil {
 				return err
 			}
-			bound := args
-			bound.program = args.program.Bind(&s.sel.told, s.sel.saved)
-			f := &found{}
-			if f.uids, err = r.selected(t, s.sel.told.UIDs(), bound.program); err != nil {
-				return err
-			}
-			if err := s.rank(r, t, args, f); err != nil {
-				return err
-			}
-			if args.Return&imap.ReturnSave != 0 {
-				s.sel.saved = f.returned(args.Options)
-			}
-			s.tellSearched(cmd, args, &p.place, f, s.foundModSeq(t, args, f))
-			s.openContext(cmd, t, bound, f)
-			kept = true
 			continue
 		}
-		if err := s.searchPlace(cmd, r, args, p.place); err != nil {
+		bound := args
+		t, f, err := s.findSelected(cmd, r, &bound)
+		if err != nil {
 			return err
 		}
+		s.tellSearched(cmd, bound, &p.place, f, s.foundModSeq(t, bound, f))
+		s.openContext(cmd, t, bound, f)
+		kept = true
+	}
+	if cmd.limit != "" && r.many {
+		cmd.limit = string(imap.CodeMessageLimit) + " " + s.saveLimitValue()
 	}
 	if args.Return&imap.ReturnUpdate != 0 && !kept {
 		s.noUpdate(&searchContext{tag: cmd.tag}, "Only the selected mailbox is kept up to date")
@@ -181,14 +199,19 @@ func (s *session) searchPlace(cmd *command, r *search, args searchArgs, p place)
 	}
 	var all imapseq.Map
 	all.Add(t.UIDs())
+	args.program = args.program.Bind(&all, nil)
+	among := t.UIDs()
+	if s.isOver(among.Len()) {
+		among = s.capped(cmd, args.program.Within(among, all.LastUID()))
+	}
 	f := &found{}
-	f.uids, err = r.in(&p, t, args.program.Bind(&all, nil))
+	f.uids, err = r.in(&p, t, among, args.program)
 	if isGone(err) {
 		return nil
 	}
 	f.best = f.uids
 	if err == nil && args.exact != nil && args.ranked() {
-		f.best, err = r.in(&p, t, args.exact.Bind(&all, nil))
+		f.best, err = r.in(&p, t, f.uids, args.exact.Bind(&all, nil))
 	}
 	if err != nil {
 		return err

@@ -75,38 +75,48 @@ func (s *session) mayNot(cmd *command, args searchArgs) error {
 
 // searchSelected searches in the open mailbox and tells the result.
 func (s *session) searchSelected(cmd *command, args searchArgs) error {
-	t, err := s.upToDate(cmd)
+	r := s.newSearch(cmd)
+	defer r.end()
+	t, f, err := s.findSelected(cmd, r, &args)
 	if err != nil {
 		return err
+	}
+	s.tellFound(cmd, args, f, s.foundModSeq(t, args, f))
+	s.openContext(cmd, t, args, f)
+	return nil
+}
+
+// findSelected finds messages of the open mailbox, in the order asked for, and
+// saves the result where that is asked for. It binds the program.
+func (s *session) findSelected(cmd *command, r *search, args *searchArgs) (*view.Table, *found, error) {
+	t, err := s.upToDate(cmd)
+	if err != nil {
+		return nil, nil, err
 	}
 	if args.program.Has(imapsearch.OpSeqs) {
 		cmd.sync = min(cmd.sync, syncGrowth) // no EXPUNGE where numbers are at stake (RFC 7162 §3.2.10.2)
 	}
-	r := s.newSearch(cmd)
-	defer r.end()
 	args.program = args.program.Bind(&s.sel.told, s.sel.saved)
-	among, err := s.among(cmd, args)
+	among, err := s.among(cmd, *args)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	f := &found{}
 	if f.uids, err = r.selected(t, among, args.program); err != nil {
-		return err
+		return nil, nil, err
 	}
-	if err := s.rank(r, t, args, f); err != nil {
-		return err
+	if err := s.rank(r, t, *args, f); err != nil {
+		return nil, nil, err
 	}
 	if args.sort != nil {
 		if err = s.sortFound(r, args.sort, f); err != nil {
-			return err
+			return nil, nil, err
 		}
 	}
 	if args.Return&imap.ReturnSave != 0 {
 		s.sel.saved = f.returned(args.Options)
 	}
-	s.tellFound(cmd, args, f, s.foundModSeq(t, args, f))
-	s.openContext(cmd, t, args, f)
-	return nil
+	return t, f, nil
 }
 
 // among are the messages that SEARCH looks at: all that its keys do not rule out

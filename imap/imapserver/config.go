@@ -136,11 +136,12 @@ type Limits struct {
 
 	MaxSearchNodes    int // keys and operators of one SEARCH; 2000
 	MaxSearchContexts int // results of one session that are kept up to date; 16
-	MaxSort           int // messages that SORT and THREAD take; 1,000,000
+	MaxSort           int // messages that SORT and THREAD take; store.DefaultMaxSort, see store.Sort for what more cost
 	// MaxMessagesPerCommand is how many messages one FETCH, STORE, SEARCH, COPY,
-	// MOVE, APPEND or UID EXPUNGE looks at, announced as MESSAGELIMIT (RFC 9738);
-	// 0 = there is no such limit. A client that does not know it sees only the
-	// newest messages of a mailbox with more; the RFC wants 1000 at least.
+	// MOVE, APPEND or UID EXPUNGE looks at, and ESEARCH in each mailbox, announced
+	// as MESSAGELIMIT (RFC 9738); 0 = there is no such limit. A client that does
+	// not know it sees only the newest messages of a mailbox with more; the RFC
+	// wants 1000 at least.
 	MaxMessagesPerCommand int
 
 	MaxSaved int // messages of one COPY, MOVE or APPEND, announced as SAVELIMIT; 100,000, which is also the most
@@ -173,7 +174,7 @@ func (l Limits) withDefaults() Limits {
 	set(&l.MaxSaved, store.MaxWhole)
 	set(&l.MaxSearchNodes, 2000)
 	set(&l.MaxSearchContexts, 16)
-	set(&l.MaxSort, 1_000_000)
+	set(&l.MaxSort, store.DefaultMaxSort)
 	set(&l.MaxAnnotationBytes, 16<<10)
 	if l.MaxAnnotationBytes < 0 || l.MaxAnnotationBytes > store.MaxEntryValue {
 		l.MaxAnnotationBytes = store.MaxEntryValue

@@ -97,11 +97,11 @@ func (r *search) selected(t *view.Table, uids store.UIDSet, p imapsearch.Program
 	}, p)
 }
 
-// in finds messages of a mailbox that is not open. What is done there counts on.
-func (r *search) in(p *place, t *view.Table, program imapsearch.Program) (store.UIDSet, error) {
+// in finds messages of a mailbox that is not open among those of uids. What is done there counts on.
+func (r *search) in(p *place, t *view.Table, uids store.UIDSet, program imapsearch.Program) (store.UIDSet, error) {
 	before := r.before
 	return imapsearch.Find(r.ctx, imapsearch.Mailbox{
-		Mailbox: imapmsg.Mailbox{Account: p.account.Store(), ID: p.ID}, View: p.account, Table: t, Known: t.UIDs(),
+		Mailbox: imapmsg.Mailbox{Account: p.account.Store(), ID: p.ID}, View: p.account, Table: t, Known: uids, Last: t.MaxUID(),
 		Progress: func(done, total int64) error {
 			r.before = before + done
 			return r.progress(0, total)

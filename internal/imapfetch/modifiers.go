@@ -21,7 +21,7 @@ func (p *parser) modifiers() error {
 		return p.modifier(name)
 	})
 	if err == nil && p.plan.Vanished && !p.plan.Changed {
-		return bad("VANISHED without CHANGEDSINCE")
+		return imapwire.Bad("VANISHED without CHANGEDSINCE")
 	}
 	return err
 }
@@ -48,5 +48,5 @@ func (p *parser) modifier(name string) error {
 		p.plan.Vanished = true
 		return nil
 	}
-	return bad("Unknown modifier of FETCH")
+	return imapwire.Bad("Unknown modifier of FETCH")
 }

@@ -20,7 +20,7 @@ func ParseNews(dec *imapwire.Decoder, d Dialect) (*Plan, error) {
 		case len(b) > 1 && b[0] == ' ' && b[1] == '(':
 			return struct{}{}, 1, nil
 		}
-		return struct{}{}, 0, bad("Items expected")
+		return struct{}{}, 0, imapwire.Bad("Items expected")
 	})
 	if err != nil {
 		return nil, nil

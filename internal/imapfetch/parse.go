@@ -58,8 +58,6 @@ type Dialect struct {
 	Rev2 bool
 }
 
-func bad(reason string) error { return &imapwire.SyntaxError{Reason: reason} }
-
 // items takes what is asked for of each message.
 func (p *parser) items() error {
 	if p.dec.Peek() != '(' {
@@ -67,7 +65,7 @@ func (p *parser) items() error {
 	}
 	err := p.dec.List(func() error { return p.item(false) })
 	if err == nil && p.plan.Items == 0 && len(p.plan.Sections) == 0 {
-		err = bad("Nothing to fetch")
+		err = imapwire.Bad("Nothing to fetch")
 	}
 	return err
 }
@@ -96,14 +94,14 @@ func (p *parser) item(alone bool) error {
 	case "PREVIEW":
 		return p.preview()
 	}
-	return bad("Unknown item of FETCH")
+	return imapwire.Bad("Unknown item of FETCH")
 }
 
 // body takes what follows BODY or BODY.PEEK.
 func (p *parser) body(peek bool) error {
 	if p.dec.Peek() != '[' {
 		if peek {
-			return bad("Section expected")
+			return imapwire.Bad("Section expected")
 		}
 		p.plan.Items |= imap.FetchBody
 		return nil
@@ -127,7 +125,7 @@ func (p *parser) binary(name string) error {
 		return err
 	}
 	if more, err := p.part(&sec); err != nil || more {
-		return orBad(err, "Part number expected")
+		return imapwire.OrBad(err, "Part number expected")
 	}
 	if err := p.dec.Expect(']'); err != nil {
 		return err
@@ -152,25 +150,17 @@ func (p *parser) preview() error {
 			word, err := p.dec.Word()
 			lazy = true
 			if err != nil || word != "LAZY" {
-				return orBad(err, "Unknown modifier of PREVIEW")
+				return imapwire.OrBad(err, "Unknown modifier of PREVIEW")
 			}
 			return nil
 		})
 		if err != nil || !lazy {
-			return orBad(err, "LAZY expected")
+			return imapwire.OrBad(err, "LAZY expected")
 		}
 	}
 	p.plan.Lazy = lazy && (p.plan.Lazy || p.plan.Items&imap.FetchPreview == 0)
 	p.plan.Items |= imap.FetchPreview
 	return nil
-}
-
-// orBad is err, or a syntax error where there is none.
-func orBad(err error, reason string) error {
-	if err != nil {
-		return err
-	}
-	return bad(reason)
 }
 
 // oldSection is what the items of RFC 1730 stand for (RFC 3501 §6.4.5).
@@ -244,7 +234,7 @@ func (p *parser) sectionText(sec *imap.Section) error {
 		return nil
 	case "MIME":
 		if len(sec.Part) == 0 {
-			return bad("MIME needs a part number")
+			return imapwire.Bad("MIME needs a part number")
 		}
 		sec.Text = imap.TextMIME
 		return nil
@@ -253,7 +243,7 @@ func (p *parser) sectionText(sec *imap.Section) error {
 	case "HEADER.FIELDS.NOT":
 		sec.Text = imap.TextFieldsNot
 	default:
-		return bad("Unknown section")
+		return imapwire.Bad("Unknown section")
 	}
 	if err := p.dec.SP(); err != nil {
 		return err
@@ -264,7 +254,7 @@ func (p *parser) sectionText(sec *imap.Section) error {
 		return err
 	})
 	if err == nil && len(sec.Fields) == 0 {
-		return bad("Field names expected")
+		return imapwire.Bad("Field names expected")
 	}
 	return err
 }
@@ -279,7 +269,7 @@ func (p *parser) partial(sec *imap.Section) (err error) {
 		return err
 	}
 	if p.dec.Peek() == '0' {
-		return bad("Octets of a partial start at 1")
+		return imapwire.Bad("Octets of a partial start at 1")
 	}
 	if sec.Count, err = p.number(); err != nil {
 		return err

@@ -52,7 +52,7 @@ const maxOpenFields = 1 << 20
 func ParseSection(text string) (imap.Section, error) {
 	dec := imapwire.NewDecoder(strings.NewReader("["+text+"]\r\n"), imapwire.Config{})
 	if err := dec.Begin(); err != nil {
-		return imap.Section{}, bad("Section expected")
+		return imap.Section{}, imapwire.Bad("Section expected")
 	}
 	p := parser{dec: dec, plan: &Plan{}}
 	sec, err := p.section()
@@ -60,7 +60,7 @@ func ParseSection(text string) (imap.Section, error) {
 		err = dec.End()
 	}
 	if err != nil || sec.Partial {
-		return imap.Section{}, bad("Section expected")
+		return imap.Section{}, imapwire.Bad("Section expected")
 	}
 	return sec, nil
 }

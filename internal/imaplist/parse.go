@@ -70,7 +70,7 @@ func (r *Request) readPatterns(dec *imapwire.Decoder, reference string) error {
 			return err
 		}
 		if len(r.Patterns) == MaxPatterns {
-			return bad("Too many patterns")
+			return imapwire.Bad("Too many patterns")
 		}
 		r.Root = p == ""
 		r.Patterns = append(r.Patterns, reference+p)
@@ -84,12 +84,10 @@ func (r *Request) readPatterns(dec *imapwire.Decoder, reference string) error {
 		return err
 	}
 	if len(r.Patterns) == 0 {
-		return bad("No pattern")
+		return imapwire.Bad("No pattern")
 	}
 	return nil
 }
-
-func bad(reason string) error { return &imapwire.SyntaxError{Reason: reason} }
 
 // readSelections takes "(" selection options ")" (RFC 5258 §3.1, RFC 6154 §2).
 func (r *Request) readSelections(dec *imapwire.Decoder) error {
@@ -107,12 +105,12 @@ func (r *Request) readSelections(dec *imapwire.Decoder) error {
 			r.Recursive = true
 		case "REMOTE": // there are none
 		default:
-			return bad("Unknown selection option")
+			return imapwire.Bad("Unknown selection option")
 		}
 		return nil
 	})
 	if err == nil && r.Recursive && !r.Subscribed && !r.SpecialUse {
-		return bad("RECURSIVEMATCH needs another selection option")
+		return imapwire.Bad("RECURSIVEMATCH needs another selection option")
 	}
 	return err
 }
@@ -124,7 +122,7 @@ func (r *Request) readReturn(dec *imapwire.Decoder) error {
 		return err
 	}
 	if word != "RETURN" {
-		return bad("RETURN expected")
+		return imapwire.Bad("RETURN expected")
 	}
 	if err := dec.SP(); err != nil {
 		return err
@@ -156,7 +154,7 @@ func (r *Request) readReturnOption(dec *imapwire.Decoder) error {
 		r.Metadata, err = imapmeta.ParseEntries(dec)
 		return err
 	default:
-		return bad("Unknown return option")
+		return imapwire.Bad("Unknown return option")
 	}
 	return nil
 }
@@ -172,7 +170,7 @@ func ParseStatusItems(dec *imapwire.Decoder) (items []imap.StatusItem, err error
 		}
 		item, ok := imap.ParseStatusItem(word)
 		if !ok {
-			return bad("Unknown item of STATUS")
+			return imapwire.Bad("Unknown item of STATUS")
 		}
 		if seen&(1<<item) == 0 {
 			seen |= 1 << item
@@ -181,7 +179,7 @@ func ParseStatusItems(dec *imapwire.Decoder) (items []imap.StatusItem, err error
 		return nil
 	})
 	if err == nil && len(items) == 0 {
-		return nil, bad("Nothing to tell")
+		return nil, imapwire.Bad("Nothing to tell")
 	}
 	return items, err
 }

@@ -21,15 +21,15 @@ const MaxName = 512
 func Clean(name string) (string, error) {
 	switch {
 	case len(name) > MaxName:
-		return "", bad("Entry name too long")
+		return "", imapwire.Bad("Entry name too long")
 	case strings.Contains(name, "//") || strings.HasSuffix(name, "/"):
-		return "", bad("Entry name with an empty level")
+		return "", imapwire.Bad("Entry name with an empty level")
 	case strings.ContainsFunc(name, func(r rune) bool { return r < 0x20 || r > 0x7e || r == '*' || r == '%' }):
-		return "", bad("Bad octet in entry name")
+		return "", imapwire.Bad("Bad octet in entry name")
 	}
 	name = strings.ToLower(name)
 	if !strings.HasPrefix(name+"/", Private) && !strings.HasPrefix(name+"/", Shared) {
-		return "", bad("Entry name must begin with /private/ or /shared/")
+		return "", imapwire.Bad("Entry name must begin with /private/ or /shared/")
 	}
 	return name, nil
 }
@@ -45,5 +45,3 @@ func holdsValue(name string) bool {
 	vendor := strings.HasPrefix(name+"/", Private+"vendor/") || strings.HasPrefix(name+"/", Shared+"vendor/")
 	return levels >= 4 || levels >= 2 && !vendor
 }
-
-func bad(reason string) error { return &imapwire.SyntaxError{Reason: reason} }

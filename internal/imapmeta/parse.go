@@ -65,7 +65,7 @@ func (g *Get) optionsOrEntries(dec *imapwire.Decoder) (err error) {
 			return addEntry(dec, &g.Entries)
 		}
 		if len(g.Entries) > 0 {
-			return bad("Entry expected")
+			return imapwire.Bad("Entry expected")
 		}
 		options = true
 		return g.option(dec)
@@ -96,7 +96,7 @@ func (g *Get) option(dec *imapwire.Decoder) error {
 	case "DEPTH":
 		return g.depth(dec)
 	}
-	return bad("Unknown option of GETMETADATA")
+	return imapwire.Bad("Unknown option of GETMETADATA")
 }
 
 func (g *Get) depth(dec *imapwire.Decoder) error {
@@ -106,7 +106,7 @@ func (g *Get) depth(dec *imapwire.Decoder) error {
 	}
 	i := slices.Index([]string{"0", "1", "INFINITY"}, word)
 	if i < 0 {
-		return bad("Unknown DEPTH")
+		return imapwire.Bad("Unknown DEPTH")
 	}
 	g.Depth = Depth(i)
 	return nil
@@ -139,7 +139,7 @@ func ParseEntries(dec *imapwire.Decoder) (list []string, err error) {
 
 func orEmpty(err error, list []string) error {
 	if err == nil && len(list) == 0 {
-		return bad("No entry")
+		return imapwire.Bad("No entry")
 	}
 	return err
 }
@@ -156,7 +156,7 @@ func addEntry(dec *imapwire.Decoder, list *[]string) error {
 		return err
 	case slices.Contains(*list, name):
 	case len(*list) == MaxEntries:
-		return bad("Too many entries")
+		return imapwire.Bad("Too many entries")
 	default:
 		*list = append(*list, name)
 	}
@@ -190,7 +190,7 @@ func ParseSet(dec *imapwire.Decoder) (s Set, err error) {
 			return err
 		}
 		if !holdsValue(entry[0]) {
-			return bad("Entry name with too few levels")
+			return imapwire.Bad("Entry name with too few levels")
 		}
 		if err := dec.SP(); err != nil {
 			return err
@@ -206,7 +206,7 @@ func ParseSet(dec *imapwire.Decoder) (s Set, err error) {
 		return s.add(v)
 	})
 	if err == nil && len(s.Values) == 0 {
-		err = bad("No entry")
+		err = imapwire.Bad("No entry")
 	}
 	return s, err
 }
@@ -217,7 +217,7 @@ func (s *Set) add(v Value) error {
 	case i >= 0:
 		s.Values[i] = v
 	case len(s.Values) == MaxEntries:
-		return bad("Too many entries")
+		return imapwire.Bad("Too many entries")
 	default:
 		s.Values = append(s.Values, v)
 	}

@@ -8,8 +8,6 @@ import (
 	"github.com/mailstead/mailstead/internal/imapwire"
 )
 
-func bad(reason string) error { return &imapwire.SyntaxError{Reason: reason} }
-
 // parser reads one request.
 type parser struct {
 	dec     *imapwire.Decoder
@@ -46,14 +44,14 @@ func (p *parser) request() error {
 		p.r.None = true
 		return nil
 	case word != "SET":
-		return bad("SET or NONE expected")
+		return imapwire.Bad("SET or NONE expected")
 	}
 	if err := p.dec.SP(); err != nil {
 		return err
 	}
 	if p.dec.Peek() != '(' {
 		if word, err := p.dec.Word(); err != nil || word != "STATUS" {
-			return orBad(err, "STATUS expected")
+			return imapwire.OrBad(err, "STATUS expected")
 		}
 		p.r.Status = true
 		if err := p.dec.SP(); err != nil {
@@ -70,14 +68,6 @@ func (p *parser) request() error {
 	}
 }
 
-// orBad is err, or a syntax error where there is none.
-func orBad(err error, reason string) error {
-	if err != nil {
-		return err
-	}
-	return bad(reason)
-}
-
 // group takes "(" filter-mailboxes SP events ")".
 func (p *parser) group() error {
 	if len(p.r.Groups) == MaxGroups {
@@ -91,7 +81,7 @@ func (p *parser) group() error {
 	case err != nil:
 		return err
 	case scope.Kind == imapscope.SubtreeOne: // of RFC 7377
-		return bad("Unknown specifier of mailboxes")
+		return imapwire.Bad("Unknown specifier of mailboxes")
 	}
 	if err := p.dec.SP(); err != nil {
 		return err
@@ -118,7 +108,7 @@ func (p *parser) mailbox() (string, error) {
 func (p *parser) events(g *Group) error {
 	if p.dec.Peek() != '(' {
 		if word, err := p.dec.Word(); err != nil || word != "NONE" {
-			return orBad(err, "Events expected")
+			return imapwire.OrBad(err, "Events expected")
 		}
 		return nil
 	}
@@ -158,7 +148,7 @@ func (p *parser) event(g *Group) error {
 	case err != nil || items == nil:
 		return err
 	case g.Scope.Kind > imapscope.SelectedDelayed:
-		return bad("Items of messages in the open mailbox only")
+		return imapwire.Bad("Items of messages in the open mailbox only")
 	}
 	p.r.New = items
 	return nil
@@ -170,9 +160,9 @@ func (p *parser) add(g Group) error {
 	switch {
 	case p.unknown: // refused as a whole, behind the end
 	case (e&MessageNew != 0) != (e&MessageExpunge != 0):
-		return bad("MessageNew and MessageExpunge belong together")
+		return imapwire.Bad("MessageNew and MessageExpunge belong together")
 	case e&FlagChange != 0 && e&MessageNew == 0:
-		return bad("FlagChange needs MessageNew and MessageExpunge")
+		return imapwire.Bad("FlagChange needs MessageNew and MessageExpunge")
 	}
 	if g.Scope.Kind > imapscope.SelectedDelayed {
 		g.set = imapscope.NewSet(g.Scope)
@@ -181,9 +171,9 @@ func (p *parser) add(g Group) error {
 	}
 	switch {
 	case p.chosen:
-		return bad("One group for the open mailbox only")
+		return imapwire.Bad("One group for the open mailbox only")
 	case e&^Messages != 0:
-		return bad("Only events of messages for the open mailbox")
+		return imapwire.Bad("Only events of messages for the open mailbox")
 	}
 	p.chosen, p.r.Selected, p.r.Delayed = true, e, g.Scope.Kind == imapscope.SelectedDelayed
 	return nil

@@ -36,8 +36,6 @@ func (q *QResync) Known(last store.UID) store.UIDSet {
 	return q.known.Resolve(uint32(last)).Intersect(all)
 }
 
-func bad(reason string) error { return &imapwire.SyntaxError{Reason: reason} }
-
 // Parse takes [SP "(" select-param *(SP select-param) ")"]. Errors are
 // *[imapwire.SyntaxError] and those of the Decoder.
 func Parse(dec *imapwire.Decoder) (r Request, err error) {
@@ -55,12 +53,12 @@ func Parse(dec *imapwire.Decoder) (r Request, err error) {
 			return nil
 		case "QRESYNC":
 			if r.QResync != nil {
-				return bad("QRESYNC given twice")
+				return imapwire.Bad("QRESYNC given twice")
 			}
 			r.QResync = &QResync{}
 			return r.QResync.parse(dec)
 		}
-		return bad("Unknown parameter of SELECT")
+		return imapwire.Bad("Unknown parameter of SELECT")
 	})
 	return r, err
 }
@@ -87,7 +85,7 @@ func (q *QResync) parse(dec *imapwire.Decoder) error {
 		return err
 	}
 	if since == 0 {
-		return bad("Mod-sequence expected")
+		return imapwire.Bad("Mod-sequence expected")
 	}
 	q.UIDValidity, q.Since = store.UIDValidity(v), store.ModSeq(since)
 	if err := q.parseKnown(dec); err != nil {
@@ -124,7 +122,7 @@ func (q *QResync) parseKnown(dec *imapwire.Decoder) (err error) {
 	n, ok := ascending(q.Seqs)
 	m, too := ascending(q.UIDs)
 	if !ok || !too || n != m {
-		return bad("Numbers and UIDs do not fit together")
+		return imapwire.Bad("Numbers and UIDs do not fit together")
 	}
 	return dec.Close()
 }
@@ -134,7 +132,7 @@ func takeSet(dec *imapwire.Decoder) (imap.NumSet, error) {
 	w, err := imapwire.Take(dec, imapwire.ConsumeSeqSet)
 	set := imap.NumSet(w)
 	if _, star := set.Max(); err == nil && star {
-		return nil, bad("No * here")
+		return nil, imapwire.Bad("No * here")
 	}
 	return set, err
 }

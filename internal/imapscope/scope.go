@@ -49,7 +49,7 @@ func Read(dec *imapwire.Decoder, name func() (string, error)) (s Scope, err erro
 	}
 	var ok bool
 	if s.Kind, ok = kinds[word]; !ok {
-		return s, &imapwire.SyntaxError{Reason: "Unknown specifier of mailboxes"}
+		return s, imapwire.Bad("Unknown specifier of mailboxes")
 	}
 	if s.Kind < Subtree {
 		return s, nil
@@ -60,7 +60,7 @@ func Read(dec *imapwire.Decoder, name func() (string, error)) (s Scope, err erro
 	add := func() error {
 		n, err := name()
 		if err == nil && len(s.Names) == MaxNames {
-			err = &imapwire.SyntaxError{Reason: "Too many mailboxes"}
+			err = imapwire.Bad("Too many mailboxes")
 		}
 		s.Names = append(s.Names, n)
 		return err
@@ -72,7 +72,7 @@ func Read(dec *imapwire.Decoder, name func() (string, error)) (s Scope, err erro
 		return s, err
 	}
 	if len(s.Names) == 0 {
-		return s, &imapwire.SyntaxError{Reason: "Mailbox expected"}
+		return s, imapwire.Bad("Mailbox expected")
 	}
 	return s, nil
 }
@@ -86,15 +86,15 @@ func ReadSources(dec *imapwire.Decoder, name func() (string, error)) (list []Sco
 	err = dec.List(func() error {
 		s, err := Read(dec, name)
 		if err == nil && s.Kind == SelectedDelayed {
-			err = &imapwire.SyntaxError{Reason: "Not possible here"}
+			err = imapwire.Bad("Not possible here")
 		}
 		if list = append(list, s); len(list) > MaxNames {
-			err = &imapwire.SyntaxError{Reason: "Too many mailboxes"}
+			err = imapwire.Bad("Too many mailboxes")
 		}
 		return err
 	})
 	if err == nil && len(list) == 0 {
-		err = &imapwire.SyntaxError{Reason: "Specifier of mailboxes expected"}
+		err = imapwire.Bad("Specifier of mailboxes expected")
 	}
 	return list, err
 }

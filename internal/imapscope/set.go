@@ -1,6 +1,9 @@
 package imapscope
 
 import (
+	"iter"
+	"maps"
+
 	"github.com/mailstead/mailstead/store"
 )
 
@@ -41,6 +44,9 @@ func (c *Set) Has(k Kind) bool { return c.kinds[k] }
 
 // Names reports whether a mailbox is named itself.
 func (c *Set) Names(name string) bool { return c.named[name] }
+
+// Named is the names of the mailboxes that are named themselves, each once.
+func (c *Set) Named() iter.Seq[string] { return maps.Keys(c.named) }
 
 // Covers reports whether a mailbox is meant without being named. A filter may
 // deliver to any of one's own, so "inboxes" means "personal" (RFC 5465 §6.3).

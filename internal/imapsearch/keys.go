@@ -97,7 +97,7 @@ var leafKeys = map[string]leafKey{
 func (p *Parser) leaf(name string) (int32, error) {
 	k, ok := leafKeys[name]
 	if !ok {
-		return 0, bad("Unknown search key")
+		return 0, imapwire.Bad("Unknown search key")
 	}
 	return k.read(p, k.node)
 }
@@ -275,7 +275,7 @@ func (p *Parser) modSeq(n Node) (int32, error) {
 			return 0, err
 		}
 		if !strings.HasPrefix(name, "/flags/") {
-			return 0, bad("Unknown entry of MODSEQ")
+			return 0, imapwire.Bad("Unknown entry of MODSEQ")
 		}
 		if err := p.dec.SP(); err != nil {
 			return 0, err
@@ -284,7 +284,7 @@ func (p *Parser) modSeq(n Node) (int32, error) {
 		case err != nil:
 			return 0, err
 		case word != "PRIV" && word != "SHARED" && word != "ALL":
-			return 0, bad("Unknown entry type of MODSEQ")
+			return 0, imapwire.Bad("Unknown entry type of MODSEQ")
 		}
 		if err := p.dec.SP(); err != nil {
 			return 0, err

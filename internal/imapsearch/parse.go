@@ -113,7 +113,7 @@ func (p *Parser) named() (n int32, whole bool, err error) {
 		return n, true, err
 	}
 	if err := p.dec.SP(); err != nil {
-		return 0, false, bad("Unknown search key")
+		return 0, false, imapwire.Bad("Unknown search key")
 	}
 	switch {
 	case name == "NOT":

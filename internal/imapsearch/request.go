@@ -59,8 +59,6 @@ type Options struct {
 	Partial  imap.PartialRange // with imap.ReturnPartial
 }
 
-func bad(reason string) error { return &imapwire.SyntaxError{Reason: reason} }
-
 // Options takes ["RETURN" SP "(" [option *(SP option)] ")" SP] (RFC 4731 §3.1,
 // RFC 5182 §2.1, RFC 5267 §4, RFC 9394 §3.1, RFC 6203 §4). What asks for no
 // result at all, nor saves one, gets ALL.
@@ -80,7 +78,7 @@ func (p *Parser) Options() (o Options, err error) {
 		o.Return |= imap.ReturnAll
 	}
 	if o.Return&imap.ReturnAll != 0 && o.Return&imap.ReturnPartial != 0 {
-		return o, bad("ALL and PARTIAL exclude each other")
+		return o, imapwire.Bad("ALL and PARTIAL exclude each other")
 	}
 	return o, p.dec.SP()
 }
@@ -100,17 +98,17 @@ func (p *Parser) option(o *Options) error {
 	r := resultOptions[word]
 	switch {
 	case r == 0, r == imap.ReturnRelevancy && !p.cfg.Fuzzy:
-		return bad("Unknown result option")
+		return imapwire.Bad("Unknown result option")
 	case r == imap.ReturnUpdate && p.cfg.Update != nil:
 		if o.Return&r != 0 {
-			return bad("UPDATE twice")
+			return imapwire.Bad("UPDATE twice")
 		}
 		if err := p.cfg.Update(); err != nil {
 			return err
 		}
 	case r != imap.ReturnPartial:
 	case o.Return&r != 0:
-		return bad("PARTIAL twice")
+		return imapwire.Bad("PARTIAL twice")
 	default:
 		if err := p.dec.SP(); err != nil {
 			return err
@@ -170,7 +168,7 @@ func ConsumePartial(b []byte) (r imap.PartialRange, n int, err error) {
 func (p *Parser) Program() (Program, error) {
 	if p.NextWordIs("CHARSET") {
 		if p.cfg.UTF8 {
-			return nil, bad("CHARSET where UTF8=ACCEPT is enabled")
+			return nil, imapwire.Bad("CHARSET where UTF8=ACCEPT is enabled")
 		}
 		if err := p.dec.SP(); err != nil {
 			return nil, err
@@ -188,7 +186,7 @@ func (p *Parser) ProgramIn() (Program, error) {
 		return nil, err
 	}
 	if p.cfg.UTF8 && !strings.EqualFold(name, "UTF-8") {
-		return nil, bad("UTF8=ACCEPT is enabled: the charset is UTF-8")
+		return nil, imapwire.Bad("UTF8=ACCEPT is enabled: the charset is UTF-8")
 	}
 	if err := p.charset(name); err != nil {
 		return nil, err
@@ -259,7 +257,7 @@ func (p *Parser) charset(name string) error {
 
 func decodeUTF8(text string) (string, error) {
 	if !utf8.ValidString(text) {
-		return "", bad("Text is not in the charset")
+		return "", imapwire.Bad("Text is not in the charset")
 	}
 	return text, nil
 }

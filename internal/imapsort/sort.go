@@ -42,7 +42,7 @@ func Parse(dec *imapwire.Decoder) (c Criteria, err error) {
 		return err
 	})
 	if err == nil && !any {
-		err = &imapwire.SyntaxError{Reason: "Sort criterion expected"}
+		err = imapwire.Bad("Sort criterion expected")
 	}
 	return c, err
 }
@@ -68,7 +68,7 @@ func (c *Criteria) criterion(dec *imapwire.Decoder, first bool) error {
 	}
 	by, ok := keys[word]
 	if !ok {
-		return &imapwire.SyntaxError{Reason: "Unknown sort criterion"}
+		return imapwire.Bad("Unknown sort criterion")
 	}
 	if !slices.ContainsFunc(c.Keys, func(o store.SortKey) bool { return o.By == by }) {
 		c.Keys = append(c.Keys, store.SortKey{By: by, Reverse: reverse})

@@ -42,6 +42,17 @@ func (e *SyntaxError) Error() string {
 // Unwrap returns Err.
 func (e *SyntaxError) Unwrap() error { return e.Err }
 
+// Bad is a SyntaxError of a parser that knows no position.
+func Bad(reason string) error { return &SyntaxError{Reason: reason} }
+
+// OrBad is err, or else Bad.
+func OrBad(err error, reason string) error {
+	if err != nil {
+		return err
+	}
+	return Bad(reason)
+}
+
 // TooBigError says that a well-formed literal is larger than allowed: a tagged
 // NO, with TOOBIG (RFC 4469 §4.2) or LIMIT where that fits.
 type TooBigError struct {
