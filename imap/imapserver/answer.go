@@ -107,6 +107,7 @@ func (s *session) finishNow(cmd *command) error {
 // tagged writes a response; a command whose tag could not be read is answered
 // by an untagged one (RFC 3501 §7.1.3).
 func (s *session) tagged(cmd *command, status, code, text string) {
+	s.concealTag(cmd)
 	if cmd.tag == "" {
 		s.enc.Raw("* ")
 	} else {

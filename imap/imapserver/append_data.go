@@ -36,7 +36,7 @@ func (s *session) receive(args appendArgs) (store.Append, error) {
 	if err == nil && in.size == 0 {
 		err = no(imap.CodeCannot, "Empty message")
 	}
-	in.kept += 512 + len(op.Meta) + len(op.Prefix)
+	in.kept += keptOf(&op)
 	return op, err
 }
 

@@ -21,9 +21,6 @@ type aclArgs struct {
 
 // readACL takes SP mailbox, and as many more arguments as are asked for, CRLF.
 func (s *session) readACL(more int) (a aclArgs, err error) {
-	if !s.shares() {
-		return a, bad("Unknown command")
-	}
 	if err = s.dec.SP(); err != nil {
 		return a, err
 	}

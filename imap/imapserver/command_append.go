@@ -21,6 +21,11 @@ type appendArgs struct {
 	received time.Time
 }
 
+// keptOf is about how much memory one message takes until its change is made.
+func keptOf(op *store.Append) int {
+	return 512 + len(op.Meta) + len(op.Prefix) + 8*len(op.ThreadKeys)
+}
+
 // intake is what APPEND and REPLACE have taken in so far.
 type intake struct {
 	dest place
@@ -28,8 +33,17 @@ type intake struct {
 	room int64 // octets left of the quota; -1 = no limit
 	kept int   // octets kept of the messages so far
 
+	gone *replacement // what the command removes; nil = nothing
+
 	size  int64 // octets of the message that is coming
 	parts bool  // it comes in parts: CATENATE
+}
+
+// replacement is the message that goes when another one comes.
+type replacement struct {
+	account *view.Account
+	uid     store.UID
+	size    int64
 }
 
 // admit refuses octets of a message that go beyond a limit, before they come.
@@ -68,7 +82,7 @@ func (s *session) appendMessage(cmd *command) error {
 	s.intake = &intake{}
 	defer func() { s.intake = nil }()
 	for !s.dec.AtEnd() || len(s.intake.ops) == 0 {
-		if err := s.takeMessage(name, 0); err != nil {
+		if err := s.takeMessage(name); err != nil {
 			return err
 		}
 	}
@@ -85,8 +99,8 @@ func (s *session) appendMessage(cmd *command) error {
 }
 
 // takeMessage takes one message with what stands in front of it, for the mailbox
-// of that name. frees is how many octets the command gives back to the quota.
-func (s *session) takeMessage(name string, frees int64) error {
+// of that name.
+func (s *session) takeMessage(name string) error {
 	args, err := s.readAppend()
 	if err != nil {
 		return err
@@ -96,11 +110,8 @@ func (s *session) takeMessage(name string, frees int64) error {
 		if in.dest, err = s.destination(name); err != nil {
 			return err
 		}
-		if in.room, err = s.quotaRoom(in.dest.account); err != nil {
+		if in.room, err = s.quotaRoom(in.dest.account, in.gone); err != nil {
 			return err
-		}
-		if in.room >= 0 {
-			in.room += frees
 		}
 	}
 	args.flags, args.keywords = granted(in.dest.rights, args.flags, args.keywords)
@@ -122,12 +133,17 @@ func appendUID(res []store.OpResult) string {
 }
 
 // quotaRoom is the number of octets that the account has room for; -1 = no
-// limit.
-func (s *session) quotaRoom(a *view.Account) (int64, error) {
+// limit. gone makes room where it lies in the same account.
+func (s *session) quotaRoom(a *view.Account, gone *replacement) (int64, error) {
 	u, err := a.Store().Usage(s.ctx)
-	switch {
-	case err != nil:
+	if err != nil {
 		return 0, err
+	}
+	if gone != nil && sameAccount(gone.account, a) {
+		u.Messages--
+		u.Bytes -= gone.size
+	}
+	switch {
 	case u.Limits.Messages > 0 && u.Messages >= u.Limits.Messages:
 		return 0, store.ErrOverQuota
 	case u.Limits.Bytes > 0:

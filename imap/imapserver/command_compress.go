@@ -22,8 +22,6 @@ func (s *session) compress(cmd *command) error {
 		return bad("Unknown compression")
 	case s.conn.deflated != nil:
 		return &reply{"BAD", string(imap.CodeCompressionActive), "DEFLATE is active already"}
-	case !s.offers(imap.CapCompress):
-		return bad("Compression is not available")
 	case !s.srv.reserveInflate():
 		return no(imap.CodeLimit, "No memory for compression, go on without")
 	}

@@ -11,7 +11,8 @@ import (
 // copy runs COPY and UID COPY (RFC 3501 §6.4.7).
 func (s *session) copy(cmd *command) error { return s.copyOrMove(cmd, false) }
 
-// move runs MOVE and UID MOVE (RFC 6851): one atomic change.
+// move runs MOVE and UID MOVE (RFC 6851): each message in one atomic change within
+// an account; to another account the copy comes first.
 func (s *session) move(cmd *command) error { return s.copyOrMove(cmd, true) }
 
 func (s *session) copyOrMove(cmd *command, move bool) error {
@@ -43,14 +44,10 @@ func (s *session) copyOrMove(cmd *command, move bool) error {
 			return &reply{"NO", limitCode(limit, uids.Min()), "Too many messages in one command"}
 		}
 	}
-	res, err := s.transfer(cmd, uids, &dest, move)
-	if err != nil {
-		return tryCreate(err)
-	}
 	if over {
 		cmd.okCode, cmd.okText = limitCode(limit, uids.Min()), "Only the newest messages were moved"
 	}
-	return s.tellCopied(cmd, move, res)
+	return s.transfer(cmd, uids, &dest, move)
 }
 
 // readCopy takes SP sequence-set SP mailbox CRLF.
@@ -80,16 +77,21 @@ func (s *session) tellCopied(cmd *command, move bool, res store.OpResult) error 
 	if len(res.Source) == 0 {
 		return heldBack(res.Held)
 	}
+	s.tellUIDs(cmd, move, &res)
+	return heldBack(res.Held)
+}
+
+// tellUIDs is tellCopied for messages of which there are some.
+func (s *session) tellUIDs(cmd *command, move bool, res *store.OpResult) {
 	code := append([]byte(imap.CodeCopyUID), ' ')
 	code = strconv.AppendUint(code, uint64(res.UIDValidity), 10)
 	code = res.Source.Append(append(code, ' '))
 	code = res.Dest.Append(append(code, ' '))
 	if !move {
 		cmd.okCode = string(code)
-		return nil
+		return
 	}
 	s.enc.Raw("* OK [").Raw(string(code)).Raw("] Moved\r\n")
-	return heldBack(res.Held)
 }
 
 // heldBack answers for messages that are under a hold.

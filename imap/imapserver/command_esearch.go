@@ -112,7 +112,7 @@ func (s *session) searchPlaces(sources []imapscope.Scope) (places []searchPlace,
 		return nil, err
 	}
 	in := imapscope.NewSet(sources...)
-	isSelected := func(p *place) bool { return s.sel != nil && p.ID == s.sel.ID && p.account == s.sel.account }
+	isSelected := func(p *place) bool { return s.sel != nil && p.ID == s.sel.ID && p.in(s.sel.account) }
 	add := func(p *place) {
 		if !p.NoSelect && p.rights.Has(imap.RightRead) && !(isSelected(p) && in.Has(imapscope.Selected)) {
 			places = append(places, searchPlace{*p, isSelected(p)})

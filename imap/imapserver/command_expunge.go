@@ -32,8 +32,10 @@ func (s *session) expunge(cmd *command) error {
 	if err != nil {
 		return err
 	}
-	s.sync(t, true, cmd.uid) // no message goes that the client never heard of
-	uids := s.deletedUIDs(t)
+	s.sync(t, true, cmd.uid)
+	// No message goes that the client never heard of; after NOTIFY without
+	// MessageNew there may be some.
+	uids := s.deletedUIDs(t).Intersect(s.sel.told.UIDs())
 	if cmd.uid {
 		named, err := s.sel.resolve(cmd, set)
 		if err != nil {

@@ -288,7 +288,7 @@ func (f *fetcher) message(w *imapfetch.Writer, m *imapmsg.Message, row *view.Row
 	}
 	enc := f.session.enc
 	if err := w.Items(f.begin(row), m); err != nil {
-		f.broken(err)
+		f.session.broken(err)
 	}
 	enc.Raw(")\r\n")
 	f.sent++
@@ -297,8 +297,8 @@ func (f *fetcher) message(w *imapfetch.Writer, m *imapmsg.Message, row *view.Row
 
 // broken ends a connection in the middle of a response: what was announced
 // cannot be sent.
-func (f *fetcher) broken(err error) {
-	f.session.conn.log.Error("imap: message could not be read", "account", f.session.id, "err", err)
-	f.session.conn.nc.Close()
-	f.session.conn.readErr = err
+func (s *session) broken(err error) {
+	s.conn.log.Error("imap: message could not be read", "account", s.id, "err", err)
+	s.conn.nc.Close()
+	s.conn.readErr = err
 }

@@ -10,9 +10,6 @@ func (s *session) getJMAPAccess(cmd *command) error {
 	if err := s.dec.End(); err != nil {
 		return err
 	}
-	if !s.hasJMAP() {
-		return bad("Unknown command")
-	}
 	s.enc.Raw("* JMAPACCESS ")
 	_, _ = s.enc.Write(imapwire.AppendQuoted(nil, s.srv.cfg.JMAPAccess))
 	s.enc.CRLF()

@@ -33,7 +33,7 @@ func (s *session) create(cmd *command) error {
 	ops := t.create()
 	made := ops[len(t.missing)-1].(store.PutMailbox)
 	if len(roles) > 0 {
-		if t.account != s.account {
+		if !sameAccount(t.account, s.account) {
 			return no(imap.CodeUseAttr, "Special uses are the owner's")
 		}
 		role, err := s.freeRole(roles)
@@ -147,7 +147,7 @@ func (s *session) rename(cmd *command) error {
 	switch {
 	case err != nil:
 		return err
-	case t.account != m.account:
+	case !m.in(t.account):
 		return no(imap.CodeCannot, "Not possible between accounts")
 	case t.name == m.Name:
 		return store.ErrExists

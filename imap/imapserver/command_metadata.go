@@ -70,9 +70,6 @@ func (s *session) annotationPrefix(private bool) string {
 
 // getMetadata runs GETMETADATA (RFC 5464 §4.2).
 func (s *session) getMetadata(cmd *command) error {
-	if !s.annotates() {
-		return bad("Unknown command")
-	}
 	if err := s.dec.SP(); err != nil {
 		return err
 	}
@@ -196,9 +193,6 @@ func inOrder(entries []string, have []imapmeta.Value) []imapmeta.Value {
 
 // setMetadata runs SETMETADATA (RFC 5464 §4.3): all values or none.
 func (s *session) setMetadata(cmd *command) error {
-	if !s.annotates() {
-		return bad("Unknown command")
-	}
 	if err := s.dec.SP(); err != nil {
 		return err
 	}
@@ -221,7 +215,7 @@ func (s *session) setMetadata(cmd *command) error {
 		ops[i] = store.PutEntry{Mailbox: a.mailbox, Key: s.annotationKey(v.Entry), Value: v.Value}
 	}
 	res, err := s.apply(a.account, ops...)
-	if err == nil && s.has(metadata) && a.account == s.account {
+	if err == nil && s.has(metadata) && sameAccount(a.account, s.account) {
 		s.noted.made(res.ModSeq)
 	}
 	return err

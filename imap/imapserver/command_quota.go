@@ -119,9 +119,6 @@ func (s *session) getQuotaRoot(cmd *command) error {
 
 // setQuota runs SETQUOTA (RFC 9208 §4.1.3): limits that are not named end.
 func (s *session) setQuota(cmd *command) error {
-	if !s.isQuotaAdmin() {
-		return bad("Unknown command")
-	}
 	root, err := s.readRoot()
 	if err != nil {
 		return err

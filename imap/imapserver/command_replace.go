@@ -24,74 +24,79 @@ func (s *session) replace(cmd *command) error {
 	if err != nil {
 		return err
 	}
-	uid, size, err := s.replaced(cmd, number)
+	gone, err := s.replaced(cmd, number)
 	if err != nil {
 		return err
 	}
-	s.intake = &intake{}
+	s.intake = &intake{gone: gone}
 	defer func() { s.intake = nil }()
-	if err := s.takeMessage(name, size); err != nil {
+	if err := s.takeMessage(name); err != nil {
 		return err
 	}
 	if err := s.dec.End(); err != nil {
 		return err
 	}
-	return s.commitReplace(uid)
+	return s.commitReplace()
 }
 
 // replaced finds the message that goes.
-func (s *session) replaced(cmd *command, number uint32) (store.UID, int64, error) {
+func (s *session) replaced(cmd *command, number uint32) (*replacement, error) {
 	if err := s.writable(); err != nil {
-		return 0, 0, err
+		return nil, err
 	}
 	if err := s.sel.need(imap.RightDeleteMsg | imap.RightExpunge); err != nil {
-		return 0, 0, err
+		return nil, err
 	}
 	uids, err := s.sel.resolve(cmd, imap.NumSet{{Start: number, Stop: number}})
 	if err != nil {
-		return 0, 0, err
+		return nil, err
 	}
 	t, err := s.fresh()
 	if err != nil {
-		return 0, 0, err
+		return nil, err
 	}
 	row := t.Row(uids.Max())
 	if row == nil {
-		return 0, 0, no(imap.CodeNonExistent, "No such message")
+		return nil, no(imap.CodeNonExistent, "No such message")
 	}
-	return row.UID, row.Size, nil
+	return &replacement{s.sel.account, row.UID, row.Size}, nil
 }
 
 // commitReplace carries it out, and names the new message in an untagged
 // response, in front of the EXPUNGE of the old one (RFC 8508 §3.2). What is under
 // a hold cannot be replaced: nothing is added then.
-func (s *session) commitReplace(uid store.UID) error {
-	if err := s.replaceable(uid); err != nil {
+func (s *session) commitReplace() error {
+	in := s.intake
+	if err := s.replaceable(in.gone.uid); err != nil {
 		return err
 	}
-	in := s.intake
-	gone := store.Expunge{Mailbox: s.sel.ID, UIDs: store.UIDs(uid)}
-	var added, expunged store.OpResult
-	if in.dest.account.ID() == s.sel.account.ID() {
+	gone := store.Expunge{Mailbox: s.sel.ID, UIDs: store.UIDs(in.gone.uid)}
+	var expunged store.OpResult
+	if in.dest.in(s.sel.account) {
 		// The old one goes first, so that the quota sees only the difference.
 		res, err := s.apply(s.sel.account, append([]store.Op{gone}, in.ops...)...)
 		if err != nil {
 			return tryCreate(err)
 		}
-		expunged, added = res.Ops[0], res.Ops[1]
+		expunged = res.Ops[0]
+		s.tellReplacement(res.Ops[1])
 	} else {
 		res, err := s.apply(in.dest.account, in.ops...)
 		if err != nil {
 			return tryCreate(err)
 		}
-		added = res.Ops[0]
+		s.tellReplacement(res.Ops[0]) // whatever becomes of the rest, it shall not come again
 		if res, err = s.apply(s.sel.account, gone); err != nil {
 			return err
 		}
 		expunged = res.Ops[0]
 	}
-	s.enc.Raw("* OK [").Raw(appendUID([]store.OpResult{added})).Raw("] Replacement message ready\r\n")
 	return heldBack(expunged.Held) // by a hold that came meanwhile
+}
+
+// tellReplacement names the new message.
+func (s *session) tellReplacement(added store.OpResult) {
+	s.enc.Raw("* OK [").Raw(appendUID([]store.OpResult{added})).Raw("] Replacement message ready\r\n")
 }
 
 // replaceable refuses a message that is under a hold.

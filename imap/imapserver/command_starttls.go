@@ -7,9 +7,6 @@ func (s *session) startTLS(cmd *command) error {
 	if err := s.dec.End(); err != nil {
 		return err
 	}
-	if !s.mayStartTLS() {
-		return bad("TLS is not available")
-	}
 	if len(s.dec.Buffered()) > 0 {
 		s.bye("Nothing may follow STARTTLS before TLS is up")
 		return bad("Nothing may follow STARTTLS before TLS is up")

@@ -1,7 +1,5 @@
 package imapserver
 
-import "github.com/mailstead/mailstead/imap"
-
 // unauthenticate runs UNAUTHENTICATE (RFC 8437): the session is what it was
 // behind the greeting, under the TLS layer that there is. The next command may
 // be in the same flight.
@@ -11,9 +9,6 @@ import "github.com/mailstead/mailstead/imap"
 func (s *session) unauthenticate(cmd *command) error {
 	if err := s.dec.End(); err != nil {
 		return err
-	}
-	if !s.offers(imap.CapUnauthenticate) {
-		return bad("UNAUTHENTICATE is not available")
 	}
 	s.forgetUser()
 	s.state = notAuthenticated

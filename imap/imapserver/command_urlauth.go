@@ -24,9 +24,6 @@ func (s *session) authorizes() bool { return s.srv.cfg.Hostname != "" && s.annot
 
 // genURLAuth runs GENURLAUTH (RFC 4467 §7).
 func (s *session) genURLAuth(cmd *command) error {
-	if !s.authorizes() {
-		return bad("Unknown command")
-	}
 	var rumps []imapurl.URL
 	for len(rumps) == 0 || !s.dec.AtEnd() {
 		u, err := s.readRump()
@@ -132,9 +129,6 @@ func (s *session) accessKey(p *place, make bool) ([]byte, error) {
 // resetKey runs RESETKEY (RFC 4467 §7): URLs that were authorized so far are
 // worth nothing any more.
 func (s *session) resetKey(cmd *command) error {
-	if !s.authorizes() {
-		return bad("Unknown command")
-	}
 	name, all, err := s.readReset()
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 
 	"github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/internal/imapfetch"
+	"github.com/mailstead/mailstead/internal/imapmsg"
 	"github.com/mailstead/mailstead/internal/imapurl"
 	"github.com/mailstead/mailstead/internal/imapwire"
 	"github.com/mailstead/mailstead/store"
@@ -24,9 +25,6 @@ type urlRequest struct {
 // urlFetch runs URLFETCH (RFC 4467 §7, RFC 5524 §3). A URL that may not be used,
 // for whatever reason, is answered with NIL.
 func (s *session) urlFetch(cmd *command) error {
-	if !s.authorizes() {
-		return bad("Unknown command")
-	}
 	var list []urlRequest
 	for len(list) == 0 || !s.dec.AtEnd() {
 		r, err := s.readURLRequest()
@@ -92,23 +90,63 @@ func (s *session) tellURL(r *urlRequest) error {
 	if err != nil && !isNoURL(err) {
 		return err
 	}
+	var body urlBody
 	if err == nil {
 		defer content.Close()
+		body = urlBody{content, imapwire.Literal{Size: content.size}}
+		if r.binary {
+			var failed error
+			if body, failed = s.decoded(content); failed != nil {
+				return failed
+			}
+		}
 	}
 	s.enc.Raw("* URLFETCH ").Text([]byte(r.text))
 	switch {
 	case err != nil:
 		s.enc.Raw(" NIL")
 	case !r.extended:
-		s.enc.SP().Literal(imapwire.Literal{Size: content.size}, content)
+		s.enc.SP()
+		s.tellBody(&body)
 	default:
-		err = s.tellURLItems(r, content)
+		s.tellURLItems(r, content, &body)
 	}
 	s.enc.CRLF()
-	if err == nil || isNoURL(err) {
-		return s.enc.Err()
+	return s.enc.Err()
+}
+
+// urlBody is what is sent of a URL as a literal; without a reader it is NIL.
+type urlBody struct {
+	io.Reader
+	literal imapwire.Literal
+}
+
+// tellBody sends a literal. Its size is out before it is read: one that cannot be
+// read ends the connection.
+func (s *session) tellBody(b *urlBody) {
+	if b.Reader == nil {
+		s.enc.Raw("NIL")
+		return
 	}
-	return err
+	source := &watchedReader{Reader: b.Reader}
+	s.enc.Literal(b.literal, source)
+	if s.enc.Err() != nil && source.err != nil {
+		s.broken(source.err)
+	}
+}
+
+// watchedReader remembers how a reader ended.
+type watchedReader struct {
+	io.Reader
+	err error
+}
+
+func (w *watchedReader) Read(p []byte) (int, error) {
+	n, err := w.Reader.Read(p)
+	if err != nil {
+		w.err = err
+	}
+	return n, err
 }
 
 // isNoURL reports whether an error says that a URL gives nothing.
@@ -127,7 +165,7 @@ func isNoURL(err error) bool {
 }
 
 // tellURLItems sends what RFC 5524 adds, each in parentheses.
-func (s *session) tellURLItems(r *urlRequest, c *urlContent) error {
+func (s *session) tellURLItems(r *urlRequest, c *urlContent, body *urlBody) {
 	if r.parts {
 		structure, err := imapfetch.Structure(s.ctx, c.message, c.section)
 		if err != nil {
@@ -140,38 +178,37 @@ func (s *session) tellURLItems(r *urlRequest, c *urlContent) error {
 		_, _ = s.enc.Write(structure)
 		s.enc.Raw(")")
 	}
-	if r.body {
-		s.enc.Raw(" (BODY ").Literal(imapwire.Literal{Size: c.size}, c).Raw(")")
-	}
-	if r.binary {
+	switch {
+	case r.body:
+		s.enc.Raw(" (BODY ")
+	case r.binary:
 		s.enc.Raw(" (BINARY ")
-		if err := s.tellDecoded(c); err != nil {
-			return err
-		}
-		s.enc.Raw(")")
+	default:
+		return
 	}
-	return nil
+	s.tellBody(body)
+	s.enc.Raw(")")
 }
 
-// tellDecoded sends a part without its transfer encoding; NIL where that cannot
-// be taken off (RFC 5524 §3).
-func (s *session) tellDecoded(c *urlContent) error {
+// decoded is a part without its transfer encoding; NIL where that cannot be taken
+// off (RFC 5524 §3).
+func (s *session) decoded(c *urlContent) (urlBody, error) {
 	if c.section.Text != imap.TextAll { // a header or a text has none
-		s.enc.Literal(imapwire.Literal{Size: c.size}, c)
-		return nil
+		return urlBody{c, imapwire.Literal{Size: c.size}}, nil
 	}
 	d, ok, err := c.message.Decode(s.ctx, c.section.Part)
-	if err != nil || !ok {
-		s.enc.Raw("NIL")
-		return nil
+	switch {
+	case errors.Is(err, imapmsg.ErrEncoding) || err == nil && !ok:
+		return urlBody{}, nil
+	case err != nil:
+		return urlBody{}, err
 	}
 	offset, count := c.section.Window(d.Size)
 	body := d.Reader()
 	if _, err := io.CopyN(io.Discard, body, offset); err != nil {
-		return err
+		return urlBody{}, err
 	}
-	s.enc.Literal(imapwire.Literal{Size: count, Binary: d.NUL}, body)
-	return nil
+	return urlBody{body, imapwire.Literal{Size: count, Binary: d.NUL}}, nil
 }
 
 // openAuthorized opens what a URL names for whom it authorizes: the token, the

@@ -91,11 +91,13 @@
 //   - I4: A parked session holds its goroutine, its connection and what the
 //     client was told as ranges of UIDs; no buffer, no table.
 //   - I5: The text of an internal error never reaches a client.
-//   - I6: What a command adds is added by one Change, after its last octet came:
 //   - I6: HIGHESTMODSEQ is never above the mod-sequence up to which flags and
 //     expunges were told, and it never goes down.
 //   - I7: What a command adds is added by one Change, after its last octet came:
-//     APPEND of several messages, CATENATE, REPLACE. A message is never collected
+//     APPEND of several messages, CATENATE, REPLACE. Within an account what it
+//     takes away goes in the same Change, of a larger MOVE 10,000 messages at a
+//     time. Between accounts the copies come first, and the client
+//     is told of them whatever becomes of the rest. A message is never collected
 //     in memory, on its way in or out.
 //   - I8: What a connection may cost is bounded before it is spent: octets of a
 //     line and of literals, also behind DEFLATE; memory for inflating, by a budget

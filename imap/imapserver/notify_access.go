@@ -41,7 +41,7 @@ func (c *changes) access(name *imaplist.Name, p *place) (opened bool) {
 // isDenied reports whether a mailbox that is not listed any more is there still,
 // and only the user's right to see it is gone.
 func (s *session) isDenied(id store.MailboxID, old *watched) (bool, error) {
-	if old.account == s.account {
+	if sameAccount(old.account, s.account) {
 		return false, nil
 	}
 	st, err := old.account.Refresh(s.ctx)

@@ -26,12 +26,12 @@ func (s *session) announceAnnotations(l *listing) error {
 			return err
 		}
 		w.annotations = st.ModSeq
-		if list := changed[store.MailboxID{}]; a == s.account && n.request.Has(imapnotify.ServerMetadataChange) {
+		if list := changed[store.MailboxID{}]; sameAccount(a, s.account) && n.request.Has(imapnotify.ServerMetadataChange) {
 			s.tellAnnotations("", list)
 		}
 		for i := range l.places {
 			p := &l.places[i]
-			if p.account != a || n.told[p.ID].events&imapnotify.MailboxMetadataChange == 0 {
+			if !p.in(a) || n.told[p.ID].events&imapnotify.MailboxMetadataChange == 0 {
 				continue
 			}
 			if _, err := s.annotated(p); err == nil { // as GETMETADATA (RFC 5464 §3.3)
@@ -58,7 +58,7 @@ func (s *session) changedAnnotations(a *view.Account, since store.ModSeq, own []
 			if err != nil {
 				return nil, err
 			}
-			if a != s.account || !slices.Contains(own, e.ModSeq) {
+			if !sameAccount(a, s.account) || !slices.Contains(own, e.ModSeq) {
 				changed[e.Mailbox] = append(changed[e.Mailbox], strings.TrimPrefix(e.Key, prefix))
 			}
 		}

@@ -68,7 +68,14 @@ func (s *session) foreignPlace(f foreignName) (place, error) {
 }
 
 // own reports whether the mailbox is the user's.
-func (s *session) own(p *place) bool { return p.account == s.account }
+func (s *session) own(p *place) bool { return p.in(s.account) }
+
+// in reports whether the mailbox lies in that account.
+func (p *place) in(a *view.Account) bool { return sameAccount(p.account, a) }
+
+// sameAccount reports whether two handles are of one account; it compares ids, as
+// a handle may be opened anew.
+func sameAccount(a, b *view.Account) bool { return a.ID() == b.ID() }
 
 // mailbox is find for a mailbox that holds messages.
 func (s *session) mailbox(name string) (place, error) {

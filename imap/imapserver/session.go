@@ -48,7 +48,8 @@ type session struct {
 	authFailures int
 	bad          int // malformed commands in a row
 
-	intake *intake // of the APPEND or REPLACE that runs
+	intake    *intake // of the APPEND or REPLACE that runs
+	concealed bool    // what comes of the command is not traced
 }
 
 func newSession(c *conn) *session {
@@ -212,6 +213,8 @@ func (s *session) readVerb(cmd *command) (err error) {
 		return bad("Unknown command")
 	case cmd.verb.states&s.state == 0:
 		return badState(cmd.verb, s.state)
+	case !cmd.verb.isThere(s):
+		return bad("Unknown command")
 	}
 	if s.srv.cfg.UTF8Only && !s.asUTF8() && cmd.verb.needsUTF8() {
 		return no(imap.CodeCannot, "ENABLE UTF8=ACCEPT first")
@@ -245,7 +248,7 @@ func badState(v *verb, s state) error {
 // runVerb runs the handler, and then tells the client what changed, where the
 // command is a point for that.
 func (s *session) runVerb(cmd *command) error {
-	err := s.refreshShared()
+	err := s.refreshShared(cmd.verb)
 	if err == nil {
 		err = cmd.verb.run(s, cmd)
 	}
@@ -293,7 +296,7 @@ func (s *session) applyChange(a *view.Account, c store.Change) (res store.Result
 		return res, err
 	}
 	s.sel.note(res)
-	if a == s.account {
+	if sameAccount(a, s.account) {
 		s.notifier.made(res.ModSeq, c.Ops)
 	}
 	return res, nil

@@ -238,10 +238,11 @@ const (
 	entriesNot
 )
 
-// refreshShared looks, before each command, whether the user still may do what
-// he could with the selected mailbox of another account.
-func (s *session) refreshShared() error {
-	if s.sel == nil || s.own(&s.sel.place) {
+// refreshShared looks, before each command but those that only leave it, whether
+// the user still may do what he could with the selected mailbox of another
+// account.
+func (s *session) refreshShared(v *verb) error {
+	if s.sel == nil || s.own(&s.sel.place) || v.deselects() {
 		return nil
 	}
 	return s.refresh()

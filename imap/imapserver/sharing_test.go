@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/mailstead/mailstead/imap"
@@ -103,17 +104,7 @@ func TestOwnNameFirst(t *testing.T) {
 func TestTransferBetweenAccounts(t *testing.T) {
 	st := testStore(t)
 	shareBox(t, st, "lrswite")
-	carol, err := st.Open(t.Context(), "carol")
-	if err != nil {
-		t.Fatal(err)
-	}
-	inbox, err := store.MailboxByName(t.Context(), carol, store.Inbox)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := acl.Set(t.Context(), st, "carol", inbox.ID, "bob", acl.Modification{Rights: imap.RightsAll}); err != nil {
-		t.Fatal(err)
-	}
+	shareInbox(t, st, "carol")
 	deliver(t, st, "alice", "box", "Subject: big\r\n\r\n"+strings.Repeat("x", 900), store.Flagged)
 	deliver(t, st, "alice", "box", "Subject: big\r\n\r\n"+strings.Repeat("y", 900), 0)
 	cfg := testConfig(st)
@@ -263,5 +254,86 @@ func TestRecentIsTheOwners(t *testing.T) {
 	alice.do("LOGIN alice secret")
 	if got := alice.do("SELECT box"); !strings.Contains(got, "* 2 RECENT") {
 		t.Error(got)
+	}
+}
+
+// TestReplaceBetweenAccounts: what goes makes no room in another account.
+func TestReplaceBetweenAccounts(t *testing.T) {
+	st := testStore(t)
+	shareBox(t, st, "lrswite")
+	shareInbox(t, st, "carol")
+	deliver(t, st, "alice", "box", "Subject: big\r\n\r\n"+strings.Repeat("x", 2000), 0)
+	cfg := testConfig(st)
+	cfg.Sharing = &Sharing{}
+	c := dialClient(t, testServer(t, cfg))
+	c.do("LOGIN bob secret")
+	c.do(`SELECT "Other Users/alice/box"`)
+	if got := c.do(`REPLACE 3 "Other Users/carol/INBOX" {1001}`); !strings.Contains(got, "NO [OVERQUOTA]") {
+		t.Errorf("into a full account: %s", got)
+	}
+	if got := c.do("REPLACE 3 \"Other Users/carol/INBOX\" {8+}\r\na: b\r\n\r\n\r\n"); !strings.Contains(got, "Replacement message ready\n* 3 EXPUNGE") {
+		t.Errorf("REPLACE: %s", got)
+	}
+}
+
+// shareInbox gives bob all rights on an INBOX.
+func shareInbox(t *testing.T, st store.Store, id store.AccountID) {
+	t.Helper()
+	a, err := st.Open(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inbox, err := store.MailboxByName(t.Context(), a, store.Inbox)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := acl.Set(t.Context(), st, id, inbox.ID, "bob", acl.Modification{Rights: imap.RightsAll}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// downStore has accounts that cannot be read while down names them.
+type downStore struct {
+	store.Store
+	down *atomic.Value
+}
+
+type downAccount struct {
+	store.Account
+	down *atomic.Value
+	id   store.AccountID
+}
+
+func (s downStore) Open(ctx context.Context, id store.AccountID) (store.Account, error) {
+	a, err := s.Store.Open(ctx, id)
+	return downAccount{a, s.down, id}, err
+}
+
+func (a downAccount) Mailboxes(ctx context.Context, since store.ModSeq) ([]store.Mailbox, store.ModSeq, error) {
+	if a.down.Load() == a.id {
+		return nil, 0, store.ErrTemporary
+	}
+	return a.Account.Mailboxes(ctx, since)
+}
+
+// TestLeaveFailing: the selected mailbox of an account whose store fails can be
+// left; every other command there fails.
+func TestLeaveFailing(t *testing.T) {
+	for command, want := range map[string]string{
+		"LOGOUT": " OK ", "UNSELECT": " OK ", "UNAUTHENTICATE": " OK ", "SELECT INBOX": " OK ", "EXAMINE INBOX": " OK ",
+		"CLOSE": " NO [UNAVAILABLE]", "NOOP": " NO [UNAVAILABLE]", "FETCH 1 FLAGS": " NO [UNAVAILABLE]",
+	} {
+		st := testStore(t)
+		shareBox(t, st, "lrswite")
+		failing := downStore{st, &atomic.Value{}}
+		cfg := testConfig(failing)
+		cfg.Sharing = &Sharing{}
+		c := dialClient(t, testServer(t, cfg))
+		c.do("LOGIN bob secret")
+		c.do(`SELECT "Other Users/alice/box"`)
+		failing.down.Store(store.AccountID("alice"))
+		if got := c.do(command); !strings.Contains(got, want) {
+			t.Errorf("%s: %s", command, got)
+		}
 	}
 }

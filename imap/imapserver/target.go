@@ -100,7 +100,7 @@ func (s *session) listOf(p *place) acl.List {
 		return s.sharing.own.List(p.ID)
 	}
 	for _, o := range s.sharing.others {
-		if o.account == p.account {
+		if p.in(o.account) {
 			return o.book.List(p.ID)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/store"
 )
 
@@ -44,9 +45,9 @@ type Trace struct {
 	Command func(p Peer, verb, status string, d time.Duration)
 	// Line: a line of a command came (client is true), or one of a response
 	// leaves. Before the login a command is shown by its tag and name alone, and
-	// nothing of an exchange of AUTHENTICATE; after it, the octets of literals
-	// are not shown. text has no line end, is cut off behind 1,000 octets, and
-	// is not kept.
+	// nothing of an exchange of AUTHENTICATE; after it, the octets of literals,
+	// lines that are no command, and URLs that URLAUTH authorizes are not shown.
+	// text has no line end, is cut off behind 1,000 octets, and is not kept.
 	Line func(p Peer, client bool, text []byte)
 	// Closed: the connection ended.
 	Closed func(p Peer, t Traffic)
@@ -62,40 +63,73 @@ type Traffic struct {
 // maxTraced is how much of a line is shown.
 const maxTraced = 1000
 
+// maxTracedTag is the longest tag that is shown: a longer one may be something
+// else.
+const maxTracedTag = 20
+
 // hidden stands for what is not shown.
 const hidden = " ***"
 
-// traceLine shows a line of the client. first: it starts a command.
+// traceLine shows a line of the client. first: it starts a command, or answers
+// the server.
 func (s *session) traceLine(line []byte, first bool) {
 	line = bytes.TrimRight(line, "\r\n")
-	if s.state == notAuthenticated || first && secret(line) {
+	if first {
+		s.concealed = s.state == notAuthenticated || secret(line)
+	}
+	if s.concealed {
 		line = redacted(line, first)
+	} else if i := catenate(line); i >= 0 {
+		s.concealed = true
+		line = append(bytes.Clone(line[:i]), hidden...)
 	}
 	s.srv.cfg.Trace.Line(s.conn.peer, true, line[:min(len(line), maxTraced)])
 }
 
-// secret reports whether a command's arguments are never shown: passwords, and
-// URLs that anyone who has them may use (RFC 4467).
+// secret reports whether no arguments of a command are shown: passwords, and URLs
+// that anyone who has them may use (RFC 4467). What is no command may be the rest
+// of one that was refused: the response of AUTHENTICATE, or a literal.
 func secret(line []byte) bool {
-	fields := bytes.SplitN(line, []byte(" "), 3)
-	if len(fields) < 3 {
+	if bytes.EqualFold(line, []byte("DONE")) {
 		return false
 	}
-	switch strings.ToUpper(string(fields[1])) {
-	case "LOGIN", "AUTHENTICATE", "GENURLAUTH", "URLFETCH", "RESETKEY", "CATENATE":
-		return true
-	}
-	return false
+	v := tracedVerb(line)
+	return v == nil || v.secret()
 }
 
-// redacted is what is shown of a line before the login: tag and name of a
+// tracedVerb is the command that a line starts; nil for none.
+func tracedVerb(line []byte) *verb {
+	fields := bytes.SplitN(line, []byte(" "), 4)
+	if len(fields) < 2 || len(fields[0]) > maxTracedTag {
+		return nil
+	}
+	name := strings.ToUpper(string(fields[1]))
+	if name == "UID" && len(fields) > 2 {
+		name += " " + strings.ToUpper(string(fields[2]))
+	}
+	return findVerb(name)
+}
+
+// catenate is where in a line the parts of a message begin (RFC 4469), which may
+// be URLs; -1 = nowhere.
+func catenate(line []byte) int {
+	const word = " CATENATE"
+	for i := 0; i+len(word) <= len(line); i++ {
+		if line[i] == ' ' && strings.EqualFold(string(line[i:i+len(word)]), word) {
+			return i + len(word)
+		}
+	}
+	return -1
+}
+
+// redacted is what is shown of a line that may hold a secret: tag and name of a
 // command that exists. Whatever else stands there may be a secret, or a part of
 // one that a confused client sends as a command.
 func redacted(line []byte, first bool) []byte {
-	fields := bytes.SplitN(line, []byte(" "), 3)
-	if !first || len(fields) < 2 || len(fields[0]) > 20 || findVerb(string(bytes.ToUpper(fields[1]))) == nil {
+	if !first || tracedVerb(line) == nil {
 		return []byte(hidden[1:])
 	}
+	fields := bytes.SplitN(line, []byte(" "), 3)
 	shown := append(append(bytes.Clone(fields[0]), ' '), fields[1]...)
 	if len(fields) > 2 {
 		shown = append(shown, hidden...)
@@ -108,6 +142,10 @@ type responseTrace struct {
 	line    []byte // begun; at most maxTraced octets
 	tail    []byte // its last octets
 	literal int64  // octets of a literal that are not shown
+	inside  bool   // of a response: the line goes on behind a literal
+	secret  bool   // the rest of that response is not shown
+
+	tags []string // of answers to come that are not shown: they may be secrets
 }
 
 // tailSize is enough for the announcement of a literal.
@@ -132,8 +170,8 @@ func (t *responseTrace) write(p []byte, show func([]byte)) {
 		t.tail = append(t.tail, part[max(0, len(part)-tailSize):]...)
 		t.tail = t.tail[max(0, len(t.tail)-tailSize):]
 		if i >= 0 {
-			show(bytes.TrimRight(t.line, "\r\n"))
-			t.literal = announced(t.tail)
+			show(t.redacted(bytes.TrimRight(t.line, "\r\n")))
+			t.literal, t.inside = announced(t.tail)
 			t.line, t.tail = t.line[:0], t.tail[:0]
 		}
 	}
@@ -142,29 +180,76 @@ func (t *responseTrace) write(p []byte, show func([]byte)) {
 	}
 }
 
-// announced is the size of the literal that the end of a line announces.
-func announced(tail []byte) int64 {
+// redacted is what is shown of a line: of a response with URLs that anyone who
+// has them may use, its name, up to where it ends.
+func (t *responseTrace) redacted(line []byte) []byte {
+	if t.inside && t.secret {
+		return []byte(hidden[1:])
+	}
+	if line, ok := t.untagged(line); ok {
+		return line
+	}
+	n := 0 // fields that are shown
+	fields := bytes.SplitN(line, []byte(" "), 4)
+	switch {
+	case t.inside:
+	case bytes.HasPrefix(line, []byte("+ ")): // perhaps a challenge, sent late
+		n = 1
+	case bytes.HasPrefix(line, []byte("* GENURLAUTH ")), bytes.HasPrefix(line, []byte("* URLFETCH ")):
+		n = 2
+	case len(fields) == 4 && string(fields[2]) == "["+string(imap.CodeBadURL):
+		n = 3
+	}
+	if t.secret = n > 0; t.secret {
+		return append(bytes.Join(fields[:n], []byte(" ")), hidden...)
+	}
+	return line
+}
+
+// untagged is what is shown of the answer to a line that was not shown: it repeats
+// what may be a part of a secret as its tag. ok is false for any other line.
+func (t *responseTrace) untagged(line []byte) (shown []byte, ok bool) {
+	if t.inside || len(t.tags) == 0 {
+		return nil, false
+	}
+	tag := t.tags[0]
+	if rest, ok := bytes.CutPrefix(line, []byte(tag+" ")); ok {
+		shown = append([]byte(hidden + " ")[1:], rest...)
+	} else if strings.HasPrefix(tag, string(line)) && len(line) == maxTraced {
+		shown = []byte(hidden[1:])
+	} else {
+		return nil, false
+	}
+	if t.tags = t.tags[1:]; len(t.tags) == 0 {
+		t.tags = nil
+	}
+	return shown, true
+}
+
+// concealTag keeps the tag of a command out of the trace of its answer where the
+// command was not shown with it.
+func (s *session) concealTag(cmd *command) {
+	if s.srv.cfg.Trace.Line != nil && cmd.tag != "" && (cmd.verb == nil || len(cmd.tag) > maxTracedTag) {
+		s.conn.said.tags = append(s.conn.said.tags, cmd.tag)
+	}
+}
+
+// announced is the size of the literal that the end of a line announces; ok is
+// false where it announces none.
+func announced(tail []byte) (size int64, ok bool) {
 	digits, ok := bytes.CutSuffix(tail, []byte("}\r\n"))
 	i := bytes.LastIndexByte(digits, '{')
 	if !ok || i < 0 {
-		return 0
+		return 0, false
 	}
 	n, err := strconv.ParseInt(string(digits[i+1:]), 10, 64)
 	if err != nil || n < 0 {
-		return 0
+		return 0, false
 	}
-	return n
+	return n, true
 }
 
 // traceResponse shows what is written.
 func (c *conn) traceResponse(p []byte) {
-	c.said.write(p, func(line []byte) {
-		switch {
-		case bytes.HasPrefix(line, []byte("+ ")): // perhaps a challenge, sent late
-			line = []byte("+" + hidden)
-		case bytes.HasPrefix(line, []byte("* GENURLAUTH ")), bytes.HasPrefix(line, []byte("* URLFETCH ")):
-			line = append(bytes.Join(bytes.SplitN(line, []byte(" "), 3)[:2], []byte(" ")), hidden...)
-		}
-		c.server.cfg.Trace.Line(c.peer, false, line)
-	})
+	c.said.write(p, func(line []byte) { c.server.cfg.Trace.Line(c.peer, false, line) })
 }

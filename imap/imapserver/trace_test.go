@@ -107,3 +107,67 @@ func TestRedacted(t *testing.T) {
 		t.Errorf("the line behind a literal is shown as %q", got)
 	}
 }
+
+// After the login too no secret is shown: not in the lines behind a literal, not
+// in a message that is put together, not in what a refused command leaves behind,
+// and not in the answers.
+func TestTraceSecrets(t *testing.T) {
+	token := ":INTERNAL:5ec2e7"
+	url := "imap://alice@h/INBOX/;UID=1;URLAUTH=anonymous"
+	long := "imap://alice@h/" + strings.Repeat("%78", 400) + "/;UID=1;URLAUTH=anonymous"
+	for _, in := range []string{
+		"a APPEND INBOX CATENATE (URL \"" + url + token + "\")\r\n",
+		"a append INBOX (\\Seen) catenate (URL \"" + url + token + "\")\r\n",
+		"a APPEND {5+}\r\nINBOX CATENATE (URL \"" + url + token + "\")\r\n",
+		"a APPEND INBOX CATENATE (TEXT {6+}\r\na: b\r\n URL \"" + url + token + "\")\r\n",
+		"a SELECT INBOX\r\nb UID REPLACE 1 INBOX CATENATE (URL \"" + url + token + "\")\r\n",
+		"a URLFETCH {3+}\r\nx:y \"" + url + token + "\"\r\n",
+		"a URLFETCH {2000+}\r\n" + strings.Repeat("x", 2000) + " \"" + url + token + "\"\r\n",
+		"a URLFETCH {300000}\r\n" + url + token + "\r\n",
+		"a AUTHENTICATE PLAIN\r\nAGFsaWNlADVlYzJlNw==5ec2e7\r\n",
+		"a LOGIN alice {6}\r\n5ec2e7\r\n",
+		"a LOGIN alice {6}\r\n5ec2e7\r\na LOGIN alice {6}\r\n5ec2e7\r\n5ec2e7xxxxxxxxxxxxxxx NOOP\r\n",
+		"a LOGIN alice {2000}\r\n5ec2e7" + strings.Repeat("x", 2000) + "\r\nUNAUTHENTICATE\r\n",
+		"a UNAUTHENTICATE\r\nb AUTHENTICATE X-NONE\r\n5ec2e7\r\nz LOGIN alice secret\r\n",
+		"a CREATE " + strings.Repeat("x", 400) + "\r\nb GENURLAUTH {" + fmt.Sprint(len(long)) + "+}\r\n" + long + " INTERNAL \"" + url + "\" INTERNAL\r\nc GENURLAUTH \"" + url + "\" INTERNAL\r\n",
+	} {
+		st := testStore(t)
+		deliver(t, st, "alice", "INBOX", "Subject: s\r\n\r\n", 0)
+		cfg := testConfig(st)
+		cfg.Hostname = "h"
+		book := &traceBook{}
+		cfg.Trace = book.trace()
+		conn := &memoryConn{in: strings.NewReader("z LOGIN alice secret\r\n" + in + "y NOOP\r\n")}
+		if err := testServer(t, cfg).ServeConn(conn); err != nil {
+			t.Fatal(err)
+		}
+		got := book.lines.String()
+		if strings.Contains(got, "5ec2e7") || strings.Contains(strings.ToUpper(got), ":INTERNAL:") {
+			t.Errorf("%q: the trace shows a secret:\n%s", in, got)
+		}
+		if !strings.Contains(got, "C: y NOOP\n") || !strings.Contains(got, "S: y OK NOOP completed\n") {
+			t.Errorf("%q: what comes behind is not shown:\n%s", in, got)
+		}
+	}
+}
+
+// A response is shown by its name up to its end, whatever literals are in it.
+func TestTraceResponses(t *testing.T) {
+	for in, want := range map[string]string{
+		"* GENURLAUTH {3}\r\nurl \"secret\"\r\n* OK x\r\n":            "* GENURLAUTH ***|***|* OK x|",
+		"* GENURLAUTH {0}\r\n \"secret\" {1}\r\nx secret\r\na OK\r\n": "* GENURLAUTH ***|***|***|a OK|",
+		"* URLFETCH {3}\r\nurl {3}\r\none\r\na OK\r\n":                "* URLFETCH ***|***|***|a OK|",
+		"a NO [BADURL secret] URL cannot be used\r\na OK\r\n":         "a NO [BADURL ***|a OK|",
+		"* 1 FETCH (BODY[] {3}\r\none)\r\n":                           "* 1 FETCH (BODY[] {3}|)|",
+		"* 1 FETCH (BODY[] {3}\r\none BODY[1] {0}\r\n UID 1)\r\n":     "* 1 FETCH (BODY[] {3}| BODY[1] {0}| UID 1)|",
+	} {
+		var r responseTrace
+		got := ""
+		for _, b := range []byte(in) {
+			r.write([]byte{b}, func(line []byte) { got += string(line) + "|" })
+		}
+		if got != want {
+			t.Errorf("%q is shown as %q, want %q", in, got, want)
+		}
+	}
+}

@@ -2,6 +2,8 @@ package imapserver
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -110,6 +112,84 @@ func TestURLFetchForms(t *testing.T) {
 		}
 		if out := say(t, srv, "bob", "a URLFETCH "+request+"\r\n"); !strings.HasPrefix(out, "* URLFETCH \""+url+"\" "+tt.want) || !strings.HasSuffix(out, "a OK URLFETCH completed\r\n") {
 			t.Errorf("%s%s: %q", tt.rump, tt.items, out)
+		}
+	}
+}
+
+// readsStore has messages of which only so many reads succeed.
+type readsStore struct {
+	store.Store
+	left *int
+}
+
+type readsAccount struct {
+	store.Account
+	left *int
+}
+
+type readsContent struct {
+	store.Content
+	left *int
+}
+
+func (s readsStore) Open(ctx context.Context, id store.AccountID) (store.Account, error) {
+	a, err := s.Store.Open(ctx, id)
+	return readsAccount{a, s.left}, err
+}
+
+func (a readsAccount) Content(ctx context.Context, id store.MailboxID, uid store.UID) (store.Content, error) {
+	c, err := a.Account.Content(ctx, id, uid)
+	return readsContent{c, a.left}, err
+}
+
+func (c readsContent) ReadAt(p []byte, at int64) (int, error) {
+	if *c.left--; *c.left < 0 {
+		return 0, store.ErrTemporary
+	}
+	return c.Content.ReadAt(p, at)
+}
+
+// TestURLFetchFails: where a message cannot be read URLFETCH is answered NO
+// without the start of a response, or the connection ends in the middle of one;
+// never is a broken response followed by an answer.
+func TestURLFetchFails(t *testing.T) {
+	_, st := urlServer(t)
+	left := 1 << 30
+	cfg := testConfig(readsStore{st, &left})
+	cfg.Hostname = "h"
+	srv := testServer(t, cfg)
+	for _, tt := range []struct {
+		partial, items string
+		want           []string
+	}{
+		{"1.2", "", []string{"cut", "whole"}},
+		{"1.2", "BODY", []string{"cut", "whole"}},
+		{"0.2", "BINARY", []string{"cut", "refused", "whole"}},
+		{"1.2", "BODYPARTSTRUCTURE BINARY", []string{"refused", "whole"}},
+	} {
+		left = 1 << 30
+		url := authorized(t, srv, "/;SECTION=2/;PARTIAL="+tt.partial+";URLAUTH=anonymous")
+		request := "(\"" + url + "\" " + tt.items + ")"
+		if tt.items == "" {
+			request = "\"" + url + "\""
+		}
+		seen := map[string]bool{}
+		for left = range 20 {
+			reads := left
+			out := say(t, srv, "alice", "a URLFETCH "+request+"\r\nb NOOP\r\n")
+			switch {
+			case strings.HasSuffix(out, "\r\na OK URLFETCH completed\r\nb OK NOOP completed\r\n") && !strings.Contains(out, "\"\r\n"):
+				seen["whole"] = true
+			case strings.HasPrefix(out, "a NO [UNAVAILABLE]") && strings.HasSuffix(out, "b OK NOOP completed\r\n"):
+				seen["refused"] = true
+			case !strings.Contains(out, "a OK") && !strings.Contains(out, "a NO") && !strings.Contains(out, "b OK"):
+				seen["cut"] = true
+			default:
+				t.Errorf("%s after %d reads: %q", tt.items, reads, out)
+			}
+		}
+		if got := slices.Sorted(maps.Keys(seen)); !slices.Equal(got, tt.want) {
+			t.Errorf("%s %s: %v, want %v", tt.partial, tt.items, got, tt.want)
 		}
 	}
 }
