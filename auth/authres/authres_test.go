@@ -118,6 +118,19 @@ func TestClaims(t *testing.T) {
 	}
 }
 
+// A field that is too long for a domain costs no conversion to A-labels, which
+// would allocate for each label and take time by the square of its length.
+func TestClaimsIsLinear(t *testing.T) {
+	value := strings.Repeat("例.", 10_000) + "example; none"
+	if n := testing.AllocsPerRun(1, func() {
+		if authres.Claims(value, "mx.example.org") {
+			t.Error("a foreign id is ours")
+		}
+	}); n > 200 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 // naiveClean is what Append says that it writes of a value.
 func naiveClean(s string, keep bool) string {
 	out := ""
