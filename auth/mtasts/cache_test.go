@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -25,6 +26,7 @@ type world struct {
 	dnsErr  error
 	body    string
 	webErr  error
+	dead    map[string]bool // hosts that do not answer
 	delay   time.Duration
 	fetches int
 	cert    *x509.Certificate
@@ -77,6 +79,9 @@ func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if w.webErr != nil {
 		return nil, w.webErr
+	}
+	if w.dead[r.URL.Host] {
+		return nil, io.ErrUnexpectedEOF
 	}
 	return &http.Response{
 		StatusCode: 200, Header: http.Header{"Content-Type": {"text/plain"}}, Body: io.NopCloser(strings.NewReader(w.body)), Request: r,
@@ -258,11 +263,12 @@ func (s *shelf) Due(_ context.Context, now, before time.Time, limit int) (domain
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for d, e := range s.entries {
-		if e.Alive(now) && e.Fetched.Before(before) && len(domains) < limit {
+		if e.Alive(now) && e.Fetched.Before(before) {
 			domains = append(domains, d)
 		}
 	}
-	return domains, s.err
+	slices.SortFunc(domains, func(a, b string) int { return s.entries[a].Fetched.Compare(s.entries[b].Fetched) })
+	return domains[:min(len(domains), limit)], s.err
 }
 
 // TestStore: a policy outlives the process, and a Store that fails is not "no
@@ -320,6 +326,104 @@ func TestRefresh(t *testing.T) {
 			expect(t, c, None, false, ErrNoRecord)
 		})
 	}
+}
+
+// saver is a Store that answers Save itself.
+type saver struct {
+	*shelf
+	save func(ctx context.Context, e *Entry) error
+}
+
+func (s saver) Save(ctx context.Context, e *Entry) error { return s.save(ctx, e) }
+
+// A policy is saved also when the time of who asked ends, and a Store that hangs
+// holds nobody for ever.
+func TestSaveBeyondTheAsker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		shelf := &shelf{entries: map[string]*Entry{}}
+		w := newWorld(t)
+		c := w.cache(saver{shelf, func(ctx context.Context, e *Entry) error {
+			cancel()
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return shelf.Save(ctx, e)
+		}})
+		if f, err := c.Lookup(ctx, "example.org"); err != nil || !f.Enforced() || shelf.entries["example.org"] == nil {
+			t.Error(f, err, shelf.entries)
+		}
+		began := time.Now()
+		c = w.cache(saver{shelf, func(ctx context.Context, _ *Entry) error { <-ctx.Done(); return ctx.Err() }})
+		c.Store.(saver).entries["example.org"] = nil
+		expect(t, c, Enforce, true, nil)
+		if time.Since(began) != saveTimeout {
+			t.Error(time.Since(began))
+		}
+	})
+}
+
+// What the Store has not taken is offered again.
+func TestRefreshSaves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shelf := &shelf{entries: map[string]*Entry{}}
+		w := newWorld(t)
+		full := errors.New("disk full")
+		saveErr := full
+		c := w.cache(saver{shelf, func(ctx context.Context, e *Entry) error {
+			if saveErr != nil {
+				return saveErr
+			}
+			return shelf.Save(ctx, e)
+		}})
+		expect(t, c, Enforce, true, nil)
+		if n, err := c.RefreshDue(t.Context()); n != 0 || !errors.Is(err, full) {
+			t.Error(n, err)
+		}
+		saveErr = nil
+		if n, err := c.RefreshDue(t.Context()); n != 1 || err != nil || shelf.entries["example.org"] == nil || w.count() != 1 {
+			t.Error(n, err, shelf.entries, w.count())
+		}
+		if n, err := c.RefreshDue(t.Context()); n != 0 || err != nil {
+			t.Error("saved again:", n, err)
+		}
+	})
+}
+
+// Domains whose servers are gone keep nobody else from being refreshed.
+func TestRefreshPastTheDead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, s := newWorld(t), &shelf{entries: map[string]*Entry{}}
+		w.delay, w.dead = 50*time.Second, map[string]bool{}
+		for i := range refreshBatch + 6 {
+			domain := fmt.Sprintf("d%d.example.org", i)
+			e := &Entry{Domain: domain, ID: "1", Policy: Policy{Mode: Enforce, MaxAge: 90 * 24 * time.Hour}, Fetched: time.Now().Add(time.Duration(i) * time.Second)}
+			s.entries[domain] = e
+			w.dead["mta-sts."+domain] = i < refreshBatch
+			w.cert.DNSNames = append(w.cert.DNSNames, "mta-sts."+domain)
+		}
+		c := w.cache(s)
+		time.Sleep(25 * time.Hour)
+		began := time.Now()
+		n, err := c.RefreshDue(t.Context())
+		if n != 0 || !errors.Is(err, ErrFetch) || time.Since(began) > 251*time.Minute {
+			t.Error(n, time.Since(began))
+		}
+		if n, err = c.RefreshDue(t.Context()); n != 6 || err != nil {
+			t.Error("the others starve:", n, err)
+		}
+		time.Sleep(6 * time.Hour)
+		if n, err = c.RefreshDue(t.Context()); n != 0 || !errors.Is(err, ErrFetch) {
+			t.Error("the dead are given up:", n, err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+		defer cancel()
+		time.Sleep(6 * time.Hour)
+		began = time.Now()
+		if _, err = c.RefreshDue(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > 2*time.Minute {
+			t.Error(time.Since(began), err)
+		}
+	})
 }
 
 func TestVouch(t *testing.T) {
