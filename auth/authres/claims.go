@@ -3,7 +3,7 @@ package authres
 import (
 	"strings"
 
-	"github.com/mailstead/mailstead/internal/domain"
+	"github.com/mailstead/mailstead/internal/dnsname"
 )
 
 // Claims reports whether a reader may take a field for one of the host with
@@ -37,7 +37,7 @@ func Claims(value, id string) bool {
 // case, and not converted.
 func canonicalID(id string) string {
 	id = strings.TrimRight(id, ".")
-	if a, err := domain.ToASCII(id); err == nil {
+	if a, err := dnsname.ToASCII(id); err == nil {
 		return a
 	}
 	return strings.ToLower(id)

@@ -64,7 +64,7 @@ type Cache struct {
 	mu      sync.Mutex // guards what follows
 	known   map[string]*list.Element
 	tried   map[string]time.Time // by domain: when RefreshDue has failed
-	order   list.List // of *state, the last used first
+	order   list.List            // of *state, the last used first
 	bytes   int64
 	flights map[string]*flight
 	zero    Fetcher

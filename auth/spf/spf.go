@@ -8,9 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/net/idna"
-
 	"github.com/mailstead/mailstead/auth/dnsx"
+	"github.com/mailstead/mailstead/internal/dnsname"
 )
 
 // Result is a result of RFC 7208 §2.6, in the words of RFC 8601 §2.7.2.
@@ -169,7 +168,7 @@ func (c *Checker) run(ctx context.Context, q Query, identity Identity, local, do
 func initial(domain string) string {
 	domain = strings.TrimSuffix(domain, ".")
 	if !isASCII(domain) {
-		ascii, err := idna.Lookup.ToASCII(domain)
+		ascii, err := dnsname.ToASCII(domain)
 		if err != nil {
 			return ""
 		}

@@ -1,7 +1,7 @@
-// Package domain has what the packages of mail authentication agree on about
+// Package dnsname has what the packages of mail authentication agree on about
 // domain names: their form in A-labels, which of them are names, and which lie
 // below others.
-package domain
+package dnsname
 
 import (
 	"errors"
@@ -12,7 +12,7 @@ import (
 )
 
 // ErrDomain is that a text has no form in A-labels.
-var ErrDomain = errors.New("domain: not a domain name")
+var ErrDomain = errors.New("dnsname: not a domain name")
 
 const (
 	maxName  = 253 // octets, without the dot at the end (RFC 1035 §2.3.4)
