@@ -6,8 +6,8 @@
 //	domain, err := dmarc.AuthorDomain(header)
 //	if err != nil { ... refuse it: nobody can say who the author is ... }
 //	v := checker.Check(ctx, domain, []dmarc.Identifier{
-//		{Method: dmarc.SPF, Domain: "bounces.example.org", Result: "pass"},
-//		{Method: dmarc.DKIM, Domain: "example.org", Result: "fail"},
+//		{Method: dmarc.SPF, Domain: "bounces.example.org", Result: authres.Pass},
+//		{Method: dmarc.DKIM, Domain: "example.org", Result: authres.Fail},
 //	})
 //	if v.Disposition == dmarc.Reject { ... }
 //

@@ -23,7 +23,7 @@ func (d *Discovery) Evaluate(ctx context.Context, ids []Identifier) Verdict {
 	defer cancel()
 	a := alignment{d: d, known: map[string]answer{}}
 	v.Result = Fail
-	for _, result := range []string{string(Pass), string(TempError)} {
+	for _, result := range [...]Result{Pass, TempError} {
 		for _, id := range ids {
 			if id.Result != result {
 				continue
@@ -32,7 +32,7 @@ func (d *Discovery) Evaluate(ctx context.Context, ids []Identifier) Verdict {
 			case aligned.err != nil:
 				v.doubt(aligned.err)
 			case !aligned.yes:
-			case result == string(TempError):
+			case result == TempError:
 				v.doubt(errTemporary)
 			default:
 				v.Aligned = append(v.Aligned, id)
