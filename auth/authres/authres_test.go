@@ -206,3 +206,36 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// FuzzClaims: whoever parses a foreign field and compares the authserv-id finds
+// nothing that Claims has not found (invariant A3).
+func FuzzClaims(f *testing.F) {
+	for _, in := range []string{
+		"mx.example.org; none", "(c) MX.Example.ORG. 1; spf=pass", "\"mx.ex\\ample.org\"/1; none", "mx\u3002bücher.example; none", "\"a b\"(c) 1; none",
+		"a(\\; none", "\"a;b\"; none", "1 1; none", "a/1; none", "XN--BCHER-KVA.example; none", "\"a\r\n b\"; none", "\"a\\\"(\"; none", "\u034f", "mx\u3002",
+	} {
+		f.Add(in)
+	}
+	f.Fuzz(func(t *testing.T, in string) {
+		got, err := authres.Parse(in)
+		if err != nil {
+			return
+		}
+		if strings.Trim(got.ID, ".") == "" {
+			return // names nobody
+		}
+		for _, id := range []string{got.ID, got.ID + ".", strings.Map(upper, got.ID)} {
+			if !authres.Claims(in, id) {
+				t.Fatalf("%q is not taken for one of %q", in, id)
+			}
+		}
+	})
+}
+
+// upper is the upper case of ASCII; other scripts have more cases than two.
+func upper(r rune) rune {
+	if r >= 'a' && r <= 'z' {
+		r -= 'a' - 'A'
+	}
+	return r
+}

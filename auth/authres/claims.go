@@ -33,12 +33,12 @@ func Claims(value, id string) bool {
 	return canonicalID(withoutVersion(h.joined)) == id
 }
 
-// canonicalID makes ids comparable. What is too long for a domain is in lower
-// case, and not converted.
+// canonicalID makes ids comparable. What is no domain is in lower case, and what
+// is too long for one is not converted.
 func canonicalID(id string) string {
 	id = strings.TrimRight(id, ".")
-	if a, err := dnsname.ToASCII(id); err == nil {
-		return a
+	if a, err := dnsname.ToASCII(id); err == nil && strings.Trim(a, ".") != "" {
+		return strings.TrimRight(a, ".")
 	}
 	return strings.ToLower(id)
 }
