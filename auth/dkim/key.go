@@ -168,8 +168,8 @@ func (k *keys) lookup(ctx context.Context, r dnsx.Resolver) {
 	}
 }
 
-// keyName is where the key of a signature stands (RFC 6376 §3.6.2.1, RFC 8616
-// §4).
+// keyName is where the key of a signature stands (RFC 6376 §3.6.2.1, RFC
+// 8616).
 func keyName(selector, domain string) string {
 	if ascii, err := dnsname.ToASCII(domain); err == nil {
 		domain = ascii

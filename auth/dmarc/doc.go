@@ -24,7 +24,7 @@
 //	RFC 7489  DMARC (2015)        §3.2, §6.3, §6.4, §6.6, as a mode
 //	RFC 8020  NXDOMAIN            what exists (§2)
 //	RFC 8601  results             §2.7 the words
-//	RFC 9989  DMARC               §4, §5.3.1 to §5.3.6, §11.5
+//	RFC 9989  DMARC               §4, §5.3.1 to §5.3.6, §9.1, §11.5
 //
 // RFC 9989 was read as its last draft, draft-ietf-dmarc-dmarcbis-41, and not
 // whole. Package report reads aggregate reports; none is written, sent or stored
