@@ -22,7 +22,7 @@ func TestToASCII(t *testing.T) {
 	}
 	for _, in := range []string{"ü\xff.example", "_ü.example", "ü ü.example", strings.Repeat("ü.", 1000)} {
 		if got, err := ToASCII(in); !errors.Is(err, ErrDomain) || got != "" {
-			t.Errorf("%.40q: %q, %v", in, got, err)
+			t.Errorf("%.40q: %.40q, %v", in, got, err)
 		}
 	}
 }
