@@ -118,6 +118,19 @@ func TestClaims(t *testing.T) {
 	}
 }
 
+// A field that is too long for a domain costs no conversion to A-labels, which
+// would allocate for each label and take time by the square of its length.
+func TestClaimsIsLinear(t *testing.T) {
+	value := strings.Repeat("例.", 10_000) + "example; none"
+	if n := testing.AllocsPerRun(1, func() {
+		if authres.Claims(value, "mx.example.org") {
+			t.Error("a foreign id is ours")
+		}
+	}); n > 200 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 // naiveClean is what Append says that it writes of a value.
 func naiveClean(s string, keep bool) string {
 	out := ""
@@ -192,4 +205,37 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%q became %q", in, again.String())
 		}
 	})
+}
+
+// FuzzClaims: whoever parses a foreign field and compares the authserv-id finds
+// nothing that Claims has not found (invariant A3).
+func FuzzClaims(f *testing.F) {
+	for _, in := range []string{
+		"mx.example.org; none", "(c) MX.Example.ORG. 1; spf=pass", "\"mx.ex\\ample.org\"/1; none", "mx\u3002bücher.example; none", "\"a b\"(c) 1; none",
+		"a(\\; none", "\"a;b\"; none", "1 1; none", "a/1; none", "XN--BCHER-KVA.example; none", "\"a\r\n b\"; none", "\"a\\\"(\"; none", "\u034f", "mx\u3002",
+	} {
+		f.Add(in)
+	}
+	f.Fuzz(func(t *testing.T, in string) {
+		got, err := authres.Parse(in)
+		if err != nil {
+			return
+		}
+		if strings.Trim(got.ID, ".") == "" {
+			return // names nobody
+		}
+		for _, id := range []string{got.ID, got.ID + ".", strings.Map(upper, got.ID)} {
+			if !authres.Claims(in, id) {
+				t.Fatalf("%q is not taken for one of %q", in, id)
+			}
+		}
+	})
+}
+
+// upper is the upper case of ASCII; other scripts have more cases than two.
+func upper(r rune) rune {
+	if r >= 'a' && r <= 'z' {
+		r -= 'a' - 'A'
+	}
+	return r
 }

@@ -3,7 +3,7 @@ package authres
 import (
 	"strings"
 
-	"golang.org/x/net/idna"
+	"github.com/mailstead/mailstead/internal/dnsname"
 )
 
 // Claims reports whether a reader may take a field for one of the host with
@@ -33,13 +33,14 @@ func Claims(value, id string) bool {
 	return canonicalID(withoutVersion(h.joined)) == id
 }
 
-// canonicalID makes ids comparable.
+// canonicalID makes ids comparable. What is no domain is in lower case, and what
+// is too long for one is not converted.
 func canonicalID(id string) string {
-	id = strings.ToLower(strings.TrimRight(id, "."))
-	if a, err := idna.Lookup.ToASCII(id); err == nil {
-		return a
+	id = strings.TrimRight(id, ".")
+	if a, err := dnsname.ToASCII(id); err == nil && strings.Trim(a, ".") != "" {
+		return strings.TrimRight(a, ".")
 	}
-	return id
+	return strings.ToLower(id)
 }
 
 // withoutVersion removes " 1" and "/1" from the end, then all white space.

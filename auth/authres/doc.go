@@ -8,7 +8,9 @@
 //	}}}
 //	header = f.Append(header)
 //
-// The packages of the methods import this one; it imports none of them.
+// The packages of the methods (auth/spf, auth/dkim, auth/dmarc) import this one,
+// speak in its words, and make a Statement of what they found; it imports none of
+// them.
 //
 // # RFCs
 //

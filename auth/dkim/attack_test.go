@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/mailstead/mailstead/auth/authres"
@@ -139,6 +140,33 @@ func TestManySignatures(t *testing.T) {
 			}
 		}
 	})
+}
+
+// silent answers no question before its context ends.
+type silent struct{}
+
+func (silent) Lookup(ctx context.Context, name string, t dnsx.Type) (*dnsx.Answer, error) {
+	<-ctx.Done()
+	return nil, &dnsx.Error{Name: name, Type: t, Kind: dnsx.ErrTimeout, Err: ctx.Err()}
+}
+
+// Servers that do not answer hold a message for a bounded time, also where the
+// caller's context has no end.
+func TestFinishIsBounded(t *testing.T) {
+	keys, _ := testKeys(t)
+	message := signed(t, keys[0], plain, dkim.Signer{})
+	signedAt := time.Now()
+	for _, test := range []struct{ timeout, want time.Duration }{{0, 20 * time.Second}, {time.Second, time.Second}, {-1, time.Hour}} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			defer cancel()
+			began := time.Now()
+			r, err := (&dkim.Verifier{Resolver: silent{}, Timeout: test.timeout, Now: func() time.Time { return signedAt }}).Verify(ctx, strings.NewReader(message))
+			if err != nil || len(r.Results) != 1 || r.Results[0].Result != authres.TempError || time.Since(began) != test.want {
+				t.Errorf("%v: %v, %v, %+v", test.timeout, time.Since(began), err, r)
+			}
+		})
+	}
 }
 
 func TestConstantMemory(t *testing.T) {

@@ -15,7 +15,7 @@
 // # Which signatures are judged
 //
 // Anybody can put any number of signatures onto a message, so there are limits
-// (10 signatures, 10 keys, 2 body hashes), and an order: first what signs for the
+// (10 signatures, 10 keys, 2 body hashes, 20 s for the keys), and an order: first what signs for the
 // domain of From, then what signs for one above or below it, then the others;
 // what has l= comes last. A signature whose body hash does not match needs no
 // key and takes the place of none. So signatures for other domains, and such

@@ -37,6 +37,7 @@ func NewFileKeys(dir string) *FileKeys { return &FileKeys{dir: dir, fs: vfs.OS{}
 const (
 	keySuffix  = ".pem"
 	maxKeyFile = 64 << 10
+	maxListed  = 3 // how often a directory that changes is listed again
 )
 
 // path is the directory of a domain.
@@ -81,13 +82,24 @@ func (s *FileKeys) Keys(_ context.Context, domain string) ([]StoredKey, error) {
 	if err != nil {
 		return nil, err
 	}
+	for again := 0; ; again++ {
+		keys, err := s.keys(dir, strings.ToLower(domain))
+		if again == maxListed || !errors.Is(err, fs.ErrNotExist) {
+			return keys, err
+		}
+	}
+}
+
+// keys reads the keys that a directory lists. The error is fs.ErrNotExist where
+// the state of one is changed meanwhile, and with it the name of its file.
+func (s *FileKeys) keys(dir, domain string) ([]StoredKey, error) {
 	found, err := s.states(dir)
 	if err != nil {
 		return nil, fmt.Errorf("dkim: %w", err)
 	}
 	var keys []StoredKey
 	for selector, state := range found {
-		k := StoredKey{Key: Key{Domain: strings.ToLower(domain), Selector: selector}, State: state}
+		k := StoredKey{Key: Key{Domain: domain, Selector: selector}, State: state}
 		if k.Signer, err = s.read(filepath.Join(dir, fileName(selector, state))); err != nil {
 			return nil, err
 		}

@@ -2,6 +2,7 @@ package dkim
 
 import (
 	"errors"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"strings"
@@ -72,6 +73,51 @@ func TestFileKeys(t *testing.T) {
 	}
 	if _, err := s.Keys(ctx, "example.org"); !errors.Is(err, ErrKey) || strings.Contains(err.Error(), "secret") {
 		t.Errorf("a broken file: %v", err)
+	}
+}
+
+// rotating changes the state of a key before each of the first files is opened.
+type rotating struct {
+	vfs.FS
+	steps []func() error
+}
+
+func (r *rotating) OpenFile(name string, flag int, perm fs.FileMode) (vfs.File, error) {
+	if len(r.steps) > 0 && flag == os.O_RDONLY {
+		step := r.steps[0]
+		r.steps = r.steps[1:]
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	return r.FS.OpenFile(name, flag, perm)
+}
+
+// A message is signed also while keys are rotated.
+func TestFileKeysDuringRotation(t *testing.T) {
+	key, err := GenerateEd25519()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &FileKeys{dir: "/keys", fs: vfs.NewMem()}
+	if err := s.Add(t.Context(), StoredKey{Key{"a.example", "s", key}, Published}); err != nil {
+		t.Fatal(err)
+	}
+	to := func(state State) func() error {
+		return func() error { return s.SetState(t.Context(), "a.example", "s", state) }
+	}
+	reader := &FileKeys{dir: "/keys", fs: &rotating{s.fs, []func() error{to(Active), to(Retired)}}}
+	keys, err := reader.Keys(t.Context(), "a.example")
+	if err != nil || len(keys) != 1 || keys[0].State != Retired {
+		t.Errorf("%v, %v", keys, err)
+	}
+	gone := make([]func() error, 100)
+	for i := range gone {
+		gone[i] = func() error { return fs.ErrNotExist }
+	}
+	endless := &rotating{s.fs, gone}
+	if _, err := (&FileKeys{dir: "/keys", fs: endless}).Keys(t.Context(), "a.example"); !errors.Is(err, fs.ErrNotExist) || len(endless.steps) != 96 {
+		t.Errorf("%v after %d times", err, 100-len(endless.steps))
 	}
 }
 

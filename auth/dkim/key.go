@@ -9,9 +9,8 @@ import (
 	"errors"
 	"strings"
 
-	"golang.org/x/net/idna"
-
 	"github.com/mailstead/mailstead/auth/dnsx"
+	"github.com/mailstead/mailstead/internal/dnsname"
 )
 
 const (
@@ -169,16 +168,11 @@ func (k *keys) lookup(ctx context.Context, r dnsx.Resolver) {
 	}
 }
 
-// keyName is where the key of a signature stands (RFC 6376 §3.6.2.1).
+// keyName is where the key of a signature stands (RFC 6376 §3.6.2.1, RFC
+// 8616).
 func keyName(selector, domain string) string {
-	name := selector + "._domainkey." + domain
-	for i := range len(name) {
-		if name[i] >= 0x80 {
-			if a, err := idna.Lookup.ToASCII(domain); err == nil {
-				return selector + "._domainkey." + a
-			}
-			break
-		}
+	if ascii, err := dnsname.ToASCII(domain); err == nil {
+		domain = ascii
 	}
-	return name
+	return selector + "._domainkey." + domain
 }

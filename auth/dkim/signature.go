@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"strings"
 	"time"
+
+	"github.com/mailstead/mailstead/internal/dnsname"
 )
 
 // algorithm is a value of a=.
@@ -109,16 +111,10 @@ func (s *signature) parseNames(t *tags) Reason {
 		return Syntax
 	}
 	s.identityDomain = s.identity[at+1:]
-	if !within(s.identityDomain, s.domain) {
+	if !dnsname.Within(s.identityDomain, s.domain) {
 		return IdentityDomain
 	}
 	return ""
-}
-
-// within reports whether a domain is another or below it.
-func within(sub, domain string) bool {
-	n := len(sub) - len(domain)
-	return n >= 0 && strings.EqualFold(sub[n:], domain) && (n == 0 || n > 1 && sub[n-1] == '.')
 }
 
 // parseMethods reads how it was signed.
@@ -324,7 +320,7 @@ func rankOf(s *signature, from []string) int {
 		switch {
 		case strings.EqualFold(d, s.domain):
 			rank = 0
-		case rank > 1 && (within(d, s.domain) || within(s.domain, d)):
+		case rank > 1 && (dnsname.Within(d, s.domain) || dnsname.Within(s.domain, d)):
 			rank = 1
 		}
 	}

@@ -29,6 +29,10 @@ type Verifier struct {
 	// signatures of a larger one are a permerror. 0 = 4 MiB.
 	MaxHeaderBytes int
 
+	// Timeout bounds the questions for the keys of a message, all together. 0 =
+	// 20 s, negative = none.
+	Timeout time.Duration
+
 	// Now is the clock, for t= and x=; nil = time.Now.
 	Now func() time.Time
 }
@@ -166,8 +170,8 @@ func (s *signature) result(reason Reason) Result {
 }
 
 // Finish ends the message and asks for the keys, all at the same time. It
-// returns soon after ctx ends, if the resolver does; what has no answer then is
-// a temperror. It is called once, and nothing is written after it.
+// returns soon after ctx ends or the time of the Verifier is over, if the
+// resolver does; what has no answer then is a temperror. It is called once, and nothing is written after it.
 func (m *Verification) Finish(ctx context.Context) *Report {
 	if !m.inBody {
 		m.endHeader()
@@ -232,6 +236,11 @@ func (m *Verification) ask(ctx context.Context) {
 			m.keys[i].value, m.keys[i].err = KeyUnknown, errNoResolver
 		}
 		return
+	}
+	if m.v.Timeout >= 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, cmp.Or(m.v.Timeout, 20*time.Second))
+		defer cancel()
 	}
 	var wg sync.WaitGroup
 	for i := 1; i < len(m.keys); i++ {

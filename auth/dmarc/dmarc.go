@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/mailstead/mailstead/auth/authres"
 	"github.com/mailstead/mailstead/auth/dnsx"
 )
 
@@ -22,33 +23,33 @@ const (
 )
 
 // Result is a result of RFC 9989 §9.2 in the words of RFC 8601.
-type Result string
+type Result = authres.Result
 
 // The results.
 const (
-	None      Result = "none"      // no record applies
-	Pass      Result = "pass"      // an aligned identifier is authenticated
-	Fail      Result = "fail"      // none is
-	TempError Result = "temperror" // nobody knows now
-	PermError Result = "permerror" // a record without a policy, or no Author Domain
+	None      = authres.None      // no record applies
+	Pass      = authres.Pass      // an aligned identifier is authenticated
+	Fail      = authres.Fail      // none is
+	TempError = authres.TempError // nobody knows now
+	PermError = authres.PermError // a record without a policy, or no Author Domain
 )
 
 // Method is what authenticates an identifier.
-type Method string
+type Method = authres.Method
 
 // The methods.
 const (
-	SPF  Method = "spf"  // the domain of MAIL FROM, of HELO where that is null
-	DKIM Method = "dkim" // the domain of d=
+	SPF  = authres.SPF  // the domain of MAIL FROM, of HELO where that is null
+	DKIM = authres.DKIM // the domain of d=
 )
 
 // Identifier is what SPF or a signature says of a domain.
 type Identifier struct {
 	Method Method
 	Domain string
-	// Result is a word of RFC 8601 §2.7, in lower case: "pass" authenticates
-	// the domain, "temperror" may do so later, and no other does.
-	Result string
+	// Result is of any of the words of RFC 8601 §2.7: Pass authenticates the
+	// domain, TempError may do so later, and no other does.
+	Result Result
 }
 
 // Override says why Verdict.Disposition is not Verdict.Policy, in the words of
@@ -107,6 +108,20 @@ type Verdict struct {
 	Err error
 	// Queries is how many questions were asked.
 	Queries int
+}
+
+// Statement is the verdict as it stands in Authentication-Results (RFC 9989
+// §9.1): the Author Domain, and what its policy asks for this message, where it
+// has one.
+func (v *Verdict) Statement() authres.Statement {
+	s := authres.Statement{Method: authres.DMARC, Result: v.Result}
+	if v.Domain != "" {
+		s.Properties = append(s.Properties, authres.Property{Type: "header", Name: "from", Value: v.Domain})
+	}
+	if v.Result == Pass || v.Result == Fail {
+		s.Properties = append(s.Properties, authres.Property{Type: "policy", Name: "dmarc", Value: v.Disposition.String()})
+	}
+	return s
 }
 
 // Check is Discover and Evaluate.

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/mailstead/mailstead/auth/authres"
 	"github.com/mailstead/mailstead/auth/dnsx"
 )
 
@@ -68,7 +69,7 @@ func (z *zone) names() string {
 func parseIDs(s string) (ids []Identifier) {
 	for word := range strings.FieldsSeq(s) {
 		part := append(strings.Split(word, ":"), "pass")
-		ids = append(ids, Identifier{Method: Method(part[0]), Domain: part[1], Result: part[2]})
+		ids = append(ids, Identifier{Method: Method(part[0]), Domain: part[1], Result: Result(part[2])})
 	}
 	return ids
 }
@@ -83,6 +84,20 @@ func line(v Verdict) string {
 		s += " " + string(id.Method) + ":" + id.Domain
 	}
 	return s
+}
+
+func TestStatement(t *testing.T) {
+	for want, v := range map[string]Verdict{
+		"dmarc=pass header.from=example.org policy.dmarc=none":   {Result: Pass, Domain: "example.org", Policy: Reject},
+		"dmarc=fail header.from=example.org policy.dmarc=reject": {Result: Fail, Domain: "example.org", Disposition: Reject},
+		"dmarc=none header.from=example.org":                     {Result: None, Domain: "example.org"},
+		"dmarc=permerror":                                        {Result: PermError, Err: ErrNoAuthor},
+	} {
+		f := authres.Field{ID: "mx.example.net", Statements: []authres.Statement{v.Statement()}}
+		if got := strings.Join(strings.Fields(f.String()), " "); got != "Authentication-Results: mx.example.net; "+want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
 }
 
 // A message is an Author Domain with identifiers, and what is to come of it.

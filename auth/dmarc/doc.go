@@ -6,8 +6,8 @@
 //	domain, err := dmarc.AuthorDomain(header)
 //	if err != nil { ... refuse it: nobody can say who the author is ... }
 //	v := checker.Check(ctx, domain, []dmarc.Identifier{
-//		{Method: dmarc.SPF, Domain: "bounces.example.org", Result: "pass"},
-//		{Method: dmarc.DKIM, Domain: "example.org", Result: "fail"},
+//		{Method: dmarc.SPF, Domain: "bounces.example.org", Result: authres.Pass},
+//		{Method: dmarc.DKIM, Domain: "example.org", Result: authres.Fail},
 //	})
 //	if v.Disposition == dmarc.Reject { ... }
 //
@@ -24,7 +24,7 @@
 //	RFC 7489  DMARC (2015)        §3.2, §6.3, §6.4, §6.6, as a mode
 //	RFC 8020  NXDOMAIN            what exists (§2)
 //	RFC 8601  results             §2.7 the words
-//	RFC 9989  DMARC               §4, §5.3.1 to §5.3.6, §11.5
+//	RFC 9989  DMARC               §4, §5.3.1 to §5.3.6, §9.1, §11.5
 //
 // RFC 9989 was read as its last draft, draft-ietf-dmarc-dmarcbis-41, and not
 // whole. Package report reads aggregate reports; none is written, sent or stored

@@ -1,6 +1,10 @@
 package dmarc
 
-import "context"
+import (
+	"context"
+
+	"github.com/mailstead/mailstead/internal/dnsname"
+)
 
 // maxIdentifiers is for how many domains of identifiers the DNS is walked.
 const maxIdentifiers = 16
@@ -19,7 +23,7 @@ func (d *Discovery) Evaluate(ctx context.Context, ids []Identifier) Verdict {
 	defer cancel()
 	a := alignment{d: d, known: map[string]answer{}}
 	v.Result = Fail
-	for _, result := range []string{string(Pass), string(TempError)} {
+	for _, result := range [...]Result{Pass, TempError} {
 		for _, id := range ids {
 			if id.Result != result {
 				continue
@@ -28,7 +32,7 @@ func (d *Discovery) Evaluate(ctx context.Context, ids []Identifier) Verdict {
 			case aligned.err != nil:
 				v.doubt(aligned.err)
 			case !aligned.yes:
-			case result == string(TempError):
+			case result == TempError:
 				v.doubt(errTemporary)
 			default:
 				v.Aligned = append(v.Aligned, id)
@@ -118,13 +122,13 @@ func (a *alignment) relaxed(ctx context.Context, domain string) answer {
 	if got, ok := a.known[domain]; ok {
 		return got
 	}
-	if !within(domain, lastLabel(a.d.verdict.Domain)) {
+	if !dnsname.Within(domain, lastLabel(a.d.verdict.Domain)) {
 		return answer{}
 	}
 	if own := a.author(ctx); own.err != nil {
 		return own
 	}
-	if !within(domain, a.d.org) || len(a.known) == maxIdentifiers {
+	if !dnsname.Within(domain, a.d.org) || len(a.known) == maxIdentifiers {
 		return answer{}
 	}
 	org, _ := organizational(domain, a.d.records.walk(ctx, targets(domain)))

@@ -12,8 +12,8 @@ import (
 // Cache is a Resolver that remembers what another one said, for as long as the
 // answer allows: records for their TTL and at most a day, that there are none
 // for the time of the SOA record and at most 15 minutes. Failures are not
-// remembered. Questions that come together are asked once. It must not be
-// copied.
+// remembered. Questions that come together are asked once, also where nobody
+// answers; only one whose asker gave up is asked again. It must not be copied.
 type Cache struct {
 	// Resolver is asked. Required.
 	Resolver Resolver
@@ -55,6 +55,7 @@ type flight struct {
 	done   chan struct{}
 	answer *Answer
 	err    error
+	ended  bool // the asker's context had ended, so that err says nothing to others
 }
 
 // Lookup implements Resolver. The TTL of an answer is what is left of it.
@@ -83,10 +84,10 @@ func (c *Cache) Lookup(ctx context.Context, name string, t Type) (*Answer, error
 		case <-ctx.Done():
 			return nil, &Error{Name: name, Type: t, Kind: ErrTimeout, Err: context.Cause(ctx)}
 		}
-		if f.err == nil || !errors.Is(f.err, ErrTimeout) && !errors.Is(f.err, ErrBudget) {
+		if f.err == nil || NotFound(f.err) || !f.ended && !errors.Is(f.err, ErrBudget) {
 			return f.answer, f.err
 		}
-		// It was the other one's time that ended: ours may not.
+		// It was the other one's time or budget that ended: ours may not have.
 	}
 }
 
@@ -101,6 +102,7 @@ func (c *Cache) fly(ctx context.Context, k key, f *flight) {
 		close(f.done)
 	}()
 	f.answer, f.err = c.Resolver.Lookup(ctx, k.name, k.t)
+	f.ended = ctx.Err() != nil
 }
 
 // knownLocked returns what is remembered.

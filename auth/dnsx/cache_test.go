@@ -106,6 +106,31 @@ func TestCacheFlights(t *testing.T) {
 	})
 }
 
+// Those who wait for a name whose servers are dead wait once, not one after the
+// other.
+func TestCacheDeadName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{f: func(_ context.Context, name string, typ Type) (*Answer, error) {
+			time.Sleep(8 * time.Second)
+			return nil, &Error{Name: name, Type: typ, Kind: ErrTimeout}
+		}}
+		c := &Cache{Resolver: f}
+		began := time.Now()
+		var wg sync.WaitGroup
+		for range 50 {
+			wg.Go(func() {
+				if _, err := c.Lookup(t.Context(), "dead", TXT); !errors.Is(err, ErrTimeout) {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if f.asked.Load() != 1 || time.Since(began) != 8*time.Second {
+			t.Errorf("asked %d times in %v", f.asked.Load(), time.Since(began))
+		}
+	})
+}
+
 func TestCacheIsBounded(t *testing.T) {
 	f := &fake{f: answers}
 	c := &Cache{Resolver: f, MaxBytes: 10_000}

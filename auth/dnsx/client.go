@@ -25,7 +25,8 @@ type Client struct {
 	// none.
 	Servers []netip.AddrPort
 
-	// Timeout bounds one question to one server; 0 = 2 s.
+	// Timeout bounds one question to one server, with all that it takes: over
+	// TCP or without EDNS, too. 0 = 2 s.
 	Timeout time.Duration
 
 	// Rounds is how often the list is gone through; 0 = 2.
@@ -136,6 +137,8 @@ func orDefault[T int | time.Duration](v, def T) T {
 // askServer asks one server: over UDP, over TCP where the answer does not fit
 // or its case is not ours, and without EDNS where it is not known.
 func (c *Client) askServer(ctx context.Context, server netip.AddrPort, name string, t Type) (*reply, error) {
+	ctx, cancel := context.WithTimeout(ctx, orDefault(c.Timeout, 2*time.Second))
+	defer cancel()
 	q := question{name: name, t: t, edns: true, trust: c.TrustAD || server.Addr().IsLoopback()}
 	network := "udp"
 	for range 4 {
@@ -152,10 +155,8 @@ func (c *Client) askServer(ctx context.Context, server netip.AddrPort, name stri
 	return nil, errFormat
 }
 
-// exchange sends one question and reads the answer to it.
+// exchange sends one question and reads the answer to it, before ctx ends.
 func (c *Client) exchange(ctx context.Context, server netip.AddrPort, network string, q question) (*reply, error) {
-	ctx, cancel := context.WithTimeout(ctx, orDefault(c.Timeout, 2*time.Second))
-	defer cancel()
 	dial := c.Dial
 	if dial == nil {
 		dial = (&net.Dialer{}).DialContext

@@ -274,6 +274,36 @@ func TestClientTimeout(t *testing.T) {
 	}
 }
 
+// What one server takes is bounded, not each of the ways to ask it.
+func TestClientTimeoutOfAllWays(t *testing.T) {
+	s := newServer(t, zone)
+	s.setRaw(func(query, _ []byte, send func([]byte)) {
+		bad := append([]byte(nil), query...)
+		bad[2] |= 0x80
+		if query[11] != 0 { // ARCOUNT
+			bad[3] = 1 // FORMERR
+		} else {
+			bad[2] |= 2 // truncated
+		}
+		send(bad)
+	})
+	var ends []time.Time
+	c := &Client{Servers: []netip.AddrPort{s.addr}, Rounds: 1, Timeout: time.Minute, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		end, _ := ctx.Deadline()
+		ends = append(ends, end)
+		if network == "tcp" {
+			return nil, errors.New("closed")
+		}
+		return (&net.Dialer{}).DialContext(ctx, network, s.addr.String())
+	}}
+	if _, err := c.Lookup(t.Context(), "all.example", A); err == nil || len(ends) != 3 {
+		t.Fatalf("%v after %d ways", err, len(ends))
+	}
+	if !ends[1].Equal(ends[0]) || !ends[2].Equal(ends[0]) {
+		t.Errorf("the time begins anew: %v", ends)
+	}
+}
+
 // A server from before EDNS is asked again without.
 func TestClientWithoutEDNS(t *testing.T) {
 	s := newServer(t, zone)

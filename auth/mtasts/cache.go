@@ -63,7 +63,8 @@ type Cache struct {
 
 	mu      sync.Mutex // guards what follows
 	known   map[string]*list.Element
-	order   list.List // of *state, the last used first
+	tried   map[string]time.Time // by domain: when RefreshDue has failed
+	order   list.List            // of *state, the last used first
 	bytes   int64
 	flights map[string]*flight
 	zero    Fetcher
@@ -71,11 +72,12 @@ type Cache struct {
 
 // state is what is known of a domain.
 type state struct {
-	domain string
-	entry  *Entry // nil = none
-	failed string // the identifier for which the last fetch failed
-	reason error
-	at     time.Time // of that failure
+	domain  string
+	entry   *Entry // nil = none
+	unsaved bool   // entry is not in the Store
+	failed  string // the identifier for which the last fetch failed
+	reason  error
+	at      time.Time // of that failure
 }
 
 // flight is a fetch under way.
@@ -254,7 +256,7 @@ func (c *Cache) fly(ctx context.Context, domain, id string, f *flight) {
 	switch {
 	case err == nil:
 		f.entry, f.err = &Entry{Domain: domain, ID: id, Policy: *policy, Fetched: time.Now()}, nil
-		c.save(ctx, f.entry)
+		_ = c.save(ctx, f.entry) // RefreshDue saves it later
 	case ctx.Err() != nil:
 		f.err = fmt.Errorf("%w: %w", errAbandoned, err)
 	default:
@@ -264,17 +266,32 @@ func (c *Cache) fly(ctx context.Context, domain, id string, f *flight) {
 	}
 }
 
-// save keeps a policy. The Store is first, so that what memory has survives.
-func (c *Cache) save(ctx context.Context, e *Entry) {
+// save keeps a policy. The Store is first, so that what memory has survives. It
+// takes the policy also when the time of who asked for it has ended; what it
+// refuses stays in memory, for RefreshDue to save.
+func (c *Cache) save(ctx context.Context, e *Entry) error {
+	var err error
 	if c.Store != nil {
-		if err := c.Store.Save(ctx, e); err != nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
+		defer cancel()
+		if err = c.Store.Save(ctx, e); err != nil {
 			c.log(ctx, "MTA-STS policy cannot be saved", e.Domain, err)
+			err = fmt.Errorf("mtasts: store: %w", err)
 		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.keepLocked(state{domain: e.Domain, entry: e})
+	if el := c.known[e.Domain]; el != nil && el.Value.(*state).newer(e) {
+		return err
+	}
+	c.keepLocked(state{domain: e.Domain, entry: e, unsaved: err != nil})
+	return err
 }
+
+// newer reports whether memory has a policy that was fetched after another.
+func (s *state) newer(e *Entry) bool { return s.entry != nil && s.entry.Fetched.After(e.Fetched) }
+
+const saveTimeout = 10 * time.Second
 
 // failed remembers a failure beside the policy that is known.
 func (c *Cache) failed(domain, id string, reason error) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -25,6 +26,7 @@ type world struct {
 	dnsErr  error
 	body    string
 	webErr  error
+	dead    map[string]bool // hosts that do not answer
 	delay   time.Duration
 	fetches int
 	cert    *x509.Certificate
@@ -77,6 +79,9 @@ func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if w.webErr != nil {
 		return nil, w.webErr
+	}
+	if w.dead[r.URL.Host] {
+		return nil, io.ErrUnexpectedEOF
 	}
 	return &http.Response{
 		StatusCode: 200, Header: http.Header{"Content-Type": {"text/plain"}}, Body: io.NopCloser(strings.NewReader(w.body)), Request: r,
@@ -258,11 +263,12 @@ func (s *shelf) Due(_ context.Context, now, before time.Time, limit int) (domain
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for d, e := range s.entries {
-		if e.Alive(now) && e.Fetched.Before(before) && len(domains) < limit {
+		if e.Alive(now) && e.Fetched.Before(before) {
 			domains = append(domains, d)
 		}
 	}
-	return domains, s.err
+	slices.SortFunc(domains, func(a, b string) int { return s.entries[a].Fetched.Compare(s.entries[b].Fetched) })
+	return domains[:min(len(domains), limit)], s.err
 }
 
 // TestStore: a policy outlives the process, and a Store that fails is not "no
@@ -285,41 +291,39 @@ func TestStore(t *testing.T) {
 	})
 }
 
-func TestRefresh(t *testing.T) {
-	for _, withStore := range []bool{false, true} {
-		synctest.Test(t, func(t *testing.T) {
-			w := newWorld(t)
-			var s Store
-			if withStore {
-				s = &shelf{entries: map[string]*Entry{}}
+// saver is a Store that answers Save itself.
+type saver struct {
+	*shelf
+	save func(ctx context.Context, e *Entry) error
+}
+
+func (s saver) Save(ctx context.Context, e *Entry) error { return s.save(ctx, e) }
+
+// A policy is saved also when the time of who asked ends, and a Store that hangs
+// holds nobody for ever.
+func TestSaveBeyondTheAsker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		shelf := &shelf{entries: map[string]*Entry{}}
+		w := newWorld(t)
+		c := w.cache(saver{shelf, func(ctx context.Context, e *Entry) error {
+			cancel()
+			if ctx.Err() != nil {
+				return ctx.Err()
 			}
-			c := w.cache(s)
-			expect(t, c, Enforce, true, nil)
-			refresh := func(want, fetches int, problem error) {
-				t.Helper()
-				if n, err := c.RefreshDue(t.Context()); n != want || !errors.Is(err, problem) || w.count() != fetches {
-					t.Error(n, err, w.fetches)
-				}
-			}
-			refresh(0, 1, nil)
-			w.set(func() { w.texts = nil }) // somebody holds the record back
-			for day := range 30 {
-				time.Sleep(25 * time.Hour)
-				refresh(1, day+2, nil)
-				expect(t, c, Enforce, true, ErrNoRecord)
-			}
-			w.set(func() { w.texts = map[string][]string{"example.org": {"v=STSv1; id=1"}} })
-			expect(t, c, Enforce, true, nil)
-			refresh(0, 31, nil) // it is still the same policy
-			w.set(func() { w.texts, w.webErr = nil, io.ErrUnexpectedEOF })
-			time.Sleep(25 * time.Hour)
-			refresh(0, 32, ErrFetch)
-			expect(t, c, Enforce, true, ErrNoRecord)
-			time.Sleep(7 * 24 * time.Hour)
-			refresh(0, 32, nil) // dead: not asked for any more
-			expect(t, c, None, false, ErrNoRecord)
-		})
-	}
+			return shelf.Save(ctx, e)
+		}})
+		if f, err := c.Lookup(ctx, "example.org"); err != nil || !f.Enforced() || shelf.entries["example.org"] == nil {
+			t.Error(f, err, shelf.entries)
+		}
+		began := time.Now()
+		c = w.cache(saver{shelf, func(ctx context.Context, _ *Entry) error { <-ctx.Done(); return ctx.Err() }})
+		c.Store.(saver).entries["example.org"] = nil
+		expect(t, c, Enforce, true, nil)
+		if time.Since(began) != saveTimeout {
+			t.Error(time.Since(began))
+		}
+	})
 }
 
 func TestVouch(t *testing.T) {

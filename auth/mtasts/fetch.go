@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/net/idna"
+	"github.com/mailstead/mailstead/internal/dnsname"
 )
 
 // Fetcher fetches policies (RFC 8461 §3.3). The zero value is usable. It must
@@ -118,11 +118,8 @@ func fetchError(err error) error {
 
 // canonical is a domain in lower case and A-labels, without a dot at its end.
 func canonical(domain string) (string, error) {
-	name, err := idna.Lookup.ToASCII(strings.TrimSuffix(domain, "."))
-	if err != nil {
-		name = strings.ToLower(strings.TrimSuffix(domain, ".")) // "_" and the like
-	}
-	if !isHost(name) || len(name) > 253-len("mta-sts.") {
+	name, err := dnsname.ToASCII(strings.TrimSuffix(domain, "."))
+	if err != nil || !isHost(name) || len(name) > 253-len("mta-sts.") {
 		return "", fmt.Errorf("%w: %q", ErrDomain, domain)
 	}
 	return name, nil

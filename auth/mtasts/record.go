@@ -3,6 +3,8 @@ package mtasts
 import (
 	"errors"
 	"strings"
+
+	"github.com/mailstead/mailstead/internal/txtrecord"
 )
 
 // Why there is no policy; tested with errors.Is.
@@ -28,7 +30,10 @@ type Record struct {
 	ID string // 1 to 32 letters and digits, new with each change of the policy
 }
 
-const recordVersion = "v=STSv1"
+const (
+	recordVersion = "v=STSv1"
+	wsp           = " \t"
+)
 
 // ParseRecord parses one TXT record, its strings joined.
 //
@@ -36,19 +41,15 @@ const recordVersion = "v=STSv1"
 //
 // The error is ErrRecord.
 func ParseRecord(text string) (Record, error) {
-	rest, ok := recordFields(text)
+	fields, ok := txtrecord.Fields(text, recordVersion)
 	if !ok {
 		return Record{}, ErrRecord
 	}
 	var r Record
-	for len(rest) > 0 {
-		var field string
-		field, rest, _ = strings.Cut(rest, ";")
-		name, value, found := strings.Cut(strings.Trim(field, wsp), "=")
-		if !found || !isFieldName(name) || !isExtensionValue(value) {
+	for name, value := range fields {
+		if !isFieldName(name) || !isExtensionValue(value) {
 			return Record{}, ErrRecord
 		}
-		rest = strings.TrimLeft(rest, wsp)
 		if name != "id" || r.ID != "" {
 			continue // an extension; the first id counts
 		}
@@ -65,32 +66,14 @@ func ParseRecord(text string) (Record, error) {
 // findRecord picks the record out of the TXT records of the name. Those that
 // are no MTA-STS records do not count; then there must be exactly one.
 func findRecord(texts []string) (Record, error) {
-	found := ""
-	for _, text := range texts {
-		if _, ok := recordFields(text); !ok {
-			continue
-		}
-		if found != "" {
-			return Record{}, ErrRecord
-		}
-		found = text
-	}
-	if found == "" {
+	text, n := txtrecord.Find(texts, recordVersion)
+	switch n {
+	case 0:
 		return Record{}, ErrNoRecord
+	case 1:
+		return ParseRecord(text)
 	}
-	return ParseRecord(found)
-}
-
-const wsp = " \t"
-
-// recordFields returns what stands behind the version and its delimiter.
-func recordFields(text string) (string, bool) {
-	rest, ok := strings.CutPrefix(text, recordVersion)
-	if !ok {
-		return "", false
-	}
-	rest, ok = strings.CutPrefix(strings.TrimLeft(rest, wsp), ";")
-	return strings.TrimLeft(rest, wsp), ok
+	return Record{}, ErrRecord
 }
 
 func isID(s string) bool {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/mailstead/mailstead/auth/dnsx"
+	"github.com/mailstead/mailstead/internal/dnsname"
 )
 
 // match evaluates one mechanism (RFC 7208 §5).
@@ -42,7 +43,7 @@ func (c *check) match(ctx context.Context, m *mechanism, domain string) (bool, e
 		return err == nil && len(answer.Addrs) > 0, err
 	}
 	for _, name := range c.clientNames(ctx) { // ptr
-		if within(name, target) {
+		if dnsname.Within(name, target) {
 			return true, nil
 		}
 	}
@@ -160,17 +161,11 @@ func (c *check) validated(ctx context.Context, domain string) string {
 		switch {
 		case strings.EqualFold(name, domain):
 			return name
-		case within(name, domain) && !within(best, domain):
+		case dnsname.Within(name, domain) && !dnsname.Within(best, domain):
 			best = name
 		case i == 0:
 			best = name
 		}
 	}
 	return best
-}
-
-// within reports whether a name is domain or below it.
-func within(name, domain string) bool {
-	n := len(name) - len(domain)
-	return n >= 0 && strings.EqualFold(name[n:], domain) && (n == 0 || name[n-1] == '.')
 }

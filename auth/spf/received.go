@@ -3,6 +3,8 @@ package spf
 import (
 	"net/netip"
 	"strings"
+
+	"github.com/mailstead/mailstead/auth/authres"
 )
 
 // Received returns the header field Received-SPF of a verdict (RFC 7208 §9.1),
@@ -33,6 +35,16 @@ func (v *Verdict) Received(q Query, receiver string) []byte {
 		b = b[:len(b)-1]
 	}
 	return append(b, "\r\n"...)
+}
+
+// Statement is the verdict as it stands in Authentication-Results (RFC 8601
+// §2.7.2), with the domain that was asked: smtp.mailfrom or smtp.helo.
+func (v *Verdict) Statement() authres.Statement {
+	s := authres.Statement{Method: authres.SPF, Result: v.Result}
+	if v.Domain != "" {
+		s.Properties = []authres.Property{{Type: "smtp", Name: string(v.Identity), Value: v.Domain}}
+	}
+	return s
 }
 
 // comment is the verdict for people.

@@ -8,23 +8,23 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/net/idna"
-
+	"github.com/mailstead/mailstead/auth/authres"
 	"github.com/mailstead/mailstead/auth/dnsx"
+	"github.com/mailstead/mailstead/internal/dnsname"
 )
 
 // Result is a result of RFC 7208 §2.6, in the words of RFC 8601 §2.7.2.
-type Result string
+type Result = authres.Result
 
 // The results.
 const (
-	None      Result = "none"      // there is no policy, or no domain that could have one
-	Neutral   Result = "neutral"   // the policy says nothing of the client
-	Pass      Result = "pass"      // the client may use the domain
-	Fail      Result = "fail"      // it may not
-	SoftFail  Result = "softfail"  // it probably may not
-	TempError Result = "temperror" // nobody knows now
-	PermError Result = "permerror" // the policy cannot be interpreted
+	None      = authres.None      // there is no policy, or no domain that could have one
+	Neutral   = authres.Neutral   // the policy says nothing of the client
+	Pass      = authres.Pass      // the client may use the domain
+	Fail      = authres.Fail      // it may not
+	SoftFail  = authres.SoftFail  // it probably may not
+	TempError = authres.TempError // nobody knows now
+	PermError = authres.PermError // the policy cannot be interpreted
 )
 
 // Identity says whose policy was asked.
@@ -169,7 +169,7 @@ func (c *Checker) run(ctx context.Context, q Query, identity Identity, local, do
 func initial(domain string) string {
 	domain = strings.TrimSuffix(domain, ".")
 	if !isASCII(domain) {
-		ascii, err := idna.Lookup.ToASCII(domain)
+		ascii, err := dnsname.ToASCII(domain)
 		if err != nil {
 			return ""
 		}

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/mailstead/mailstead/auth/authres"
 	"github.com/mailstead/mailstead/auth/dnsx"
 )
 
@@ -89,6 +90,20 @@ func TestVerdicts(t *testing.T) {
 		}
 		if v := judge(t, z, "joe@example.com"); v.Result != want || (v.Err != nil) != (want == TempError || want == PermError) {
 			t.Errorf("%s: %s by %q, %v; want %s", record, v.Result, v.Mechanism, v.Err, want)
+		}
+	}
+}
+
+func TestStatement(t *testing.T) {
+	z := zone{"TXT example.com": {"v=spf1 -all"}, "TXT mx.example.org": {"v=spf1 +all"}}
+	for sender, want := range map[string]string{
+		"joe@example.com": "spf=fail smtp.mailfrom=example.com", "": "spf=pass smtp.helo=mx.example.org", "joe@": "spf=none",
+		"joe@a; dkim=pass\r\n b": `spf=none smtp.mailfrom="a; dkim=pass?? b"`,
+	} {
+		v := judge(t, z, sender)
+		f := authres.Field{ID: "mx.example.net", Statements: []authres.Statement{v.Statement()}}
+		if got := strings.Join(strings.Fields(f.String()), " "); got != "Authentication-Results: mx.example.net; "+want {
+			t.Errorf("%q: %q, want %q", sender, got, want)
 		}
 	}
 }

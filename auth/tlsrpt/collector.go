@@ -2,6 +2,8 @@ package tlsrpt
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +16,9 @@ const (
 	maxFailures = 100
 	maxText     = 512
 	maxLines    = 100
+	maxBytes    = 64 << 20
+
+	overhead = 200 // of an entry in a map or list, about
 )
 
 // Session is one attempt to speak TLS with a mail server.
@@ -35,8 +40,13 @@ type Collector struct {
 	// 10,000.
 	MaxDomains int
 
+	// MaxBytes bounds the memory of what is counted and not yet taken, about;
+	// what is beyond it is only counted in Dropped. 0 = 64 MiB.
+	MaxBytes int64
+
 	mu      sync.Mutex // guards what follows
 	counted map[bucket][]*policyCount
+	bytes   int64
 	dropped int64
 }
 
@@ -48,7 +58,8 @@ type bucket struct {
 
 type policyCount struct {
 	policy    Policy
-	key       string
+	key       [sha256.Size]byte // of policy
+	bytes     int64             // of all of it
 	successes int64
 	failures  map[Failure]int64
 }
@@ -61,46 +72,86 @@ func (c *Collector) Add(s Session) {
 		s.Time = time.Now()
 	}
 	b := bucket{s.Time.Unix() / int64(day/time.Second), clip(strings.ToLower(strings.TrimSuffix(s.Domain, ".")))}
+	policy := bounded(s.Policy)
+	key := hash(policy)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	limit := c.MaxDomains
 	if limit <= 0 {
 		limit = maxDomains
 	}
-	if _, known := c.counted[b]; !known && len(c.counted) >= limit {
+	list, known := c.counted[b]
+	if !known && len(c.counted) >= limit {
 		c.dropped++
 		return
 	}
-	p := c.policyLocked(b, s.Policy)
-	if s.Failure == nil {
-		p.successes++
-		return
+	p, begun := find(list, key)
+	if p == nil {
+		p = &policyCount{policy: policy, key: key}
 	}
-	p.fail(*s.Failure)
+	if !c.countLocked(b, p, begun, s.Failure) {
+		c.dropped++
+	}
 }
 
-// policyLocked finds the counts of a policy, or begins them.
-func (c *Collector) policyLocked(b bucket, policy Policy) *policyCount {
-	policy = bounded(policy)
-	key := string(policy.Type) + "\x00" + strings.Join(policy.Lines, "\n") + "\x00" + strings.Join(policy.MX, "\n")
-	list := c.counted[b]
+// find returns the counts of a policy, or those that it joins, where there are
+// too many.
+func find(list []*policyCount, key [sha256.Size]byte) (p *policyCount, begun bool) {
 	for _, p := range list {
 		if p.key == key {
-			return p
+			return p, true
 		}
 	}
 	if len(list) >= maxPolicies {
-		return list[len(list)-1]
+		return list[len(list)-1], true
 	}
-	if c.counted == nil {
-		c.counted = make(map[bucket][]*policyCount)
-	}
-	p := &policyCount{policy: policy, key: key}
-	c.counted[b] = append(list, p)
-	return p
+	return nil, false
 }
 
-func (p *policyCount) fail(f Failure) {
+// countLocked counts a session, if there is memory for what is new about it.
+func (c *Collector) countLocked(b bucket, p *policyCount, begun bool, failure *Failure) bool {
+	var kind Failure
+	more := int64(0) // of p
+	if !begun {
+		more += p.policy.size()
+	}
+	if failure != nil {
+		if kind = p.kind(*failure); p.failures[kind] == 0 {
+			more += kind.size()
+		}
+	}
+	all := more
+	if len(c.counted[b]) == 0 {
+		all += b.size()
+	}
+	limit := c.MaxBytes
+	if limit <= 0 {
+		limit = maxBytes
+	}
+	if all > 0 && c.bytes+all > limit {
+		return false
+	}
+	c.bytes += all
+	p.bytes += more
+	if !begun {
+		if c.counted == nil {
+			c.counted = make(map[bucket][]*policyCount)
+		}
+		c.counted[b] = append(c.counted[b], p)
+	}
+	if failure == nil {
+		p.successes++
+		return true
+	}
+	if p.failures == nil {
+		p.failures = make(map[Failure]int64)
+	}
+	p.failures[kind]++
+	return true
+}
+
+// kind is what a failure is counted as.
+func (p *policyCount) kind(f Failure) Failure {
 	if f.Result == "" {
 		f.Result = ValidationFailure
 	}
@@ -111,13 +162,38 @@ func (p *policyCount) fail(f Failure) {
 			f.Result = ValidationFailure // results that nobody knows
 		}
 	}
-	if p.failures == nil {
-		p.failures = make(map[Failure]int64)
-	}
-	p.failures[f]++
+	return f
 }
 
-// Dropped is how many sessions were not counted, as there were too many domains.
+// hash tells policies apart.
+func hash(p Policy) (sum [sha256.Size]byte) {
+	h := sha256.New()
+	var size [8]byte
+	for _, list := range [...][]string{{string(p.Type)}, p.Lines, p.MX} {
+		h.Write(binary.BigEndian.AppendUint64(size[:0], uint64(len(list))))
+		for _, s := range list {
+			h.Write(binary.BigEndian.AppendUint64(size[:0], uint64(len(s))))
+			h.Write([]byte(s))
+		}
+	}
+	h.Sum(sum[:0])
+	return sum
+}
+
+func (b bucket) size() int64 { return int64(overhead + len(b.domain)) }
+
+func (p Policy) size() int64 {
+	n := overhead + len(p.Type)
+	for _, list := range [...][]string{p.Lines, p.MX} {
+		for _, s := range list {
+			n += 16 + len(s)
+		}
+	}
+	return int64(n)
+}
+
+// Dropped is how many sessions were not counted, as there were too many domains
+// or too much about them.
 func (c *Collector) Dropped() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -135,6 +211,10 @@ func (c *Collector) Take(now time.Time) []*Report {
 		if b.day < today {
 			reports = append(reports, c.report(b, counts))
 			delete(c.counted, b)
+			c.bytes -= b.size()
+			for _, p := range counts {
+				c.bytes -= p.bytes
+			}
 		}
 	}
 	slices.SortFunc(reports, func(a, b *Report) int {

@@ -19,6 +19,7 @@
 //	    16  policies a domain and day; what more there are join the last
 //	   100  kinds of failures a policy; more keep their result, and nothing else
 //	   512  octets of each text; 100 lines of a policy
+//	64 MiB  all of it; sessions that need more are counted in Dropped
 //
 // # Invariants
 //

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/mailstead/mailstead/auth/dnsx"
+	"github.com/mailstead/mailstead/internal/txtrecord"
 )
 
 // Why there is nowhere to send a report to; tested with errors.Is.
@@ -40,38 +41,28 @@ func Lookup(ctx context.Context, r dnsx.Resolver, domain string) (Record, error)
 	case err != nil:
 		return Record{}, err
 	}
-	found := ""
-	for _, text := range answer.Texts {
-		if _, ok := fields(text); !ok {
-			continue
-		}
-		if found != "" {
-			return Record{}, ErrRecord
-		}
-		found = text
-	}
-	if found == "" {
+	text, n := txtrecord.Find(answer.Texts, recordVersion)
+	switch n {
+	case 0:
 		return Record{}, ErrNoRecord
+	case 1:
+		return ParseRecord(text)
 	}
-	return ParseRecord(found)
+	return Record{}, ErrRecord
 }
 
 // ParseRecord parses one TXT record, its strings joined. The error is ErrRecord.
 //
 //	tlsrpt-record = tlsrpt-version 1*(field-delim tlsrpt-field) [field-delim]
 func ParseRecord(text string) (Record, error) {
-	rest, ok := fields(text)
+	fields, ok := txtrecord.Fields(text, recordVersion)
 	if !ok {
 		return Record{}, ErrRecord
 	}
 	var r Record
 	seen := false
-	for rest != "" {
-		var field string
-		field, rest, _ = strings.Cut(rest, ";")
-		rest = strings.TrimLeft(rest, wsp)
-		name, value, found := strings.Cut(strings.Trim(field, wsp), "=")
-		if !found || name == "" || value == "" || strings.ContainsFunc(name+value, isControl) {
+	for name, value := range fields {
+		if name == "" || value == "" || strings.ContainsFunc(name+value, isControl) {
 			return Record{}, ErrRecord
 		}
 		if name != "rua" || seen {
@@ -86,16 +77,6 @@ func ParseRecord(text string) (Record, error) {
 		return Record{}, ErrRecord
 	}
 	return r, nil
-}
-
-// fields returns what stands behind the version and its delimiter.
-func fields(text string) (string, bool) {
-	rest, ok := strings.CutPrefix(text, recordVersion)
-	if !ok {
-		return "", false
-	}
-	rest, ok = strings.CutPrefix(strings.TrimLeft(rest, wsp), ";")
-	return strings.TrimLeft(rest, wsp), ok
 }
 
 // addresses parses tlsrpt-uri *(*WSP "," *WSP tlsrpt-uri).

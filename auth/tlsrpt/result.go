@@ -74,8 +74,22 @@ type Failure struct {
 	Reason      string // a code or an error, for people
 }
 
+// texts are all that it has.
+func (f *Failure) texts() [7]*string {
+	return [...]*string{(*string)(&f.Result), &f.SendingIP, &f.MXHost, &f.MXHelo, &f.ReceivingIP, &f.Information, &f.Reason}
+}
+
 func (f *Failure) clip() {
-	for _, s := range []*string{(*string)(&f.Result), &f.SendingIP, &f.MXHost, &f.MXHelo, &f.ReceivingIP, &f.Information, &f.Reason} {
+	for _, s := range f.texts() {
 		*s = clip(*s)
 	}
+}
+
+// size is the memory that it takes as a kind, about.
+func (f *Failure) size() int64 {
+	n := overhead
+	for _, s := range f.texts() {
+		n += len(*s)
+	}
+	return int64(n)
 }

@@ -239,6 +239,61 @@ func TestBounds(t *testing.T) {
 	}
 }
 
+// The bounds of domains, policies and failures do not multiply: all together
+// take MaxBytes, and what is known already is counted on.
+func TestMaxBytes(t *testing.T) {
+	const limit = 1 << 20
+	c := &Collector{MaxBytes: limit}
+	long := strings.Repeat("x", maxText)
+	known := Session{Domain: "known.example", Failure: &Failure{Result: CertificateExpired, Reason: long}, Time: noon}
+	c.Add(known)
+	total := int64(1)
+	for i := range 100 {
+		for j := range 10 {
+			s := Session{Domain: fmt.Sprintf("%d.example", i), Policy: Policy{Lines: []string{fmt.Sprint(j), long}, MX: []string{long}}, Time: noon.Add(time.Duration(i%2) * day)}
+			c.Add(s)
+			for k := range 5 {
+				s.Failure = &Failure{Reason: fmt.Sprint(k) + long, MXHelo: long, MXHost: long}
+				c.Add(s)
+			}
+			total += 6
+		}
+	}
+	if c.bytes > limit || c.bytes < limit-10_000 || c.Dropped() == 0 {
+		t.Errorf("%d bytes, %d dropped", c.bytes, c.Dropped())
+	}
+	dropped := c.Dropped()
+	c.Add(known)
+	if total++; c.Dropped() != dropped {
+		t.Error("what takes no memory is dropped")
+	}
+	count := func(reports []*Report) (n int64) {
+		for _, r := range reports {
+			if len(r.counts) == 0 {
+				t.Errorf("a report of nothing: %s", r.Domain)
+			}
+			for _, p := range r.counts {
+				one := p.successes
+				for _, k := range p.failures {
+					one += k
+				}
+				if one == 0 {
+					t.Errorf("a policy without sessions: %s", r.Domain)
+				}
+				n += one
+			}
+		}
+		return n
+	}
+	n := count(c.Take(noon.Add(day)))
+	if c.bytes <= 0 {
+		t.Errorf("%d bytes after one of two days", c.bytes)
+	}
+	if n += count(c.Take(noon.Add(3 * day))); n+c.Dropped() != total || c.bytes != 0 {
+		t.Errorf("%d counted, %d dropped of %d; %d bytes are left", n, c.Dropped(), total, c.bytes)
+	}
+}
+
 func TestConcurrent(t *testing.T) {
 	c := &Collector{}
 	var all sync.WaitGroup

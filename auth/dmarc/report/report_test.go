@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"errors"
 	"fmt"
+	"io"
 	"runtime"
 	"strings"
 	"testing"
@@ -133,6 +134,50 @@ func TestBombs(t *testing.T) {
 	if _, err := Parse(bytes.NewReader(gzipped(sample)), Limits{MaxPackedBytes: 100}); !errors.Is(err, ErrTooLarge) {
 		t.Error(err)
 	}
+}
+
+// Elements beyond those that a list takes take no memory, and are no error.
+func TestListBombs(t *testing.T) {
+	const row = "<row><source_ip>192.0.2.1</source_ip><count>1</count>"
+	const elements = 50_000
+	for name, c := range map[string]struct{ before, element, after string }{
+		"dkim":   {"<record>" + row + "</row><auth_results>", "<dkim/>", "</auth_results></record>"},
+		"spf":    {"<record>" + row + "</row><auth_results>", "<spf/>", "</auth_results></record>"},
+		"reason": {"<record>" + row + "<policy_evaluated>", "<reason/>", "</policy_evaluated></row></record>"},
+		"error":  {"<report_metadata>", "<error/>", "</report_metadata>"},
+	} {
+		in := "<feedback><policy_published><domain>a.example</domain></policy_published>" + c.before + strings.Repeat(c.element, elements)
+		before := heap()
+		held := int64(0)
+		rep, err := Parse(io.MultiReader(strings.NewReader(in), readerFunc(func([]byte) (int, error) {
+			held = max(held, heap()-before) // while the list is in the making
+			return 0, io.EOF
+		}), strings.NewReader(c.after+"</feedback>")), Limits{})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		n := len(rep.Errors)
+		for _, r := range rep.Records {
+			n += len(r.DKIMResults) + len(r.SPFResults) + len(r.Reasons)
+		}
+		t.Logf("%s: %d KiB held", name, held>>10)
+		if n != 100 || held > 5*elements {
+			t.Errorf("%s: %d elements, %d KiB held", name, n, held>>10)
+		}
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// heap is what is in use.
+func heap() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
 
 func FuzzParse(f *testing.F) {

@@ -17,14 +17,14 @@ import (
 // their namespace.
 type (
 	xmlMetadata struct {
-		OrgName string   `xml:"org_name"`
-		Email   string   `xml:"email"`
-		Contact string   `xml:"extra_contact_info"`
-		ID      string   `xml:"report_id"`
-		Begin   string   `xml:"date_range>begin"`
-		End     string   `xml:"date_range>end"`
-		Errors  []string `xml:"error"`
-		Gen     string   `xml:"generator"`
+		OrgName string       `xml:"org_name"`
+		Email   string       `xml:"email"`
+		Contact string       `xml:"extra_contact_info"`
+		ID      string       `xml:"report_id"`
+		Begin   string       `xml:"date_range>begin"`
+		End     string       `xml:"date_range>end"`
+		Errors  list[string] `xml:"error"`
+		Gen     string       `xml:"generator"`
 	}
 	xmlPolicy struct {
 		Domain    string `xml:"domain"`
@@ -39,17 +39,17 @@ type (
 		Discovery string `xml:"discovery_method"`
 	}
 	xmlRecord struct {
-		SourceIP    string      `xml:"row>source_ip"`
-		Count       string      `xml:"row>count"`
-		Disposition string      `xml:"row>policy_evaluated>disposition"`
-		DKIM        string      `xml:"row>policy_evaluated>dkim"`
-		SPF         string      `xml:"row>policy_evaluated>spf"`
-		Reasons     []xmlReason `xml:"row>policy_evaluated>reason"`
-		HeaderFrom  string      `xml:"identifiers>header_from"`
-		From        string      `xml:"identifiers>envelope_from"`
-		To          string      `xml:"identifiers>envelope_to"`
-		DKIMResults []xmlResult `xml:"auth_results>dkim"`
-		SPFResults  []xmlResult `xml:"auth_results>spf"`
+		SourceIP    string          `xml:"row>source_ip"`
+		Count       string          `xml:"row>count"`
+		Disposition string          `xml:"row>policy_evaluated>disposition"`
+		DKIM        string          `xml:"row>policy_evaluated>dkim"`
+		SPF         string          `xml:"row>policy_evaluated>spf"`
+		Reasons     list[xmlReason] `xml:"row>policy_evaluated>reason"`
+		HeaderFrom  string          `xml:"identifiers>header_from"`
+		From        string          `xml:"identifiers>envelope_from"`
+		To          string          `xml:"identifiers>envelope_to"`
+		DKIMResults list[xmlResult] `xml:"auth_results>dkim"`
+		SPFResults  list[xmlResult] `xml:"auth_results>spf"`
 	}
 	xmlReason struct {
 		Type    string `xml:"type"`
@@ -63,6 +63,21 @@ type (
 		Text     string `xml:"human_result"`
 	}
 )
+
+// list has the first maxList elements of a name; others are read past, and take
+// no memory.
+type list[T any] []T
+
+// UnmarshalXML takes one element.
+func (l *list[T]) UnmarshalXML(d *xml.Decoder, start xml.StartElement) error {
+	if len(*l) >= maxList {
+		return d.Skip()
+	}
+	var x T
+	err := d.DecodeElement(&x, &start)
+	*l = append(*l, x)
+	return err
+}
 
 // reader takes a report from its tokens, a child of the root at a time.
 type reader struct {
@@ -116,7 +131,7 @@ func (r *reader) child(start xml.StartElement) error {
 		err := r.d.DecodeElement(&m, &start)
 		r.rep.OrgName, r.rep.Email, r.rep.Contact, r.rep.ID = text(m.OrgName), text(m.Email), text(m.Contact), text(m.ID)
 		r.rep.Begin, r.rep.End, r.rep.Generator = seconds(m.Begin), seconds(m.End), text(m.Gen)
-		for _, e := range m.Errors[:min(len(m.Errors), maxList)] {
+		for _, e := range m.Errors {
 			r.rep.Errors = append(r.rep.Errors, text(e))
 		}
 		return err
@@ -153,15 +168,15 @@ func (r *reader) record(x xmlRecord) error {
 		SourceIP: ip.Unmap(), Count: count, Disposition: text(x.Disposition), DKIM: text(x.DKIM), SPF: text(x.SPF),
 		HeaderFrom: text(x.HeaderFrom), EnvelopeFrom: text(x.From), EnvelopeTo: text(x.To), DKIMResults: results(x.DKIMResults), SPFResults: results(x.SPFResults),
 	}
-	for _, reason := range x.Reasons[:min(len(x.Reasons), maxList)] {
+	for _, reason := range x.Reasons {
 		rec.Reasons = append(rec.Reasons, Reason{Type: text(reason.Type), Comment: text(reason.Comment)})
 	}
 	r.rep.Records = append(r.rep.Records, rec)
 	return nil
 }
 
-func results(list []xmlResult) (out []Result) {
-	for _, x := range list[:min(len(list), maxList)] {
+func results(found list[xmlResult]) (out []Result) {
+	for _, x := range found {
 		out = append(out, Result{Domain: text(x.Domain), Result: text(x.Result), Selector: text(x.Selector), Scope: text(x.Scope), Text: text(x.Text)})
 	}
 	return out
