@@ -25,6 +25,7 @@ type flight[V any] struct {
 	done  chan struct{} // closed once the fields below are set
 	value V
 	err   error
+	left  bool // the one who asks gave up
 }
 
 func newCache[K comparable, V any](max int) *cache[K, V] {
@@ -51,7 +52,7 @@ func (c *cache[K, V]) get(ctx context.Context, key K, ask fill[V]) (value V, err
 		case <-ctx.Done():
 			return value, ctx.Err()
 		}
-		if gaveUp := errors.Is(f.err, context.Canceled) || errors.Is(f.err, context.DeadlineExceeded); !gaveUp || ctx.Err() != nil {
+		if !f.left || ctx.Err() != nil {
 			return f.value, f.err
 		}
 	}
@@ -86,4 +87,5 @@ func (c *cache[K, V]) fly(ctx context.Context, key K, f *flight[V], ask fill[V])
 		close(f.done)
 	}()
 	f.value, keep, f.err = ask(ctx)
+	f.left = f.err != nil && ctx.Err() != nil // a question may have a time of its own
 }
