@@ -167,11 +167,11 @@ symbols:
 		switch {
 		case distance > o+len(d.window.buf):
 			break symbols
+		case distance < 8 && distance <= o:
+			repeat(dst, o, distance, length)
 		case distance > o, length > 64:
 			d.distance = distance
 			d.copyBack(dst, o, length)
-		case distance < 8:
-			repeat(dst, o, distance, length)
 		default:
 			for k := o; k < o+length; k += 8 {
 				binary.LittleEndian.PutUint64(dst[k:], binary.LittleEndian.Uint64(dst[k-distance:]))
@@ -197,7 +197,11 @@ func repeat(dst []byte, o, distance, n int) {
 	p = p[distance:]
 	run := binary.LittleEndian.Uint64(p)
 	step := 8 - 8%distance // whole repetitions
-	for k := step; k < n; k += step {
+	k := step
+	for ; k < min(n, 64); k += step {
 		binary.LittleEndian.PutUint64(p[k:], run)
+	}
+	for k < n {
+		k += copy(p[k:n], p[:k])
 	}
 }
