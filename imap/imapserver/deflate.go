@@ -30,9 +30,8 @@ const rawSize = 8 << 10
 
 var rawBuffers = sync.Pool{New: func() any { return new([rawSize]byte) }}
 
-// inflateMemory is the most that a deflated holds while it is parked: the window,
-// the tables of a block that has not ended, and itself.
-const inflateMemory = 41 << 10
+// inflateMemory is the most that a deflated holds while it is parked.
+const inflateMemory = inflate.MaxMemory + 1<<10
 
 // errInflated ends a connection whose client goes on compressing behind
 // UNAUTHENTICATE.

@@ -9,6 +9,10 @@ import (
 // ErrCorrupt is in the errors of what is no DEFLATE stream.
 var ErrCorrupt = errors.New("inflate: not a DEFLATE stream")
 
+// MaxMemory is the most that a Decoder holds beside itself: the window, and the
+// tables of a block with dynamic codes.
+const MaxMemory = windowSize + 8<<10
+
 // Decoder inflates a stream. Its zero value is at the beginning of one. It must
 // not be copied once it is in use, nor be used by two goroutines at once.
 type Decoder struct {

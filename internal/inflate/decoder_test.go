@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"unsafe"
 )
 
 // texts are what is compressed here.
@@ -315,6 +316,9 @@ func TestMemory(t *testing.T) {
 	}
 	if cap(d.window.buf) != windowSize {
 		t.Errorf("%d octets of window", cap(d.window.buf))
+	}
+	if n := cap(d.window.buf) + int(unsafe.Sizeof(tables{})); n > MaxMemory {
+		t.Errorf("%d octets at most, more than MaxMemory", n)
 	}
 	d.Reset()
 	if d.window.buf != nil || d.tables != nil {

@@ -26,6 +26,6 @@
 //     oversubscribed or incomplete (but for a single code of one bit), no code for
 //     the end of a block, a distance beyond what was written.
 //   - I4: A Decoder holds what the peer may refer back to, 32 KiB at most, and in the
-//     middle of a block with dynamic codes 7.2 KiB for their tables. The time for
+//     middle of a block with dynamic codes their tables: MaxMemory together. The time for
 //     an octet of input or output is bounded.
 package inflate
