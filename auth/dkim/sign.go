@@ -51,10 +51,7 @@ type Key struct {
 
 // algorithm says how a key signs.
 func (k *Key) algorithm() (mailsig.Algorithm, error) {
-	if !mailsig.IsDomain([]byte(k.Domain)) || !mailsig.IsDomain([]byte(k.Selector)) {
-		return 0, fmt.Errorf("%w: domain %q, selector %q", ErrKey, k.Domain, k.Selector)
-	}
-	a, err := mailsig.AlgorithmOf(k.Signer)
+	a, err := mailsig.AlgorithmOf(k.Domain, k.Selector, k.Signer)
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", ErrKey, err)
 	}
@@ -160,39 +157,21 @@ func (m *Signing) Finish() ([]byte, error) {
 	if m.message.HeaderTooLarge() {
 		return nil, ErrHeader
 	}
-	b := m.message.Block()
-	h, err := m.s.headerNames(b)
+	h, err := m.s.headerNames(m.message.Block())
 	if err != nil {
 		return nil, err
 	}
-	c := m.message.Index().Cursor()
 	var out []byte
 	for i := range m.s.Keys {
-		if out, err = m.sign(out, i, signedBlock{b, c, h}); err != nil {
+		if out, err = m.sign(out, i, h); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
 }
 
-// signedBlock is a header with the names of what is signed of it.
-type signedBlock struct {
-	*mailsig.Block
-	c     *mailsig.Cursor
-	names []string
-}
-
 // headerNames is the content of h=.
 func (s *Signer) headerNames(b *mailsig.Block) ([]string, error) {
-	count := map[string]int{}
-	for _, f := range b.Fields {
-		if f.Colon >= 0 {
-			count[string(mailsig.AppendLower(nil, b.Name(f)))]++
-		}
-	}
-	if count["from"] != 1 {
-		return nil, ErrFrom
-	}
 	fields, seal := s.Fields, s.Seal
 	if fields == nil {
 		fields = DefaultFields()
@@ -200,29 +179,15 @@ func (s *Signer) headerNames(b *mailsig.Block) ([]string, error) {
 	if seal == nil {
 		seal = DefaultSeal()
 	}
-	var names []string
-	for _, name := range slices.Concat([]string{"from", "from"}, fields, seal) {
-		name = strings.ToLower(name)
-		if name != "from" && slices.Contains(names, name) || name == "dkim-signature" || name == "" {
-			continue
-		}
-		if name == "from" {
-			if len(names) < 2 {
-				names = append(names, name)
-			}
-			continue
-		}
-		n := count[name]
-		if slices.ContainsFunc(seal, func(s string) bool { return strings.EqualFold(s, name) }) {
-			n++
-		}
-		names = append(names, slices.Repeat([]string{name}, n)...)
+	names, froms := mailsig.Names(b, fields, seal)
+	if froms != 1 {
+		return nil, ErrFrom
 	}
-	return names, nil
+	return slices.DeleteFunc(names, func(name string) bool { return name == "dkim-signature" }), nil
 }
 
 // sign adds the signature of one key.
-func (m *Signing) sign(out []byte, i int, b signedBlock) ([]byte, error) {
+func (m *Signing) sign(out []byte, i int, names []string) ([]byte, error) {
 	k := &m.s.Keys[i]
 	w := mailsig.NewWriter("DKIM-Signature")
 	w.Piece(" v=1;")
@@ -234,10 +199,10 @@ func (m *Signing) sign(out []byte, i int, b signedBlock) ([]byte, error) {
 	if m.s.Lifetime > 0 {
 		w.Piece(" x=" + strconv.FormatInt(m.now.Add(max(m.s.Lifetime, time.Second)).Unix(), 10) + ";")
 	}
-	w.List("h", b.names)
+	w.List("h", names)
 	w.Piece(" bh=" + base64.StdEncoding.EncodeToString(m.body.Digest()) + ";")
 	w.Piece(" b=")
-	sig, err := m.signature(k, m.algorithms[i], b, w)
+	sig, err := m.signature(i, names, w)
 	if err != nil {
 		return nil, err
 	}
@@ -246,17 +211,11 @@ func (m *Signing) sign(out []byte, i int, b signedBlock) ([]byte, error) {
 }
 
 // signature signs the header, with the field as it is without the value of b=.
-func (m *Signing) signature(k *Key, a mailsig.Algorithm, b signedBlock, own *mailsig.Writer) ([]byte, error) {
-	s, canon := mailsig.NewSink(), mailsig.Canon(m.s.Header)
-	b.c.Rewind()
-	for _, name := range b.names {
-		if f, ok := b.c.Take([]byte(name)); ok {
-			s.Header(canon, b.Block, mailsig.Part{Field: f})
-			s.CRLF()
-		}
-	}
+func (m *Signing) signature(i int, names []string, own *mailsig.Writer) ([]byte, error) {
+	k, s, canon := &m.s.Keys[i], mailsig.NewSink(), mailsig.Canon(m.s.Header)
+	s.HashNames(canon, m.message.Index().Cursor(), names)
 	own.Hash(s, canon)
-	sig, err := a.Sign(k.Signer, s.Sum())
+	sig, err := m.algorithms[i].Sign(k.Signer, s.Sum())
 	if err != nil {
 		return nil, fmt.Errorf("dkim: signing for %s with selector %s: %w", k.Domain, k.Selector, err)
 	}

@@ -31,6 +31,7 @@ type Sink struct {
 	h   hash.Hash
 	buf [1024]byte
 	n   int
+	all int64 // octets that went into hashes
 }
 
 // NewSink makes a sink for SHA-256.
@@ -55,6 +56,7 @@ func (s *Sink) write(p []byte) {
 		s.flush()
 		if len(p) >= len(s.buf) {
 			s.h.Write(p)
+			s.all += int64(len(p))
 			return
 		}
 	}
@@ -63,13 +65,33 @@ func (s *Sink) write(p []byte) {
 
 func (s *Sink) flush() {
 	s.h.Write(s.buf[:s.n])
+	s.all += int64(s.n)
 	s.n = 0
 }
+
+// Written is how many octets went into hashes since the sink was made, whatever
+// was Reset.
+func (s *Sink) Written() int64 { return s.all + int64(s.n) }
 
 // Sum is the hash of what was written; no more is.
 func (s *Sink) Sum() []byte {
 	s.flush()
 	return s.h.Sum(nil)
+}
+
+// Fork is a sink that goes on from here, beside this one; nil where the hash
+// cannot.
+func (s *Sink) Fork() *Sink {
+	s.flush()
+	c, ok := s.h.(hash.Cloner)
+	if !ok {
+		return nil
+	}
+	h, err := c.Clone()
+	if err != nil {
+		return nil
+	}
+	return &Sink{h: h}
 }
 
 // CRLF writes a line end as it is hashed.

@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -17,8 +18,11 @@ var (
 	errKeyKind  = errors.New("neither RSA nor Ed25519")
 )
 
-// AlgorithmOf says how a key signs.
-func AlgorithmOf(k crypto.Signer) (Algorithm, error) {
+// AlgorithmOf says how a key signs for a domain.
+func AlgorithmOf(domain, selector string, k crypto.Signer) (Algorithm, error) {
+	if !IsDomain([]byte(domain)) || !IsDomain([]byte(selector)) {
+		return 0, fmt.Errorf("domain %q, selector %q", domain, selector)
+	}
 	if k == nil {
 		return 0, errNoSigner
 	}
@@ -32,6 +36,41 @@ func AlgorithmOf(k crypto.Signer) (Algorithm, error) {
 		return Ed25519SHA256, nil
 	}
 	return 0, errKeyKind
+}
+
+// Names is the content of h=: fields as often as there are of them, those of seal
+// once more; From always, and once more. froms is how many From fields there
+// are.
+func Names(b *Block, fields, seal []string) (names []string, froms int) {
+	count := map[string]int{}
+	for _, f := range b.Fields {
+		if f.Colon >= 0 {
+			count[string(AppendLower(nil, b.Name(f)))]++
+		}
+	}
+	more := map[string]int{"from": 1}
+	for _, name := range seal {
+		more[strings.ToLower(name)] = 1
+	}
+	done := map[string]bool{"": true}
+	for _, name := range slices.Concat([]string{"from"}, fields, seal) {
+		if name = strings.ToLower(name); !done[name] {
+			done[name] = true
+			names = append(names, slices.Repeat([]string{name}, count[name]+more[name])...)
+		}
+	}
+	return names, count["from"]
+}
+
+// HashNames hashes the fields that h= names.
+func (s *Sink) HashNames(canon Canon, c *Cursor, names []string) {
+	c.Rewind()
+	for _, name := range names {
+		if f, ok := c.Take([]byte(name)); ok {
+			s.Header(canon, c.x.b, Part{Field: f})
+			s.CRLF()
+		}
+	}
 }
 
 // Sign signs a digest.

@@ -123,7 +123,7 @@ func parseCanon(word []byte) (Canon, bool) {
 func (s *Signature) ParseHashes(t *Tags) Reason {
 	h, ok1 := t.Get("h")
 	bh, ok2 := t.Get("bh")
-	if !ok1 || !ok2 || len(h) == 0 {
+	if !ok1 || !ok2 {
 		return Syntax
 	}
 	if hash, ok := Decode64(s.BodyHash[:], bh); !ok || len(hash) != len(s.BodyHash) {
