@@ -43,6 +43,7 @@ func ExampleVerifier() {
 	// Authentication-Results: mx.example.net;
 	// 	spf=pass smtp.mailfrom=example.org;
 	// 	spf=none smtp.helo=mx.example.org;
+	// 	iprev=permerror policy.iprev=192.0.2.1;
 	// 	dkim=none;
 	// 	dmarc=pass header.from=example.org policy.dmarc=none
 }

@@ -68,8 +68,12 @@ type Policy struct {
 	// DMARC, or may do so later. Default: Accept.
 	OnSPFFail Action
 
+	// OnNoName is for clients whose address has no name that leads back to it.
+	// Default: Accept.
+	OnNoName Action
+
 	// Forwarders are clients that pass on mail of others, which then may fail
-	// SPF and DMARC: both are not held against it.
+	// SPF and DMARC: that, and what their name is, is not held against it.
 	Forwarders []netip.Prefix
 
 	// Sealers are those whose word counts in an ARC chain: if one of them says
@@ -121,9 +125,11 @@ func (p *Policy) Decide(r *Result) Decision {
 		dm = Decision{Action: Accept, Reason: dm.Reason, Override: TrustedForwarder}
 	}
 	d = worse(d, dm)
-	if by := p.spf(r); !forwarded && by.Action > d.Action {
-		by.Override = LocalPolicy
-		d = by
+	for _, by := range [...]Decision{p.spf(r), p.client(r)} {
+		if !forwarded && by.Action > d.Action {
+			by.Override = LocalPolicy
+			d = by
+		}
 	}
 	if p.Local != nil {
 		d = p.Local(r, d)
@@ -259,7 +265,16 @@ func (p *Policy) later(r *Result) Decision {
 	return refuse(min(p.OnTempError.or(a), Defer), detail, askLater, "no answer about the author")
 }
 
-// spf judges the client.
+// client judges the name of the client (RFC 7372 §3.3).
+func (p *Policy) client(r *Result) Decision {
+	a := p.OnNoName.or(Accept)
+	if a == Accept || r.IPRev.Result != authres.Fail && r.IPRev.Result != authres.PermError {
+		return Decision{Action: Accept}
+	}
+	return refuse(a, 25, "Your address has no name that leads back to it", "client without a name")
+}
+
+// spf judges whether the client may send for the sender.
 func (p *Policy) spf(r *Result) Decision {
 	if r.SPF.Result != authres.Fail || r.DMARC.Result == authres.Pass || r.DMARC.Result == authres.TempError {
 		return Decision{Action: Accept}

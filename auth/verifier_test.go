@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mailstead/mailstead/auth/authres"
 	"github.com/mailstead/mailstead/auth/dmarc"
 )
 
@@ -71,5 +72,30 @@ func TestSeveralAuthors(t *testing.T) {
 	many := strings.Replace(plain, "\r\nTo", ", a@b.example, a@c.example, a@d.example, a@e.example\r\nTo", 1)
 	if r := judge(t, v, session, many); r.DMARC.Result != dmarc.PermError {
 		t.Errorf("%+v", r.DMARC)
+	}
+}
+
+// TestClientName: the name of the client is asked for, unless it is known.
+func TestClientName(t *testing.T) {
+	w := newWorld(t)
+	named := session
+	named.IP, named.Name = stranger, "relay.example.com"
+	for _, test := range []struct {
+		session Session
+		want    authres.Result
+		action  Action
+	}{
+		{session, authres.Pass, Accept},
+		{fromList, authres.PermError, Reject},
+		{named, authres.Pass, Accept},
+		{Session{}, "", Accept},
+	} {
+		r := judge(t, &Verifier{Resolver: w}, test.session, sign(t, plain, w.keys[0]))
+		if d := (&Policy{OnNoName: Reject}).Decide(r); r.IPRev.Result != test.want || d.Action != test.action {
+			t.Errorf("%+v: %+v, %+v", test.session, r.IPRev, d)
+		}
+		if d := (&Policy{}).Decide(r); d.Action != Accept {
+			t.Errorf("%+v", d)
+		}
 	}
 }
