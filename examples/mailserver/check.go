@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/mailstead/mailstead/auth/login"
+	"github.com/mailstead/mailstead/examples/internal/program"
 	"github.com/mailstead/mailstead/smtp"
 )
 
@@ -14,7 +15,7 @@ import (
 // is not built yet.
 func (o *options) check() error {
 	if len(o.domains) == 0 {
-		o.domains = list{"example.org"}
+		o.domains = program.List{"example.org"}
 	}
 	if o.hostname == "" {
 		o.hostname = "mail." + o.domains[0]

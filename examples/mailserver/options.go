@@ -3,7 +3,9 @@ package main
 import (
 	"flag"
 	"fmt"
-	"strings"
+	"io"
+
+	"github.com/mailstead/mailstead/examples/internal/program"
 )
 
 // options is everything the command line, the environment and the
@@ -11,8 +13,8 @@ import (
 type options struct {
 	data           string
 	hostname       string
-	domains        list
-	users          list
+	domains        program.List
+	users          program.List
 	listen         map[string]*string // by listener name
 	tlsCert        string
 	tlsKey         string
@@ -23,8 +25,8 @@ type options struct {
 	blobs          string
 	journal        string
 	catchAll       string
-	shared         list
-	dkim           list
+	shared         program.List
+	dkim           program.List
 	maxConnections int
 	plaintextAuth  bool
 	config         string
@@ -42,21 +44,6 @@ var listeners = [...]struct{ name, addr, help string }{
 	{"pop3", "127.0.0.1:2110", "POP3 with STLS"},
 	{"pop3s", "127.0.0.1:2995", "POP3 with implicit TLS"},
 	{"http", "127.0.0.1:8025", "/healthz, /debug/vars and, on loopback, /debug/pprof"},
-}
-
-// list is a flag that may stand several times; its lines are values of
-// their own, so that @FILE and the environment can hold several.
-type list []string
-
-func (l *list) String() string { return strings.Join(*l, " ") }
-
-func (l *list) Set(v string) error {
-	for line := range strings.Lines(v) {
-		if line = strings.TrimRight(line, "\r\n"); line != "" {
-			*l = append(*l, line)
-		}
-	}
-	return nil
 }
 
 // flagSet binds o to flags.
@@ -86,6 +73,18 @@ func (o *options) flagSet() *flag.FlagSet {
 	fs.StringVar(&o.config, "config", "", "TOML `file` with the same names; the command line and the environment win")
 	fs.Usage = func() { usage(fs) }
 	return fs
+}
+
+// parseOptions reads flags, environment and configuration file, the first of
+// them winning. flag.ErrHelp: the usage was printed.
+func parseOptions(args []string, getenv func(string) string, out io.Writer) (*options, error) {
+	o := new(options)
+	fs := o.flagSet()
+	fs.SetOutput(out)
+	if err := program.Parse(fs, args, getenv); err != nil {
+		return nil, err
+	}
+	return o, o.check()
 }
 
 func usage(fs *flag.FlagSet) {
