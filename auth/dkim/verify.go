@@ -98,6 +98,22 @@ func (m *Verification) Write(p []byte) (int, error) {
 	return n, nil
 }
 
+// Header is the header block of what was written, without the empty line behind
+// it, so that who looks for more in it need not keep it, too. It is not changed,
+// and stays as it is. ended is false before its end; whole is false where it is
+// larger than the limit and the end is missing.
+func (m *Verification) Header() (block []byte, ended, whole bool) {
+	return m.block.raw, m.inBody, !m.head.full
+}
+
+// End ends the message, so that Header has that of one without a body, too.
+// Finish does it where nobody has.
+func (m *Verification) End() {
+	if !m.inBody {
+		m.endHeader()
+	}
+}
+
 // endHeader finds the signatures, and decides which bodies are hashed.
 func (m *Verification) endHeader() {
 	m.inBody = true
@@ -173,9 +189,7 @@ func (s *signature) result(reason Reason) Result {
 // returns soon after ctx ends or the time of the Verifier is over, if the
 // resolver does; what has no answer then is a temperror. It is called once, and nothing is written after it.
 func (m *Verification) Finish(ctx context.Context) *Report {
-	if !m.inBody {
-		m.endHeader()
-	}
+	m.End()
 	for _, b := range m.bodies {
 		b.finish()
 	}
