@@ -221,9 +221,9 @@ func TestMessages(t *testing.T) {
 // What a sender writes makes no second result and no new line in the field.
 func TestField(t *testing.T) {
 	b := newBench(t)
-	r := b.run(t, b.sign(t, message, "ed"), "-ip", "192.0.2.1", "-from", "\"a; dmarc=pass\"@x;\r\ndkim=pass")
+	r := b.run(t, b.sign(t, message, "ed"), "-ip", "192.0.2.1", "-helo", "helo.example.org", "-from", "\"a; dmarc=pass\"@x;\r\ndkim=pass")
 	_, field, _ := strings.Cut(r.out, "Authentication-Results:")
-	if strings.Count(field, "\tspf=") != 1 || strings.Count(field, "\tdkim=") != 1 || strings.Count(field, "\tdmarc=") != 1 ||
+	if strings.Count(field, "\tspf=") != 2 || strings.Count(field, "smtp.mailfrom=") != 1 || strings.Count(field, "\tdkim=") != 1 || strings.Count(field, "\tdmarc=") != 1 ||
 		!strings.HasPrefix(field, " mx.example.net;") || strings.Contains(strings.TrimSuffix(field, "\n"), "\n\n") {
 		t.Errorf("%q", field)
 	}

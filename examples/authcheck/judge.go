@@ -6,45 +6,46 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
+	"github.com/mailstead/mailstead/auth"
 	"github.com/mailstead/mailstead/auth/authres"
 	"github.com/mailstead/mailstead/auth/dkim"
 	"github.com/mailstead/mailstead/auth/dmarc"
 	"github.com/mailstead/mailstead/auth/spf"
 )
 
+// patience is how long the DNS may take: nobody waits with a connection open.
+const patience = 20 * time.Second
+
 // errNoMessage: there is nothing to judge.
 var errNoMessage = errors.New("no message on standard input (-spf-only needs none)")
 
-// judge reads the message and asks the DNS.
+// judgeSPF needs no message.
+func (o *options) judgeSPF(ctx context.Context) *verdicts {
+	r := (&spf.Checker{Resolver: o.resolver, Hostname: o.authservID, Timeout: patience}).Check(ctx, spf.Query{
+		IP: o.ip, Sender: string(o.from), Helo: string(o.helo),
+	})
+	v := &verdicts{field: authres.Field{ID: o.authservID, Statements: []authres.Statement{r.Statement()}}}
+	v.spf(&r)
+	return v
+}
+
+// judge reads the message once, and asks the DNS.
 func (o *options) judge(ctx context.Context, in io.Reader) (*verdicts, error) {
-	v := &verdicts{field: authres.Field{ID: o.authservID}}
-	var message *bufio.Reader
-	if !o.spfOnly {
-		message = bufio.NewReader(in)
-		if _, err := message.Peek(1); err != nil {
-			return nil, noMessage(err)
-		}
+	message := bufio.NewReader(in)
+	if _, err := message.Peek(1); err != nil {
+		return nil, noMessage(err)
 	}
-	var ids []dmarc.Identifier
-	if o.ip.IsValid() {
-		ids = append(ids, v.spf((&spf.Checker{Resolver: o.resolver, Hostname: o.authservID}).Check(ctx, o.query())))
-	} else {
-		v.lines = append(v.lines, line{method: authres.SPF, result: authres.None})
-	}
-	if o.spfOnly {
-		return v, nil
-	}
-	header := &headerCopy{}
-	report, err := (&dkim.Verifier{Resolver: o.resolver, Now: o.now}).Verify(ctx, io.TeeReader(message, header))
+	verifier := &auth.Verifier{Resolver: o.resolver, Timeout: patience, Hostname: o.authservID, DMARC: o.dmarc, Now: o.now}
+	r, err := verifier.Verify(ctx, auth.Session{IP: o.ip, Helo: string(o.helo), MailFrom: string(o.from)}, message)
 	if err != nil {
 		return nil, noMessage(err)
 	}
-	for _, r := range report.Results {
-		ids = append(ids, dmarc.Identifier{Method: dmarc.DKIM, Domain: r.Domain, Result: r.Result})
-	}
-	v.dkim(report)
-	v.dmarc(ctx, o.checkDMARC(ctx, header.b, ids), o)
+	v := &verdicts{field: *r.Field(o.authservID)}
+	v.spf(&r.SPF)
+	v.dkim(&r.DKIM)
+	v.dmarc(&r.DMARC, o, o.organization(ctx, r.DMARC.Domain))
 	return v, nil
 }
 
@@ -55,33 +56,31 @@ func noMessage(err error) error {
 	return fmt.Errorf("reading the message: %w", err)
 }
 
-func (o *options) query() spf.Query {
-	return spf.Query{IP: o.ip, Sender: string(o.from), Helo: string(o.helo)}
-}
-
-func (o *options) checker() *dmarc.Checker {
-	return &dmarc.Checker{Resolver: o.resolver, Mode: o.dmarc}
-}
-
-func (o *options) checkDMARC(ctx context.Context, header []byte, ids []dmarc.Identifier) dmarc.Verdict {
-	domain, err := dmarc.AuthorDomain(header)
-	if err != nil {
-		return dmarc.Verdict{Result: dmarc.PermError, Err: err}
+// organization is the Organizational Domain of the author; "" where nobody
+// knows.
+func (o *options) organization(ctx context.Context, domain string) string {
+	if domain == "" {
+		return ""
 	}
-	return o.checker().Check(ctx, domain, ids)
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	org, _ := (&dmarc.Checker{Resolver: o.resolver, Mode: o.dmarc}).Organization(ctx, domain)
+	return org
 }
 
-// spf notes the verdict, and returns it for DMARC.
-func (v *verdicts) spf(r spf.Verdict) dmarc.Identifier {
-	l := line{method: authres.SPF, result: r.Result}
-	l.add("identity", string(r.Identity))
-	l.add("domain", r.Domain)
-	l.text("exp", r.Explanation)
+// spf is one line; none where there is no client to judge.
+func (v *verdicts) spf(r *spf.Verdict) {
+	l := line{method: authres.SPF, result: authres.None}
+	if r.Result != "" {
+		l.result = r.Result
+		l.add("identity", string(r.Identity))
+		l.add("domain", r.Domain)
+		l.text("exp", r.Explanation)
+	}
 	v.lines = append(v.lines, l)
-	v.field.Statements = append(v.field.Statements, r.Statement())
-	return dmarc.Identifier{Method: dmarc.SPF, Domain: r.Domain, Result: r.Result}
 }
 
+// dkim is a line for each signature.
 func (v *verdicts) dkim(report *dkim.Report) {
 	for i := range report.Results {
 		r := &report.Results[i]
@@ -95,16 +94,12 @@ func (v *verdicts) dkim(report *dkim.Report) {
 	if len(report.Results) == 0 {
 		v.lines = append(v.lines, line{method: authres.DKIM, result: authres.None})
 	}
-	v.field.Statements = append(v.field.Statements, report.Statements()...)
 }
 
-func (v *verdicts) dmarc(ctx context.Context, r dmarc.Verdict, o *options) {
+func (v *verdicts) dmarc(r *dmarc.Verdict, o *options, org string) {
 	l := line{method: authres.DMARC, result: r.Result}
 	l.add("from", r.Domain)
-	if r.Domain != "" {
-		org, _ := o.checker().Organization(ctx, r.Domain) // "" where nobody knows
-		l.add("org", org)
-	}
+	l.add("org", org)
 	l.add("record", r.PolicyDomain)
 	if r.Record != nil {
 		l.add("policy", r.Policy.String())
@@ -112,16 +107,4 @@ func (v *verdicts) dmarc(ctx context.Context, r dmarc.Verdict, o *options) {
 	}
 	l.add("discovery", map[dmarc.Mode]string{dmarc.RFC9989: "treewalk", dmarc.RFC7489: "psl"}[o.dmarc])
 	v.lines = append(v.lines, l)
-	v.field.Statements = append(v.field.Statements, r.Statement())
-}
-
-// headerCopy keeps the header block of what is written to it.
-type headerCopy struct{ b []byte }
-
-// Write implements io.Writer.
-func (h *headerCopy) Write(p []byte) (int, error) {
-	if len(h.b) < 4<<20 {
-		h.b = append(h.b, p...)
-	}
-	return len(p), nil
 }

@@ -47,8 +47,10 @@ func check(ctx context.Context, args []string, s stdio) error {
 	if err != nil {
 		return err
 	}
-	v, err := o.judge(ctx, s.in)
-	if err != nil {
+	var v *verdicts
+	if o.spfOnly {
+		v = o.judgeSPF(ctx)
+	} else if v, err = o.judge(ctx, s.in); err != nil {
 		return err
 	}
 	if err := v.print(s.out, o.json); err != nil {

@@ -23,7 +23,7 @@ func (o *options) check() error {
 	if (o.tlsCert == "") != (o.tlsKey == "") {
 		return errors.New("-tls-cert and -tls-key need each other")
 	}
-	for _, check := range []func() error{o.checkNames, o.checkListeners, o.checkUsers, o.checkRelay, o.checkStore} {
+	for _, check := range []func() error{o.checkNames, o.checkListeners, o.checkUsers, o.checkRelay, o.checkStore, o.checkDKIM, o.checkAuth} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -111,11 +111,8 @@ func (o *options) checkRelay() error {
 
 // unbuilt refuses the flags whose part does not exist yet.
 func (o *options) unbuilt() error {
-	switch {
-	case o.journal != "" && o.journal != "off":
+	if o.journal != "" && o.journal != "off" {
 		return errors.New("-journal is not supported yet")
-	case len(o.dkim) > 0 && o.dkim[0] != "off":
-		return errors.New("-dkim is not supported yet")
 	}
 	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/mailstead/mailstead/auth"
+	"github.com/mailstead/mailstead/auth/dkim"
 	"github.com/mailstead/mailstead/examples/internal/program"
 )
 
@@ -30,6 +32,12 @@ type options struct {
 	maxConnections int
 	plaintextAuth  bool
 	config         string
+
+	auth                                         string
+	dmarcReject, dmarcQuarantine, dmarcTempError string
+
+	keys   []dkim.Key  // of -dkim
+	policy auth.Policy // of -dmarc-reject and the like
 }
 
 // listeners are the names of the listeners, in the order they are opened,
@@ -68,6 +76,10 @@ func (o *options) flagSet() *flag.FlagSet {
 	fs.StringVar(&o.catchAll, "catch-all", "", "account `address` that takes mail of local domains for nobody else")
 	fs.Var(&o.shared, "shared", "account `address` whose mailboxes can be opened to everybody, under Shared/; repeatable")
 	fs.Var(&o.dkim, "dkim", "sign submitted mail with `DOMAIN:SELECTOR:KEYFILE`; repeatable")
+	fs.StringVar(&o.auth, "auth", "on", "`on` or off: judge who mail at the MX port is from (SPF, DKIM, DMARC)")
+	fs.StringVar(&o.dmarcReject, "dmarc-reject", "reject", "`what` is done where a DMARC policy says reject: reject, quarantine (into Junk) or accept")
+	fs.StringVar(&o.dmarcQuarantine, "dmarc-quarantine", "quarantine", "`what` is done where a DMARC policy says quarantine: quarantine, reject or accept")
+	fs.StringVar(&o.dmarcTempError, "dmarc-temperror", "known", "`when` a message waits whose author nobody knows now: known (where a policy asks for more than none), defer (always) or accept (never)")
 	fs.IntVar(&o.maxConnections, "max-connections", 1000, "greatest `number` of connections of each listener")
 	fs.BoolVar(&o.plaintextAuth, "plaintext-auth", false, "allow passwords without TLS on IMAP, POP3 and SMTP AUTH (for test tools)")
 	fs.StringVar(&o.config, "config", "", "TOML `file` with the same names; the command line and the environment win")
