@@ -5,15 +5,26 @@ import (
 	"io"
 
 	"github.com/mailstead/mailstead/auth/authres"
+	"github.com/mailstead/mailstead/auth/dkim"
 	"github.com/mailstead/mailstead/auth/dnsx"
 )
 
 // Method is a further way to find out who a message is from. Its method may be
 // called from any number of goroutines.
 type Method interface {
-	// Start begins with a message. r is the method's share of the questions that
-	// a message may cost, together with the other methods of Verifier.Methods.
-	Start(s Session, r dnsx.Resolver) Evaluation
+	// Start begins with a message.
+	Start(in Input) Evaluation
+}
+
+// Input is what a Method gets of a message.
+type Input struct {
+	Session Session
+	// Resolver has the share of all methods of Verifier.Methods in the questions
+	// that a message may cost.
+	Resolver dnsx.Resolver
+	// Message is for methods that sign as DKIM does: who joins it need not look
+	// at what is written, as the header is kept and the body hashed once.
+	Message *dkim.Message
 }
 
 // Evaluation is one message before a Method. It may be given up at any time.

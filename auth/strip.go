@@ -58,11 +58,7 @@ func (s *stripper) begins(c byte) bool {
 	if c == ' ' || c == '\t' {
 		return false
 	}
-	if s.start {
-		return true
-	}
-	s.bare = s.state == passing && s.cr && c != '\n'
-	return s.bare
+	return s.start || s.state == passing && s.cr && c != '\n'
 }
 
 // name takes octets until it is known whether they begin the name, and returns
@@ -109,7 +105,7 @@ func (s *stripper) value(out, p []byte) (int, []byte) {
 		n = i + 1
 	}
 	if s.state == passing {
-		if i := bytes.IndexByte(p[:n], '\r'); i >= 0 && i < n-2 {
+		if i := bytes.IndexByte(p[:n], '\r'); i >= 0 && i+1 < n && p[i+1] != '\n' {
 			n = i + 1
 		}
 		out = append(out, p[:n]...)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -107,9 +108,9 @@ type Verification struct {
 	shares shares
 	result *Result
 
+	message *dkim.Message
 	dkim    *dkim.Verification
 	methods []Evaluation
-	inBody  bool               // the authors are known
 	authors []*dmarc.Discovery // in order; written by tasks
 }
 
@@ -120,12 +121,11 @@ func (v *Verifier) Start(ctx context.Context, s Session) *Verification {
 	m.ctx, m.cancel = context.WithCancel(ctx)
 	m.tasks.all = &v.running
 	m.shares = newShares(v.resolver(), v.MaxQuestions)
-	keys := dkim.Verifier{
-		Resolver: m.shares.keys, MaxSignatures: v.MaxSignatures, MaxHeaderBytes: v.MaxHeaderBytes, Timeout: -1, Now: v.Now,
-	}
-	m.dkim = keys.Start()
+	m.message = dkim.NewMessage(v.MaxHeaderBytes)
+	m.message.OnHeader(m.askAuthor)
+	m.dkim = (&dkim.Verifier{Resolver: m.shares.keys, MaxSignatures: v.MaxSignatures, Timeout: -1, Now: v.Now}).Join(m.message)
 	for _, method := range v.Methods {
-		m.methods = append(m.methods, method.Start(s, m.shares.methods))
+		m.methods = append(m.methods, method.Start(Input{Session: s, Resolver: m.shares.methods, Message: m.message}))
 	}
 	if s.IP.IsValid() {
 		m.askSender()
@@ -147,10 +147,7 @@ func (m *Verification) askSender() {
 
 // Write takes the next octets of the message. It never fails.
 func (m *Verification) Write(p []byte) (int, error) {
-	m.dkim.Write(p)
-	if !m.inBody {
-		m.askAuthor()
-	}
+	m.message.Write(p)
 	for _, e := range m.methods {
 		e.Write(p)
 	}
@@ -162,25 +159,30 @@ const maxAuthors = 4
 
 // askAuthor looks for the policy of the author as soon as the header has ended.
 func (m *Verification) askAuthor() {
-	header, ended, whole := m.dkim.Header()
-	if m.inBody = ended; !ended {
-		return
-	}
 	var domains []string
-	if domains, m.result.AuthorErr = m.domains(header, whole); len(domains) == 0 {
-		return
-	}
+	domains, m.result.AuthorErr = m.domains()
 	checker := &dmarc.Checker{
 		Resolver: m.shares.author, Mode: m.v.DMARC, Suffixes: m.v.Suffixes, Sample: m.v.Sample, Timeout: -1,
 	}
 	m.authors = make([]*dmarc.Discovery, len(domains))
 	for i, domain := range domains {
-		m.tasks.run(func() { m.authors[i] = checker.Discover(m.ctx, domain) })
+		m.tasks.run(func() {
+			m.authors[i] = checker.Discover(m.ctx, domain)
+			m.authors[i].Prepare(m.ctx, m.sender())
+		})
 	}
 }
 
+// sender is the identifier of SPF as it may pass.
+func (m *Verification) sender() dmarc.Identifier {
+	s := &m.result.Session
+	from := cmp.Or(s.MailFrom, s.Helo)
+	return dmarc.Identifier{Method: dmarc.SPF, Domain: from[strings.LastIndexByte(from, '@')+1:]}
+}
+
 // domains are those of the authors that are judged, and why there is not one.
-func (m *Verification) domains(header []byte, whole bool) ([]string, error) {
+func (m *Verification) domains() ([]string, error) {
+	header, _, whole := m.message.Header()
 	if !whole {
 		return nil, ErrHeaderTooLarge
 	}
@@ -202,17 +204,14 @@ func (m *Verification) domains(header []byte, whole bool) ([]string, error) {
 // Verifier, or of ctx. It is called once, and nothing is written after it.
 func (m *Verification) Finish(ctx context.Context) *Result {
 	defer m.cancel()
-	if !m.inBody {
-		m.dkim.End()
-		m.askAuthor()
-	}
+	m.message.End()
 	last, answers := m.v.deadlines(ctx)
 	defer last.end()
 	defer answers.end()
 	stop := context.AfterFunc(answers.ctx, m.cancel)
 	r := m.result
+	r.Methods = make([]Finding, len(m.methods))
 	for i, e := range m.methods {
-		r.Methods = append(r.Methods, Finding{})
 		m.tasks.run(func() { r.Methods[i] = e.Finish(answers.ctx) })
 	}
 	r.DKIM = *m.dkim.Finish(answers.ctx)

@@ -29,6 +29,7 @@ func layers() []layer {
 		{"internal/imapthread", []string{"store"}},
 		{"internal/saslwire", []string{"auth/authn"}},
 		{"internal/authtest", []string{"auth/authn"}},
+		{"internal/mailsig", []string{"auth/dnsx"}},
 		{"internal/...", nil},
 		{"daemon", nil}, // certificates and sockets of the host, for any server
 
@@ -84,6 +85,7 @@ func layers() []layer {
 		{"auth/login/...", []string{"auth/login", "auth/authn", "store/sqldb"}},
 		{"auth/authres", nil},
 		{"auth/dnsx", nil},
+		{"auth/arc", []string{"auth/authres", "auth/dnsx", "auth/dkim"}}, // seals with the keys of DKIM
 		{"auth/...", []string{"smtp", "auth/authres", "auth/dnsx"}},
 
 		// Delivery.
