@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/mailstead/mailstead/auth/arc"
 	"github.com/mailstead/mailstead/auth/authres"
 	"github.com/mailstead/mailstead/auth/dkim"
 	"github.com/mailstead/mailstead/auth/dnsx"
@@ -104,6 +105,10 @@ func samples(t *testing.T) []sample {
 		{"strict", sub, session, with(map[string][]string{"_dmarc.example.org TXT": {"v=DMARC1; p=quarantine; aspf=s; adkim=s"}})},
 		{"null sender", plain, Session{IP: client, Helo: "mx.example.org"}, w.records},
 	}
+	relisted := w.relisted(t, sign(t, plain, w.keys[0]), session)
+	twice := w.relisted(t, relisted, fromList)
+	list = append(list, sample{"by a list", relisted, fromList, w.records}, sample{"by two", twice, fromList, w.records},
+		sample{"by a list, changed", strings.Replace(relisted, "footer", "virus", 1), fromList, w.records})
 	for last := 127; last < 133; last++ {
 		ip := netip.AddrFrom4([4]byte{192, 0, 2, byte(last)})
 		s := Session{IP: ip, Helo: "mx.example.com", MailFrom: "joe@football.example.com"}
@@ -224,7 +229,8 @@ func notBetter(t *testing.T, what string, clean, r *Result) {
 	t.Helper()
 	better := r.SPF.Result == authres.Pass && clean.SPF.Result != authres.Pass ||
 		r.Helo.Result == authres.Pass && clean.Helo.Result != authres.Pass ||
-		r.DMARC.Result == authres.Pass && clean.DMARC.Result != authres.Pass
+		r.DMARC.Result == authres.Pass && clean.DMARC.Result != authres.Pass ||
+		r.ARC.Result == authres.Pass && clean.ARC.Result != authres.Pass
 	for _, x := range r.DKIM.Results {
 		better = better || x.Result == authres.Pass && !slices.ContainsFunc(clean.DKIM.Results, func(y dkim.Result) bool {
 			return x.Index == y.Index && y.Result == authres.Pass
@@ -242,12 +248,13 @@ func decidedNoBetter(t *testing.T, what string, clean, r *Result) {
 	if r.DMARC.Result == authres.None && clean.DMARC.Result != authres.None {
 		t.Errorf("%s: %s, was %s", what, words(r), words(clean))
 	}
-	p := &Policy{OnTempError: Defer}
+	p := &Policy{OnTempError: Defer, Sealers: arc.TrustDomains("list.example")}
 	was, is := p.Decide(clean).Action, p.Decide(r).Action
 	if was != Accept && is == Accept || was != Reject && is == Reject || was == Accept && is == Quarantine {
 		t.Errorf("%s: %v, was %v: %s, was %s (%v)", what, is, was, words(r), words(clean), r.DMARC.Err)
 	}
-	if is := (&Policy{}).Decide(r).Action; was != Reject && is == Reject {
+	p.OnTempError = Default
+	if is := p.Decide(r).Action; was != Reject && is == Reject {
 		t.Errorf("%s: %v, was %v", what, is, was)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"log/slog"
 	"net/netip"
 	"slices"
 	"strings"
@@ -83,7 +84,7 @@ func transfer(t testing.TB, in *Inspector, m *smtp.Mail, message string) (body, 
 
 func TestInspector(t *testing.T) {
 	w := newWorld(t)
-	in := &Inspector{Verifier: &Verifier{Resolver: w}, ID: "mx.example.net", ReceivedSPF: true}
+	in := &Inspector{Logger: slog.New(slog.DiscardHandler), Verifier: &Verifier{Resolver: w}, ID: "mx.example.net", ReceivedSPF: true}
 	signed := sign(t, "Authentication-Results: mx.example.net; dmarc=pass\r\n"+plain, w.keys[0])
 
 	body, trace, err := transfer(t, in, mailFrom(client, "joe@example.org"), signed)
@@ -120,7 +121,7 @@ func TestReceiverSuite(t *testing.T) {
 	sinks := map[smtp.Receiver]*sink{}
 	smtptest.TestReceiver(t, smtptest.Suite{
 		New: func(*testing.T) smtp.Receiver {
-			in := &Inspector{Verifier: &Verifier{Resolver: w}, ID: "mx.example.net", Skip: func(*smtp.Mail) bool { return false }}
+			in := &Inspector{Logger: slog.New(slog.DiscardHandler), Verifier: &Verifier{Resolver: w}, ID: "mx.example.net", Skip: func(*smtp.Mail) bool { return false }}
 			k := &sink{}
 			r := smtp.Chain(smtp.ReceiveFunc(func(ctx context.Context, env *smtp.Envelope, r io.Reader) error {
 				data, err := io.ReadAll(r)

@@ -9,7 +9,8 @@ import (
 	"github.com/mailstead/mailstead/auth/dnsx"
 )
 
-// Method is a further way to find out who a message is from. Its method may be
+// Method is a way to find out who a message is from, beyond those that a Verifier
+// has of its own. Its method may be
 // called from any number of goroutines.
 type Method interface {
 	// Start begins with a message.
@@ -38,14 +39,13 @@ type Evaluation interface {
 	Finish(ctx context.Context) Finding
 }
 
-// Finding is what a further Method found.
+// Finding is what a Method found.
 type Finding struct {
 	// Statements stand in Authentication-Results; none = nothing was judged.
 	Statements []authres.Statement
 	// Vouched is the domain of someone whom the method is told to trust and who
 	// says, in a way that nobody can forge, that the message passed where he got
-	// it: a trusted ARC sealer (RFC 8617 §7.2). It outweighs a failure of DMARC.
-	// "" = nobody.
+	// it. It outweighs a failure of DMARC. "" = nobody.
 	Vouched string
 	// Value is what the method knows beyond that, of a type of its own.
 	Value any

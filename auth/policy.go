@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mailstead/mailstead/auth/arc"
 	"github.com/mailstead/mailstead/auth/authres"
 	"github.com/mailstead/mailstead/auth/dmarc"
 	"github.com/mailstead/mailstead/smtp"
@@ -70,6 +71,11 @@ type Policy struct {
 	// Forwarders are clients that pass on mail of others, which then may fail
 	// SPF and DMARC: both are not held against it.
 	Forwarders []netip.Prefix
+
+	// Sealers are those whose word counts in an ARC chain: if one of them says
+	// that the message passed DMARC where he got it, a failure here is not held
+	// against it (RFC 8617 §7.2.1). nil = nobody's word counts.
+	Sealers arc.Trust
 
 	// Local has the last word: it gets what was decided and returns what is
 	// done. It must not wait for anything. nil = it stays as it is.
@@ -204,11 +210,41 @@ func (p *Policy) dmarc(r *Result) Decision {
 	if done != asked {
 		d.Override = LocalPolicy
 	}
-	if i := slices.IndexFunc(r.Methods, func(f Finding) bool { return f.Vouched != "" }); i >= 0 && done > Accept {
-		d = Decision{Action: Accept, Reason: "trusted: " + printable(r.Methods[i].Vouched), Override: TrustedForwarder}
+	if done == Accept {
+		return d
+	}
+	if by := p.voucher(r); by != "" {
+		return Decision{Action: Accept, Reason: "trusted: " + printable(by), Override: TrustedForwarder}
+	}
+	if done == Reject && p.mayVouch(r) {
+		return refuse(Defer, 0, askLater, "no answer about the ARC chain")
 	}
 	return d
 }
+
+// voucher is who is trusted and says that the message passed where he got it; ""
+// = nobody.
+func (p *Policy) voucher(r *Result) string {
+	if r.ARC != nil {
+		if e := r.ARC.Evidence(p.Sealers); e.Passed(r.DMARC.Domain) {
+			return e.Sealer
+		}
+	}
+	for i := range r.Methods {
+		if by := r.Methods[i].Vouched; by != "" {
+			return by
+		}
+	}
+	return ""
+}
+
+// mayVouch reports whether a sealer who is trusted may do so when the DNS answers.
+func (p *Policy) mayVouch(r *Result) bool {
+	return p.Sealers != nil && r.ARC != nil && r.ARC.Temporary &&
+		slices.ContainsFunc(r.ARC.Sets, func(s arc.Set) bool { return p.Sealers(s.Sealer) })
+}
+
+const askLater = "Cannot find out who this message is from, try again later"
 
 // later judges where nobody knows now.
 func (p *Policy) later(r *Result) Decision {
@@ -220,7 +256,7 @@ func (p *Policy) later(r *Result) Decision {
 	if r.SPF.Result == authres.TempError {
 		detail = 24
 	}
-	return refuse(min(p.OnTempError.or(a), Defer), detail, "Cannot find out who this message is from, try again later", "no answer about the author")
+	return refuse(min(p.OnTempError.or(a), Defer), detail, askLater, "no answer about the author")
 }
 
 // spf judges the client.

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mailstead/mailstead/auth/arc"
 	"github.com/mailstead/mailstead/auth/authres"
 	"github.com/mailstead/mailstead/auth/dkim"
 	"github.com/mailstead/mailstead/auth/dmarc"
@@ -21,6 +22,9 @@ type Result struct {
 
 	// DKIM has a result for each signature that was judged.
 	DKIM dkim.Report
+
+	// ARC is the chain of those who passed the message on; never nil.
+	ARC *arc.Result
 
 	// DMARC is the verdict on the author; the worst one, where Verifier lets
 	// several authors be judged, which then all stand in Authors.
@@ -149,7 +153,8 @@ func (r *Result) weigh() {
 	}
 }
 
-// Statements are the results as they stand in Authentication-Results.
+// Statements are the results as they stand in Authentication-Results. Without a
+// chain ARC says nothing.
 func (r *Result) Statements() []authres.Statement {
 	s := make([]authres.Statement, 0, 4+len(r.DKIM.Results))
 	for _, v := range [...]*spf.Verdict{&r.SPF, &r.Helo} {
@@ -158,6 +163,9 @@ func (r *Result) Statements() []authres.Statement {
 		}
 	}
 	s = append(s, r.DKIM.Statements()...)
+	if r.ARC != nil && r.ARC.Result != authres.None {
+		s = append(s, r.ARC.Statement())
+	}
 	for i := range r.Methods {
 		s = append(s, r.Methods[i].Statements...)
 	}

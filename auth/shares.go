@@ -12,24 +12,25 @@ import (
 // none of them takes from another.
 type shares struct {
 	count   *counter
-	sender  dnsx.Resolver // SPF of the reverse-path: 1/2
-	helo    dnsx.Resolver // SPF of the HELO name: 1/8
-	methods dnsx.Resolver // further methods and the client's name, together: 1/8
-	keys    dnsx.Resolver // DKIM: 1/16
-	author  dnsx.Resolver // DMARC: the rest
+	sender  dnsx.Resolver // SPF of the reverse-path; a policy within the limits needs 123
+	helo    dnsx.Resolver // SPF of the HELO name
+	keys    dnsx.Resolver // DKIM
+	chain   dnsx.Resolver // ARC
+	author  dnsx.Resolver // DMARC
+	client  dnsx.Resolver // the name of the client
+	methods dnsx.Resolver // further methods, together
 }
 
+// defaultQuestions is the sum of the shares that newShares has.
+const defaultQuestions = 300
+
+// newShares divides most questions.
 func newShares(r dnsx.Resolver, most int) shares {
 	c := &counter{r: r}
-	if most < 0 {
-		return shares{count: c, sender: c, helo: c, methods: c, keys: c, author: c}
-	}
-	most = max(cmp.Or(most, 256), 64)
-	half, eighth, sixteenth := most/2, most/8, most/16
+	most = max(cmp.Or(most, defaultQuestions), 64)
+	share := func(n int) dnsx.Resolver { return dnsx.NewBudget(c, n*most/defaultQuestions) }
 	return shares{
-		count:  c,
-		sender: dnsx.NewBudget(c, half), helo: dnsx.NewBudget(c, eighth), methods: dnsx.NewBudget(c, eighth),
-		keys: dnsx.NewBudget(c, sixteenth), author: dnsx.NewBudget(c, most-half-2*eighth-sixteenth),
+		count: c, sender: share(128), helo: share(32), keys: share(16), chain: share(40), author: share(48), client: share(12), methods: share(24),
 	}
 }
 

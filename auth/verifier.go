@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mailstead/mailstead/auth/arc"
 	"github.com/mailstead/mailstead/auth/dkim"
 	"github.com/mailstead/mailstead/auth/dmarc"
 	"github.com/mailstead/mailstead/auth/dnsx"
@@ -32,8 +33,8 @@ type Verifier struct {
 	// Timeout bounds Finish. 0 = 5 s, negative = none.
 	Timeout time.Duration
 
-	// MaxQuestions is how many questions a message may cost. 0 = 256; less than
-	// 64 count as 64, negative = no limit but those of the methods.
+	// MaxQuestions is how many questions a message may cost; each method has its
+	// share. 0 = 300; less than 64 count as 64.
 	MaxQuestions int
 
 	// Hostname is the receiver in explanations of SPF policies; "" = "unknown".
@@ -43,7 +44,7 @@ type Verifier struct {
 	// larger one are a permerror, and it has no author. 0 = 4 MiB.
 	MaxHeaderBytes int
 
-	// MaxSignatures is how many signatures are judged. 0 = 10.
+	// MaxSignatures is how many DKIM signatures are judged. 0 = 10.
 	MaxSignatures int
 
 	// DMARC is whose rules hold; zero = RFC 9989.
@@ -110,6 +111,7 @@ type Verification struct {
 
 	message *dkim.Message
 	dkim    *dkim.Verification
+	arc     *arc.Verification
 	methods []Evaluation
 	authors []*dmarc.Discovery // in order; written by tasks
 }
@@ -124,6 +126,7 @@ func (v *Verifier) Start(ctx context.Context, s Session) *Verification {
 	m.message = dkim.NewMessage(v.MaxHeaderBytes)
 	m.message.OnHeader(m.askAuthor)
 	m.dkim = (&dkim.Verifier{Resolver: m.shares.keys, MaxSignatures: v.MaxSignatures, Timeout: -1, Now: v.Now}).Join(m.message)
+	m.arc = (&arc.Verifier{Resolver: m.shares.chain, Timeout: -1, Now: v.Now}).Join(m.message)
 	for _, method := range v.Methods {
 		m.methods = append(m.methods, method.Start(Input{Session: s, Resolver: m.shares.methods, Message: m.message}))
 	}
@@ -214,10 +217,12 @@ func (m *Verification) Finish(ctx context.Context) *Result {
 	for i, e := range m.methods {
 		m.tasks.run(func() { r.Methods[i] = e.Finish(answers.ctx) })
 	}
+	m.tasks.run(func() { r.ARC = m.arc.Finish(answers.ctx) })
 	r.DKIM = *m.dkim.Finish(answers.ctx)
 	m.tasks.wait()
 	stop()
 	m.evaluate(last.ctx)
+	r.ARC.Remote = r.Session.IP
 	r.Questions = m.shares.asked()
 	r.weigh()
 	return r
