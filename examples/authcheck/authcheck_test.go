@@ -153,59 +153,59 @@ func TestMessages(t *testing.T) {
 		want             []string
 	}{
 		{"two signatures", b.sign(t, message, "rsa", "ed"), "joe@plain.example", nil, []string{
-			none, "dkim=pass d=example.org s=rsa a=rsa-sha256", "dkim=pass d=example.org s=ed a=ed25519-sha256",
+			none, "dkim=pass d=example.org s=rsa a=rsa-sha256", "dkim=pass d=example.org s=ed a=ed25519-sha256", "arc=none",
 			"dmarc=pass from=example.org org=example.org record=example.org policy=reject disposition=none discovery=treewalk",
 		}},
 		{"spf alone", message, "joe@example.org", nil, []string{
-			pass, "dkim=none",
+			pass, "dkim=none", "arc=none",
 			"dmarc=pass from=example.org org=example.org record=example.org policy=reject disposition=none discovery=treewalk",
 		}},
 		{"changed", strings.Replace(b.sign(t, message, "ed"), "text", "other", 1), "joe@plain.example", nil, []string{
-			none, `dkim=fail d=example.org s=ed a=ed25519-sha256 reason="body hash does not match"`,
+			none, `dkim=fail d=example.org s=ed a=ed25519-sha256 reason="body hash does not match"`, "arc=none",
 			"dmarc=fail from=example.org org=example.org record=example.org policy=reject disposition=reject discovery=treewalk",
 		}},
 		{"no key", b.sign(t, message, "none"), "joe@plain.example", nil, []string{
-			none, `dkim=permerror d=example.org s=none a=ed25519-sha256 reason="no key"`,
+			none, `dkim=permerror d=example.org s=none a=ed25519-sha256 reason="no key"`, "arc=none",
 			"dmarc=fail from=example.org org=example.org record=example.org policy=reject disposition=reject discovery=treewalk",
 		}},
 		{"no answer for the key", b.sign(t, message, "lost"), "joe@plain.example", nil, []string{
-			none, `dkim=temperror d=example.org s=lost a=ed25519-sha256 reason="no answer for the key"`,
+			none, `dkim=temperror d=example.org s=lost a=ed25519-sha256 reason="no answer for the key"`, "arc=none",
 			"dmarc=temperror from=example.org org=example.org record=example.org policy=reject disposition=none discovery=treewalk",
 		}},
 		{"expired", b.sign(t, message, "ed"), "joe@plain.example", []string{"-now", "2026-11-22T10:00:00Z"}, []string{
-			none, `dkim=fail d=example.org s=ed a=ed25519-sha256 reason="expired"`,
+			none, `dkim=fail d=example.org s=ed a=ed25519-sha256 reason="expired"`, "arc=none",
 			"dmarc=fail from=example.org org=example.org record=example.org policy=reject disposition=reject discovery=treewalk",
 		}},
 		{"syntax error", "DKIM-Signature: v=1; nonsense\r\n" + message, "joe@plain.example", nil, []string{
-			none, `dkim=neutral reason="syntax error"`,
+			none, `dkim=neutral reason="syntax error"`, "arc=none",
 			"dmarc=fail from=example.org org=example.org record=example.org policy=reject disposition=reject discovery=treewalk",
 		}},
 		{"below", from("sub.example.org"), "joe@plain.example", nil, []string{
-			none, "dkim=none",
+			none, "dkim=none", "arc=none",
 			"dmarc=fail from=sub.example.org org=example.org record=example.org policy=quarantine disposition=quarantine discovery=treewalk",
 		}},
 		{"by the list", from("sub.example.org"), "joe@plain.example", []string{"-dmarc", "7489"}, []string{
-			none, "dkim=none",
+			none, "dkim=none", "arc=none",
 			"dmarc=fail from=sub.example.org org=example.org record=example.org policy=quarantine disposition=quarantine discovery=psl",
 		}},
 		{"testing", from("test.example"), "joe@plain.example", nil, []string{
-			none, "dkim=none",
+			none, "dkim=none", "arc=none",
 			"dmarc=fail from=test.example org=test.example record=test.example policy=reject disposition=quarantine discovery=treewalk",
 		}},
 		{"no policy", from("plain.example"), "joe@plain.example", nil, []string{
-			none, "dkim=none", "dmarc=none from=plain.example org=plain.example discovery=treewalk",
+			none, "dkim=none", "arc=none", "dmarc=none from=plain.example org=plain.example discovery=treewalk",
 		}},
 		{"bad policy", from("bad.example"), "joe@plain.example", nil, []string{
-			none, "dkim=none", "dmarc=permerror from=bad.example org=bad.example record=bad.example policy=none disposition=none discovery=treewalk",
+			none, "dkim=none", "arc=none", "dmarc=permerror from=bad.example org=bad.example record=bad.example policy=none disposition=none discovery=treewalk",
 		}},
 		{"no answer for the policy", from("broken.example"), "joe@plain.example", nil, []string{
-			none, "dkim=none", "dmarc=temperror from=broken.example discovery=treewalk",
+			none, "dkim=none", "arc=none", "dmarc=temperror from=broken.example discovery=treewalk",
 		}},
 		{"two authors", "From: evil@example.net\r\n" + message, "joe@plain.example", nil, []string{
-			none, "dkim=none", "dmarc=permerror discovery=treewalk",
+			none, "dkim=none", "arc=none", "dmarc=permerror discovery=treewalk",
 		}},
 		{"no header", "hello\r\n", "joe@plain.example", nil, []string{
-			none, "dkim=none", "dmarc=permerror discovery=treewalk",
+			none, "dkim=none", "arc=none", "dmarc=permerror discovery=treewalk",
 		}},
 	}
 	for _, test := range tests {
@@ -248,6 +248,7 @@ func TestJSON(t *testing.T) {
 	var got struct {
 		SPF   map[string]string   `json:"spf"`
 		DKIM  []map[string]string `json:"dkim"`
+		ARC   map[string]string   `json:"arc"`
 		DMARC map[string]string   `json:"dmarc"`
 		Field string              `json:"authentication-results"`
 	}
@@ -257,7 +258,7 @@ func TestJSON(t *testing.T) {
 		t.Fatalf("%v: %+v", err, r)
 	}
 	if got.SPF["result"] != "fail" || got.SPF["exp"] != `192.0.2.2 is not of "example.org", joe` || got.SPF["identity"] != "mailfrom" ||
-		len(got.DKIM) != 2 || got.DKIM[0]["result"] != "pass" || got.DKIM[1]["reason"] != "no key" ||
+		len(got.DKIM) != 2 || got.DKIM[0]["result"] != "pass" || got.DKIM[1]["reason"] != "no key" || got.ARC["result"] != "none" ||
 		got.DMARC["result"] != "pass" || got.DMARC["discovery"] != "treewalk" || !strings.HasPrefix(got.Field, "mx.example.net;") {
 		t.Errorf("%s", r.out)
 	}
@@ -344,3 +345,61 @@ func TestBrokenInput(t *testing.T) {
 type failing struct{}
 
 func (failing) Write([]byte) (int, error) { return 0, errors.New("full") }
+
+// TestSeal seals a message twice, and breaks the chain.
+func TestSeal(t *testing.T) {
+	b := newBench(t)
+	dir := t.TempDir()
+	var seals []string
+	for _, selector := range []string{"rsa", "ed"} {
+		text, err := dkim.MarshalPrivateKey(b.keys[selector])
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(dir, selector)
+		if err := os.WriteFile(file, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		seals = append(seals, "example.org:"+selector+":"+file)
+	}
+	args := []string{"-ip", "192.0.2.1", "-from", "joe@example.org"}
+	signed := b.sign(t, message, "ed")
+	once := b.run(t, signed, append(args, "-seal", seals[0])...)
+	if once.code != 0 || !strings.HasSuffix(once.out, signed) || !strings.HasPrefix(once.out, "ARC-Seal: i=1;") ||
+		!strings.Contains(once.err, "\narc=none\n") || !strings.Contains(once.err, "\nAuthentication-Results: mx.example.net;") {
+		t.Fatalf("%+v", once)
+	}
+	twice := b.run(t, once.out, append(args, "-seal", seals[1])...)
+	if twice.code != 0 || !strings.HasSuffix(twice.out, once.out) || !strings.Contains(twice.err, "\narc=pass i=1 cv=none\n") {
+		t.Fatalf("%+v", twice)
+	}
+	r := b.run(t, twice.out, args...)
+	if !slices.Contains(r.lines(), "arc=pass i=2 cv=pass") || !strings.Contains(r.out, "arc=pass header.oldest-pass=0") {
+		t.Errorf("%+v", r)
+	}
+	changed := strings.Replace(twice.out, "hello", "hullo", 1)
+	r = b.run(t, changed, args...)
+	if !slices.ContainsFunc(r.lines(), func(l string) bool { return strings.HasPrefix(l, "arc=fail i=2 cv=pass reason=\"i=2 ") }) {
+		t.Errorf("%+v", r)
+	}
+	// A failure is sealed once, and nothing is added behind that.
+	failed := b.run(t, changed, append(args, "-seal", seals[0])...)
+	if !strings.HasPrefix(failed.out, "ARC-Seal: i=3;") || !strings.Contains(failed.out, "cv=fail") {
+		t.Errorf("%+v", failed)
+	}
+	last := b.run(t, failed.out, append(args, "-json", "-seal", seals[0])...)
+	if last.code != 0 || last.out != failed.out || !strings.Contains(last.err, "not sealed: ") || !strings.Contains(last.err, `"arc": {`) {
+		t.Errorf("%+v", last)
+	}
+	// Line ends are those of the message.
+	unix := strings.ReplaceAll(signed, "\r\n", "\n")
+	if lf := b.run(t, unix, append(args, "-seal", seals[0])...); strings.Contains(lf.out, "\r") || !strings.HasSuffix(lf.out, unix) {
+		t.Errorf("%+v", lf)
+	}
+	if r := b.run(t, "", append(args, "-seal", seals[0])...); r.code != 2 || r.out != "" {
+		t.Errorf("without a message: %+v", r)
+	}
+	if r := b.run(t, signed, append(args, "-spf-only", "-seal", seals[0])...); r.code != 2 {
+		t.Errorf("with -spf-only: %+v", r)
+	}
+}

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"time"
 
 	"github.com/mailstead/mailstead/auth"
+	"github.com/mailstead/mailstead/auth/arc"
 	"github.com/mailstead/mailstead/auth/authres"
 	"github.com/mailstead/mailstead/auth/dkim"
 	"github.com/mailstead/mailstead/auth/dmarc"
@@ -32,7 +34,7 @@ func (o *options) judgeSPF(ctx context.Context) *verdicts {
 }
 
 // judge reads the message once, and asks the DNS.
-func (o *options) judge(ctx context.Context, in io.Reader) (*verdicts, error) {
+func (o *options) judge(ctx context.Context, in io.Reader) (*auth.Result, error) {
 	message := bufio.NewReader(in)
 	if _, err := message.Peek(1); err != nil {
 		return nil, noMessage(err)
@@ -42,11 +44,17 @@ func (o *options) judge(ctx context.Context, in io.Reader) (*verdicts, error) {
 	if err != nil {
 		return nil, noMessage(err)
 	}
+	return r, nil
+}
+
+// verdicts are what came of a message.
+func (o *options) verdicts(ctx context.Context, r *auth.Result) *verdicts {
 	v := &verdicts{field: *r.Field(o.authservID)}
 	v.spf(&r.SPF)
 	v.dkim(&r.DKIM)
+	v.arc(r.ARC)
 	v.dmarc(&r.DMARC, o, o.organization(ctx, r.DMARC.Domain))
-	return v, nil
+	return v
 }
 
 func noMessage(err error) error {
@@ -94,6 +102,17 @@ func (v *verdicts) dkim(report *dkim.Report) {
 	if len(report.Results) == 0 {
 		v.lines = append(v.lines, line{method: authres.DKIM, result: authres.None})
 	}
+}
+
+// arc is one line: the newest set, and what its seal says of the chain before.
+func (v *verdicts) arc(r *arc.Result) {
+	l := line{method: authres.ARC, result: r.Result}
+	if n := len(r.Sets); n > 0 {
+		l.add("i", strconv.Itoa(n))
+		l.add("cv", string(r.Sets[n-1].Status))
+	}
+	l.text("reason", r.Statement().Reason)
+	v.lines = append(v.lines, l)
 }
 
 func (v *verdicts) dmarc(r *dmarc.Verdict, o *options, org string) {

@@ -47,14 +47,23 @@ func check(ctx context.Context, args []string, s stdio) error {
 	if err != nil {
 		return err
 	}
-	var v *verdicts
-	if o.spfOnly {
-		v = o.judgeSPF(ctx)
-	} else if v, err = o.judge(ctx, s.in); err != nil {
+	switch {
+	case o.spfOnly:
+		return fault(o.judgeSPF(ctx).print(s.out, o.json))
+	case o.seal != nil:
+		return o.sealMessage(ctx, s)
+	}
+	r, err := o.judge(ctx, s.in)
+	if err != nil {
 		return err
 	}
-	if err := v.print(s.out, o.json); err != nil {
-		return fmt.Errorf("%w: %w", errFault, err)
+	return fault(o.verdicts(ctx, r).print(s.out, o.json))
+}
+
+// fault marks an error as none of bad use.
+func fault(err error) error {
+	if err == nil {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("%w: %w", errFault, err)
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/mailstead/mailstead/auth/arc"
 	"github.com/mailstead/mailstead/auth/dmarc"
 	"github.com/mailstead/mailstead/auth/dnsx"
 	"github.com/mailstead/mailstead/examples/internal/program"
@@ -23,7 +24,8 @@ type options struct {
 	json       bool
 	spfOnly    bool
 	dmarc      dmarc.Mode
-	now        func() time.Time
+	now        func() time.Time // nil = the time that it is
+	seal       *arc.Sealer      // nil = the verdicts alone
 }
 
 func parse(ctx context.Context, args []string, s stdio) (*options, error) {
@@ -53,9 +55,6 @@ func parse(ctx context.Context, args []string, s stdio) (*options, error) {
 			return nil, fmt.Errorf("-ip: %q is not an address", *ip)
 		}
 	}
-	if *seal != "" {
-		return nil, errors.New("-seal is not supported yet")
-	}
 	switch *mode {
 	case "9989":
 	case "7489":
@@ -69,6 +68,16 @@ func parse(ctx context.Context, args []string, s stdio) (*options, error) {
 			return nil, fmt.Errorf("-now: %q is not a time as in RFC 3339", *now)
 		}
 		o.now = func() time.Time { return at }
+	}
+	if *seal != "" {
+		if o.spfOnly {
+			return nil, errors.New("-seal and -spf-only exclude each other")
+		}
+		key, err := program.DKIMKey(*seal)
+		if err != nil {
+			return nil, fmt.Errorf("-seal: %w", err)
+		}
+		o.seal = &arc.Sealer{Key: key, Now: o.now}
 	}
 	if o.authservID == "" {
 		if o.authservID, err = os.Hostname(); err != nil {
