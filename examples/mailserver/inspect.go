@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/mailstead/mailstead/auth"
+	"github.com/mailstead/mailstead/auth/arc"
 	"github.com/mailstead/mailstead/deliver"
 	"github.com/mailstead/mailstead/smtp"
 	"github.com/mailstead/mailstead/store"
@@ -58,6 +60,14 @@ func (o *options) checkAuth() (err error) {
 		if *f.to, err = action(f.name, f.word); err != nil {
 			return err
 		}
+	}
+	for _, d := range o.trustedSealers {
+		if !isDomain(strings.TrimPrefix(d, ".")) {
+			return fmt.Errorf("-trusted-sealer: %q is not a domain", d)
+		}
+	}
+	if len(o.trustedSealers) > 0 {
+		o.policy.Sealers = arc.TrustDomains(o.trustedSealers...)
 	}
 	return nil
 }

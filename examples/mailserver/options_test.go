@@ -146,6 +146,7 @@ func TestOptionsRefused(t *testing.T) {
 		{"-dkim", "example.org:no selector:" + write(t, keyFile(t))},
 		{"-dkim", "no domain:s:" + write(t, keyFile(t))},
 		{"-auth", "perhaps"},
+		{"-trusted-sealer", "no domain"},
 		{"-dmarc-reject", "refuse"},
 		{"-dmarc-quarantine", "junk"},
 		{"-dmarc-temperror", "never"},

@@ -1,6 +1,7 @@
 package itest
 
 import (
+	"bytes"
 	"crypto"
 	"fmt"
 	"net/netip"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mailstead/mailstead/auth/arc"
 	"github.com/mailstead/mailstead/auth/authres"
 	"github.com/mailstead/mailstead/auth/dkim"
 	"github.com/mailstead/mailstead/auth/dnsx"
@@ -181,7 +183,9 @@ func TestJunkIsMadeAgain(t *testing.T) {
 	}
 	eventually(t, delivery, "Junk is not made", func() bool {
 		found := false
-		ic.command(func(line string, _ []string) { found = found || strings.Contains(line, `\Junk`) && strings.HasSuffix(line, " Junk") }, "LIST \"\" Junk")
+		ic.command(func(line string, _ []string) {
+			found = found || strings.Contains(line, `\Junk`) && strings.HasSuffix(line, " Junk")
+		}, "LIST \"\" Junk")
 		return found
 	})
 	if got := s.login(t, alice, "Junk").waitFor(1); !strings.Contains(got[0], "X-Quarantine: ") {
@@ -284,5 +288,37 @@ func TestBadKeys(t *testing.T) {
 		if !strings.Contains(out, "mailserver: -dkim: ") || strings.Contains(out, "hunter2") {
 			t.Errorf("%s: %q", value, out)
 		}
+	}
+}
+
+// TestTrustedSealer: what a list of trust has sealed passes, though the author's
+// domain asks to reject it.
+func TestTrustedSealer(t *testing.T) {
+	dns := dnsxtest.New(t, mailZone)
+	key, err := dkim.GenerateEd25519()
+	if err != nil {
+		t.Fatal(err)
+	}
+	record, err := dkim.Record(key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dns.Add(t, "s._domainkey.lists.example", "TXT", record)
+	sealer := &arc.Sealer{Key: dkim.Key{Domain: "lists.example", Selector: "s", Signer: key}}
+	sent := authored("reject.example")
+	set, err := sealer.Seal(bytes.NewReader(sent), nil, authres.Field{ID: "mx.lists.example", Statements: []authres.Statement{
+		{Method: authres.DMARC, Result: authres.Pass, Properties: []authres.Property{{Type: "header", Name: "from", Value: "reject.example"}}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed := append(set, sent...)
+	s := newServer(t, "-resolver", dns.Addr(), "-trusted-sealer", "lists.example")
+	if reply := sendMX(t, s, "bounces@lists.example", sealed); !strings.HasPrefix(reply, "250") {
+		t.Fatal(reply)
+	}
+	checkInspected(t, s.login(t, alice, "INBOX").waitFor(1)[0], sealed, "bounces@lists.example", "arc=pass dmarc=fail", "")
+	if reply := sendMX(t, s, "bounces@lists.example", bytes.Replace(sealed, []byte("hello"), []byte("hullo"), 1)); !strings.HasPrefix(reply, "550 5.7.26") {
+		t.Errorf("changed behind the seal: %s", reply)
 	}
 }
