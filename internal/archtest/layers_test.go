@@ -27,6 +27,7 @@ func layers() []layer {
 		{"internal/imapsearch", []string{"imap", "store", "store/view", "store/searchtext"}},
 		{"internal/imapsort", []string{"store"}},
 		{"internal/imapthread", []string{"store"}},
+		{"internal/reportmail", []string{"smtp"}},
 		{"internal/saslwire", []string{"auth/authn"}},
 		{"internal/authtest", []string{"auth/authn"}},
 		{"internal/...", nil},
@@ -84,6 +85,9 @@ func layers() []layer {
 		{"auth/login/...", []string{"auth/login", "auth/authn", "store/sqldb"}},
 		{"auth/authres", nil},
 		{"auth/dnsx", nil},
+		{"auth/dmarc/report/sqlreport", []string{"auth/dmarc/report", "store/sqldb"}},
+		{"auth/dmarc/report/reporttest", []string{"auth/dmarc/report"}},
+		{"auth/dmarc/report", []string{"smtp", "auth/dmarc", "auth/dnsx"}},
 		{"auth/...", []string{"smtp", "auth/authres", "auth/dnsx"}},
 
 		// Delivery.
@@ -136,7 +140,7 @@ func lightPackages() []light {
 func suites() []string {
 	return []string{
 		"smtp/smtptest", "smtp/smtppolicy/greytest", "imap/imaptest", "pop3/pop3test", "store/storetest", "store/blob/blobtest",
-		"store/blob/objects/objecttest", "queue/queuetest", "auth/login/logintest",
+		"store/blob/objects/objecttest", "queue/queuetest", "auth/login/logintest", "auth/dmarc/report/reporttest",
 	}
 }
 
