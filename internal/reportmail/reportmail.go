@@ -205,10 +205,11 @@ var idEncoding = base32.StdEncoding.WithPadding(base32.NoPadding)
 // FileName is the name of a file with a report (RFC 9990 §3.5.2, RFC 8460 §5.1);
 // nothing in it is what a path or a header field takes for its own.
 func FileName(submitter, domain string, begin, end time.Time, id, extension string) string {
-	return fmt.Sprintf("%s!%s!%d!%d!%s.%s", safe(submitter), safe(domain), begin.Unix(), end.Unix(), safe(id), extension)
+	return fmt.Sprintf("%s!%s!%d!%d!%s.%s", Safe(submitter), Safe(domain), begin.Unix(), end.Unix(), Safe(id), extension)
 }
 
-func safe(s string) string {
+// Safe is s with "_" for what is not a letter, a digit, "-", "." or "_".
+func Safe(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '.' || r == '_' {
 			return r
@@ -219,7 +220,7 @@ func safe(s string) string {
 
 // Subject is that of a report (RFC 9990 §3.5.2, RFC 8460 §5.3).
 func Subject(domain, submitter, id string) string {
-	return "Report Domain: " + safe(domain) + " Submitter: " + safe(submitter) + " Report-ID: <" + id + ">"
+	return "Report Domain: " + Safe(domain) + " Submitter: " + Safe(submitter) + " Report-ID: <" + id + ">"
 }
 
 // EncodedLen is about how long n octets are in base64, with line ends.
