@@ -53,8 +53,8 @@ func (c *Checker) organizational(ctx context.Context, r *records, domain string)
 // of the record that it has now, each address once, at most 10. One at another
 // Organizational Domain counts only where that domain consents, with a record
 // at DOMAIN._report._dmarc.HOST, which may name other addresses at the same host
-// (RFC 9990 §3, RFC 7489 §7.1). Those of failure reports of a public suffix are
-// none (RFC 9991 §2). Without a record, or without such URIs, there is none.
+// (RFC 9990 §4, RFC 7489 §7.1). Those of failure reports of a public suffix are
+// none (RFC 9991). Without a record, or without such URIs, there is none.
 //
 // An error says that nobody knows now of some, or of all; those that are
 // returned beside it are known.

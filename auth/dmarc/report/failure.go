@@ -160,7 +160,7 @@ func (f *Failure) setOther(name, value string) {
 	}
 }
 
-// methods are the words of Identity-Alignment (RFC 9991 §4).
+// methods are the words of Identity-Alignment (RFC 9991).
 func methods(value string) []string {
 	list := []string{}
 	for word := range strings.SplitSeq(value, ",") {

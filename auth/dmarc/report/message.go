@@ -122,7 +122,7 @@ func published(v *dmarc.Verdict, mode dmarc.Mode) Policy {
 	return p
 }
 
-// disposition is the word for what was done (RFC 9990 §3.1.1.7).
+// disposition is the word for what was done (RFC 9990 §3.1.1.9).
 func (m *Message) disposition() string {
 	if m.Verdict.Result == dmarc.Pass && m.Verdict.Policy != dmarc.PolicyNone && m.Disposition == dmarc.PolicyNone {
 		return "pass"
