@@ -280,7 +280,9 @@ func TestSentTwice(t *testing.T) {
 	texts := map[string]string{}
 	for range 5 {
 		for i := range 50 {
-			_, _ = b.counted.Add(t.Context(), []report.Counted{reporttest.Counted("example.org", april1.Day, fmt.Sprintf("192.0.2.%d", (i*7)%50), 1)})
+			c := reporttest.Counted("example.org", april1.Day, fmt.Sprintf("192.0.2.%d", i%5), 1)
+			c.Record.EnvelopeFrom = fmt.Sprint(i)
+			_, _ = b.counted.Add(t.Context(), []report.Counted{c})
 		}
 		b.due(t)
 		s := b.out.sent[len(b.out.sent)-1]
