@@ -46,11 +46,15 @@ type entry struct {
 func (e *entry) leased(now time.Time) bool { return e.fence != 0 && now.Before(e.expires) }
 
 // Reopen returns a Storage with the jobs of s as a restart would find them:
-// no lease is valid. s must not be used any more.
+// no lease is valid, and those there were have crashed. s must not be used any
+// more.
 func (s *Storage) Reopen() *Storage {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, e := range s.jobs {
+		if e.fence != 0 {
+			e.job.Crash()
+		}
 		s.endLocked(e)
 	}
 	return &Storage{fence: s.fence, jobs: s.jobs, once: s.once, released: s.released}

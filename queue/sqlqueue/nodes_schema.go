@@ -25,6 +25,9 @@ func nodesSchema() []sqldb.Migration {
 			job {text} NOT NULL PRIMARY KEY,
 			dest {text} NOT NULL, rank {int} NOT NULL, next {int} NOT NULL) {clustered}`,
 		`CREATE INDEX queue_hint_dest ON queue_hint (dest)`,
+	}, {
+		// lost: the lease before this one ended by time, without an outcome.
+		`ALTER TABLE queue_lease ADD COLUMN lost {int} NOT NULL DEFAULT 0`,
 	}}
 }
 
@@ -39,7 +42,7 @@ type texts struct {
 	once, load                         string
 	lanes, ends                        string
 	ranks, pick, lease, hold           string
-	claim, edited, extend              string
+	claim, edited, extend, end         string
 	share, repair, raise, fold, hint   string
 	release, holds                     string
 	stats, addDelta                    string
@@ -77,8 +80,9 @@ func textsFor(now string) texts {
 		// Who has seen the end of another's lease too late gets no row.
 		lease: s(`INSERT INTO queue_lease (job, fence, until, dest, edited)
 			SELECT t.job, ?, {now} + ?, ?, 0 FROM unnest(?::text[]) AS t(job)
-			ON CONFLICT (job) DO UPDATE SET fence = excluded.fence, until = excluded.until, dest = excluded.dest, edited = 0
-			WHERE queue_lease.until <= {now} RETURNING job`),
+			ON CONFLICT (job) DO UPDATE SET fence = excluded.fence, until = excluded.until, dest = excluded.dest, edited = 0, lost = 1
+			WHERE queue_lease.until <= {now} RETURNING job, lost`),
+		end: `DELETE FROM queue_lease WHERE job = ?`,
 		hold: `UPDATE queue_job SET next = ? WHERE id = ?`,
 
 		claim:  s(`DELETE FROM queue_lease WHERE job = ? AND fence = ? AND until > {now} RETURNING edited`),

@@ -65,6 +65,9 @@ func New(ctx context.Context, db *sqldb.DB, o Options) (*Storage, error) {
 	}
 	s.leases.init(s.now)
 	if db.Dialect().Now == "" {
+		if err := s.openMarks(ctx); err != nil {
+			return nil, fmt.Errorf("sqlqueue: %w", err)
+		}
 		return s, nil
 	}
 	var err error
