@@ -26,8 +26,9 @@ type Storage interface {
 	LeaseDestinations(ctx context.Context, now time.Time, max int, except map[string]bool) ([]string, time.Time, error)
 
 	// LeaseJobs leases up to max jobs of a destination that are due at now
-	// and neither held nor leased: higher Priority first, then the longest
-	// due. The lease lasts for ttl; where one process owns the storage,
+	// and neither held nor leased, from its lanes as Turns says: higher
+	// Priority first, which grows with the time that a job is due; then the
+	// senders in turn; then the longest due. The lease lasts for ttl; where one process owns the storage,
 	// leases may live in its memory, and a restart voids them. A job whose
 	// lease ended with the process of its holder has that noted (Job.Crash)
 	// before it is leased again; this survives the end of a process, and need

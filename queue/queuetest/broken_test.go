@@ -177,6 +177,27 @@ func leaseFaults() []fault {
 				return ls, err
 			}
 		}},
+		{name: "the priority stays what it was", caught: "LeaseJobs/waiting raises the priority", seed: func(b *broken) {
+			b.lease = func(ctx context.Context, dest string, now time.Time, limit int, ttl time.Duration) ([]queue.Lease, error) {
+				ls, err := b.Storage.LeaseJobs(ctx, dest, now, limit, ttl)
+				slices.SortStableFunc(ls, func(a, b queue.Lease) int { return cmp.Compare(b.Job.Priority, a.Job.Priority) })
+				return ls, err
+			}
+		}},
+		{name: "who sends much goes first", caught: "LeaseJobs/senders take turns", seed: func(b *broken) {
+			b.lease = func(ctx context.Context, dest string, now time.Time, limit int, ttl time.Duration) ([]queue.Lease, error) {
+				var late []queue.Job
+				for j := range b.Storage.List(ctx, queue.Filter{Sender: "carol@example.com"}) {
+					b.Storage.Edit(ctx, only(j.ID), queue.Edit{Hold: new("later")})
+					late = append(late, *j)
+				}
+				ls, err := b.Storage.LeaseJobs(ctx, dest, now, limit, ttl)
+				for i := range late {
+					b.Storage.Edit(ctx, only(late[i].ID), queue.Edit{Hold: new("")})
+				}
+				return ls, err
+			}
+		}},
 		{name: "none asked for, one given", caught: "LeaseJobs/no more than asked for", seed: func(b *broken) {
 			b.lease = func(ctx context.Context, dest string, now time.Time, limit int, ttl time.Duration) ([]queue.Lease, error) {
 				return b.Storage.LeaseJobs(ctx, dest, now, max(1, limit), ttl)

@@ -287,7 +287,7 @@ func (d *decoder) recipient() (r queue.Recipient) {
 // database holds them (see Storage.text).
 type columns struct {
 	id, message, dest string
-	rank              int64 // −Priority, so that ascending order is the order of delivery
+	rank              int64 // Job.Rank
 	next              int64 // when it falls due, in nanoseconds; never = held
 	created           int64
 	sender, identity  string // the sender folded, see queue.FoldPath
@@ -300,7 +300,7 @@ const never = math.MaxInt64
 
 func (s *Storage) columnsOf(j *queue.Job) columns {
 	c := columns{
-		id: s.text(j.ID), message: s.text(j.Message), dest: s.text(j.Destination), rank: -int64(j.Priority),
+		id: s.text(j.ID), message: s.text(j.Message), dest: s.text(j.Destination), rank: j.Rank(),
 		next: nanos(j.Due), created: nanos(j.Created),
 		sender: s.text(queue.FoldPath(j.ReversePath.String())), identity: s.text(j.Identity), blob: j.Blob,
 		record: encode(nil, j),
@@ -319,7 +319,7 @@ func (s *Storage) job(c *columns) (*queue.Job, error) {
 		return j, nil
 	}
 	return &queue.Job{
-		ID: s.octets(c.id), Message: s.octets(c.message), Destination: s.octets(c.dest), Priority: int(-c.rank), Created: instant(c.created),
+		ID: s.octets(c.id), Message: s.octets(c.message), Destination: s.octets(c.dest), Priority: queue.PriorityOf(c.rank), Created: instant(c.created),
 		Identity: s.octets(c.identity), Blob: c.blob, Hold: "damaged: " + err.Error(),
 	}, err
 }

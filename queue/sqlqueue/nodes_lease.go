@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -42,26 +43,31 @@ func (n *nodes) leaseJobs(ctx context.Context, dest string, now time.Time, limit
 
 func (p *picking) do(tx *sqldb.Tx) error {
 	p.leases, p.damaged, p.held = nil, nil, nil
-	ranks, err := sqldb.Collect(tx.Context(), tx, sqldb.Int64, p.n.sql.ranks, p.dest, p.now, p.dest)
+	lanes, err := sqldb.Collect(tx.Context(), tx, scanTurn, p.n.sql.ranks, p.dest, p.now, p.dest)
 	if err != nil {
 		return err
 	}
 	var good []candidate
-	for _, rank := range ranks {
-		rows, err := sqldb.Collect(tx.Context(), tx, scanColumns, p.n.sql.pick, p.dest, rank, p.now, p.limit-len(good))
-		if err != nil {
-			return err
+	last := make(map[int64]position) // of each lane, how far it was read
+	err = queue.Turns(lanes, instant(p.now), p.n.s.turn.Add(1), p.limit, func(l queue.Lane, n int) (int, error) {
+		from, ok := last[l.Rank]
+		if !ok {
+			from.next = math.MinInt64
 		}
+		rows, err := sqldb.Collect(tx.Context(), tx, scanColumns, p.n.sql.pick, p.dest, l.Rank, p.now, from.next, from.dest, n)
+		before := len(good)
 		for i := range rows {
+			last[l.Rank] = position{next: rows[i].next, lane: lane{dest: rows[i].id}}
 			if job, err := p.n.s.job(&rows[i]); err == nil {
 				good = append(good, candidate{rows[i], job})
 			} else {
 				p.damaged = append(p.damaged, rows[i])
 			}
 		}
-		if len(good) == p.limit {
-			break
-		}
+		return len(good) - before, err
+	})
+	if err != nil {
+		return err
 	}
 	if err := p.n.setAside(tx, p.damaged); err != nil {
 		return err
