@@ -57,6 +57,9 @@ func (c *catalogue) end() {
 
 func TestCatalogue(t *testing.T) {
 	for name, threshold := range map[string]int64{"Default": 0, "Inline": sqlblob.MaxThreshold, "Objects": -1} {
+		if testing.Short() && name != "Default" {
+			continue // the default has both ways of the others
+		}
 		t.Run(name, func(t *testing.T) {
 			blobtest.Run(t, blobtest.Config{
 				New: func(t *testing.T) blob.Blobs {

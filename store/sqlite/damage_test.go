@@ -161,6 +161,9 @@ func flip(off int) func([]byte) []byte {
 // messages that are hit are named by their reader's error and by Verify, all
 // others are whole, and mail goes on.
 func TestDamagedSegment(t *testing.T) {
+	if testing.Short() {
+		t.Skip("store after store, one after the other")
+	}
 	const rewritten, large, full, last = "rewritten", "large", "full", "last"
 	afterBody := func(b []byte) []byte { // flips in the table of a rewritten segment
 		return flip(int(binary.LittleEndian.Uint64(b[40:])) + 3)(b)
