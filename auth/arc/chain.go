@@ -90,7 +90,7 @@ func collect(b *mailsig.Block, most int, now time.Time) *chain {
 			continue
 		}
 		if n++; n > int(kinds)*most {
-			c.blame(fault{reason: ManySets})
+			c.fault = fault{reason: ManySets}
 			return c
 		}
 		c.add(f, k, most)
