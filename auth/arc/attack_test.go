@@ -93,6 +93,9 @@ func attacks(t testing.TB, s *arc.Sealer, z dnsx.Resolver) map[string]attack {
 // TestHugeHeaders: a verdict, at most 4 times the memory, in linear time. The
 // time is reported by BenchmarkHugeHeaders.
 func TestHugeHeaders(t *testing.T) {
+	if testing.Short() {
+		t.Skip("measures messages of megabytes; not run with -short")
+	}
 	_, e, z := testKeys(t)
 	v := &arc.Verifier{Resolver: z}
 	for name, a := range attacks(t, &arc.Sealer{Key: e}, z) {
