@@ -55,6 +55,9 @@ func signed(t testing.TB, key dkim.Key, message string, s dkim.Signer) string {
 // TestHugeHeaders: a verdict, at most 4 times the memory, in linear time. The
 // time is reported by BenchmarkHugeHeaders.
 func TestHugeHeaders(t *testing.T) {
+	if testing.Short() {
+		t.Skip("measures messages of megabytes; not run with -short")
+	}
 	keys, z := testKeys(t)
 	for name, message := range hugeHeaders(t, keys[0]) {
 		v := &dkim.Verifier{Resolver: z}
