@@ -91,6 +91,22 @@ func TestMethod(t *testing.T) {
 	}
 }
 
+// TestQuarantined: only the fields in front count, and one line each.
+func TestQuarantined(t *testing.T) {
+	for prefix, want := range map[string]string{
+		string(quarantineField("a\r\nB: c")):                      "a??B: c",
+		"Received: x\r\n\tX-Quarantine: y\r\nx-quarantine: z\r\n": "z",
+		"Return-Path: <>\r\nReceived: X-Quarantine: y\r\n":        "",
+		"Received: x\r\n\r\nX-Quarantine: behind the end\r\n":     "",
+		"X-Quarantine-Old: x\r\n":                                 "",
+		"":                                                        "",
+	} {
+		if got, ok := Quarantined([]byte(prefix)); got != want || ok != (want != "") {
+			t.Errorf("%q: %q %v", prefix, got, ok)
+		}
+	}
+}
+
 // TestInjection: nothing that a sender writes is a second result or a line of its
 // own, in the fields and in the reply.
 func TestInjection(t *testing.T) {

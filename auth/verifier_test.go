@@ -57,6 +57,20 @@ func TestVerifier(t *testing.T) {
 	}
 }
 
+// TestHeaderBeyondTheLimit: behind it may be another author.
+func TestHeaderBeyondTheLimit(t *testing.T) {
+	v := &Verifier{Resolver: newWorld(t), MaxHeaderBytes: 1000}
+	for size, want := range map[int]error{500: nil, 2000: ErrHeaderTooLarge} {
+		r := judge(t, v, session, strings.Replace(plain, "To:", "X: "+strings.Repeat("x", size)+"\r\nTo:", 1))
+		if r.AuthorErr != want || (r.DMARC.Result == dmarc.Pass) != (want == nil) {
+			t.Errorf("%d: %v, %s", size, r.AuthorErr, words(r))
+		}
+		if d := (&Policy{}).Decide(r); (d.Action == Quarantine) != (want != nil) {
+			t.Errorf("%d: %+v", size, d)
+		}
+	}
+}
+
 func TestSeveralAuthors(t *testing.T) {
 	w := newWorld(t)
 	message := strings.Replace(plain, "\r\nTo", ", ann@example.com\r\nTo", 1)
