@@ -72,6 +72,9 @@ func TestSealer(t *testing.T) {
 		})
 	}
 	r := judge(t, &Verifier{Resolver: w}, fromList, message)
+	if d := trust.Decide(r); d.Override != LocalPolicy || d.Comment != "arc=pass as[1].d=list.example as[1].s=seal" {
+		t.Errorf("%+v", d)
+	}
 	if s := r.ARC.Statement(); s.Value("smtp", "remote-ip") != stranger.String() {
 		t.Errorf("%+v", s)
 	}
@@ -86,7 +89,7 @@ func TestMethod(t *testing.T) {
 		t.Errorf("%s %+v", words(r), r.Methods)
 	}
 	d := (&Policy{}).Decide(r)
-	if d.Action != Accept || d.Reason != "trusted: friend??.example" || d.Override != TrustedForwarder {
+	if d.Action != Accept || d.Reason != "trusted: friend??.example" || d.Override != LocalPolicy {
 		t.Errorf("%+v", d)
 	}
 }

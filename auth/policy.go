@@ -102,8 +102,10 @@ type Decision struct {
 	// Reason is why it is not Accept, or why it nevertheless is, in one line of
 	// printable ASCII; "" = nothing speaks against the message.
 	Reason string
-	// Override is why it is not what the DMARC policy asks for.
+	// Override is why it is not what the DMARC policy asks for, and Comment what
+	// an aggregate report says beside it, such as the ARC chain (RFC 8617 §7.2.2).
 	Override dmarc.Override
+	Comment  string
 }
 
 // Error is the refusal of Defer and Reject, nil for other actions.
@@ -219,8 +221,8 @@ func (p *Policy) dmarc(r *Result) Decision {
 	if done == Accept {
 		return d
 	}
-	if by := p.voucher(r); by != "" {
-		return Decision{Action: Accept, Reason: "trusted: " + printable(by), Override: TrustedForwarder}
+	if by, because := p.voucher(r); by != "" {
+		return Decision{Action: Accept, Reason: "trusted: " + printable(by), Override: LocalPolicy, Comment: printable(because)}
 	}
 	if done == Reject && p.mayVouch(r) {
 		return refuse(Defer, 0, askLater, "no answer about the ARC chain")
@@ -228,20 +230,20 @@ func (p *Policy) dmarc(r *Result) Decision {
 	return d
 }
 
-// voucher is who is trusted and says that the message passed where he got it; ""
-// = nobody.
-func (p *Policy) voucher(r *Result) string {
+// voucher is who is trusted and says that the message passed where he got it, and
+// what a report says of that; "" = nobody.
+func (p *Policy) voucher(r *Result) (domain, comment string) {
 	if r.ARC != nil {
 		if e := r.ARC.Evidence(p.Sealers); e.Passed(r.DMARC.Domain) {
-			return e.Sealer
+			return e.Sealer, r.ARC.Comment()
 		}
 	}
 	for i := range r.Methods {
 		if by := r.Methods[i].Vouched; by != "" {
-			return by
+			return by, "vouched by " + by
 		}
 	}
-	return ""
+	return "", ""
 }
 
 // mayVouch reports whether a sealer who is trusted may do so when the DNS answers.

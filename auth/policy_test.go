@@ -62,7 +62,7 @@ func TestPolicy(t *testing.T) {
 		{"reject softened", Policy{OnReject: Quarantine}, fails(dmarc.Reject), Quarantine, "", "DMARC policy of example.org", LocalPolicy},
 		{"only written down", Policy{OnReject: Accept, OnQuarantine: Accept}, fails(dmarc.Reject), Accept, "", "DMARC policy of example.org", LocalPolicy},
 		{"quarantine hardened", Policy{OnQuarantine: Reject}, fails(dmarc.Quarantine), Reject, "550 5.7.26 Message refused by the DMARC policy of example.org", "DMARC policy of example.org", LocalPolicy},
-		{"vouched for", Policy{}, vouched, Accept, "", "trusted: list.example", TrustedForwarder},
+		{"vouched for", Policy{}, vouched, Accept, "", "trusted: list.example", LocalPolicy},
 		{"forwarder", Policy{Forwarders: strangers, OnSPFFail: Reject}, fails(dmarc.Reject), Accept, "", "DMARC policy of example.org", TrustedForwarder},
 		{"no answer, no policy", Policy{}, doubt(dmarc.PolicyNone, "none"), Accept, "", "no answer about the author", ""},
 		{"no answer, p=reject", Policy{}, doubt(dmarc.Reject, "none"), Defer, "451 4.7.0 Cannot find out who this message is from, try again later", "no answer about the author", ""},
