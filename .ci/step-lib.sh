@@ -159,6 +159,9 @@ unpack_maildmarc() {
 # its test.
 unpack_publicsuffix() { unpack publicsuffix usr/share/doc/publicsuffix/examples/test_psl.txt publicsuffix; }
 
+# unpack_unbound prints a directory with unbound and its libraries.
+unpack_unbound() { unpack unbound usr/sbin/unbound unbound; }
+
 # unpack_oidc prints a directory in which npm has installed oidc-provider, once.
 unpack_oidc() {
 	local dir=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/mailstead-tools/$OIDC_PROVIDER

@@ -14,6 +14,9 @@
 //	inspector := &auth.Inspector{Verifier: v, ID: "mx.example.org"}
 //	cfg.Receiver = smtp.Chain(queue, gate, received, inspector.Middleware(), edits)
 //
+// A [Signer] is the other side: it signs what users submit, by the domain of its
+// author.
+//
 // # When what is asked
 //
 //	MAIL            SPF of the reverse-path and of the HELO name, the name of the
