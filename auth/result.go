@@ -17,6 +17,10 @@ import (
 type Result struct {
 	Session Session
 
+	// Header is the header block as far as it is within the limit. It is not
+	// changed.
+	Header []byte
+
 	// SPF is the verdict on the reverse-path; on the HELO name where that is
 	// null. Helo is the one on the HELO name, where the reverse-path is not
 	// null. The Result in them is "" where the client has no address.

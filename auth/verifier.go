@@ -187,6 +187,7 @@ const maxAuthors = 4
 
 // askAuthor looks for the policy of the author as soon as the header has ended.
 func (m *Verification) askAuthor() {
+	m.result.Header, _, _ = m.message.Header()
 	var domains []string
 	domains, m.result.AuthorErr = m.domains()
 	checker := &dmarc.Checker{
