@@ -51,6 +51,7 @@ type set struct {
 type signature struct {
 	mailsig.Signature
 	status authres.Result // cv= of a seal
+	fault  Reason         // why it cannot be judged; "" = it can
 	hash   *mailsig.BodyHash
 	key    int // of Verification.keys; -1 = none
 }
@@ -90,7 +91,7 @@ func collect(b *mailsig.Block, most int, now time.Time) *chain {
 			continue
 		}
 		if n++; n > int(kinds)*most {
-			c.blame(fault{reason: ManySets})
+			c.fault = fault{reason: ManySets}
 			return c
 		}
 		c.add(f, k, most)
@@ -127,8 +128,10 @@ func (c *chain) add(f mailsig.Field, k kind, most int) {
 		c.blame(fault{reason: Twice, instance: instance, kind: k})
 		return
 	}
-	if reason != "" {
-		c.blame(fault{reason: reason, instance: instance, kind: k})
+	if k == sealField {
+		s.seal.fault = reason
+	} else {
+		s.message.fault = reason
 	}
 	at.fields[k], at.has[k] = f, true
 	switch k {
@@ -142,13 +145,13 @@ func (c *chain) add(f mailsig.Field, k kind, most int) {
 }
 
 // judge looks whether the sets are whole, without a gap, and say what they should
-// of those before them.
+// of those before them. An older signature that cannot be judged is no fault.
 func (c *chain) judge() {
 	if n := len(c.sets); n > 0 {
 		c.failed = c.sets[n-1].seal.status == authres.Fail
 	}
-	if c.failed && (c.fault.reason == "" || c.fault.reason == Status) {
-		c.fault = fault{reason: FailedBefore, instance: len(c.sets), kind: sealField}
+	if c.failed {
+		c.blame(fault{reason: FailedBefore, instance: len(c.sets), kind: sealField})
 	}
 	for i := range c.sets {
 		s := &c.sets[i]
@@ -164,6 +167,12 @@ func (c *chain) judge() {
 		if s.seal.status != want {
 			c.blame(fault{reason: Status, instance: i + 1, kind: sealField})
 		}
+		if s.seal.fault != "" {
+			c.blame(fault{reason: s.seal.fault, instance: i + 1, kind: sealField})
+		}
+	}
+	if n := len(c.sets); n > 0 && c.sets[n-1].message.fault != "" {
+		c.blame(fault{reason: c.sets[n-1].message.fault, instance: n, kind: signatureField})
 	}
 }
 
@@ -219,7 +228,7 @@ func (p *parser) parseSignature(s *signature, f mailsig.Field) Reason {
 	return ""
 }
 
-// parseSeal reads ARC-Seal (RFC 8617 §4.1.3).
+// parseSeal reads ARC-Seal (RFC 8617 §4.1.3), of which x= and l= are no tags.
 func (p *parser) parseSeal(s *signature, f mailsig.Field) Reason {
 	*s = signature{Signature: mailsig.NewSignature(f), key: -1}
 	t := &p.tags
@@ -230,7 +239,7 @@ func (p *parser) parseSeal(s *signature, f mailsig.Field) Reason {
 		s.status = ""
 		return Status
 	}
-	for _, r := range [...]mailsig.Reason{s.ParseSigner(t), s.ParseAlgorithm(t), s.ParseB(t), s.ParseTimes(t, p.now)} {
+	for _, r := range [...]mailsig.Reason{s.ParseSigner(t), s.ParseAlgorithm(t), s.ParseB(t), s.ParseSigned(t, p.now)} {
 		if r != "" {
 			return Reason(r)
 		}
@@ -238,7 +247,6 @@ func (p *parser) parseSeal(s *signature, f mailsig.Field) Reason {
 	if t.Find("h") >= 0 {
 		return HasNames
 	}
-	s.Header, s.Length = mailsig.Relaxed, -1
 	return ""
 }
 

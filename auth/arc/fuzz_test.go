@@ -17,15 +17,8 @@ import (
 	"github.com/mailstead/mailstead/internal/mailsig"
 )
 
-// naiveInstance is RFC 8617 §4.1.1; 0 = there is none.
+// naiveInstance is RFC 8617 §4.1.1 without comments; 0 = there is none.
 func naiveInstance(v string) (int, string) {
-	for { // comments are removed from the inside out
-		at := regexp.MustCompile(`(?s)^((?:[^()\\;]|\([^()]*\))*?)\([^()\\]*\)`).FindStringSubmatchIndex(v)
-		if at == nil || strings.ContainsAny(v[:at[1]], `\;`) && strings.Contains(v[:at[2]+at[3]], ";") {
-			break
-		}
-		v = v[:at[3]] + " " + v[at[1]:]
-	}
 	m := regexp.MustCompile(`(?s)^[ \t\r\n]*i[ \t\r\n]*=[ \t\r\n]*([0-9]{1,2})[ \t\r\n]*;(.*)$`).FindStringSubmatch(v)
 	if m == nil {
 		return 0, ""

@@ -79,9 +79,10 @@ type Result struct {
 	// Questions is how many keys were asked for.
 	Questions int
 
-	failed  bool   // the newest seal says so
-	highest int    // instance that was found
-	sum     []byte // of the chain, where it passes
+	failed  bool      // the newest seal says so
+	highest int       // instance that was found
+	sum     []byte    // of the chain, where it passes
+	at      time.Time // by the clock of the Verifier
 }
 
 // Set is one set of a chain. Without pass nobody vouches for it.

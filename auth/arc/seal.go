@@ -133,7 +133,7 @@ func (m *Sealing) Finish() ([]byte, error) {
 	if m.message.Unsignable() {
 		return nil, ErrHeader
 	}
-	c := collect(m.message.Block(), mostSets, m.now)
+	c := collect(m.message.Block(), mostSets, m.judged.at) // what has expired since does not matter
 	prefix, status, err := m.continues(c)
 	if err != nil {
 		return nil, err
@@ -187,16 +187,13 @@ func (m *Sealing) continues(c *chain) (prefix *mailsig.Sink, status authres.Resu
 	return prefix, authres.None, nil
 }
 
-// lineLength is how long a line may become, without its CRLF (RFC 5322 §2.1.1).
-const lineLength = 78
-
 // resultsField is ARC-Authentication-Results: Authentication-Results with an
 // instance (RFC 8617 §4.1.1).
 func (m *Sealing) resultsField(instance string) []byte {
 	text := m.results.Append(nil)[len(authres.Name)+len(": "):]
 	out := []byte(kindNames[resultsField] + ": " + instance + ";")
 	first, _, _ := bytes.Cut(text, []byte("\r\n"))
-	if len(out)+1+len(first) <= lineLength {
+	if len(out)+1+len(first) <= mailsig.LineLength {
 		out = append(out, ' ')
 	} else {
 		out = append(out, "\r\n\t"...)

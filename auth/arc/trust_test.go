@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mailstead/mailstead/auth/arc"
 	"github.com/mailstead/mailstead/auth/authres"
@@ -48,7 +49,7 @@ func firstSet(t *testing.T, k dkim.Key, tags, names, message string) string {
 		s.CRLF()
 	}
 	w = mailsig.NewWriter("ARC-Seal")
-	w.Piece(" i=1; a=rsa-sha256; cv=none; d=one.example; s=r;")
+	w.Piece(" i=1; a=rsa-sha256; cv=none; d=one.example; s=r; x=1; l=0;")
 	return strings.Join([]string{end(w, s), ams, aar, message}, "\r\n")
 }
 
@@ -122,5 +123,31 @@ func TestPassed(t *testing.T) {
 	}
 	if trust := arc.TrustDomains("bücher.example", "", "."); !trust("xn--bcher-kva.example") || trust("") || trust("x") {
 		t.Error("trust")
+	}
+}
+
+// TestOlderSignatures: what an older signature lacks, or that it has expired since,
+// is no failure of the chain (RFC 8617 §5.2, step 5).
+func TestOlderSignatures(t *testing.T) {
+	r, e, z := testKeys(t)
+	for name, tags := range map[string]string{"expired": " x=1000;", "of the future": " t=99999999999;", "syntax": " t=x;", "gap": " ;;", "unknown": " q=x;"} {
+		first := firstSet(t, r, tags, "from", plain)
+		got := judge(t, &arc.Verifier{Resolver: z}, first)
+		if got.Result != authres.Fail || got.Field != "ARC-Message-Signature" || got.Temporary {
+			t.Errorf("%s, as the newest: %+v", name, got)
+		}
+		if name != "expired" {
+			continue
+		}
+		early := time.Unix(999, 0)
+		judged := judge(t, &arc.Verifier{Resolver: z, Now: func() time.Time { return early }}, first)
+		f, err := (&arc.Sealer{Key: e}).Seal(strings.NewReader(first), judged, results("x", "example.org", authres.Pass))
+		if err != nil {
+			t.Fatalf("%s: %+v, %v", name, judged, err)
+		}
+		got = judge(t, &arc.Verifier{Resolver: z}, string(f)+first)
+		if got.Result != authres.Pass || got.OldestPass != 2 || got.Sets[0].Matches {
+			t.Errorf("%s, behind another: %+v", name, got)
+		}
 	}
 }

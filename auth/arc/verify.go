@@ -88,8 +88,8 @@ func (m *Verification) readHeader() {
 	}
 	for i := range slices.Backward(m.chain.sets) {
 		s := &m.chain.sets[i].message
-		if i < len(m.chain.sets)-1 && s.Length >= 0 {
-			break // decides nothing, and could take the place of one that does
+		if s.fault != "" || i < len(m.chain.sets)-1 && s.Length >= 0 {
+			break // l= decides nothing there, and could take the place of one that does
 		}
 		s.hash = m.message.Body(s.Body, s.Length)
 	}
@@ -102,7 +102,7 @@ func (m *Verification) readHeader() {
 func (m *Verification) Finish(ctx context.Context) *Result {
 	m.message.End()
 	r, c := &m.result, m.chain
-	r.highest, r.failed = c.highest, c.failed
+	r.highest, r.failed, r.at = c.highest, c.failed, m.now
 	if c.fault.reason != "" {
 		return r.fail(c.fault)
 	}

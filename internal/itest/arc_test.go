@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -161,8 +162,8 @@ func arcBreaks(tag string) []string {
 }
 
 // TestARCNoBrokenFieldPasses breaks each tag of each field of each chain of the
-// suite that passes, in each way; and leaves each field out, and has it twice.
-// None of them passes.
+// suite, in each way; and of those that pass, leaves each field out and has it
+// twice. None of them passes.
 func TestARCNoBrokenFieldPasses(t *testing.T) {
 	n := 0
 	try := func(c arcCase, message string) {
@@ -173,35 +174,26 @@ func TestARCNoBrokenFieldPasses(t *testing.T) {
 		}
 	}
 	for _, c := range arcSuite(t) {
-		if c.want != authres.Pass {
-			continue
-		}
 		head, _, _ := strings.Cut(c.message, "\r\n\r\n")
 		for _, at := range arcField.FindAllStringSubmatchIndex(head+"\r\n", -1) {
-			field := c.message[at[0]:at[1]]
-			whole := strings.Count(c.message, "ARC-Seal:") + strings.Count(c.message, "ARC-seal:")
-			try(c, c.message[:at[1]]+field+c.message[at[1]:])
-			try(c, c.message[:at[0]]+c.message[at[1]:])
-			if whole > 1 && n%3 != 0 {
-				continue // chains are long, and their sets alike
+			front, value, rest := c.message[:at[4]], strings.TrimRight(c.message[at[4]:at[5]], "\r\n"), c.message[at[5]:]
+			if c.want == authres.Pass {
+				try(c, c.message[:at[0]]+rest)
+				try(c, c.message[:at[1]]+c.message[at[0]:])
 			}
-			tags := strings.Split(strings.TrimRight(c.message[at[4]:at[5]], "\r\n"), ";")
+			tags := strings.Split(value, ";")
 			for i, tag := range tags {
-				if strings.TrimSpace(tag) == "" {
-					continue
-				}
 				for _, broken := range arcBreaks(tag) {
-					changed := append([]string(nil), tags...)
-					changed[i] = broken
-					if strings.Join(changed, ";") != strings.Join(tags, ";") {
-						try(c, c.message[:at[4]]+strings.Join(changed, ";")+"\r\n"+c.message[at[5]:])
+					changed := slices.Clone(tags)
+					if changed[i] = broken; !slices.Equal(changed, tags) {
+						try(c, front+strings.Join(changed, ";")+"\r\n"+rest)
 					}
 				}
 			}
 		}
 	}
 	t.Logf("%d broken messages", n)
-	if n < 1000 {
+	if n < 10_000 {
 		t.Error("too few")
 	}
 }

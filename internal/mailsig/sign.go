@@ -82,8 +82,8 @@ func (a Algorithm) Sign(k crypto.Signer, digest []byte) ([]byte, error) {
 	return k.Sign(rand.Reader, digest, hash)
 }
 
-// lineLength is how long a line may become, without its CRLF (RFC 5322 §2.1.1).
-const lineLength = 78
+// LineLength is how long a line may become, without its CRLF (RFC 5322 §2.1.1).
+const LineLength = 78
 
 // Writer writes a field in lines.
 type Writer struct {
@@ -99,7 +99,7 @@ func NewWriter(name string) *Writer {
 // Piece adds what must not be broken; a space in front of it may become a line
 // end.
 func (w *Writer) Piece(s string) {
-	if w.col+len(s) > lineLength {
+	if w.col+len(s) > LineLength {
 		w.fold()
 		s = strings.TrimPrefix(s, " ")
 	}
@@ -129,7 +129,7 @@ func (w *Writer) List(tag string, names []string) {
 // Base64 adds octets, in as many lines as they need.
 func (w *Writer) Base64(octets []byte) {
 	for text := base64.StdEncoding.EncodeToString(octets); text != ""; {
-		n := min(len(text), lineLength-w.col)
+		n := min(len(text), LineLength-w.col)
 		if n <= 0 {
 			w.fold()
 			continue

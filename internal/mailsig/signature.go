@@ -169,26 +169,41 @@ const maxAhead = 5 * time.Minute
 
 // ParseTimes reads l=, t= and x=.
 func (s *Signature) ParseTimes(t *Tags, now time.Time) Reason {
-	for _, n := range []struct {
-		name   string
-		digits int
-		to     *int64
-	}{{"l", 76, &s.Length}, {"t", 76, &s.Signed}, {"x", 76, &s.Expires}} {
-		if v, ok := t.Get(n.name); ok {
-			if *n.to, ok = Number(v, n.digits); !ok {
-				return Syntax
-			}
-		}
+	if !t.number("l", &s.Length) || !t.number("t", &s.Signed) || !t.number("x", &s.Expires) {
+		return Syntax
 	}
 	switch {
 	case s.Expires >= 0 && s.Expires <= s.Signed:
 		return Syntax
 	case s.Expires >= 0 && s.Expires < Huge && now.Unix() > s.Expires:
 		return Expired
-	case s.Signed > now.Add(maxAhead).Unix():
+	}
+	return s.ahead(now)
+}
+
+// ParseSigned reads t= alone.
+func (s *Signature) ParseSigned(t *Tags, now time.Time) Reason {
+	if !t.number("t", &s.Signed) {
+		return Syntax
+	}
+	return s.ahead(now)
+}
+
+func (s *Signature) ahead(now time.Time) Reason {
+	if s.Signed > now.Add(maxAhead).Unix() {
 		return FromFuture
 	}
 	return ""
+}
+
+// number reads a number where there is one (RFC 6376 §3.5).
+func (t *Tags) number(name string, to *int64) (ok bool) {
+	v, ok := t.Get(name)
+	if !ok {
+		return true
+	}
+	*to, ok = Number(v, 76)
+	return ok
 }
 
 // IsDomain reports whether s can be d= or s=: labels of letters, digits,
