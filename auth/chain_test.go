@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -92,6 +93,25 @@ func TestMethod(t *testing.T) {
 	if d.Action != Accept || d.Reason != "trusted: friend??.example" || d.Override != LocalPolicy {
 		t.Errorf("%+v", d)
 	}
+}
+
+// broken is a Method that panics at its end.
+type broken struct{ fakeRun }
+
+func (b *broken) Start(Input) Evaluation { return b }
+
+func (b *broken) Finish(context.Context) Finding { panic("broken method") }
+
+// TestPanic: what panics beside a message ends that message, and no more.
+func TestPanic(t *testing.T) {
+	v := &Verifier{Resolver: newWorld(t), Methods: []Method{&broken{}}}
+	defer func() {
+		if text, ok := recover().(string); !ok || !strings.HasPrefix(text, "broken method\n") {
+			t.Errorf("recovered %v", text)
+		}
+		v.Wait()
+	}()
+	v.Verify(t.Context(), session, strings.NewReader(plain))
 }
 
 // TestQuarantined: only the fields in front count, and one line each.

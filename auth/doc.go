@@ -80,5 +80,6 @@
 // A Verifier, a Policy and an Inspector may be used from any number of
 // goroutines, a Verification from one. The Verification owns the goroutines that
 // it starts; Finish waits for them, Abort ends them without waiting, and
-// Verifier.Wait waits for those of all messages. There are no locks.
+// Verifier.Wait waits for those of all messages. What panics in one of them, such
+// as a Method, panics in Finish. There are no locks.
 package auth

@@ -319,19 +319,3 @@ func (v *Verifier) deadlines(ctx context.Context) (last, answers until) {
 	answers.ctx, answers.end = context.WithTimeout(ctx, timeout-timeout/5)
 	return last, answers
 }
-
-// tasks are the goroutines of a message.
-type tasks struct {
-	own sync.WaitGroup
-	all *sync.WaitGroup
-}
-
-func (t *tasks) run(f func()) {
-	t.all.Add(1)
-	t.own.Go(func() {
-		defer t.all.Done()
-		f()
-	})
-}
-
-func (t *tasks) wait() { t.own.Wait() }
