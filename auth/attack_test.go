@@ -210,7 +210,7 @@ func TestJunkDoesNotHide(t *testing.T) {
 	}
 	relisted := w.relisted(t, message, session)
 	d := (&Policy{Sealers: arc.TrustDomains("list.example")}).Decide(judge(t, &Verifier{Resolver: w}, fromList, strings.Repeat(field, 10)+relisted))
-	if d.Action != Accept || d.Override != TrustedForwarder {
+	if d.Action != Accept || d.Override != LocalPolicy {
 		t.Errorf("%+v", d)
 	}
 }

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -72,6 +73,9 @@ func TestSealer(t *testing.T) {
 		})
 	}
 	r := judge(t, &Verifier{Resolver: w}, fromList, message)
+	if d := trust.Decide(r); d.Override != LocalPolicy || d.Comment != "arc=pass as[1].d=list.example as[1].s=seal" {
+		t.Errorf("%+v", d)
+	}
 	if s := r.ARC.Statement(); s.Value("smtp", "remote-ip") != stranger.String() {
 		t.Errorf("%+v", s)
 	}
@@ -86,8 +90,43 @@ func TestMethod(t *testing.T) {
 		t.Errorf("%s %+v", words(r), r.Methods)
 	}
 	d := (&Policy{}).Decide(r)
-	if d.Action != Accept || d.Reason != "trusted: friend??.example" || d.Override != TrustedForwarder {
+	if d.Action != Accept || d.Reason != "trusted: friend??.example" || d.Override != LocalPolicy {
 		t.Errorf("%+v", d)
+	}
+}
+
+// broken is a Method that panics at its end.
+type broken struct{ fakeRun }
+
+func (b *broken) Start(Input) Evaluation { return b }
+
+func (b *broken) Finish(context.Context) Finding { panic("broken method") }
+
+// TestPanic: what panics beside a message ends that message, and no more.
+func TestPanic(t *testing.T) {
+	v := &Verifier{Resolver: newWorld(t), Methods: []Method{&broken{}}}
+	defer func() {
+		if text, ok := recover().(string); !ok || !strings.HasPrefix(text, "broken method\n") {
+			t.Errorf("recovered %v", text)
+		}
+		v.Wait()
+	}()
+	v.Verify(t.Context(), session, strings.NewReader(plain))
+}
+
+// TestQuarantined: only the fields in front count, and one line each.
+func TestQuarantined(t *testing.T) {
+	for prefix, want := range map[string]string{
+		string(quarantineField("a\r\nB: c")):                      "a??B: c",
+		"Received: x\r\n\tX-Quarantine: y\r\nx-quarantine: z\r\n": "z",
+		"Return-Path: <>\r\nReceived: X-Quarantine: y\r\n":        "",
+		"Received: x\r\n\r\nX-Quarantine: behind the end\r\n":     "",
+		"X-Quarantine-Old: x\r\n":                                 "",
+		"":                                                        "",
+	} {
+		if got, ok := Quarantined([]byte(prefix)); got != want || ok != (want != "") {
+			t.Errorf("%q: %q %v", prefix, got, ok)
+		}
 	}
 }
 

@@ -19,8 +19,8 @@
 //
 // # When what is asked
 //
-//	MAIL            SPF of the reverse-path and of the HELO name, and the name of
-//	                the client, each in a goroutine of its own
+//	MAIL            SPF of the reverse-path and of the HELO name, the name of the
+//	                client, and lists of clients, each in a goroutine of its own
 //	end of header   the DMARC policy of the author
 //	end of message  keys of signatures, all at once; then, where it is needed,
 //	                whether what they vouch for is aligned
@@ -80,5 +80,6 @@
 // A Verifier, a Policy and an Inspector may be used from any number of
 // goroutines, a Verification from one. The Verification owns the goroutines that
 // it starts; Finish waits for them, Abort ends them without waiting, and
-// Verifier.Wait waits for those of all messages. There are no locks.
+// Verifier.Wait waits for those of all messages. What panics in one of them, such
+// as a Method, panics in Finish. There are no locks.
 package auth

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"errors"
 	"net/netip"
 	"slices"
@@ -72,8 +73,13 @@ type Policy struct {
 	// Default: Accept.
 	OnNoName Action
 
+	// OnListed is for clients whose score on Verifier.Lists is at least MinScore
+	// and that no allow list has. Default: Quarantine. MinScore: 0 = 1.
+	OnListed Action
+	MinScore int
+
 	// Forwarders are clients that pass on mail of others, which then may fail
-	// SPF and DMARC: that, and what their name is, is not held against it.
+	// SPF and DMARC: that, and what is known of the client, is not held against it.
 	Forwarders []netip.Prefix
 
 	// Sealers are those whose word counts in an ARC chain: if one of them says
@@ -102,8 +108,10 @@ type Decision struct {
 	// Reason is why it is not Accept, or why it nevertheless is, in one line of
 	// printable ASCII; "" = nothing speaks against the message.
 	Reason string
-	// Override is why it is not what the DMARC policy asks for.
+	// Override is why it is not what the DMARC policy asks for, and Comment what
+	// an aggregate report says beside it, such as the ARC chain (RFC 8617 §7.2.2).
 	Override dmarc.Override
+	Comment  string
 }
 
 // Error is the refusal of Defer and Reject, nil for other actions.
@@ -125,7 +133,7 @@ func (p *Policy) Decide(r *Result) Decision {
 		dm = Decision{Action: Accept, Reason: dm.Reason, Override: TrustedForwarder}
 	}
 	d = worse(d, dm)
-	for _, by := range [...]Decision{p.spf(r), p.client(r)} {
+	for _, by := range [...]Decision{p.spf(r), p.name(r), p.lists(r)} {
 		if !forwarded && by.Action > d.Action {
 			by.Override = LocalPolicy
 			d = by
@@ -219,8 +227,8 @@ func (p *Policy) dmarc(r *Result) Decision {
 	if done == Accept {
 		return d
 	}
-	if by := p.voucher(r); by != "" {
-		return Decision{Action: Accept, Reason: "trusted: " + printable(by), Override: TrustedForwarder}
+	if by, because := p.voucher(r); by != "" {
+		return Decision{Action: Accept, Reason: "trusted: " + printable(by), Override: LocalPolicy, Comment: printable(because)}
 	}
 	if done == Reject && p.mayVouch(r) {
 		return refuse(Defer, 0, askLater, "no answer about the ARC chain")
@@ -228,20 +236,20 @@ func (p *Policy) dmarc(r *Result) Decision {
 	return d
 }
 
-// voucher is who is trusted and says that the message passed where he got it; ""
-// = nobody.
-func (p *Policy) voucher(r *Result) string {
+// voucher is who is trusted and says that the message passed where he got it, and
+// what a report says of that; "" = nobody.
+func (p *Policy) voucher(r *Result) (domain, comment string) {
 	if r.ARC != nil {
 		if e := r.ARC.Evidence(p.Sealers); e.Passed(r.DMARC.Domain) {
-			return e.Sealer
+			return e.Sealer, r.ARC.Comment()
 		}
 	}
 	for i := range r.Methods {
 		if by := r.Methods[i].Vouched; by != "" {
-			return by
+			return by, "vouched by " + by
 		}
 	}
-	return ""
+	return "", ""
 }
 
 // mayVouch reports whether a sealer who is trusted may do so when the DNS answers.
@@ -265,8 +273,21 @@ func (p *Policy) later(r *Result) Decision {
 	return refuse(min(p.OnTempError.or(a), Defer), detail, askLater, "no answer about the author")
 }
 
-// client judges the name of the client (RFC 7372 §3.3).
-func (p *Policy) client(r *Result) Decision {
+// lists judges by lists of clients.
+func (p *Policy) lists(r *Result) Decision {
+	if len(r.Lists.Hits) == 0 || !r.Lists.Listed(cmp.Or(p.MinScore, 1)) {
+		return Decision{Action: Accept}
+	}
+	zones := make([]string, len(r.Lists.Hits))
+	for i, h := range r.Lists.Hits {
+		zones[i] = h.Zone
+	}
+	on := printable(strings.Join(zones, ", "))
+	return refuse(p.OnListed.or(Quarantine), 1, "Your address is listed by "+on, "client listed by "+on)
+}
+
+// name judges the name of the client (RFC 7372 §3.3).
+func (p *Policy) name(r *Result) Decision {
 	a := p.OnNoName.or(Accept)
 	if a == Accept || r.IPRev.Result != authres.Fail && r.IPRev.Result != authres.PermError {
 		return Decision{Action: Accept}
