@@ -62,7 +62,7 @@
 // # Invariants
 //
 //	R1  Memory is bounded by the Limits whatever a report unpacks to; what goes
-//	    beyond them, or unpacks to more than 256 KiB and 200 times its size, is an
+//	    beyond them, or unpacks to more than 256 KiB and 400 times its size, is an
 //	    error and no report. XML of nothing but tags makes garbage of some 70
 //	    times its size, which is not held. Nothing is unpacked twice.
 //	R2  Nothing is written to disk and no name in an archive is used as one.

@@ -96,14 +96,15 @@ func TestDensity(t *testing.T) {
 	}
 	var alike strings.Builder
 	alike.WriteString(head)
-	for i := range 20_000 {
+	dkim := strings.Repeat("<dkim><domain>a.example</domain><selector>s</selector><result>pass</result></dkim>", 20)
+	for i := range 10_000 {
 		fmt.Fprintf(&alike, "<record><row><source_ip>192.0.2.%d</source_ip><count>1</count><policy_evaluated><disposition>none</disposition><dkim>pass</dkim><spf>pass</spf></policy_evaluated></row>"+
-			"<identifiers><header_from>a.example</header_from></identifiers><auth_results><dkim><domain>a.example</domain><selector>s</selector><result>pass</result></dkim></auth_results></record>", i%256)
+			"<identifiers><header_from>a.example</header_from></identifiers><auth_results>%s</auth_results></record>", i%256, dkim)
 	}
 	alike.WriteString("</feedback>")
 	in := gzipped(alike.String())
 	t.Logf("1:%d", alike.Len()/len(in))
-	if rep, err := Parse(bytes.NewReader(in), Limits{}); err != nil || len(rep.Records) != 20_000 {
+	if rep, err := Parse(bytes.NewReader(in), Limits{}); err != nil || len(rep.Records) != 10_000 {
 		t.Error(err)
 	}
 }
