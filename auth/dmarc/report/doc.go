@@ -73,7 +73,8 @@
 //	    is in exactly one report, or in Dropped.
 //	R5  No report is about reports.
 //	R6  A report that is sent a second time is the same, with the same name,
-//	    Report-ID and Mail.Once.
+//	    Report-ID and Mail.Once. Counts that come while it is sent, or later, are
+//	    in another one, with another Report-ID.
 //
 // # Crash table
 //
