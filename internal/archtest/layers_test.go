@@ -30,6 +30,7 @@ func layers() []layer {
 		{"internal/reportmail", []string{"smtp"}},
 		{"internal/saslwire", []string{"auth/authn"}},
 		{"internal/authtest", []string{"auth/authn"}},
+		{"internal/mailsig", []string{"auth/dnsx"}},
 		{"internal/...", nil},
 		{"daemon", nil}, // certificates and sockets of the host, for any server
 
@@ -85,6 +86,7 @@ func layers() []layer {
 		{"auth/login/...", []string{"auth/login", "auth/authn", "store/sqldb"}},
 		{"auth/authres", nil},
 		{"auth/dnsx", nil},
+		{"auth/arc", []string{"auth/authres", "auth/dnsx", "auth/dkim"}}, // seals with the keys of DKIM
 		{"auth/dmarc/report/sqlreport", []string{"auth/dmarc/report", "store/sqldb"}},
 		{"auth/dmarc/report/reporttest", []string{"auth/dmarc/report"}},
 		{"auth/dmarc/report", []string{"smtp", "auth/dmarc", "auth/dnsx"}},

@@ -1,38 +1,49 @@
-package dkim
+package mailsig
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"hash"
 	"math/bits"
 )
 
-// Canonicalization is how a header or a body is prepared for hashing (RFC 6376
-// §3.4). A line end without CR counts as CRLF in all of them.
-type Canonicalization uint8
+// Canon is a canonicalization: how a header or a body is prepared for hashing
+// (RFC 6376 §3.4). A line end without CR counts as CRLF in all of them.
+type Canon uint8
 
 // The canonicalizations.
 const (
-	Relaxed Canonicalization = iota // white space may change on the way
-	Simple                          // nothing may change
+	Relaxed Canon = iota // white space may change on the way
+	Simple               // nothing may change
 )
 
 // String is the word of the c= tag.
-func (c Canonicalization) String() string {
+func (c Canon) String() string {
 	if c == Simple {
 		return "simple"
 	}
 	return "relaxed"
 }
 
-// sink gathers small pieces on their way into a hash.
-type sink struct {
+// Sink gathers small pieces on their way into a hash.
+type Sink struct {
 	h   hash.Hash
 	buf [1024]byte
 	n   int
+	all int64 // octets that went into hashes
 }
 
-func (s *sink) octet(c byte) {
+// NewSink makes a sink for SHA-256.
+func NewSink() *Sink { return &Sink{h: sha256.New()} }
+
+// Reset begins a new hash.
+func (s *Sink) Reset() {
+	s.h.Reset()
+	s.n = 0
+}
+
+func (s *Sink) octet(c byte) {
 	if s.n == len(s.buf) {
 		s.flush()
 	}
@@ -40,53 +51,82 @@ func (s *sink) octet(c byte) {
 	s.n++
 }
 
-func (s *sink) write(p []byte) {
+func (s *Sink) write(p []byte) {
 	if len(p) > len(s.buf)-s.n {
 		s.flush()
 		if len(p) >= len(s.buf) {
 			s.h.Write(p)
+			s.all += int64(len(p))
 			return
 		}
 	}
 	s.n += copy(s.buf[s.n:], p)
 }
 
-func (s *sink) flush() {
+func (s *Sink) flush() {
 	s.h.Write(s.buf[:s.n])
+	s.all += int64(s.n)
 	s.n = 0
 }
 
-func (s *sink) sum() []byte {
+// Written is how many octets went into hashes since the sink was made, whatever
+// was Reset.
+func (s *Sink) Written() int64 { return s.all + int64(s.n) }
+
+// Sum is the hash of what was written; no more is.
+func (s *Sink) Sum() []byte {
 	s.flush()
 	return s.h.Sum(nil)
 }
 
-// crlf is a line end as it is hashed.
-func (s *sink) crlf() { s.octet('\r'); s.octet('\n') }
+// Fork is a sink that goes on from here, beside this one; nil where the hash
+// cannot.
+func (s *Sink) Fork() *Sink {
+	s.flush()
+	c, ok := s.h.(hash.Cloner)
+	if !ok {
+		return nil
+	}
+	h, err := c.Clone()
+	if err != nil {
+		return nil
+	}
+	return &Sink{h: h}
+}
 
-// header hashes a field, without its line end; the octets from cutFrom to cutTo
-// of the block are left out, which are the value of b=.
-func (s *sink) header(c Canonicalization, b *block, f field, cutFrom, cutTo int32) {
-	end := f.start + int32(len(withoutEnd(b.raw[f.start:f.end])))
+// CRLF writes a line end as it is hashed.
+func (s *Sink) CRLF() { s.octet('\r'); s.octet('\n') }
+
+// A Part is what is hashed of a block: a field, without its line end and without
+// the octets from CutFrom to CutTo of the block, which are the value of b=.
+type Part struct {
+	Field
+	CutFrom, CutTo int32
+}
+
+// Header hashes a field.
+func (s *Sink) Header(c Canon, b *Block, p Part) {
+	f, cutFrom, cutTo := p.Field, p.CutFrom, p.CutTo
+	end := f.Start + int32(len(withoutEnd(b.Raw[f.Start:f.End])))
 	if cutTo <= cutFrom {
 		cutFrom, cutTo = end, end
 	}
 	if c == Simple {
-		s.simple(b.raw[f.start:cutFrom])
-		s.simple(b.raw[cutTo:end])
+		s.simple(b.Raw[f.Start:cutFrom])
+		s.simple(b.Raw[cutTo:end])
 		return
 	}
-	for _, c := range b.name(f) {
+	for _, c := range b.Name(f) {
 		s.octet(lower(c))
 	}
 	s.octet(':')
 	var r relaxer
-	r.feed(s, b.raw[f.colon+1:cutFrom])
-	r.feed(s, b.raw[cutTo:end])
+	r.feed(s, b.Raw[f.Colon+1:cutFrom])
+	r.feed(s, b.Raw[cutTo:end])
 }
 
 // simple writes octets as they are, apart from line ends without CR.
-func (s *sink) simple(p []byte) {
+func (s *Sink) simple(p []byte) {
 	for len(p) > 0 {
 		n := bytes.IndexByte(p, '\n')
 		if n < 0 {
@@ -94,7 +134,7 @@ func (s *sink) simple(p []byte) {
 			return
 		}
 		s.write(withoutEnd(p[:n+1]))
-		s.crlf()
+		s.CRLF()
 		p = p[n+1:]
 	}
 }
@@ -102,7 +142,7 @@ func (s *sink) simple(p []byte) {
 // relaxer is the state of a value in relaxed form.
 type relaxer struct{ space, begun bool }
 
-func (r *relaxer) feed(s *sink, p []byte) {
+func (r *relaxer) feed(s *Sink, p []byte) {
 	for i := 0; i < len(p); {
 		switch {
 		case p[i] == ' ' || p[i] == '\t':
@@ -114,7 +154,7 @@ func (r *relaxer) feed(s *sink, p []byte) {
 			i += 2
 		default:
 			j := i + 1
-			for j < len(p) && !isFWS(p[j]) {
+			for j < len(p) && !IsFWS(p[j]) {
 				j++
 			}
 			if r.space && r.begun {
@@ -127,10 +167,10 @@ func (r *relaxer) feed(s *sink, p []byte) {
 	}
 }
 
-// bodyHash hashes a body as it streams by.
-type bodyHash struct {
-	sink
-	canon   Canonicalization
+// BodyHash hashes a body as it streams by.
+type BodyHash struct {
+	Sink
+	canon   Canon
 	limit   int64 // l=; negative = all
 	total   int64 // canonical octets so far, beyond limit also
 	cr      bool  // a CR that may be part of a line end
@@ -138,10 +178,21 @@ type bodyHash struct {
 	content bool  // the line has an octet that was put
 	blank   int64 // empty lines that may be at the end of the body
 	digest  []byte
+	refused bool // there are too many others
 }
 
+// Refused reports whether nothing is hashed, as a Message has other bodies to
+// hash. It is known at the end of the header.
+func (b *BodyHash) Refused() bool { return b.refused }
+
+// Digest is the hash; nil before the end of the message.
+func (b *BodyHash) Digest() []byte { return b.digest }
+
+// Len is how many canonical octets the whole body has.
+func (b *BodyHash) Len() int64 { return b.total }
+
 // put takes canonical octets.
-func (b *bodyHash) put(p []byte) {
+func (b *BodyHash) put(p []byte) {
 	n := int64(len(p))
 	if b.limit >= 0 {
 		p = p[:max(0, min(n, b.limit-b.total))]
@@ -156,7 +207,7 @@ const (
 	oneSpace = " "
 )
 
-func (b *bodyHash) putText(s string) {
+func (b *BodyHash) putText(s string) {
 	for i := range len(s) {
 		if b.limit < 0 || b.total < b.limit {
 			b.octet(s[i])
@@ -167,7 +218,7 @@ func (b *bodyHash) putText(s string) {
 
 // feed takes octets of the body. Lines that are canonical as they are go to the
 // hash in long runs; the others, octet by octet.
-func (b *bodyHash) feed(p []byte) {
+func (b *BodyHash) feed(p []byte) {
 	for len(p) > 0 {
 		if b.cr || b.space || b.content {
 			p = b.line(p)
@@ -183,7 +234,7 @@ func (b *bodyHash) feed(p []byte) {
 
 // run takes lines at the beginning of p for as long as they are whole and
 // canonical, and returns their length.
-func (b *bodyHash) run(p []byte) int {
+func (b *BodyHash) run(p []byte) int {
 	from, to, at := 0, 0, 0
 	for {
 		n := bytes.IndexByte(p[at:], '\n')
@@ -208,7 +259,7 @@ func (b *bodyHash) run(p []byte) int {
 }
 
 // line takes octets up to a line end, and returns the others.
-func (b *bodyHash) line(p []byte) []byte {
+func (b *BodyHash) line(p []byte) []byte {
 	for i, c := range p {
 		if b.cr {
 			if b.cr = false; c != '\n' {
@@ -230,7 +281,7 @@ func (b *bodyHash) line(p []byte) []byte {
 	return nil
 }
 
-func (b *bodyHash) literal(c byte) {
+func (b *BodyHash) literal(c byte) {
 	b.putBlank()
 	b.content = true
 	if b.space {
@@ -243,7 +294,7 @@ func (b *bodyHash) literal(c byte) {
 	b.total++
 }
 
-func (b *bodyHash) endLine() {
+func (b *BodyHash) endLine() {
 	b.space = false
 	if !b.content {
 		b.blank++
@@ -253,21 +304,21 @@ func (b *bodyHash) endLine() {
 	b.putText(crlfText)
 }
 
-func (b *bodyHash) putBlank() {
+func (b *BodyHash) putBlank() {
 	for ; b.blank > 0; b.blank-- {
 		b.putText(crlfText)
 	}
 }
 
 // finish ends the body.
-func (b *bodyHash) finish() {
+func (b *BodyHash) finish() {
 	if b.cr {
 		b.literal('\r')
 	}
 	if b.content || b.canon == Simple && b.total == 0 {
 		b.putText(crlfText)
 	}
-	b.digest = b.sum()
+	b.digest = b.Sum()
 }
 
 // clean reports whether a line, without its end, is relaxed already: no tab, no

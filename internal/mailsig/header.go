@@ -1,35 +1,35 @@
-package dkim
+package mailsig
 
 import (
 	"bytes"
 	"hash/maphash"
 )
 
-// field is one field of a header block, with its line end; a line that is none
-// has colon < 0.
-type field struct{ start, colon, end int32 }
+// Field is one field of a header block, with its line end; a line that is none
+// has Colon < 0. The numbers are offsets in the block.
+type Field struct{ Start, Colon, End int32 }
 
-// block is a header block, cut into fields.
-type block struct {
-	raw    []byte
-	fields []field
+// Block is a header block, cut into fields.
+type Block struct {
+	Raw    []byte
+	Fields []Field
 }
 
-// cut finds the fields in linear time.
-func cut(raw []byte) block {
+// Cut finds the fields in linear time.
+func Cut(raw []byte) Block {
 	n := 0
 	for at := 0; at < len(raw); at += lineLen(raw[at:]) {
 		if n == 0 || raw[at] != ' ' && raw[at] != '\t' {
 			n++
 		}
 	}
-	b := block{raw: raw, fields: make([]field, 0, n)}
+	b := Block{Raw: raw, Fields: make([]Field, 0, n)}
 	for at := 0; at < len(raw); {
 		line := lineLen(raw[at:])
-		if last := len(b.fields) - 1; last >= 0 && (raw[at] == ' ' || raw[at] == '\t') {
-			b.fields[last].end += int32(line)
+		if last := len(b.Fields) - 1; last >= 0 && (raw[at] == ' ' || raw[at] == '\t') {
+			b.Fields[last].End += int32(line)
 		} else {
-			b.fields = append(b.fields, field{start: int32(at), colon: colon(raw[at:at+line], at), end: int32(at + line)})
+			b.Fields = append(b.Fields, Field{Start: int32(at), Colon: colon(raw[at:at+line], at), End: int32(at + line)})
 		}
 		at += line
 	}
@@ -53,20 +53,20 @@ func colon(line []byte, at int) int32 {
 	return int32(at + i)
 }
 
-// name is the name of a field, nil of a line that is none.
-func (b *block) name(f field) []byte {
-	if f.colon < 0 {
+// Name is the name of a field, nil of a line that is none.
+func (b *Block) Name(f Field) []byte {
+	if f.Colon < 0 {
 		return nil
 	}
-	end := f.colon
-	for b.raw[end-1] == ' ' || b.raw[end-1] == '\t' {
+	end := f.Colon
+	for b.Raw[end-1] == ' ' || b.Raw[end-1] == '\t' {
 		end-- // the first octet is neither
 	}
-	return b.raw[f.start:end]
+	return b.Raw[f.Start:end]
 }
 
-// value is what stands behind the colon, folded, without the last line end.
-func (b *block) value(f field) []byte { return withoutEnd(b.raw[f.colon+1 : f.end]) }
+// Value is what stands behind the colon, folded, without the last line end.
+func (b *Block) Value(f Field) []byte { return withoutEnd(b.Raw[f.Colon+1 : f.End]) }
 
 // withoutEnd removes one CRLF or LF from the end.
 func withoutEnd(s []byte) []byte {
@@ -77,27 +77,28 @@ func withoutEnd(s []byte) []byte {
 	return line
 }
 
-// index finds the fields of a name, from the bottom up, in constant time.
-type index struct {
-	b     *block
+// Index finds the fields of a name, from the bottom up, in constant time. It
+// does not change; each walk has a Cursor of its own.
+type Index struct {
+	b     *Block
 	seed  maphash.Seed
 	slots []int32 // 1 + the number of a name
 	last  []int32 // by number: the field furthest down
 	prev  []int32 // by field: the next field further up with its name; -1 = none
-	next  []int32 // by number: the cursor of one signature
 }
 
-func newIndex(b *block) *index {
+// NewIndex makes an index of a block.
+func NewIndex(b *Block) *Index {
 	size := 16
-	for size < 2*len(b.fields) {
+	for size < 2*len(b.Fields) {
 		size *= 2
 	}
-	x := &index{b: b, seed: maphash.MakeSeed(), slots: make([]int32, size), prev: make([]int32, len(b.fields))}
-	for i, f := range b.fields {
-		if f.colon < 0 {
+	x := &Index{b: b, seed: maphash.MakeSeed(), slots: make([]int32, size), prev: make([]int32, len(b.Fields))}
+	for i, f := range b.Fields {
+		if f.Colon < 0 {
 			continue
 		}
-		slot := x.slot(b.name(f))
+		slot := x.slot(b.Name(f))
 		n := x.slots[slot] - 1
 		if n < 0 {
 			x.last = append(x.last, -1)
@@ -107,44 +108,53 @@ func newIndex(b *block) *index {
 		x.prev[i] = x.last[n]
 		x.last[n] = int32(i)
 	}
-	x.next = make([]int32, len(x.last))
 	return x
 }
 
 // slot is where a name stands, or where it would.
-func (x *index) slot(name []byte) int {
+func (x *Index) slot(name []byte) int {
 	var buf [64]byte
-	h := maphash.Bytes(x.seed, appendLower(buf[:0], name))
+	h := maphash.Bytes(x.seed, AppendLower(buf[:0], name))
 	for s := int(h) & (len(x.slots) - 1); ; s = (s + 1) & (len(x.slots) - 1) {
 		n := x.slots[s] - 1
-		if n < 0 || equalFold(x.b.name(x.b.fields[x.last[n]]), name) {
+		if n < 0 || EqualFold(x.b.Name(x.b.Fields[x.last[n]]), name) {
 			return s
 		}
 	}
 }
 
-// rewind begins a walk of one signature.
-func (x *index) rewind() { copy(x.next, x.last) }
+// Cursor walks the fields that a signature names.
+type Cursor struct {
+	x    *Index
+	next []int32 // by number of a name
+}
 
-// take returns the next field of a name, from the bottom up (RFC 6376 §5.4.2);
+// Cursor makes a cursor, to be rewound before each walk.
+func (x *Index) Cursor() *Cursor { return &Cursor{x: x, next: make([]int32, len(x.last))} }
+
+// Rewind begins a walk.
+func (c *Cursor) Rewind() { copy(c.next, c.x.last) }
+
+// Take returns the next field of a name, from the bottom up (RFC 6376 §5.4.2);
 // ok is false when there are no more.
-func (x *index) take(name []byte) (f field, ok bool) {
-	n := x.slots[x.slot(name)] - 1
-	if n < 0 || x.next[n] < 0 {
-		return field{}, false
+func (c *Cursor) Take(name []byte) (f Field, ok bool) {
+	n := c.x.slots[c.x.slot(name)] - 1
+	if n < 0 || c.next[n] < 0 {
+		return Field{}, false
 	}
-	i := x.next[n]
-	x.next[n] = x.prev[i]
-	return x.b.fields[i], true
+	i := c.next[n]
+	c.next[n] = c.x.prev[i]
+	return c.x.b.Fields[i], true
 }
 
-// left reports whether a walk has left a field of this name.
-func (x *index) left(name string) bool {
-	n := x.slots[x.slot([]byte(name))] - 1
-	return n >= 0 && x.next[n] >= 0
+// Left reports whether a walk has left a field of this name.
+func (c *Cursor) Left(name string) bool {
+	n := c.x.slots[c.x.slot([]byte(name))] - 1
+	return n >= 0 && c.next[n] >= 0
 }
 
-func appendLower(dst, s []byte) []byte {
+// AppendLower appends s with the letters of ASCII in lower case.
+func AppendLower(dst, s []byte) []byte {
 	for _, c := range s {
 		dst = append(dst, lower(c))
 	}
@@ -158,8 +168,8 @@ func lower(c byte) byte {
 	return c
 }
 
-// equalFold compares names of fields: ASCII.
-func equalFold(a, b []byte) bool {
+// EqualFold compares names of fields: ASCII.
+func EqualFold(a, b []byte) bool {
 	if len(a) != len(b) {
 		return false
 	}
