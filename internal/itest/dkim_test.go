@@ -333,3 +333,27 @@ func (b *dkimBench) openDKIMSign(t *testing.T, out string) {
 		}
 	}
 }
+
+// missingPeer skips or, where peers are required, fails.
+func missingPeer(t *testing.T, name string) {
+	t.Helper()
+	if os.Getenv("MAILSTEAD_PEERS") == "required" {
+		t.Fatalf("%s is not installed, and MAILSTEAD_PEERS=required", name)
+	}
+	t.Skipf("%s is not installed", name)
+}
+
+// passes asserts that an implementation says pass to each of want signatures.
+func passes(t *testing.T, output string, want int) {
+	t.Helper()
+	n := 0
+	for line := range strings.Lines(output) {
+		n++
+		if !strings.HasSuffix(line, " pass\n") {
+			t.Error(strings.TrimSpace(line))
+		}
+	}
+	if n != want {
+		t.Errorf("%d verdicts, want %d", n, want)
+	}
+}
