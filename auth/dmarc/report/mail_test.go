@@ -81,7 +81,7 @@ func TestNestedBomb(t *testing.T) {
 // (R1); a report that packs well is none.
 func TestDensity(t *testing.T) {
 	head := "<feedback><policy_published><domain>a.example</domain></policy_published>"
-	for _, fill := range []string{strings.Repeat("<a/>", 1<<20), strings.Repeat(" ", 8<<20)} {
+	for _, fill := range []string{strings.Repeat("<a/>", 1<<17), strings.Repeat(" ", 8<<20)} {
 		for kind, in := range map[string][]byte{"gzip": gzipped(head + fill), "zip": zipped("r.xml", head+fill)} {
 			n := allocations(func() {
 				if rep, err := Parse(bytes.NewReader(in), Limits{}); rep != nil || !errors.Is(err, ErrTooLarge) {
@@ -97,14 +97,14 @@ func TestDensity(t *testing.T) {
 	var alike strings.Builder
 	alike.WriteString(head)
 	dkim := strings.Repeat("<dkim><domain>a.example</domain><selector>s</selector><result>pass</result></dkim>", 20)
-	for i := range 10_000 {
+	for i := range 2000 {
 		fmt.Fprintf(&alike, "<record><row><source_ip>192.0.2.%d</source_ip><count>1</count><policy_evaluated><disposition>none</disposition><dkim>pass</dkim><spf>pass</spf></policy_evaluated></row>"+
 			"<identifiers><header_from>a.example</header_from></identifiers><auth_results>%s</auth_results></record>", i%256, dkim)
 	}
 	alike.WriteString("</feedback>")
 	in := gzipped(alike.String())
 	t.Logf("1:%d", alike.Len()/len(in))
-	if rep, err := Parse(bytes.NewReader(in), Limits{}); err != nil || len(rep.Records) != 10_000 {
+	if rep, err := Parse(bytes.NewReader(in), Limits{}); err != nil || len(rep.Records) != 2000 {
 		t.Error(err)
 	}
 }
