@@ -3,8 +3,10 @@ package authres_test
 import (
 	"errors"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/mailstead/mailstead/auth/authres"
@@ -128,6 +130,58 @@ func TestClaimsIsLinear(t *testing.T) {
 		}
 	}); n > 200 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// slowValues are values made to be slow, of some n octets.
+func slowValues(n int) map[string]string {
+	return map[string]string{
+		"comments":   "mx.example.org " + strings.Repeat("(", n/2) + strings.Repeat(")", n/2) + "; dkim=pass",
+		"quotes":     "mx.example.org; dkim=pass reason=\"" + strings.Repeat("\\\"", n/2) + "\"",
+		"open quote": "mx.example.org; dkim=pass reason=\"" + strings.Repeat("x", n),
+		"statements": "mx.example.org" + strings.Repeat("; dkim=pass", n/12),
+		"properties": "mx.example.org; dkim=pass" + strings.Repeat(" a.d=e", n/7),
+		"spaces":     "mx.example.org" + strings.Repeat("\r\n ", n/3) + "; dkim=pass",
+		"semicolons": "mx.example.org" + strings.Repeat(";", n),
+		"equals":     "mx.example.org; " + strings.Repeat("=", n),
+	}
+}
+
+// What strangers write costs memory in proportion to its length, and is ours if
+// it says so, however long it is.
+func TestSlowValues(t *testing.T) {
+	for _, size := range []int{60_000, 3_400_000} {
+		for name, value := range slowValues(size) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			start := time.Now()
+			f, err := authres.Parse(value)
+			claims := authres.Claims(value, "mx.example.org")
+			took := time.Since(start)
+			runtime.ReadMemStats(&after)
+			n := int(after.TotalAlloc - before.TotalAlloc)
+			t.Logf("%s: %d octets, %v, %d bytes, %v", name, len(value), took, n, err)
+			most := 4 * len(value)
+			if err == nil || len(value) < 64<<10 {
+				most = 6 * len(value) // it is parsed
+			}
+			if n > most || !claims || err == nil && f.ID != "mx.example.org" {
+				t.Errorf("%s: %d bytes for %d, ours: %v", name, n, len(value), claims)
+			}
+		}
+	}
+}
+
+// BenchmarkSlowValues is how long they take.
+func BenchmarkSlowValues(b *testing.B) {
+	for name, value := range slowValues(60_000) {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				_, _ = authres.Parse(value)
+				authres.Claims(value, "mx.example.org")
+			}
+		})
 	}
 }
 

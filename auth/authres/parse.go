@@ -225,6 +225,11 @@ func (p *parser) value(end string) (string, error) {
 // quoted is the content of a quoted-string, from behind its first quote.
 func (p *parser) quoted() (string, error) {
 	var b strings.Builder
+	rest := p.s[p.i:]
+	if n := strings.IndexByte(rest, '"'); n >= 0 {
+		rest = rest[:n]
+	}
+	b.Grow(len(rest))
 	for p.i < len(p.s) {
 		c := p.s[p.i]
 		p.i++

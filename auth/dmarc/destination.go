@@ -25,30 +25,6 @@ const (
 	maxNameLen = 253
 )
 
-// OrganizationalDomain is the Organizational Domain of a domain by the rules of
-// the Mode: by a tree walk of at most 8 questions (RFC 9989 §4.10.2), or by the
-// list. The error is that of the resolver, or says that domain is none.
-func (c *Checker) OrganizationalDomain(ctx context.Context, domain string) (string, error) {
-	ctx, cancel := c.deadline(ctx)
-	defer cancel()
-	return c.organizational(ctx, &records{resolver: c.Resolver, mode: c.Mode}, domain)
-}
-
-func (c *Checker) organizational(ctx context.Context, r *records, domain string) (string, error) {
-	name, err := canonical(domain)
-	if err != nil {
-		return "", err
-	}
-	if c.Mode == RFC7489 {
-		return OrganizationalDomain(c.Suffixes, name), nil
-	}
-	org, _ := organizational(name, r.walk(ctx, targets(name)))
-	if org.temp {
-		return "", org.err
-	}
-	return org.domain, nil
-}
-
 // Destinations are the mailto URIs that reports on a Policy Domain go to: those
 // of the record that it has now, each address once, at most 10. One at another
 // Organizational Domain counts only where that domain consents, with a record
@@ -151,13 +127,13 @@ func (d *destinations) ask(ctx context.Context, host string) consent {
 		return consent{given: true}
 	}
 	if d.org == "" {
-		org, err := d.c.organizational(ctx, d.records, d.domain)
+		org, err := d.records.organization(ctx, d.c, d.domain)
 		if err != nil {
 			return consent{err: err}
 		}
 		d.org = org
 	}
-	org, err := d.c.organizational(ctx, d.records, host)
+	org, err := d.records.organization(ctx, d.c, host)
 	switch {
 	case err != nil:
 		return consent{err: err}

@@ -7,6 +7,13 @@ import "context"
 // it says otherwise. The error says that it is no domain, or that nobody knows
 // now. It asks what Check has asked, so that a dnsx.Cache answers.
 func (c *Checker) Organization(ctx context.Context, domain string) (string, error) {
+	ctx, cancel := c.deadline(ctx)
+	defer cancel()
+	return (&records{resolver: c.Resolver, mode: c.Mode}).organization(ctx, c, domain)
+}
+
+// organization is Organization, with what was asked for before.
+func (r *records) organization(ctx context.Context, c *Checker, domain string) (string, error) {
 	name, err := canonical(domain)
 	if err != nil {
 		return "", err
@@ -14,9 +21,6 @@ func (c *Checker) Organization(ctx context.Context, domain string) (string, erro
 	if c.Mode == RFC7489 {
 		return OrganizationalDomain(c.Suffixes, name), nil
 	}
-	ctx, cancel := c.deadline(ctx)
-	defer cancel()
-	r := &records{resolver: c.Resolver, mode: c.Mode}
 	org, _ := organizational(name, r.walk(ctx, targets(name)))
 	if org.temp {
 		return "", org.err

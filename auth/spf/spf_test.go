@@ -184,8 +184,8 @@ func TestTimeout(t *testing.T) {
 	})
 }
 
-// Policies that are made to cost: the number of questions, and the memory.
-func TestBombs(t *testing.T) {
+// bombs are policies that are made to cost.
+func bombs() zone {
 	long := strings.Repeat("ip4:198.51.100.1 ", 3500)
 	ten := make([]string, 10)
 	for i := range ten {
@@ -208,6 +208,26 @@ func TestBombs(t *testing.T) {
 	for _, name := range ten {
 		z["A "+name] = []string{"198.51.100.7"}
 	}
+	return z
+}
+
+// BenchmarkBombs is how long they take.
+func BenchmarkBombs(b *testing.B) {
+	z := bombs()
+	for _, name := range []string{"loop", "tree", "macros", "mx", "long", "spaces", "big", "p", "exp"} {
+		b.Run(name, func(b *testing.B) {
+			sender := strings.Repeat("x.y-z", 12) + "@" + name + ".example.com"
+			b.ReportAllocs()
+			for b.Loop() {
+				judge(b, z, sender)
+			}
+		})
+	}
+}
+
+// Bombs take a bounded number of questions, and bounded memory.
+func TestBombs(t *testing.T) {
+	z := bombs()
 	for name, want := range map[string]struct {
 		result  Result
 		queries int

@@ -101,7 +101,7 @@ func TestSendMail(t *testing.T) {
 		t.Fatal(first, err)
 	}
 	second, err := parts.NextPart()
-	if err != nil || second.Header.Get("Content-Type") != MediaType || second.Header.Get("Content-Transfer-Encoding") != "base64" {
+	if err != nil || !strings.HasPrefix(second.Header.Get("Content-Type"), MediaType+";") || second.Header.Get("Content-Transfer-Encoding") != "base64" {
 		t.Fatal(second, err)
 	}
 	if want := "mx.company-x.example!example.org!1775001600!1775087999!" + strings.TrimSuffix(id, "@mx.company-x.example") + ".json.gz"; second.FileName() != want {

@@ -199,6 +199,21 @@ func dmarcRecord(r *rand.Rand, pick func(...string) string, name string) string 
 	return version + pick(";", "; ", " ; ") + strings.Join(tags, pick(";", "; ", " ;  ")) + pick("", ";", " ; ")
 }
 
+// mailDMARCEnv is the environment for Mail::DMARC, installed or unpacked.
+func mailDMARCEnv(t *testing.T) []string {
+	t.Helper()
+	env := os.Environ()
+	if fileExists("/usr/share/perl5/Mail/DMARC.pm") {
+		return env
+	}
+	root := unpacked(t, "MAILSTEAD_MAILDMARC", "the unpacked package libmail-dmarc-perl")
+	paths, err := filepath.Glob(filepath.Join(root, "usr/lib/*/perl5/*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(env, "PERL5LIB="+strings.Join(append(paths, filepath.Join(root, "usr/share/perl5")), ":"))
+}
+
 // Random records and messages are judged as by Mail::DMARC, which knows RFC 7489.
 func TestDMARCMailDMARC(t *testing.T) {
 	suffixes := publicSuffix(t, "publicsuffix/public_suffix_list.dat")
@@ -209,15 +224,7 @@ func TestDMARCMailDMARC(t *testing.T) {
 		input.WriteString(c.line() + "\n")
 	}
 	cmd := exec.CommandContext(t.Context(), "perl", "testdata/dmarc.pl", suffixes, fmt.Sprint(random))
-	cmd.Stdin, cmd.Stderr, cmd.Env = strings.NewReader(input.String()), os.Stderr, os.Environ()
-	if !fileExists("/usr/share/perl5/Mail/DMARC.pm") {
-		root := unpacked(t, "MAILSTEAD_MAILDMARC", "the unpacked package libmail-dmarc-perl")
-		paths, err := filepath.Glob(filepath.Join(root, "usr/lib/*/perl5/*"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		cmd.Env = append(cmd.Env, "PERL5LIB="+strings.Join(append(paths, filepath.Join(root, "usr/share/perl5")), ":"))
-	}
+	cmd.Stdin, cmd.Stderr, cmd.Env = strings.NewReader(input.String()), os.Stderr, mailDMARCEnv(t)
 	output, err := cmd.Output()
 	if err != nil {
 		t.Fatal(err)

@@ -171,3 +171,55 @@ func TestSPFSuite(t *testing.T) {
 		t.Errorf("%d tests, want 203", n)
 	}
 }
+
+// failing fails the k-th question, and notes what it was.
+type failing struct {
+	zone *spfZone
+	k, n int
+	name string
+	typ  dnsx.Type
+	ptr  map[string]bool // names that PTR records gave
+}
+
+func (f *failing) Lookup(ctx context.Context, name string, typ dnsx.Type) (*dnsx.Answer, error) {
+	if f.n++; f.n == f.k {
+		f.name, f.typ = name, typ
+		return nil, &dnsx.Error{Name: name, Type: typ, Kind: dnsx.ErrTimeout}
+	}
+	answer, err := f.zone.Lookup(ctx, name, typ)
+	if err == nil && typ == dnsx.PTR {
+		for _, n := range answer.Names {
+			f.ptr[strings.ToLower(n)] = true
+		}
+	}
+	return answer, err
+}
+
+// TestSPFFailures fails each answer of the DNS in turn, in each case of the suite:
+// none makes the result better. Failures of ptr and %{p} are no match (RFC 7208
+// §5.5), which is better than a match of "-ptr".
+func TestSPFFailures(t *testing.T) {
+	rank := map[spf.Result]int{spf.Pass: 0, spf.Neutral: 1, spf.None: 1, spf.SoftFail: 2, spf.Fail: 3, spf.PermError: 3, spf.TempError: 3}
+	judged, exempt := 0, 0
+	for _, s := range spfSuite(t) {
+		zone := newSPFZone(t, s.Zone)
+		for name, test := range s.Tests {
+			q := spf.Query{IP: netip.MustParseAddr(test.Host), Sender: test.MailFrom, Helo: test.Helo}
+			whole := (&spf.Checker{Resolver: zone}).Check(t.Context(), q)
+			for k := 1; k <= whole.Queries; k++ {
+				f := &failing{zone: zone, k: k, ptr: map[string]bool{}}
+				v := (&spf.Checker{Resolver: f}).Check(t.Context(), q)
+				judged++
+				switch {
+				case f.typ == dnsx.PTR || f.ptr[strings.ToLower(strings.TrimSuffix(f.name, "."))]:
+					exempt++
+				case rank[v.Result] < rank[whole.Result]:
+					t.Errorf("%s/%s: %v of %s fails: %s, without: %s", s.Description, name, f.typ, f.name, v.Result, whole.Result)
+				}
+			}
+		}
+	}
+	if t.Logf("%d failures, %d of them of ptr", judged, exempt); judged < 400 {
+		t.Errorf("%d failures only", judged)
+	}
+}

@@ -7,17 +7,19 @@ import (
 )
 
 const (
-	spread = 4 * time.Hour // RFC 8460 §4.1
-	retry  = time.Hour
+	notBefore = 15 * time.Minute // what was counted late at night is in
+	spread    = 4 * time.Hour    // RFC 8460 §4.1
+	retry     = time.Hour
 )
 
-// Daily calls send until ctx ends: at once, then at a random time in the first
-// four hours of each day in UTC, and an hour after each call that failed.
+// Daily calls send until ctx ends: at once, then each day at a time of its own in
+// the first four hours of the day in UTC, and an hour after each call that failed.
 func Daily(ctx context.Context, send func(ctx context.Context, now time.Time) error) {
+	slot := notBefore + rand.N(spread-notBefore)
 	for {
 		wait := retry
-		if now := time.Now(); send(ctx, now) == nil {
-			wait = untilNext(time.Now(), rand.N(spread))
+		if send(ctx, time.Now()) == nil {
+			wait = untilNext(time.Now(), slot)
 		}
 		timer := time.NewTimer(wait)
 		select {
@@ -29,8 +31,12 @@ func Daily(ctx context.Context, send func(ctx context.Context, now time.Time) er
 	}
 }
 
-// untilNext is the time up to so much behind the next midnight.
-func untilNext(now time.Time, behind time.Duration) time.Duration {
-	midnight := now.UTC().Truncate(24 * time.Hour).Add(24 * time.Hour)
-	return midnight.Add(behind).Sub(now)
+// untilNext is the time up to when it is next so long after midnight.
+func untilNext(now time.Time, slot time.Duration) time.Duration {
+	const day = 24 * time.Hour
+	next := now.UTC().Truncate(day).Add(slot)
+	if !next.After(now) {
+		next = next.Add(day)
+	}
+	return next.Sub(now)
 }

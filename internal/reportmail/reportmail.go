@@ -63,7 +63,7 @@ func (m *Message) Compose() ([]byte, error) {
 	var text, data message.Header
 	text.SetContentType("text/plain", map[string]string{"charset": "utf-8"})
 	text.Set("Content-Transfer-Encoding", "quoted-printable")
-	data.SetContentType(m.MediaType, nil)
+	data.SetContentType(m.MediaType, map[string]string{"name": m.Filename}) // what many look at
 	data.SetContentDisposition("attachment", map[string]string{"filename": m.Filename})
 	data.Set("Content-Transfer-Encoding", "base64")
 	if err := part(w, text, []byte(m.Text)); err != nil {

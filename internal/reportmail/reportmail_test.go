@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/mailstead/mailstead/smtp"
@@ -85,9 +86,10 @@ func (o *Outbox) sendNothing(t *testing.T) ([]string, error) {
 
 func TestUntilNext(t *testing.T) {
 	for _, c := range []struct{ now, want string }{
-		{"2026-04-01T00:00:00Z", "2026-04-02T01:00:00Z"},
+		{"2026-04-01T00:00:00Z", "2026-04-01T01:00:00Z"},
+		{"2026-04-01T01:00:00Z", "2026-04-02T01:00:00Z"},
 		{"2026-04-01T23:59:59Z", "2026-04-02T01:00:00Z"},
-		{"2026-04-02T00:30:00Z", "2026-04-03T01:00:00Z"},
+		{"2026-04-02T00:30:00Z", "2026-04-02T01:00:00Z"},
 		{"2026-04-02T01:30:00+02:00", "2026-04-02T01:00:00Z"},
 	} {
 		now, err1 := time.Parse(time.RFC3339, c.now)
@@ -96,6 +98,37 @@ func TestUntilNext(t *testing.T) {
 			t.Errorf("%s: %v", c.now, got)
 		}
 	}
+}
+
+// Once a day, whatever the time at which it begins, and each hour after a failure.
+func TestDaily(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var at []time.Time
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			Daily(ctx, func(_ context.Context, now time.Time) error {
+				if at = append(at, now); len(at) == 3 || len(at) == 4 {
+					return errors.New("fails")
+				}
+				return nil
+			})
+		}()
+		time.Sleep(96 * time.Hour)
+		cancel()
+		<-done
+		days := map[int]int{}
+		for _, now := range at[1:] {
+			days[now.YearDay()]++
+			if h := now.UTC().Sub(now.UTC().Truncate(24 * time.Hour)); h < notBefore || h > spread+2*retry {
+				t.Errorf("at %v", now)
+			}
+		}
+		if len(at) != 7 || len(days) != 4 {
+			t.Errorf("%v", at)
+		}
+	})
 }
 
 func TestEncodedLen(t *testing.T) {

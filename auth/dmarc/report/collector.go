@@ -155,14 +155,37 @@ func (c *Collector) Load(_ context.Context, key Key) (*Report, error) {
 }
 
 // Delete implements Storage.
-func (c *Collector) Delete(_ context.Context, key Key) error {
+func (c *Collector) Delete(_ context.Context, key Key, loaded *Report) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if r := c.reports[key]; r != nil {
+	r := c.reports[key]
+	if r == nil {
+		return nil
+	}
+	if loaded != nil {
+		c.subtractLocked(r, loaded)
+	}
+	if loaded == nil || len(r.records) == 0 {
 		c.bytes -= r.bytes
 		delete(c.reports, key)
 	}
 	return nil
+}
+
+// subtractLocked takes what was loaded off the counts.
+func (c *Collector) subtractLocked(r *counts, loaded *Report) {
+	for i := range loaded.Records {
+		id := loaded.Records[i].Hash()
+		have := r.records[id]
+		if have == nil {
+			continue
+		}
+		if have.Count -= loaded.Records[i].Count; have.Count <= 0 {
+			delete(r.records, id)
+			r.bytes -= have.size()
+			c.bytes -= have.size()
+		}
+	}
 }
 
 // flushBatch is how many records are handed over at once.

@@ -176,7 +176,7 @@ func TestCollectorBounds(t *testing.T) {
 		t.Errorf("%d dropped", small.Dropped())
 	}
 	for _, key := range []report.Key{{Domain: m.Verdict.PolicyDomain, Day: april1.Day}} {
-		if err := small.Delete(t.Context(), key); err != nil {
+		if err := small.Delete(t.Context(), key, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -62,9 +62,9 @@
 // # Invariants
 //
 //	R1  Memory is bounded by the Limits whatever a report unpacks to; what goes
-//	    beyond them is an error and no report. XML of nothing but tags makes
-//	    garbage of some 70 times its size, which is not held. Nothing is
-//	    unpacked twice.
+//	    beyond them, or unpacks to more than 256 KiB and 400 times its size, is an
+//	    error and no report. XML of nothing but tags makes garbage of some 70
+//	    times its size, which is not held. Nothing is unpacked twice.
 //	R2  Nothing is written to disk and no name in an archive is used as one.
 //	    No entity is expanded and nothing is fetched: a DTD is an error.
 //	R3  Each text is valid UTF-8, has no control characters, and is at most 1024
@@ -73,7 +73,8 @@
 //	    is in exactly one report, or in Dropped.
 //	R5  No report is about reports.
 //	R6  A report that is sent a second time is the same, with the same name,
-//	    Report-ID and Mail.Once.
+//	    Report-ID and Mail.Once. Counts that come while it is sent, or later, are
+//	    in another one, with another Report-ID.
 //
 // # Crash table
 //

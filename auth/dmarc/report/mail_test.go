@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"unicode/utf16"
@@ -74,6 +75,46 @@ func TestNestedBomb(t *testing.T) {
 	if rep != nil || !errors.Is(err, ErrFormat) {
 		t.Errorf("%v, %v", rep, err)
 	}
+}
+
+// The work that a bomb makes is in proportion to what was sent, not to the limits
+// (R1); a report that packs well is none.
+func TestDensity(t *testing.T) {
+	head := "<feedback><policy_published><domain>a.example</domain></policy_published>"
+	for _, fill := range []string{strings.Repeat("<a/>", 3<<16), strings.Repeat(" ", 8<<20)} {
+		for kind, in := range map[string][]byte{"gzip": gzipped(head + fill), "zip": zipped("r.xml", head+fill)} {
+			n := allocations(func() {
+				if rep, err := Parse(bytes.NewReader(in), Limits{}); rep != nil || !errors.Is(err, ErrTooLarge) {
+					t.Errorf("%s: %v, %v", kind, rep, err)
+				}
+			})
+			t.Logf("%s of %d octets: %d MiB", kind, len(in), n>>20)
+			if most := uint64(75 * (minDense + maxDensity*len(in))); n > most {
+				t.Errorf("%s of %d octets: %d bytes, at most %d", kind, len(in), n, most)
+			}
+		}
+	}
+	var alike strings.Builder
+	alike.WriteString(head)
+	dkim := strings.Repeat("<dkim><domain>a.example</domain><selector>s</selector><result>pass</result></dkim>", 20)
+	for i := range 2000 {
+		fmt.Fprintf(&alike, "<record><row><source_ip>192.0.2.%d</source_ip><count>1</count><policy_evaluated><disposition>none</disposition><dkim>pass</dkim><spf>pass</spf></policy_evaluated></row>"+
+			"<identifiers><header_from>a.example</header_from></identifiers><auth_results>%s</auth_results></record>", i%256, dkim)
+	}
+	alike.WriteString("</feedback>")
+	in := gzipped(alike.String())
+	t.Logf("1:%d", alike.Len()/len(in))
+	if rep, err := Parse(bytes.NewReader(in), Limits{}); err != nil || len(rep.Records) != 2000 {
+		t.Error(err)
+	}
+}
+
+func allocations(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
 }
 
 // part is a body part of a message.

@@ -50,11 +50,12 @@ func Parse(r io.Reader, limits Limits) (*Report, error) {
 	}
 	switch {
 	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
-		z, err := gzip.NewReader(&limited{r: br, left: limits.MaxPackedBytes})
+		packed := &limited{r: br, left: limits.MaxPackedBytes}
+		z, err := gzip.NewReader(packed)
 		if err != nil {
 			return nil, malformed(err)
 		}
-		return parseXML(z, limits)
+		return parseXML(&dense{r: z, packed: packed}, limits)
 	case bytes.HasPrefix(magic, []byte("PK\x03\x04")):
 		return parseZip(br, limits)
 	}
@@ -85,10 +86,34 @@ func malformed(err error) error {
 	return fmt.Errorf("%w: %w", ErrFormat, err)
 }
 
+// No report is packed to less than maxDensity octets for one, beyond the first
+// minDense: the most that records with 20 signatures, all alike, reach is 170.
+const (
+	maxDensity = 400
+	minDense   = 256 << 10
+)
+
+// dense fails with ErrTooLarge where too little packs too much: the work that a
+// bomb makes is in proportion to its size.
+type dense struct {
+	r      io.Reader
+	packed *limited
+	n      int64
+}
+
+func (d *dense) Read(p []byte) (int, error) {
+	n, err := d.r.Read(p)
+	if d.n += int64(n); d.n > minDense+maxDensity*d.packed.n {
+		return 0, ErrTooLarge
+	}
+	return n, err
+}
+
 // limited fails with ErrTooLarge where an io.LimitedReader would end.
 type limited struct {
 	r    io.Reader
 	left int64
+	n    int64 // read so far
 }
 
 func (l *limited) Read(p []byte) (int, error) {
@@ -102,6 +127,7 @@ func (l *limited) Read(p []byte) (int, error) {
 	}
 	n, err := l.r.Read(p[:min(int64(len(p)), l.left)])
 	l.left -= int64(n)
+	l.n += int64(n)
 	return n, err
 }
 
@@ -133,7 +159,7 @@ func parseZip(r io.Reader, limits Limits) (*Report, error) {
 		return nil, malformed(err)
 	}
 	defer f.Close()
-	return parseXML(f, limits)
+	return parseXML(&dense{r: f, packed: &limited{n: int64(len(packed))}}, limits)
 }
 
 // parseXML reads the XML of a report.

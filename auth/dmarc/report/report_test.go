@@ -114,6 +114,22 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// BenchmarkBombs is how long bombs take within the default limits.
+func BenchmarkBombs(b *testing.B) {
+	head := "<feedback><policy_published><domain>a.example</domain></policy_published>"
+	for name, fill := range map[string]string{"text": strings.Repeat("a", 64<<20), "tags": strings.Repeat("<a/>", 16<<20), "spaces": strings.Repeat(" ", 64<<20)} {
+		b.Run(name, func(b *testing.B) {
+			in := gzipped(head + fill)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := Parse(bytes.NewReader(in), Limits{}); !errors.Is(err, ErrTooLarge) {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 // A bomb of 1:1,000, the most that deflate can do, costs what XML of MaxBytes
 // costs (R1).
 func TestBombs(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -69,6 +70,7 @@ const (
 	maxReportBytes = 10 << 20
 	giveUpAfter    = 48 * time.Hour
 	duePage        = 100
+	lateCounts     = 10 * time.Minute // for collectors to hand over what they have
 	generator      = "Mailstead"
 )
 
@@ -93,10 +95,12 @@ func (s *Sender) submitter() string {
 	return strings.ToLower(cmp.Or(s.Submitter, s.Email[strings.LastIndexByte(s.Email, '@')+1:]))
 }
 
-// SendDue sends the reports of all days that have ended at now, and forgets what
-// was sent, what nobody wants, and what is too old. The rest stays for the next
-// time; the error says why. A report that is sent a second time, as a crash came
-// in between, has the same name and Report-ID. It returns how many were sent.
+// SendDue sends the reports of all days that have ended ten minutes before now,
+// and forgets what was sent, what nobody wants, and what is too old. The rest
+// stays for the next time; the error says why. A report that is sent a second
+// time, as a crash came in between, has the same name and Report-ID. What is
+// counted for a day after its report was sent is sent as one more. It returns how
+// many were sent.
 func (s *Sender) SendDue(ctx context.Context, now time.Time) (sent int, err error) {
 	if err := s.Validate(); err != nil {
 		return 0, err
@@ -104,7 +108,7 @@ func (s *Sender) SendDue(ctx context.Context, now time.Time) (sent int, err erro
 	var errs []error
 	var after Key
 	for ctx.Err() == nil {
-		keys, err := s.Storage.Due(ctx, DayOf(now), after, duePage)
+		keys, err := s.Storage.Due(ctx, DayOf(now.Add(-lateCounts)), after, duePage)
 		if err != nil {
 			return sent, errors.Join(append(errs, fmt.Errorf("report: due: %w", err))...)
 		}
@@ -127,7 +131,7 @@ func (s *Sender) SendDue(ctx context.Context, now time.Time) (sent int, err erro
 
 // settle sends a report and forgets it, or leaves it for later.
 func (s *Sender) settle(ctx context.Context, key Key, now time.Time) (sent int, err error) {
-	to, err := s.send(ctx, key, now)
+	to, rep, err := s.send(ctx, key, now)
 	switch {
 	case ctx.Err() != nil:
 		return 0, nil
@@ -138,7 +142,7 @@ func (s *Sender) settle(ctx context.Context, key Key, now time.Time) (sent int, 
 	if len(to) > 0 {
 		sent = 1
 	}
-	if err := s.Storage.Delete(ctx, key); err != nil {
+	if err := s.Storage.Delete(ctx, key, rep); err != nil {
 		return sent, fmt.Errorf("report: %s: %w", key.Domain, err)
 	}
 	return sent, nil
@@ -156,44 +160,47 @@ func (s *Sender) log(ctx context.Context, key Key, to []string, err error) {
 	s.Logger.InfoContext(ctx, "DMARC report", "domain", key.Domain, "day", day, "to", to)
 }
 
-// send sends a report to all who want it. No addresses and no error: nobody does.
-func (s *Sender) send(ctx context.Context, key Key, now time.Time) (to []string, err error) {
+// send sends a report to all who want it, and returns what was loaded. No
+// addresses and no error: nobody does.
+func (s *Sender) send(ctx context.Context, key Key, now time.Time) (to []string, loaded *Report, err error) {
 	uris, doubt := s.Checker.Destinations(ctx, key.Domain, dmarc.AggregateReports)
 	last := !now.Before(key.Day.End().Add(orDefault(s.GiveUp, giveUpAfter)))
 	if doubt != nil && (!last || len(uris) == 0) {
-		return nil, doubt
+		return nil, nil, doubt
 	}
 	if len(uris) == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
-	rep, err := s.Storage.Load(ctx, key)
-	if err != nil || rep == nil {
-		return nil, err
+	loaded, err = s.Storage.Load(ctx, key)
+	if err != nil || loaded == nil {
+		return nil, nil, err
 	}
-	s.complete(rep, key)
-	data, err := s.pack(rep)
+	rep := *loaded // pack leaves records out
+	s.complete(&rep, key)
+	data, err := s.pack(&rep)
 	if err != nil {
-		return nil, err
+		return nil, loaded, err
 	}
-	m := s.message(rep, data, now)
+	m := s.message(&rep, data, now)
 	for _, u := range uris {
 		if address, ok := u.Mailbox(); ok && (u.MaxBytes == 0 || reportmail.EncodedLen(len(data)) <= u.MaxBytes) {
 			m.To = append(m.To, address)
 		}
 	}
 	if len(m.To) == 0 {
-		return nil, nil // it is too large for all
+		return nil, loaded, nil // it is too large for all
 	}
 	out := reportmail.Outbox{Receiver: s.Receiver, Signer: s.Signer, ReversePath: s.ReversePath}
-	return out.Send(ctx, m)
+	to, err = out.Send(ctx, m)
+	return to, loaded, err
 }
 
-// complete adds what a report says of who reports, and puts records in an order
-// that is always the same, those with most messages first.
+// complete adds what a report says of who reports, puts records in an order that
+// is always the same, those with most messages first, and makes the ID, which is
+// the same for the same counts: what comes late is another report of the day.
 func (s *Sender) complete(rep *Report, key Key) {
 	rep.Version, rep.OrgName, rep.Email, rep.Contact, rep.Generator = "1.0", s.Organization, s.Email, s.Contact, generator
 	rep.Begin, rep.End = key.Day.Start(), key.Day.End()
-	rep.ID = reportmail.ID(s.submitter(), key.Domain, rep.Begin.Format(time.DateOnly))
 	rep.Policy.Domain = key.Domain
 	slices.SortFunc(rep.Records, func(a, b Record) int {
 		if n := cmp.Or(cmp.Compare(b.Count, a.Count), a.SourceIP.Compare(b.SourceIP)); n != 0 {
@@ -202,6 +209,12 @@ func (s *Sender) complete(rep *Report, key Key) {
 		x, y := a.Hash(), b.Hash()
 		return bytes.Compare(x[:], y[:])
 	})
+	parts := []string{s.submitter(), key.Domain, rep.Begin.Format(time.DateOnly)}
+	for i := range rep.Records {
+		sum := rep.Records[i].Hash()
+		parts = append(parts, string(sum[:]), strconv.FormatInt(rep.Records[i].Count, 10))
+	}
+	rep.ID = reportmail.ID(parts...)
 }
 
 // pack is the report, compressed. Of one that is too large half of the records

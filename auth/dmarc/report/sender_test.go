@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -42,6 +43,7 @@ type sentMail struct {
 
 // outbox is a Receiver that refuses some recipients, or all.
 type outbox struct {
+	mu     sync.Mutex
 	sent   []sentMail
 	rcpt   map[string]error
 	refuse error
@@ -73,6 +75,8 @@ func (t *outboxTransaction) Data(_ context.Context, b *smtp.Body) ([]smtp.RcptSt
 	if t.m.text, err = io.ReadAll(b); err != nil {
 		return nil, err
 	}
+	t.o.mu.Lock()
+	defer t.o.mu.Unlock()
 	if t.o.refuse != nil {
 		return nil, t.o.refuse
 	}
@@ -81,6 +85,13 @@ func (t *outboxTransaction) Data(_ context.Context, b *smtp.Body) ([]smtp.RcptSt
 }
 
 func (*outboxTransaction) Abort() {}
+
+// fail makes the outbox refuse messages, or not.
+func (o *outbox) fail(err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.refuse = err
+}
 
 // bench is a Sender with what is around it.
 type bench struct {
@@ -345,14 +356,14 @@ func TestSenderRun(t *testing.T) {
 		m := message(t)
 		m.Time = time.Now()
 		b.counted.Count(m)
-		b.out.refuse = errors.New("full")
+		b.out.fail(errors.New("full"))
 		day := report.DayOf(time.Now())
 		time.Sleep(time.Until((day + 1).Start()) + 4*time.Hour)
 		synctest.Wait()
 		if len(b.out.sent) != 0 || b.left(t) != 1 {
 			t.Error("sent in spite of the failure")
 		}
-		b.out.refuse = nil
+		b.out.fail(nil)
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		if len(b.out.sent) != 1 || b.left(t) != 0 {

@@ -24,8 +24,9 @@ type Storage interface {
 	// Load returns a report with Policy and Records, in no order; nil where
 	// nothing was counted.
 	Load(ctx context.Context, key Key) (*Report, error)
-	// Delete forgets a report, whether it is there or not.
-	Delete(ctx context.Context, key Key) error
+	// Delete forgets a report, whether it is there or not: what Load has returned,
+	// so that what was added since then stays, or with nil all of it.
+	Delete(ctx context.Context, key Key, loaded *Report) error
 }
 
 // Hash tells records apart: it is the same for two that differ in Count alone.

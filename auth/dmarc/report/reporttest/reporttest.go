@@ -28,6 +28,7 @@ func Run(t *testing.T, open func(t *testing.T) report.Storage) {
 		{"days that have not ended are not due", due},
 		{"pages go through all", pages},
 		{"what is deleted is gone", deleted},
+		{"what came after it was loaded stays", subtracted},
 		{"nothing is lost between goroutines", concurrent},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
@@ -151,7 +152,7 @@ func pages(t *testing.T, s report.Storage) {
 func deleted(t *testing.T, s report.Storage) {
 	add(t, s, Counted("a.example", 7, "192.0.2.1", 1), Counted("a.example", 6, "192.0.2.1", 1))
 	for range 2 {
-		if err := s.Delete(t.Context(), report.Key{Domain: "a.example", Day: 7}); err != nil {
+		if err := s.Delete(t.Context(), report.Key{Domain: "a.example", Day: 7}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -162,6 +163,30 @@ func deleted(t *testing.T, s report.Storage) {
 	if rep := load(t, s, "a.example", 7); rep == nil || len(rep.Records) != 1 || rep.Records[0].Count != 3 {
 		t.Errorf("%+v", rep)
 	}
+}
+
+func subtracted(t *testing.T, s report.Storage) {
+	key := report.Key{Domain: "a.example", Day: 7}
+	add(t, s, Counted("a.example", 7, "192.0.2.1", 5), Counted("a.example", 7, "192.0.2.2", 2))
+	loaded := load(t, s, "a.example", 7)
+	add(t, s, Counted("a.example", 7, "192.0.2.1", 3), Counted("a.example", 7, "192.0.2.3", 1))
+	if err := s.Delete(t.Context(), key, loaded); err != nil {
+		t.Fatal(err)
+	}
+	rep := load(t, s, "a.example", 7)
+	if rep == nil || len(rep.Records) != 2 || rep.Records[0].Count != 3 || rep.Records[1].Count != 1 || rep.Records[1].SourceIP.String() != "192.0.2.3" {
+		t.Fatalf("%+v", rep)
+	}
+	if err := s.Delete(t.Context(), key, rep); err != nil {
+		t.Fatal(err)
+	}
+	if rep := load(t, s, "a.example", 7); rep != nil {
+		t.Errorf("%+v", rep)
+	}
+	if keys, err := s.Due(t.Context(), 100, report.Key{}, 10); err != nil || len(keys) != 0 {
+		t.Errorf("%v, %v", keys, err)
+	}
+	add(t, s, Counted("a.example", 7, "192.0.2.1", 1))
 }
 
 func concurrent(t *testing.T, s report.Storage) {

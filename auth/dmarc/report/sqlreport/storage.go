@@ -69,9 +69,20 @@ const (
 
 	sqlLoad = `SELECT record, messages FROM dmarc_record WHERE day = ? AND domain = ?`
 
+	// What is loaded is nearly always all that is there, and goes at once.
+	sqlLock = `UPDATE dmarc_report SET records = records WHERE day = ? AND domain = ?`
+
+	sqlMessages = `SELECT COALESCE(SUM(messages), 0) FROM dmarc_record WHERE day = ? AND domain = ?`
+
 	sqlDeleteRecords = `DELETE FROM dmarc_record WHERE day = ? AND domain = ?`
 
 	sqlDeleteReport = `DELETE FROM dmarc_report WHERE day = ? AND domain = ?`
+
+	sqlDeleteRecord = `DELETE FROM dmarc_record WHERE day = ? AND domain = ? AND hash = ? AND messages <= ?`
+
+	sqlCountRecords = `UPDATE dmarc_report SET records =
+		(SELECT COUNT(*) FROM dmarc_record r WHERE r.day = dmarc_report.day AND r.domain = dmarc_report.domain)
+		WHERE day = ? AND domain = ?`
 )
 
 // row is a record on its way into the database.
@@ -259,16 +270,54 @@ func (s *Storage) Load(ctx context.Context, key report.Key) (*report.Report, err
 }
 
 // Delete implements report.Storage.
-func (s *Storage) Delete(ctx context.Context, key report.Key) error {
-	err := s.commit(ctx, 0, func(tx *sqldb.Tx) error {
-		if _, err := tx.Exec(sqlDeleteReport, key.Day, key.Domain); err != nil {
-			return err
-		}
-		_, err := tx.Exec(sqlDeleteRecords, key.Day, key.Domain)
-		return err
-	})
-	if err != nil {
+func (s *Storage) Delete(ctx context.Context, key report.Key, loaded *report.Report) error {
+	cost := 1
+	if loaded != nil {
+		cost += len(loaded.Records)
+	}
+	if err := s.commit(ctx, cost, func(tx *sqldb.Tx) error { return remove(tx, key, loaded) }); err != nil {
 		return fmt.Errorf("sqlreport: delete: %w", err)
 	}
 	return nil
+}
+
+// remove deletes all of a report, or what was loaded.
+func remove(tx *sqldb.Tx, key report.Key, loaded *report.Report) error {
+	if known, err := changed(tx.Exec(sqlLock, key.Day, key.Domain)); err != nil || !known {
+		return err
+	}
+	if loaded != nil {
+		n, _, err := sqldb.One(tx.Context(), tx, sqldb.Int64, sqlMessages, key.Day, key.Domain)
+		if err != nil {
+			return err
+		}
+		for i := range loaded.Records {
+			n -= loaded.Records[i].Count
+		}
+		if n > 0 { // more has come since
+			return subtract(tx, key, loaded)
+		}
+	}
+	if _, err := tx.Exec(sqlDeleteReport, key.Day, key.Domain); err != nil {
+		return err
+	}
+	_, err := tx.Exec(sqlDeleteRecords, key.Day, key.Domain)
+	return err
+}
+
+// subtract takes what was loaded off the counts.
+func subtract(tx *sqldb.Tx, key report.Key, loaded *report.Report) error {
+	for i := range loaded.Records {
+		r := &loaded.Records[i]
+		hash := r.Hash()
+		gone, err := changed(tx.Exec(sqlDeleteRecord, key.Day, key.Domain, hash[:], r.Count))
+		if err == nil && !gone {
+			_, err = tx.Exec(sqlCount, -r.Count, key.Day, key.Domain, hash[:])
+		}
+		if err != nil {
+			return err
+		}
+	}
+	_, err := tx.Exec(sqlCountRecords, key.Day, key.Domain)
+	return err
 }
