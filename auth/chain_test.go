@@ -72,6 +72,9 @@ func TestSealer(t *testing.T) {
 		})
 	}
 	r := judge(t, &Verifier{Resolver: w}, fromList, message)
+	if d := trust.Decide(r); d.Override != LocalPolicy || d.Comment != "arc=pass as[1].d=list.example as[1].s=seal" {
+		t.Errorf("%+v", d)
+	}
 	if s := r.ARC.Statement(); s.Value("smtp", "remote-ip") != stranger.String() {
 		t.Errorf("%+v", s)
 	}
@@ -86,8 +89,24 @@ func TestMethod(t *testing.T) {
 		t.Errorf("%s %+v", words(r), r.Methods)
 	}
 	d := (&Policy{}).Decide(r)
-	if d.Action != Accept || d.Reason != "trusted: friend??.example" || d.Override != TrustedForwarder {
+	if d.Action != Accept || d.Reason != "trusted: friend??.example" || d.Override != LocalPolicy {
 		t.Errorf("%+v", d)
+	}
+}
+
+// TestQuarantined: only the fields in front count, and one line each.
+func TestQuarantined(t *testing.T) {
+	for prefix, want := range map[string]string{
+		string(quarantineField("a\r\nB: c")):                      "a??B: c",
+		"Received: x\r\n\tX-Quarantine: y\r\nx-quarantine: z\r\n": "z",
+		"Return-Path: <>\r\nReceived: X-Quarantine: y\r\n":        "",
+		"Received: x\r\n\r\nX-Quarantine: behind the end\r\n":     "",
+		"X-Quarantine-Old: x\r\n":                                 "",
+		"":                                                        "",
+	} {
+		if got, ok := Quarantined([]byte(prefix)); got != want || ok != (want != "") {
+			t.Errorf("%q: %q %v", prefix, got, ok)
+		}
 	}
 }
 

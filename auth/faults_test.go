@@ -229,6 +229,7 @@ func notBetter(t *testing.T, what string, clean, r *Result) {
 	t.Helper()
 	better := r.SPF.Result == authres.Pass && clean.SPF.Result != authres.Pass ||
 		r.Helo.Result == authres.Pass && clean.Helo.Result != authres.Pass ||
+		r.IPRev.Result == authres.Pass && clean.IPRev.Result != authres.Pass ||
 		r.DMARC.Result == authres.Pass && clean.DMARC.Result != authres.Pass ||
 		r.ARC.Result == authres.Pass && clean.ARC.Result != authres.Pass
 	for _, x := range r.DKIM.Results {

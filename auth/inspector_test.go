@@ -92,7 +92,7 @@ func TestInspector(t *testing.T) {
 	if err != nil || body != want {
 		t.Errorf("%v\n%q", err, body)
 	}
-	if !strings.HasPrefix(trace, "Authentication-Results: mx.example.net;\r\n\tspf=pass smtp.mailfrom=example.org;\r\n\tspf=pass smtp.helo=mx.example.org;\r\n\tdkim=pass ") ||
+	if !strings.HasPrefix(trace, "Authentication-Results: mx.example.net;\r\n\tspf=pass smtp.mailfrom=example.org;\r\n\tspf=pass smtp.helo=mx.example.org;\r\n\tiprev=pass policy.iprev=192.0.2.1;\r\n\tdkim=pass ") ||
 		!strings.Contains(trace, "dmarc=pass header.from=example.org policy.dmarc=none\r\nReceived-SPF: pass") {
 		t.Errorf("trace\n%s", trace)
 	}

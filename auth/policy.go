@@ -68,8 +68,12 @@ type Policy struct {
 	// DMARC, or may do so later. Default: Accept.
 	OnSPFFail Action
 
+	// OnNoName is for clients whose address has no name that leads back to it.
+	// Default: Accept.
+	OnNoName Action
+
 	// Forwarders are clients that pass on mail of others, which then may fail
-	// SPF and DMARC: both are not held against it.
+	// SPF and DMARC: that, and what their name is, is not held against it.
 	Forwarders []netip.Prefix
 
 	// Sealers are those whose word counts in an ARC chain: if one of them says
@@ -98,8 +102,10 @@ type Decision struct {
 	// Reason is why it is not Accept, or why it nevertheless is, in one line of
 	// printable ASCII; "" = nothing speaks against the message.
 	Reason string
-	// Override is why it is not what the DMARC policy asks for.
+	// Override is why it is not what the DMARC policy asks for, and Comment what
+	// an aggregate report says beside it, such as the ARC chain (RFC 8617 §7.2.2).
 	Override dmarc.Override
+	Comment  string
 }
 
 // Error is the refusal of Defer and Reject, nil for other actions.
@@ -121,9 +127,11 @@ func (p *Policy) Decide(r *Result) Decision {
 		dm = Decision{Action: Accept, Reason: dm.Reason, Override: TrustedForwarder}
 	}
 	d = worse(d, dm)
-	if by := p.spf(r); !forwarded && by.Action > d.Action {
-		by.Override = LocalPolicy
-		d = by
+	for _, by := range [...]Decision{p.spf(r), p.client(r)} {
+		if !forwarded && by.Action > d.Action {
+			by.Override = LocalPolicy
+			d = by
+		}
 	}
 	if p.Local != nil {
 		d = p.Local(r, d)
@@ -213,8 +221,8 @@ func (p *Policy) dmarc(r *Result) Decision {
 	if done == Accept {
 		return d
 	}
-	if by := p.voucher(r); by != "" {
-		return Decision{Action: Accept, Reason: "trusted: " + printable(by), Override: TrustedForwarder}
+	if by, because := p.voucher(r); by != "" {
+		return Decision{Action: Accept, Reason: "trusted: " + printable(by), Override: LocalPolicy, Comment: printable(because)}
 	}
 	if done == Reject && p.mayVouch(r) {
 		return refuse(Defer, 0, askLater, "no answer about the ARC chain")
@@ -222,20 +230,20 @@ func (p *Policy) dmarc(r *Result) Decision {
 	return d
 }
 
-// voucher is who is trusted and says that the message passed where he got it; ""
-// = nobody.
-func (p *Policy) voucher(r *Result) string {
+// voucher is who is trusted and says that the message passed where he got it, and
+// what a report says of that; "" = nobody.
+func (p *Policy) voucher(r *Result) (domain, comment string) {
 	if r.ARC != nil {
 		if e := r.ARC.Evidence(p.Sealers); e.Passed(r.DMARC.Domain) {
-			return e.Sealer
+			return e.Sealer, r.ARC.Comment()
 		}
 	}
 	for i := range r.Methods {
 		if by := r.Methods[i].Vouched; by != "" {
-			return by
+			return by, "vouched by " + by
 		}
 	}
-	return ""
+	return "", ""
 }
 
 // mayVouch reports whether a sealer who is trusted may do so when the DNS answers.
@@ -259,7 +267,16 @@ func (p *Policy) later(r *Result) Decision {
 	return refuse(min(p.OnTempError.or(a), Defer), detail, askLater, "no answer about the author")
 }
 
-// spf judges the client.
+// client judges the name of the client (RFC 7372 §3.3).
+func (p *Policy) client(r *Result) Decision {
+	a := p.OnNoName.or(Accept)
+	if a == Accept || r.IPRev.Result != authres.Fail && r.IPRev.Result != authres.PermError {
+		return Decision{Action: Accept}
+	}
+	return refuse(a, 25, "Your address has no name that leads back to it", "client without a name")
+}
+
+// spf judges whether the client may send for the sender.
 func (p *Policy) spf(r *Result) Decision {
 	if r.SPF.Result != authres.Fail || r.DMARC.Result == authres.Pass || r.DMARC.Result == authres.TempError {
 		return Decision{Action: Accept}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/mailstead/mailstead/auth/authres"
 	"github.com/mailstead/mailstead/auth/dmarc"
+	"github.com/mailstead/mailstead/auth/iprev"
 	"github.com/mailstead/mailstead/auth/spf"
 	"github.com/mailstead/mailstead/smtp"
 )
@@ -35,6 +36,8 @@ func TestPolicy(t *testing.T) {
 	explained.SPF.Explanation = "go away\r\n250 OK"
 	passes := fails(dmarc.PolicyNone)
 	passes.DMARC.Result = dmarc.Pass
+	nameless := Result{IPRev: iprev.Verdict{Result: authres.PermError}}
+	unknown := Result{IPRev: iprev.Verdict{Result: authres.TempError}}
 	local := func(r *Result, d Decision) Decision {
 		if r.SPF.Result == authres.Fail {
 			return Decision{Action: Reject, Reason: "not\r\nhere"}
@@ -59,7 +62,7 @@ func TestPolicy(t *testing.T) {
 		{"reject softened", Policy{OnReject: Quarantine}, fails(dmarc.Reject), Quarantine, "", "DMARC policy of example.org", LocalPolicy},
 		{"only written down", Policy{OnReject: Accept, OnQuarantine: Accept}, fails(dmarc.Reject), Accept, "", "DMARC policy of example.org", LocalPolicy},
 		{"quarantine hardened", Policy{OnQuarantine: Reject}, fails(dmarc.Quarantine), Reject, "550 5.7.26 Message refused by the DMARC policy of example.org", "DMARC policy of example.org", LocalPolicy},
-		{"vouched for", Policy{}, vouched, Accept, "", "trusted: list.example", TrustedForwarder},
+		{"vouched for", Policy{}, vouched, Accept, "", "trusted: list.example", LocalPolicy},
 		{"forwarder", Policy{Forwarders: strangers, OnSPFFail: Reject}, fails(dmarc.Reject), Accept, "", "DMARC policy of example.org", TrustedForwarder},
 		{"no answer, no policy", Policy{}, doubt(dmarc.PolicyNone, "none"), Accept, "", "no answer about the author", ""},
 		{"no answer, p=reject", Policy{}, doubt(dmarc.Reject, "none"), Defer, "451 4.7.0 Cannot find out who this message is from, try again later", "no answer about the author", ""},
@@ -76,6 +79,9 @@ func TestPolicy(t *testing.T) {
 		{"SPF refuses", Policy{OnSPFFail: Reject}, fails(dmarc.PolicyNone), Reject, "550 5.7.23 Client not allowed to send for example.org", "SPF policy of example.org", LocalPolicy},
 		{"SPF refuses with a text", Policy{OnSPFFail: Reject}, explained, Reject, "550 5.7.23 example.org explains: go away??250 OK", "SPF policy of example.org", LocalPolicy},
 		{"SPF where DMARC passes", Policy{OnSPFFail: Reject}, passes, Accept, "", "", ""},
+		{"no name", Policy{}, nameless, Accept, "", "", ""},
+		{"no name, refused", Policy{OnNoName: Reject}, nameless, Reject, "550 5.7.25 Your address has no name that leads back to it", "client without a name", LocalPolicy},
+		{"no answer for the name", Policy{OnNoName: Reject}, unknown, Accept, "", "", ""},
 		{"local: more", Policy{Local: local}, fails(dmarc.PolicyNone), Reject, "550 5.7.1 Message refused by local policy", "not??here", ""},
 		{"local: nothing said", Policy{Local: local}, Result{}, Accept, "", "", ""},
 	}

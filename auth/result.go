@@ -8,6 +8,7 @@ import (
 	"github.com/mailstead/mailstead/auth/authres"
 	"github.com/mailstead/mailstead/auth/dkim"
 	"github.com/mailstead/mailstead/auth/dmarc"
+	"github.com/mailstead/mailstead/auth/iprev"
 	"github.com/mailstead/mailstead/auth/spf"
 )
 
@@ -19,6 +20,10 @@ type Result struct {
 	// null. Helo is the one on the HELO name, where the reverse-path is not
 	// null. The Result in them is "" where the client has no address.
 	SPF, Helo spf.Verdict
+
+	// IPRev is the verdict on the client's name; its Result is "" where the
+	// client has no address.
+	IPRev iprev.Verdict
 
 	// DKIM has a result for each signature that was judged.
 	DKIM dkim.Report
@@ -156,11 +161,14 @@ func (r *Result) weigh() {
 // Statements are the results as they stand in Authentication-Results. Without a
 // chain ARC says nothing.
 func (r *Result) Statements() []authres.Statement {
-	s := make([]authres.Statement, 0, 4+len(r.DKIM.Results))
+	s := make([]authres.Statement, 0, 5+len(r.DKIM.Results))
 	for _, v := range [...]*spf.Verdict{&r.SPF, &r.Helo} {
 		if v.Result != "" {
 			s = append(s, v.Statement())
 		}
+	}
+	if r.IPRev.Result != "" {
+		s = append(s, r.IPRev.Statement())
 	}
 	s = append(s, r.DKIM.Statements()...)
 	if r.ARC != nil && r.ARC.Result != authres.None {

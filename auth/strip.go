@@ -10,6 +10,10 @@ import (
 // whoever wrote it.
 const maxHeld = 256 << 10
 
+// maxJudged is how many fields of that name are looked at; what comes behind them
+// is removed.
+const maxJudged = 500
+
 // stripper passes a message on without the Authentication-Results fields that a
 // reader may take for ours (RFC 8601 §5). It keeps one field at a time, and of
 // those only such with that name. Everything up to the first empty line is a
@@ -22,6 +26,7 @@ type stripper struct {
 	cr      bool   // the last octet was CR
 	bare    bool   // what is held began behind a bare CR
 	held    []byte // the beginning of a field, until it is known whose it is
+	judged  int
 	removed int
 }
 
@@ -98,17 +103,17 @@ func (s *stripper) pass(out []byte) []byte {
 	return out
 }
 
-// value takes octets up to the end of a line.
+// value takes octets up to the end of a line; of other fields, up to what may
+// begin one with the name, or the body.
 func (s *stripper) value(out, p []byte) (int, []byte) {
-	n := len(p)
-	if i := bytes.IndexByte(p, '\n'); i >= 0 {
-		n = i + 1
-	}
+	n := 1
 	if s.state == passing {
-		if i := bytes.IndexByte(p[:n], '\r'); i >= 0 && i+1 < n && p[i+1] != '\n' {
-			n = i + 1
+		for n < len(p) && !mayBegin(p[n-1], p[n]) {
+			n++
 		}
 		out = append(out, p[:n]...)
+	} else if n = bytes.IndexByte(p, '\n') + 1; n == 0 {
+		n = len(p)
 	}
 	s.start, s.cr = p[n-1] == '\n', p[n-1] == '\r'
 	if s.state == holding {
@@ -119,9 +124,22 @@ func (s *stripper) value(out, p []byte) (int, []byte) {
 	return n, out
 }
 
+// mayBegin reports whether c, behind last, may begin a field with the name, or be
+// the empty line behind a header.
+func mayBegin(last, c byte) bool {
+	if last > '\r' || last != '\n' && (last != '\r' || c == '\n') {
+		return false
+	}
+	return c == 'a' || c == 'A' || c == '\r' || c == '\n'
+}
+
 // end ends the field that is open, and the next one begins.
 func (s *stripper) end(out []byte) []byte {
-	drop := s.state == dropping || s.state == holding && forged(s.held, s.id)
+	drop := s.state == dropping
+	if s.state == holding {
+		s.judged++
+		drop = s.judged > maxJudged || forged(s.held, s.id)
+	}
 	switch {
 	case !drop:
 		out = append(out, s.held...)

@@ -12,9 +12,11 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/auth/arc"
+	"github.com/mailstead/mailstead/auth/authres"
 	"github.com/mailstead/mailstead/auth/dkim"
 	"github.com/mailstead/mailstead/auth/dmarc"
 	"github.com/mailstead/mailstead/auth/dnsx"
+	"github.com/mailstead/mailstead/auth/iprev"
 	"github.com/mailstead/mailstead/auth/spf"
 	"github.com/mailstead/mailstead/smtp"
 )
@@ -74,8 +76,11 @@ type Verifier struct {
 // Session is what is known of a client and its transaction.
 type Session struct {
 	// IP is the client's address. The invalid one means that there is none:
-	// SPF is not judged.
+	// SPF and the client's name are not judged.
 	IP netip.Addr
+	// Name is a name of that address which somebody has confirmed, so that it is
+	// not asked for again; "" = not known.
+	Name string
 	// Helo is what the client said in HELO or EHLO, MailFrom the reverse-path
 	// without its brackets ("" is the null one). They are judged whatever octets
 	// they have.
@@ -90,7 +95,7 @@ type Session struct {
 func SessionOf(m *smtp.Mail) Session {
 	s := Session{MailFrom: m.ReversePath.String(), UTF8: m.Params.UTF8}
 	if p := m.Peer; p != nil {
-		s.IP, s.Helo, s.TLS = p.Addr.Addr().Unmap(), p.Hello, p.TLS
+		s.IP, s.Name, s.Helo, s.TLS = p.Addr.Addr().Unmap(), p.Name, p.Hello, p.TLS
 	}
 	return s
 }
@@ -146,6 +151,12 @@ func (m *Verification) askSender() {
 		helo := &spf.Checker{Resolver: m.shares.helo, Timeout: -1, Hostname: m.v.Hostname}
 		m.tasks.run(func() { r.Helo = helo.CheckHelo(m.ctx, r.Session.query()) })
 	}
+	if name := r.Session.Name; name != "" {
+		r.IPRev = iprev.Verdict{Result: authres.Pass, IP: r.Session.IP, Name: name}
+		return
+	}
+	client := &iprev.Checker{Resolver: m.shares.client}
+	m.tasks.run(func() { r.IPRev = client.Check(m.ctx, r.Session.IP) })
 }
 
 // Write takes the next octets of the message. It never fails.

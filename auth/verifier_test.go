@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mailstead/mailstead/auth/authres"
 	"github.com/mailstead/mailstead/auth/dmarc"
 )
 
@@ -56,6 +57,20 @@ func TestVerifier(t *testing.T) {
 	}
 }
 
+// TestHeaderBeyondTheLimit: behind it may be another author.
+func TestHeaderBeyondTheLimit(t *testing.T) {
+	v := &Verifier{Resolver: newWorld(t), MaxHeaderBytes: 1000}
+	for size, want := range map[int]error{500: nil, 2000: ErrHeaderTooLarge} {
+		r := judge(t, v, session, strings.Replace(plain, "To:", "X: "+strings.Repeat("x", size)+"\r\nTo:", 1))
+		if r.AuthorErr != want || (r.DMARC.Result == dmarc.Pass) != (want == nil) {
+			t.Errorf("%d: %v, %s", size, r.AuthorErr, words(r))
+		}
+		if d := (&Policy{}).Decide(r); (d.Action == Quarantine) != (want != nil) {
+			t.Errorf("%d: %+v", size, d)
+		}
+	}
+}
+
 func TestSeveralAuthors(t *testing.T) {
 	w := newWorld(t)
 	message := strings.Replace(plain, "\r\nTo", ", ann@example.com\r\nTo", 1)
@@ -71,5 +86,30 @@ func TestSeveralAuthors(t *testing.T) {
 	many := strings.Replace(plain, "\r\nTo", ", a@b.example, a@c.example, a@d.example, a@e.example\r\nTo", 1)
 	if r := judge(t, v, session, many); r.DMARC.Result != dmarc.PermError {
 		t.Errorf("%+v", r.DMARC)
+	}
+}
+
+// TestClientName: the name of the client is asked for, unless it is known.
+func TestClientName(t *testing.T) {
+	w := newWorld(t)
+	named := session
+	named.IP, named.Name = stranger, "relay.example.com"
+	for _, test := range []struct {
+		session Session
+		want    authres.Result
+		action  Action
+	}{
+		{session, authres.Pass, Accept},
+		{fromList, authres.PermError, Reject},
+		{named, authres.Pass, Accept},
+		{Session{}, "", Accept},
+	} {
+		r := judge(t, &Verifier{Resolver: w}, test.session, sign(t, plain, w.keys[0]))
+		if d := (&Policy{OnNoName: Reject}).Decide(r); r.IPRev.Result != test.want || d.Action != test.action {
+			t.Errorf("%+v: %+v, %+v", test.session, r.IPRev, d)
+		}
+		if d := (&Policy{}).Decide(r); d.Action != Accept {
+			t.Errorf("%+v", d)
+		}
 	}
 }

@@ -28,8 +28,9 @@ var (
 	ErrFull = errors.New("arc: the chain has no room for another set")
 	// ErrChain: the message does not have the chain that was judged.
 	ErrChain = errors.New("arc: not the chain that was judged")
-	// ErrHeader: the header is larger than MaxHeaderBytes.
-	ErrHeader = errors.New("arc: header too large to seal")
+	// ErrHeader: the header is larger than MaxHeaderBytes, or begins with a line
+	// that continues another one.
+	ErrHeader = errors.New("arc: header too large to seal, or without a beginning")
 )
 
 // Sealer seals messages. It may be used from any number of goroutines, if the key
@@ -129,7 +130,7 @@ func (m *Sealing) Write(p []byte) (int, error) { return m.message.Write(p) }
 // called once.
 func (m *Sealing) Finish() ([]byte, error) {
 	m.message.End()
-	if m.message.HeaderTooLarge() {
+	if m.message.Unsignable() {
 		return nil, ErrHeader
 	}
 	c := collect(m.message.Block(), mostSets, m.now)

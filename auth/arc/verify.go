@@ -25,7 +25,7 @@ type Verifier struct {
 
 	// MaxKeys is how many keys are asked for. A chain whose seals need more
 	// fails; that of an older signature, which decides nothing but OldestPass,
-	// counts as none. 0 = 50.
+	// counts as none. 0 = 64, enough for the seals of 50 sets.
 	MaxKeys int
 
 	// MaxHeaderBytes bounds the header block that is kept in memory; a message
@@ -88,6 +88,9 @@ func (m *Verification) readHeader() {
 	}
 	for i := range slices.Backward(m.chain.sets) {
 		s := &m.chain.sets[i].message
+		if i < len(m.chain.sets)-1 && s.Length >= 0 {
+			break // decides nothing, and could take the place of one that does
+		}
 		s.hash = m.message.Body(s.Body, s.Length)
 	}
 }
@@ -161,7 +164,7 @@ func (m *Verification) validate(ctx context.Context) fault {
 func (m *Verification) want(s *signature) {
 	name := mailsig.KeyName(s.Selector, s.Domain)
 	s.key = slices.IndexFunc(m.keys, func(k mailsig.Keys) bool { return k.Name == name })
-	if s.key < 0 && len(m.keys) < cmp.Or(m.v.MaxKeys, mostSets) {
+	if s.key < 0 && len(m.keys) < cmp.Or(m.v.MaxKeys, 64) {
 		s.key = len(m.keys)
 		m.keys = append(m.keys, mailsig.Keys{Name: name})
 	}
@@ -177,7 +180,7 @@ func (m *Verification) askOlder(ctx context.Context) {
 	}
 	for i := range slices.Backward(older) {
 		s := &older[i].message
-		if s.BodyFault(s.hash) != "" {
+		if s.hash == nil || s.BodyFault(s.hash) != "" {
 			break
 		}
 		m.want(s)
@@ -245,17 +248,19 @@ func (x *examiner) verify(i int, s *signature, digest []byte) fault {
 	return f
 }
 
-// maxHashed is how many octets of the header are hashed for OldestPass.
-const maxHashed = 16 << 20
+// maxLooked bounds the octets of the header that are looked at for OldestPass:
+// what is hashed, and the names of it.
+const maxLooked = 2 << 20
 
 // oldest finds OldestPass: how far back the signatures still match (RFC 8617
 // §5.2, step 5).
 func (x *examiner) oldest() {
 	sets := x.m.chain.sets
-	before := x.sink.Written()
+	most := x.sink.Written() + maxLooked - int64(len(x.m.message.Block().Raw))
 	for i := len(sets) - 2; i >= 0; i-- {
 		s := &sets[i].message
-		if s.BodyFault(s.hash) != "" || s.key < 0 || x.sink.Written()-before > maxHashed || x.message(i).reason != "" {
+		most -= int64(len(s.Names))
+		if s.hash == nil || s.BodyFault(s.hash) != "" || s.key < 0 || x.sink.Written() > most || x.message(i).reason != "" {
 			x.m.result.OldestPass = i + 2
 			return
 		}

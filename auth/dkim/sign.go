@@ -32,8 +32,9 @@ var (
 	// ErrFrom: the message has no From field, or several, and no signature
 	// should stand for it (RFC 6376 §5.4, §8.15).
 	ErrFrom = errors.New("dkim: message without exactly one From field")
-	// ErrHeader: the header is larger than MaxHeaderBytes.
-	ErrHeader = errors.New("dkim: header too large to sign")
+	// ErrHeader: the header is larger than MaxHeaderBytes, or begins with a line
+	// that continues another one.
+	ErrHeader = errors.New("dkim: header too large to sign, or without a beginning")
 	// ErrKey: there is no key, or one that cannot sign.
 	ErrKey = errors.New("dkim: unusable key")
 )
@@ -154,7 +155,7 @@ func (m *Signing) Write(p []byte) (int, error) { return m.message.Write(p) }
 // each. The error is ErrFrom, ErrHeader, or that of a key. It is called once.
 func (m *Signing) Finish() ([]byte, error) {
 	m.message.End()
-	if m.message.HeaderTooLarge() {
+	if m.message.Unsignable() {
 		return nil, ErrHeader
 	}
 	h, err := m.s.headerNames(m.message.Block())

@@ -101,7 +101,10 @@ type Verdict struct {
 	// Domain is the Author Domain in A-labels (header.from). PolicyDomain has
 	// the record; "" = none has.
 	Domain, PolicyDomain string
-	Record               *Record
+	// Organization is the Organizational Domain of the author; "" = nobody had to
+	// know it.
+	Organization string
+	Record       *Record
 	// Aligned are the identifiers with the result pass that are aligned.
 	Aligned []Identifier
 	// Err is why there is a temperror or permerror, for the log.

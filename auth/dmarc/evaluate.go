@@ -16,7 +16,7 @@ const maxIdentifiers = 16
 // holds, the verdict is temperror, unless another one passes.
 func (d *Discovery) Evaluate(ctx context.Context, ids []Identifier) Verdict {
 	v := d.verdict
-	if v.Result != "" {
+	if v.Organization = d.org; v.Result != "" {
 		return v
 	}
 	ctx, cancel := d.c.deadline(ctx)
@@ -43,7 +43,7 @@ func (d *Discovery) Evaluate(ctx context.Context, ids []Identifier) Verdict {
 			break
 		}
 	}
-	v.Queries = d.records.queries
+	v.Queries, v.Organization = d.records.queries, d.org
 	switch {
 	case v.Result == Fail && d.doubt != nil:
 		v.doubt(d.doubt)

@@ -125,6 +125,13 @@ func (m *Message) Header() (block []byte, ended, whole bool) {
 // HeaderTooLarge reports whether the header was cut off at the limit.
 func (m *Message) HeaderTooLarge() bool { return m.head.full }
 
+// Unsignable reports whether no field can be put in front of the message, as its
+// header was cut off at the limit, or begins in the middle of a field.
+func (m *Message) Unsignable() bool {
+	raw := m.block.Raw
+	return m.head.full || len(raw) > 0 && (raw[0] == ' ' || raw[0] == '\t')
+}
+
 // Index finds the fields of the header. It is called after the end of the
 // message.
 func (m *Message) Index() *Index {

@@ -119,11 +119,14 @@ func parseCanon(word []byte) (Canon, bool) {
 	return 0, false
 }
 
+// maxNames bounds the names of h=, each of which is looked for.
+const maxNames = 16 << 10
+
 // ParseHashes reads h= and bh=.
 func (s *Signature) ParseHashes(t *Tags) Reason {
 	h, ok1 := t.Get("h")
 	bh, ok2 := t.Get("bh")
-	if !ok1 || !ok2 {
+	if !ok1 || !ok2 || bytes.Count(h, []byte{':'}) >= maxNames {
 		return Syntax
 	}
 	if hash, ok := Decode64(s.BodyHash[:], bh); !ok || len(hash) != len(s.BodyHash) {
