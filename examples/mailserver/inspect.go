@@ -61,6 +61,14 @@ func (o *options) checkAuth() (err error) {
 			return err
 		}
 	}
+	for _, zone := range o.dnsbl {
+		if !isDomain(zone) {
+			return fmt.Errorf("-dnsbl: %q is not a domain", zone)
+		}
+	}
+	if len(o.dnsbl) > 0 && o.auth == "off" {
+		return errors.New("-dnsbl needs -auth on")
+	}
 	for _, d := range o.trustedSealers {
 		if !isDomain(strings.TrimPrefix(d, ".")) {
 			return fmt.Errorf("-trusted-sealer: %q is not a domain", d)
@@ -79,6 +87,11 @@ func (s *server) inspect() smtp.Middleware {
 		return func(next smtp.Receiver) smtp.Receiver { return next }
 	}
 	s.verifier = &auth.Verifier{Resolver: s.dns, Hostname: s.o.hostname, Timeout: inspectTime}
+	if len(s.o.dnsbl) > 0 {
+		lists := newLists(s.o.dnsbl)
+		s.verifier.Methods = []auth.Method{lists}
+		s.o.policy.Local = lists.refuse
+	}
 	inspector := &auth.Inspector{Verifier: s.verifier, Policy: s.o.policy, ID: s.o.hostname, Logger: s.log}
 	if s.o.resolver != "" {
 		inspector.Skip = func(m *smtp.Mail) bool { return m.Peer == nil || m.Peer.Identity != "" }

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mailstead/mailstead/auth"
+	"github.com/mailstead/mailstead/auth/dnsx"
+	"github.com/mailstead/mailstead/auth/dnsx/dnsxtest"
+)
+
+// A client that a list has is refused, whatever else speaks for the message; a
+// list that is broken refuses nobody.
+func TestLists(t *testing.T) {
+	dns := dnsxtest.New(t, `
+		example.org               TXT  v=spf1 +all
+		_dmarc.example.org        TXT  v=DMARC1; p=reject
+		5.113.0.203.bl.example    A    127.0.0.2
+		2.0.0.127.bl.example      A    127.0.0.2
+		broken.example            SERVFAIL
+		6.113.0.203.broken.example SERVFAIL
+		7.113.0.203.all.example   A    127.0.0.2
+		1.0.0.127.all.example     A    127.0.0.2
+	`)
+	const message = "From: joe@example.org\r\n\r\ntext\r\n"
+	l := newLists([]string{"broken.example", "all.example", "bl.example"})
+	v := &auth.Verifier{
+		Resolver: &dnsx.Client{Servers: []netip.AddrPort{dns.AddrPort()}, Rounds: 1, Timeout: time.Second}, Methods: []auth.Method{l},
+	}
+	policy := auth.Policy{Local: l.refuse}
+	for _, test := range []struct{ ip, want string }{
+		{"203.0.113.5", "reject 550 5.7.1 Client host 203.0.113.5 is listed in bl.example"},
+		{"203.0.113.6", "accept"},
+		{"203.0.113.7", "accept"}, // by a list that has everything
+		{"203.0.113.8", "accept"},
+		{"127.0.0.2", "accept"},
+	} {
+		session := auth.Session{IP: netip.MustParseAddr(test.ip), Helo: "mx.example.org", MailFrom: "joe@example.org"}
+		r, err := v.Verify(t.Context(), session, strings.NewReader(message))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := policy.Decide(r)
+		got := d.Action.String()
+		if d.Action == auth.Reject {
+			got += " " + strings.TrimSpace(d.Reply.String())
+		}
+		if got != test.want {
+			t.Errorf("%s: %q, want %q", test.ip, got, test.want)
+		}
+	}
+}
