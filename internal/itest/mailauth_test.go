@@ -343,3 +343,19 @@ func TestTrustedSealer(t *testing.T) {
 		t.Errorf("changed behind the seal: %s", reply)
 	}
 }
+
+// TestMXThroughResolver: foreign domains are looked up at the server of
+// -resolver: one that takes no mail, and one that does not exist, bounce at once.
+func TestMXThroughResolver(t *testing.T) {
+	dns := dnsxtest.New(t, "null.example MX 0 .")
+	s := newServer(t, "-resolver", dns.Addr())
+	submit(t, s, fromAlice(message(3)), "joe@null.example", "ann@nothing.example")
+	all := ""
+	eventually(t, delivery, "no bounces", func() bool {
+		all = strings.Join(s.login(t, alice, "INBOX").bodies(), "\n")
+		return strings.Contains(all, "5.1.10") && strings.Contains(all, "5.1.2")
+	})
+	if !strings.Contains(all, "joe@null.example") || !strings.Contains(all, "ann@nothing.example") || dns.Asked() == 0 {
+		t.Errorf("%.2000q after %d questions", all, dns.Asked())
+	}
+}
