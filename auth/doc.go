@@ -19,8 +19,8 @@
 //
 // # When what is asked
 //
-//	MAIL            SPF of the reverse-path and of the HELO name, and the name of
-//	                the client, each in a goroutine of its own
+//	MAIL            SPF of the reverse-path and of the HELO name, the name of the
+//	                client, and lists of clients, each in a goroutine of its own
 //	end of header   the DMARC policy of the author
 //	end of message  keys of signatures, all at once; then, where it is needed,
 //	                whether what they vouch for is aligned

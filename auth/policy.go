@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"errors"
 	"net/netip"
 	"slices"
@@ -72,8 +73,13 @@ type Policy struct {
 	// Default: Accept.
 	OnNoName Action
 
+	// OnListed is for clients whose score on Verifier.Lists is at least MinScore
+	// and that no allow list has. Default: Quarantine. MinScore: 0 = 1.
+	OnListed Action
+	MinScore int
+
 	// Forwarders are clients that pass on mail of others, which then may fail
-	// SPF and DMARC: that, and what their name is, is not held against it.
+	// SPF and DMARC: that, and what is known of the client, is not held against it.
 	Forwarders []netip.Prefix
 
 	// Sealers are those whose word counts in an ARC chain: if one of them says
@@ -127,7 +133,7 @@ func (p *Policy) Decide(r *Result) Decision {
 		dm = Decision{Action: Accept, Reason: dm.Reason, Override: TrustedForwarder}
 	}
 	d = worse(d, dm)
-	for _, by := range [...]Decision{p.spf(r), p.client(r)} {
+	for _, by := range [...]Decision{p.spf(r), p.name(r), p.lists(r)} {
 		if !forwarded && by.Action > d.Action {
 			by.Override = LocalPolicy
 			d = by
@@ -267,8 +273,21 @@ func (p *Policy) later(r *Result) Decision {
 	return refuse(min(p.OnTempError.or(a), Defer), detail, askLater, "no answer about the author")
 }
 
-// client judges the name of the client (RFC 7372 §3.3).
-func (p *Policy) client(r *Result) Decision {
+// lists judges by lists of clients.
+func (p *Policy) lists(r *Result) Decision {
+	if len(r.Lists.Hits) == 0 || !r.Lists.Listed(cmp.Or(p.MinScore, 1)) {
+		return Decision{Action: Accept}
+	}
+	zones := make([]string, len(r.Lists.Hits))
+	for i, h := range r.Lists.Hits {
+		zones[i] = h.Zone
+	}
+	on := printable(strings.Join(zones, ", "))
+	return refuse(p.OnListed.or(Quarantine), 1, "Your address is listed by "+on, "client listed by "+on)
+}
+
+// name judges the name of the client (RFC 7372 §3.3).
+func (p *Policy) name(r *Result) Decision {
 	a := p.OnNoName.or(Accept)
 	if a == Accept || r.IPRev.Result != authres.Fail && r.IPRev.Result != authres.PermError {
 		return Decision{Action: Accept}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/mailstead/mailstead/auth/authres"
 	"github.com/mailstead/mailstead/auth/dmarc"
+	"github.com/mailstead/mailstead/auth/dnsbl"
 	"github.com/mailstead/mailstead/auth/iprev"
 	"github.com/mailstead/mailstead/auth/spf"
 	"github.com/mailstead/mailstead/smtp"
@@ -38,6 +39,9 @@ func TestPolicy(t *testing.T) {
 	passes.DMARC.Result = dmarc.Pass
 	nameless := Result{IPRev: iprev.Verdict{Result: authres.PermError}}
 	unknown := Result{IPRev: iprev.Verdict{Result: authres.TempError}}
+	listed := func(score int, allowed bool) Result {
+		return Result{Lists: dnsbl.Verdict{Score: score, Allowed: allowed, Hits: []dnsbl.Hit{{Zone: "bl.example"}, {Zone: "other.example"}}}}
+	}
 	local := func(r *Result, d Decision) Decision {
 		if r.SPF.Result == authres.Fail {
 			return Decision{Action: Reject, Reason: "not\r\nhere"}
@@ -82,6 +86,10 @@ func TestPolicy(t *testing.T) {
 		{"no name", Policy{}, nameless, Accept, "", "", ""},
 		{"no name, refused", Policy{OnNoName: Reject}, nameless, Reject, "550 5.7.25 Your address has no name that leads back to it", "client without a name", LocalPolicy},
 		{"no answer for the name", Policy{OnNoName: Reject}, unknown, Accept, "", "", ""},
+		{"listed", Policy{}, listed(2, false), Quarantine, "", "client listed by bl.example, other.example", LocalPolicy},
+		{"listed, refused", Policy{OnListed: Reject, MinScore: 2}, listed(2, false), Reject, "550 5.7.1 Your address is listed by bl.example, other.example", "client listed by bl.example, other.example", LocalPolicy},
+		{"listed, not enough", Policy{MinScore: 3}, listed(2, false), Accept, "", "", ""},
+		{"listed, and allowed", Policy{}, listed(2, true), Accept, "", "", ""},
 		{"local: more", Policy{Local: local}, fails(dmarc.PolicyNone), Reject, "550 5.7.1 Message refused by local policy", "not??here", ""},
 		{"local: nothing said", Policy{Local: local}, Result{}, Accept, "", "", ""},
 	}

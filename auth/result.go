@@ -8,6 +8,7 @@ import (
 	"github.com/mailstead/mailstead/auth/authres"
 	"github.com/mailstead/mailstead/auth/dkim"
 	"github.com/mailstead/mailstead/auth/dmarc"
+	"github.com/mailstead/mailstead/auth/dnsbl"
 	"github.com/mailstead/mailstead/auth/iprev"
 	"github.com/mailstead/mailstead/auth/spf"
 )
@@ -24,6 +25,9 @@ type Result struct {
 	// IPRev is the verdict on the client's name; its Result is "" where the
 	// client has no address.
 	IPRev iprev.Verdict
+
+	// Lists is what Verifier.Lists say of the client.
+	Lists dnsbl.Verdict
 
 	// DKIM has a result for each signature that was judged.
 	DKIM dkim.Report
@@ -170,6 +174,7 @@ func (r *Result) Statements() []authres.Statement {
 	if r.IPRev.Result != "" {
 		s = append(s, r.IPRev.Statement())
 	}
+	s = append(s, r.Lists.Statements()...)
 	s = append(s, r.DKIM.Statements()...)
 	if r.ARC != nil && r.ARC.Result != authres.None {
 		s = append(s, r.ARC.Statement())

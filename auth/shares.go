@@ -18,11 +18,12 @@ type shares struct {
 	chain   dnsx.Resolver // ARC
 	author  dnsx.Resolver // DMARC
 	client  dnsx.Resolver // the name of the client
+	lists   dnsx.Resolver // lists of clients
 	methods dnsx.Resolver // further methods, together
 }
 
 // defaultQuestions is the sum of the shares that newShares has.
-const defaultQuestions = 300
+const defaultQuestions = 320
 
 // newShares divides most questions.
 func newShares(r dnsx.Resolver, most int) shares {
@@ -30,7 +31,8 @@ func newShares(r dnsx.Resolver, most int) shares {
 	most = max(cmp.Or(most, defaultQuestions), 64)
 	share := func(n int) dnsx.Resolver { return dnsx.NewBudget(c, n*most/defaultQuestions) }
 	return shares{
-		count: c, sender: share(128), helo: share(32), keys: share(16), chain: share(40), author: share(48), client: share(12), methods: share(24),
+		count: c, sender: share(124), helo: share(32), keys: share(16), chain: share(40),
+		author: share(48), client: share(12), lists: share(24), methods: share(24),
 	}
 }
 

@@ -86,7 +86,7 @@ func TestStripTime(t *testing.T) {
 	} {
 		start := time.Now()
 		strip(message, 4096)
-		if d := time.Since(start); d > 2*time.Second {
+		if d := time.Since(start); d > 10*time.Second {
 			t.Errorf("%s: %v for %d octets", name, d, len(message))
 		} else {
 			t.Logf("%s: %v", name, d)

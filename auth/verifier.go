@@ -15,6 +15,7 @@ import (
 	"github.com/mailstead/mailstead/auth/authres"
 	"github.com/mailstead/mailstead/auth/dkim"
 	"github.com/mailstead/mailstead/auth/dmarc"
+	"github.com/mailstead/mailstead/auth/dnsbl"
 	"github.com/mailstead/mailstead/auth/dnsx"
 	"github.com/mailstead/mailstead/auth/iprev"
 	"github.com/mailstead/mailstead/auth/spf"
@@ -36,7 +37,7 @@ type Verifier struct {
 	Timeout time.Duration
 
 	// MaxQuestions is how many questions a message may cost; each method has its
-	// share. 0 = 300; less than 64 count as 64.
+	// share. 0 = 320; less than 64 count as 64.
 	MaxQuestions int
 
 	// Hostname is the receiver in explanations of SPF policies; "" = "unknown".
@@ -61,6 +62,9 @@ type Verifier struct {
 	// and takes the worst verdict (RFC 9989 §11.5). Without it, and beyond 4,
 	// the verdict is a permerror.
 	SeveralAuthors bool
+
+	// Lists are DNS lists of clients that are asked; nil = none.
+	Lists []dnsbl.List
 
 	// Methods are further methods.
 	Methods []Method
@@ -137,11 +141,12 @@ func (v *Verifier) Start(ctx context.Context, s Session) *Verification {
 	}
 	if s.IP.IsValid() {
 		m.askSender()
+		m.askClient()
 	}
 	return m
 }
 
-// askSender judges the client. The null reverse-path is judged by the HELO name,
+// askSender judges whether the client may send for the sender. The null reverse-path is judged by the HELO name,
 // which is then not judged again.
 func (m *Verification) askSender() {
 	r := m.result
@@ -151,12 +156,21 @@ func (m *Verification) askSender() {
 		helo := &spf.Checker{Resolver: m.shares.helo, Timeout: -1, Hostname: m.v.Hostname}
 		m.tasks.run(func() { r.Helo = helo.CheckHelo(m.ctx, r.Session.query()) })
 	}
+}
+
+// askClient judges the client alone.
+func (m *Verification) askClient() {
+	r := m.result
+	if len(m.v.Lists) > 0 {
+		lists := &dnsbl.Checker{Resolver: m.shares.lists, Lists: m.v.Lists}
+		m.tasks.run(func() { r.Lists = lists.Check(m.ctx, r.Session.IP) })
+	}
 	if name := r.Session.Name; name != "" {
 		r.IPRev = iprev.Verdict{Result: authres.Pass, IP: r.Session.IP, Name: name}
 		return
 	}
-	client := &iprev.Checker{Resolver: m.shares.client}
-	m.tasks.run(func() { r.IPRev = client.Check(m.ctx, r.Session.IP) })
+	name := &iprev.Checker{Resolver: m.shares.client}
+	m.tasks.run(func() { r.IPRev = name.Check(m.ctx, r.Session.IP) })
 }
 
 // Write takes the next octets of the message. It never fails.

@@ -1,11 +1,14 @@
 package auth
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mailstead/mailstead/auth/authres"
 	"github.com/mailstead/mailstead/auth/dmarc"
+	"github.com/mailstead/mailstead/auth/dnsbl"
 )
 
 func TestVerifier(t *testing.T) {
@@ -54,6 +57,25 @@ func TestVerifier(t *testing.T) {
 				t.Errorf("%v: %+v", d.Action, d)
 			}
 		})
+	}
+}
+
+// TestLists: DNS lists are asked with the others, and none without an answer.
+func TestLists(t *testing.T) {
+	w := newWorld(t)
+	v := &Verifier{Resolver: w, Lists: []dnsbl.List{{Zone: "bl.example"}}}
+	s := Session{IP: netip.MustParseAddr("9.8.7.6"), MailFrom: "joe@other.example"}
+	if d := (&Policy{}).Decide(judge(t, v, s, "")); d.Action != Accept {
+		t.Errorf("%+v", d)
+	}
+	w.records["6.7.8.9.bl.example A"] = []string{"127.0.0.2"}
+	if d := (&Policy{}).Decide(judge(t, v, s, "")); d.Action != Quarantine || d.Reason != "client listed by bl.example" {
+		t.Errorf("%+v", d)
+	}
+	v.Resolver = blackHole{}
+	v.Timeout = time.Millisecond
+	if d := (&Policy{}).Decide(judge(t, v, s, "")); d.Action != Accept {
+		t.Errorf("%+v", d)
 	}
 }
 
