@@ -1,13 +1,12 @@
 package main
 
 import (
+	"log/slog"
 	"net/netip"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/mailstead/mailstead/auth"
-	"github.com/mailstead/mailstead/auth/dnsx"
 	"github.com/mailstead/mailstead/auth/dnsx/dnsxtest"
 )
 
@@ -25,24 +24,28 @@ func TestLists(t *testing.T) {
 		1.0.0.127.all.example     A    127.0.0.2
 	`)
 	const message = "From: joe@example.org\r\n\r\ntext\r\n"
-	l := newLists([]string{"broken.example", "all.example", "bl.example"})
-	v := &auth.Verifier{
-		Resolver: &dnsx.Client{Servers: []netip.AddrPort{dns.AddrPort()}, Rounds: 1, Timeout: time.Second}, Methods: []auth.Method{l},
+	o, err := parse(t, nil, "-resolver", dns.Addr(), "-dnsbl", "broken.example", "-dnsbl", "all.example", "-dnsbl", "bl.example")
+	if err != nil {
+		t.Fatal(err)
 	}
-	policy := auth.Policy{Local: l.refuse}
+	s := &server{o: o, log: slog.New(slog.DiscardHandler)}
+	if err := s.openDNS(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.inspect()
 	for _, test := range []struct{ ip, want string }{
-		{"203.0.113.5", "reject 550 5.7.1 Client host 203.0.113.5 is listed in bl.example"},
+		{"203.0.113.5", "reject 550 5.7.1 Your address is listed by bl.example"},
 		{"203.0.113.6", "accept"},
 		{"203.0.113.7", "accept"}, // by a list that has everything
 		{"203.0.113.8", "accept"},
 		{"127.0.0.2", "accept"},
 	} {
 		session := auth.Session{IP: netip.MustParseAddr(test.ip), Helo: "mx.example.org", MailFrom: "joe@example.org"}
-		r, err := v.Verify(t.Context(), session, strings.NewReader(message))
+		r, err := s.verifier.Verify(t.Context(), session, strings.NewReader(message))
 		if err != nil {
 			t.Fatal(err)
 		}
-		d := policy.Decide(r)
+		d := o.policy.Decide(r)
 		got := d.Action.String()
 		if d.Action == auth.Reject {
 			got += " " + strings.TrimSpace(d.Reply.String())

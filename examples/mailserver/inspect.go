@@ -10,6 +10,7 @@ import (
 
 	"github.com/mailstead/mailstead/auth"
 	"github.com/mailstead/mailstead/auth/arc"
+	"github.com/mailstead/mailstead/auth/dnsbl"
 	"github.com/mailstead/mailstead/deliver"
 	"github.com/mailstead/mailstead/smtp"
 	"github.com/mailstead/mailstead/store"
@@ -61,6 +62,7 @@ func (o *options) checkAuth() (err error) {
 			return err
 		}
 	}
+	o.policy.OnListed = auth.Reject
 	for _, zone := range o.dnsbl {
 		if !isDomain(zone) {
 			return fmt.Errorf("-dnsbl: %q is not a domain", zone)
@@ -87,10 +89,8 @@ func (s *server) inspect() smtp.Middleware {
 		return func(next smtp.Receiver) smtp.Receiver { return next }
 	}
 	s.verifier = &auth.Verifier{Resolver: s.dns, Hostname: s.o.hostname, Timeout: inspectTime}
-	if len(s.o.dnsbl) > 0 {
-		lists := newLists(s.o.dnsbl)
-		s.verifier.Methods = []auth.Method{lists}
-		s.o.policy.Local = lists.refuse
+	for _, zone := range s.o.dnsbl {
+		s.verifier.Lists = append(s.verifier.Lists, dnsbl.List{Zone: zone})
 	}
 	inspector := &auth.Inspector{Verifier: s.verifier, Policy: s.o.policy, ID: s.o.hostname, Logger: s.log}
 	if s.o.resolver != "" {
