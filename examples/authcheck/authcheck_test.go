@@ -46,6 +46,7 @@ func newBench(t *testing.T) *bench {
 		lost._domainkey.example.org SERVFAIL
 		plain.example        A         192.0.2.9
 		_dmarc.test.example  TXT       v=DMARC1; p=reject; t=y
+		_dmarc.pct.example   TXT       v=DMARC1; p=reject; pct=0
 	`)}
 	for selector, make := range map[string]func() (crypto.Signer, error){
 		"rsa": func() (crypto.Signer, error) { return dkim.GenerateRSA(2048) }, "ed": dkim.GenerateEd25519,
@@ -191,6 +192,14 @@ func TestMessages(t *testing.T) {
 		{"testing", from("test.example"), "joe@plain.example", nil, []string{
 			none, "dkim=none", "arc=none",
 			"dmarc=fail from=test.example org=test.example record=test.example policy=reject disposition=quarantine discovery=treewalk",
+		}},
+		{"pct says nothing", from("pct.example"), "joe@plain.example", nil, []string{
+			none, "dkim=none", "arc=none",
+			"dmarc=fail from=pct.example org=pct.example record=pct.example policy=reject disposition=reject discovery=treewalk",
+		}},
+		{"pct", from("pct.example"), "joe@plain.example", []string{"-dmarc", "7489"}, []string{
+			none, "dkim=none", "arc=none",
+			"dmarc=fail from=pct.example org=pct.example record=pct.example policy=reject disposition=quarantine discovery=psl",
 		}},
 		{"no policy", from("plain.example"), "joe@plain.example", nil, []string{
 			none, "dkim=none", "arc=none", "dmarc=none from=plain.example org=plain.example discovery=treewalk",

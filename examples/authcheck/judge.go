@@ -53,7 +53,7 @@ func (o *options) verdicts(ctx context.Context, r *auth.Result) *verdicts {
 	v.spf(&r.SPF)
 	v.dkim(&r.DKIM)
 	v.arc(r.ARC)
-	v.dmarc(&r.DMARC, o, o.organization(ctx, r.DMARC.Domain))
+	v.dmarc(&r.DMARC, o, o.organization(ctx, &r.DMARC))
 	return v
 }
 
@@ -66,13 +66,13 @@ func noMessage(err error) error {
 
 // organization is the Organizational Domain of the author; "" where nobody
 // knows.
-func (o *options) organization(ctx context.Context, domain string) string {
-	if domain == "" {
-		return ""
+func (o *options) organization(ctx context.Context, v *dmarc.Verdict) string {
+	if v.Organization != "" || v.Domain == "" {
+		return v.Organization
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	org, _ := (&dmarc.Checker{Resolver: o.resolver, Mode: o.dmarc}).Organization(ctx, domain)
+	org, _ := (&dmarc.Checker{Resolver: o.resolver, Mode: o.dmarc}).Organization(ctx, v.Domain)
 	return org
 }
 

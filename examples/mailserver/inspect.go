@@ -10,6 +10,7 @@ import (
 
 	"github.com/mailstead/mailstead/auth"
 	"github.com/mailstead/mailstead/auth/arc"
+	"github.com/mailstead/mailstead/auth/dnsbl"
 	"github.com/mailstead/mailstead/deliver"
 	"github.com/mailstead/mailstead/smtp"
 	"github.com/mailstead/mailstead/store"
@@ -61,6 +62,15 @@ func (o *options) checkAuth() (err error) {
 			return err
 		}
 	}
+	o.policy.OnListed = auth.Reject
+	for _, zone := range o.dnsbl {
+		if !isDomain(zone) {
+			return fmt.Errorf("-dnsbl: %q is not a domain", zone)
+		}
+	}
+	if len(o.dnsbl) > 0 && o.auth == "off" {
+		return errors.New("-dnsbl needs -auth on")
+	}
 	for _, d := range o.trustedSealers {
 		if !isDomain(strings.TrimPrefix(d, ".")) {
 			return fmt.Errorf("-trusted-sealer: %q is not a domain", d)
@@ -79,6 +89,9 @@ func (s *server) inspect() smtp.Middleware {
 		return func(next smtp.Receiver) smtp.Receiver { return next }
 	}
 	s.verifier = &auth.Verifier{Resolver: s.dns, Hostname: s.o.hostname, Timeout: inspectTime}
+	for _, zone := range s.o.dnsbl {
+		s.verifier.Lists = append(s.verifier.Lists, dnsbl.List{Zone: zone})
+	}
 	inspector := &auth.Inspector{Verifier: s.verifier, Policy: s.o.policy, ID: s.o.hostname, Logger: s.log}
 	if s.o.resolver != "" {
 		inspector.Skip = func(m *smtp.Mail) bool { return m.Peer == nil || m.Peer.Identity != "" }

@@ -37,6 +37,7 @@ type options struct {
 	dmarcReject, dmarcQuarantine, dmarcTempError string
 
 	trustedSealers program.List
+	dnsbl          program.List
 
 	keys   []dkim.Key  // of -dkim
 	policy auth.Policy // of -dmarc-reject and the like
@@ -83,6 +84,7 @@ func (o *options) flagSet() *flag.FlagSet {
 	fs.StringVar(&o.dmarcQuarantine, "dmarc-quarantine", "quarantine", "`what` is done where a DMARC policy says quarantine: quarantine, reject or accept")
 	fs.StringVar(&o.dmarcTempError, "dmarc-temperror", "known", "`when` a message waits whose author nobody knows now: known (where a policy asks for more than none), defer (always) or accept (never)")
 	fs.Var(&o.trustedSealers, "trusted-sealer", "`domain` whose ARC seals outweigh a failure of DMARC, with a dot in front those below it, too; repeatable")
+	fs.Var(&o.dnsbl, "dnsbl", "DNS list `zone` of bad hosts, whose mail is refused at the MX port; repeatable")
 	fs.IntVar(&o.maxConnections, "max-connections", 1000, "greatest `number` of connections of each listener")
 	fs.BoolVar(&o.plaintextAuth, "plaintext-auth", false, "allow passwords without TLS on IMAP, POP3 and SMTP AUTH (for test tools)")
 	fs.StringVar(&o.config, "config", "", "TOML `file` with the same names; the command line and the environment win")

@@ -146,6 +146,8 @@ func TestOptionsRefused(t *testing.T) {
 		{"-dkim", "example.org:no selector:" + write(t, keyFile(t))},
 		{"-dkim", "no domain:s:" + write(t, keyFile(t))},
 		{"-auth", "perhaps"},
+		{"-dnsbl", "no domain"},
+		{"-dnsbl", "list.example", "-auth", "off"},
 		{"-trusted-sealer", "no domain"},
 		{"-dmarc-reject", "refuse"},
 		{"-dmarc-quarantine", "junk"},

@@ -145,18 +145,39 @@ func checkInspected(t *testing.T, delivered string, sent []byte, from, results, 
 }
 
 // TestDeadResolver: a resolver that does not answer delays a message by at most
-// 5 s, and refuses none.
+// 5 s, and refuses none for good; also where it answers some of the questions.
 func TestDeadResolver(t *testing.T) {
-	dns := dnsxtest.New(t, "* SILENT")
+	const silent = `
+		* SILENT
+		half.example                 TXT    v=spf1 -all
+		_dmarc.half.example          TXT    v=DMARC1; p=reject
+		b.half.example               TXT    v=spf1 ip4:127.0.0.1 -all
+		_dmarc.b.half.example        SILENT
+		s._domainkey.half.example    SILENT
+	`
+	dns := dnsxtest.New(t, silent)
 	s := newServer(t, "-resolver", dns.Addr())
-	sent := authored("reject.example")
-	began := time.Now()
-	reply := sendMX(t, s, "joe@reject.example", append([]byte("DKIM-Signature: v=1; a=rsa-sha256; d=reject.example; s=s; h=from; bh=; b=\r\n"), sent...))
-	if took := time.Since(began); !strings.HasPrefix(reply, "250") || took > 5*time.Second {
-		t.Errorf("%q after %v", reply, took)
+	for _, test := range []struct{ from, author, reply string }{
+		{"joe@reject.example", "reject.example", "250"},
+		{"joe@b.half.example", "half.example", "451"},
+	} {
+		key := dkim.Key{Domain: test.author, Selector: "s"}
+		var err error
+		if key.Signer, err = dkim.GenerateEd25519(); err != nil {
+			t.Fatal(err)
+		}
+		sent := authored(test.author)
+		fields, err := (&dkim.Signer{Keys: []dkim.Key{key}}).Sign(bytes.NewReader(sent))
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		reply := sendMX(t, s, test.from, append(fields, sent...))
+		if took := time.Since(began); !strings.HasPrefix(reply, test.reply) || took > 5*time.Second {
+			t.Errorf("%s: %q after %v", test.author, reply, took)
+		}
 	}
-	delivered := s.login(t, alice, "INBOX").waitFor(1)[0]
-	if !strings.Contains(delivered, "dmarc=temperror") {
+	if delivered := s.login(t, alice, "INBOX").waitFor(1)[0]; !strings.Contains(delivered, "dmarc=temperror") {
 		t.Errorf("%.600q", delivered)
 	}
 }
@@ -320,5 +341,21 @@ func TestTrustedSealer(t *testing.T) {
 	checkInspected(t, s.login(t, alice, "INBOX").waitFor(1)[0], sealed, "bounces@lists.example", "arc=pass dmarc=fail", "")
 	if reply := sendMX(t, s, "bounces@lists.example", bytes.Replace(sealed, []byte("hello"), []byte("hullo"), 1)); !strings.HasPrefix(reply, "550 5.7.26") {
 		t.Errorf("changed behind the seal: %s", reply)
+	}
+}
+
+// TestMXThroughResolver: foreign domains are looked up at the server of
+// -resolver: one that takes no mail, and one that does not exist, bounce at once.
+func TestMXThroughResolver(t *testing.T) {
+	dns := dnsxtest.New(t, "null.example MX 0 .")
+	s := newServer(t, "-resolver", dns.Addr())
+	submit(t, s, fromAlice(message(3)), "joe@null.example", "ann@nothing.example")
+	all := ""
+	eventually(t, delivery, "no bounces", func() bool {
+		all = strings.Join(s.login(t, alice, "INBOX").bodies(), "\n")
+		return strings.Contains(all, "5.1.10") && strings.Contains(all, "5.1.2")
+	})
+	if !strings.Contains(all, "joe@null.example") || !strings.Contains(all, "ann@nothing.example") || dns.Asked() == 0 {
+		t.Errorf("%.2000q after %d questions", all, dns.Asked())
 	}
 }

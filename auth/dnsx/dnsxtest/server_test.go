@@ -12,7 +12,7 @@ import (
 )
 
 func TestServer(t *testing.T) {
-	long := strings.Repeat("x", 3000)
+	long := strings.Repeat("x", 6000)
 	s := dnsxtest.New(t, `
 		# a comment
 		example.org          TXT  v=spf1 -all
