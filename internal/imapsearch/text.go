@@ -58,8 +58,12 @@ func (s *searcher) scan(need []bool) error {
 // bodies are looked into and they have to be found first: what else Meta has is
 // not needed then.
 func (s *searcher) structure(blob *io.SectionReader, bodies bool) (*store.Meta, *mime.Tree, error) {
-	if !bodies || s.msg.HasMeta() {
+	if !bodies {
 		meta, err := s.msg.MetaHead(s.ctx)
+		return meta, nil, err
+	}
+	if s.msg.HasMetaHead() {
+		meta, err := s.msg.Meta(s.ctx)
 		return meta, nil, err
 	}
 	tree, err := mime.Walk(blob, blob.Size(), mime.Limits{})
