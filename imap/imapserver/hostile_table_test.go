@@ -34,6 +34,29 @@ func hostileParts(n int, header, body string) string {
 	return "Content-Type: multipart/mixed; boundary=b\r\n\r\n" + strings.Repeat("--b\r\n"+header+"\r\n\r\n"+body+"\r\n", n) + "--b--\r\n"
 }
 
+// What is bad, and which tests send it. Names of rows are those of hostileCommands
+// and hostileMessages, files are in testdata.
+//
+//	partial beyond 63 bits          "partial beyond 32 bits", "partial at the end of 32 bits", fetch_partial.txt
+//	no parts, no boundary           "no boundary", "no parts", "no parts, closed", "an empty boundary"
+//	LIST with 20 stars              "20 wildcards", "20 stars", "10,000 stars", "1,000 patterns"
+//	10,000 NOTs, parentheses        "10,000 NOTs", "10,000 ORs", "20,000 parentheses", "5,000 keys", TestHostileSearch
+//	modified UTF-7                  "modified UTF-7 without an end" and the four behind it
+//	NUL and LF in strings           "NUL in a quoted string", "LF in a quoted string" and those around them
+//	MIME 10,000 deep                "multiparts 10,000 deep", "messages 10,000 deep", mime.TestWalkIsLinear
+//	many parts                      "100,000 parts", "10,000 parts with all fields", mime.TestWalkKeepsLittle
+//	100,000 addresses               "100,000 addresses", "endless address fields", "a long name", mime.TestBounds
+//	endless RFC 2231                "endless parameters", "endless encoded parameters", mime.TestEndlessContinuations
+//	encoded words and charsets      "endless words" and those behind it, "10,000 charsets", mimetext.TestWordsAreCheap
+//	ranges and huge numbers         "10,000 ranges", "10,001 ranges", "10,000 ranges of huge numbers", "all UIDs"
+//	literals of 2^63                "literal of 2^63" and those around it, "CATENATE of 2^63-1"
+//	literals that do not wait       "non-synchronizing literal above the cap", "too many collected octets"
+//	DEFLATE                         TestDeflateBomb, TestDeflateGarbage, TestCompressBudget
+//	plaintext behind STARTTLS       starttls_injection.txt; pop3server stls_injection.txt
+//	AUTHENTICATE                    authenticate.txt, hostile_login.txt; pop3server auth_initial.txt
+//	message number 0                "message number 0", "UID 0", "number 0 in SEARCH"; pop3server numbers.txt
+//	cut at every octet              TestCut; pop3server.TestCutAtEveryOctet
+
 // hostileCommands are judged by their answer and by the session that goes on.
 var hostileCommands = []hostile{
 	{name: "10,000 NOTs", in: "a SEARCH " + strings.Repeat("NOT ", 10_000) + "ALL", want: "a NO [LIMIT]"},
