@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"io"
 	"time"
 
@@ -32,10 +33,12 @@ type Meta struct {
 	BaseSubject   []byte    // RFC 5256 §2.1, UTF-8
 	Preview       []byte    // RFC 8970, UTF-8, at most 256 characters
 	Envelope      []byte    // ENVELOPE, parenthesised, ready to send
-	Body          []byte    // BODY, ready to send
-	BodyStructure []byte    // BODYSTRUCTURE, ready to send
+	Body          []byte    // BODY, ready to send; nil = it is long, and WriteBody makes it
+	BodyStructure []byte    // BODYSTRUCTURE, ready to send; nil = as Body
 	HasAttachment bool      // a part with Content-Disposition: attachment
 	Parts         []Span    // every part in the order of the walk
+
+	tree *mime.Tree // where ComputeMeta left out the forms
 }
 
 // PartKind says what a part of a message holds.
@@ -60,15 +63,12 @@ type Span struct {
 // Describe reads a message once and computes its Description. It fails only
 // when r does: a broken message has a description too.
 func Describe(r io.ReaderAt, size int64) (Description, error) {
-	m, root, err := describe(r, size)
+	m, tree, err := describe(r, size)
 	if err != nil {
 		return Description{}, err
 	}
-	d := Description{Meta: m.encode()}
-	if len(d.Meta) > MaxMeta {
-		d.Meta = nil
-	}
-	d.ThreadKeys = threadKeys(root.Envelope)
+	d := Description{Meta: m.kept()}
+	d.ThreadKeys = threadKeys(&tree.Root().Envelope)
 	d.SubjectHash = hashSubject(m.BaseSubject)
 	return d, nil
 }
@@ -76,61 +76,87 @@ func Describe(r io.ReaderAt, size int64) (Description, error) {
 // ComputeMeta is the Meta of a message whose stored one is missing, of another
 // version, or too long to be stored.
 func ComputeMeta(r io.ReaderAt, size int64) (Meta, error) {
-	m, _, err := describe(r, size)
+	m, tree, err := describe(r, size)
+	if err == nil && m.BodyStructure == nil {
+		m.tree = tree
+	}
 	return m, err
 }
 
-func describe(r io.ReaderAt, size int64) (Meta, *mime.Part, error) {
-	root, err := mime.Walk(r, size, mime.Limits{})
+func describe(r io.ReaderAt, size int64) (Meta, *mime.Tree, error) {
+	t, err := mime.Walk(r, size, mime.Limits{})
 	if err != nil {
 		return Meta{}, nil, err
 	}
-	m := Meta{
-		HeaderSize:    root.Header.Len(),
-		Lines:         root.Lines,
-		Envelope:      mime.AppendEnvelope(nil, root.Envelope),
-		Body:          mime.AppendBody(nil, root, false),
-		BodyStructure: mime.AppendBody(nil, root, true),
+	root := t.Part(0)
+	m := Meta{HeaderSize: root.Header().Len(), Lines: root.Lines}
+	envelope := &t.Root().Envelope
+	m.Envelope = mime.AppendEnvelope(nil, envelope)
+	m.BaseSubject = []byte(mimetext.BaseSubject(envelope.Subject))
+	if sent, ok := mime.ParseDate(envelope.Date); ok {
+		m.SentDate = sent
 	}
-	if e := root.Envelope; e != nil {
-		m.BaseSubject = []byte(mimetext.BaseSubject(e.Subject))
-		if t, ok := mime.ParseDate(e.Date); ok {
-			m.SentDate = t
-		}
-	}
-	preview, err := mimetext.Preview(r, root)
+	preview, err := mimetext.Preview(r, t)
 	if err != nil {
 		return Meta{}, nil, err
 	}
 	m.Preview = []byte(preview)
-	root.All(func(p *mime.Part) bool {
-		m.HasAttachment = m.HasAttachment || isAttachment(p)
-		m.Parts = append(m.Parts, spanOf(p))
-		return true
-	})
-	return m, root, nil
+	m.Parts = make([]Span, t.Len())
+	for i := range m.Parts {
+		m.Parts[i] = spanOf(t.Part(i))
+		m.HasAttachment = m.HasAttachment || t.Part(i).IsAttachment()
+	}
+	return m, t, m.forms(r, t)
 }
 
-func isAttachment(p *mime.Part) bool {
-	const word = "attachment"
-	if len(p.Disposition) != len(word) {
-		return false
+// forms fills Body and BodyStructure, unless they are long.
+func (m *Meta) forms(r io.ReaderAt, t *mime.Tree) error {
+	structure, err := mime.Form{Tree: t, Content: r, Extended: true, Max: MaxMeta}.Append(nil)
+	if errors.Is(err, mime.ErrTooLong) {
+		return nil
 	}
-	for i := range word {
-		if p.Disposition[i]|0x20 != word[i] {
-			return false
+	if err != nil {
+		return err
+	}
+	body, err := mime.Form{Tree: t, Content: r}.Append(make([]byte, 0, len(structure)))
+	m.Body, m.BodyStructure = body, structure
+	return err
+}
+
+// BodyForm says how the structure of a message is written.
+type BodyForm struct {
+	Extended bool // BODYSTRUCTURE; otherwise BODY
+
+	// Decoded has the values of parameters in UTF-8 that are in the form of RFC
+	// 2231 §4, as RFC 9051 §7.5.2 asks. Meta has them as they were written.
+	Decoded bool
+}
+
+// WriteBody writes the structure of a message to w, also where Meta does not
+// hold it. blob, of size octets, is what Meta was computed from: headers of parts
+// are read from it. The error is that of w or of blob.
+func (m *Meta) WriteBody(w io.Writer, blob io.ReaderAt, size int64, form BodyForm) error {
+	t := m.tree
+	if t == nil {
+		var err error
+		if t, err = mime.Walk(blob, size, mime.Limits{}); err != nil {
+			return err
 		}
 	}
-	return true
+	f := mime.Form{Tree: t, Content: blob, Extended: form.Extended}
+	if form.Decoded {
+		f.Decode = mimetext.AppendExtended
+	}
+	return f.Write(w)
 }
 
 func spanOf(p *mime.Part) Span {
-	s := Span{Header: p.Header.Start, Body: p.Body.Start, End: p.Body.End}
-	switch {
-	case p.IsMessage():
-		s.Kind, s.Parts = PartMessage, 1
-	case p.IsMultipart():
-		s.Kind, s.Parts = PartMultipart, len(p.Children)
+	s := Span{Header: p.Header().Start, Body: p.Body().Start, End: p.Body().End, Parts: p.Below()}
+	switch p.Kind() {
+	case mime.Message:
+		s.Kind = PartMessage
+	case mime.Multipart:
+		s.Kind = PartMultipart
 	}
 	return s
 }

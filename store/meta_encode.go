@@ -21,6 +21,18 @@ const (
 	metaHasAttachment             // Meta.HasAttachment
 )
 
+// kept is the encoded form where a store keeps it; nil = it is computed again
+// each time.
+func (m *Meta) kept() []byte {
+	if m.BodyStructure == nil {
+		return nil
+	}
+	if b := m.encode(); len(b) <= MaxMeta {
+		return b
+	}
+	return nil
+}
+
 func (m *Meta) encode() []byte {
 	b := make([]byte, 0, 64+len(m.BaseSubject)+len(m.Preview)+len(m.Envelope)+len(m.Body)+len(m.BodyStructure)+8*len(m.Parts))
 	var flags byte

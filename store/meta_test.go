@@ -109,6 +109,15 @@ func TestDescribeTooLong(t *testing.T) {
 	if err != nil || len(computed.Parts) != 1001 {
 		t.Errorf("%d parts, err %v", len(computed.Parts), err)
 	}
+	for _, extended := range []bool{false, true} {
+		var form strings.Builder
+		if err := computed.WriteBody(&form, strings.NewReader(m), int64(len(m)), BodyForm{Extended: extended}); err != nil {
+			t.Error(err)
+		}
+		if n := strings.Count(form.String(), `("text" "plain" `); n != 1000 || computed.BodyStructure != nil {
+			t.Errorf("%d parts in a form, %d octets kept", n, len(computed.BodyStructure))
+		}
+	}
 }
 
 func TestDecodeMetaRefuses(t *testing.T) {

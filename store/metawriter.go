@@ -44,6 +44,6 @@ func LoadMeta(ctx context.Context, a Account, id MailboxID, m *Message) (Meta, e
 	if err != nil {
 		return Meta{}, err
 	}
-	_ = OfferMeta(ctx, a, id, m.UID, meta.encode())
+	_ = OfferMeta(ctx, a, id, m.UID, meta.kept())
 	return meta, nil
 }

@@ -13,9 +13,6 @@ import (
 // own id, In-Reply-To, then References from the nearest ancestor on, at most
 // MaxThreadKeys without duplicates.
 func threadKeys(e *mime.Envelope) []uint64 {
-	if e == nil {
-		return nil
-	}
 	var keys []uint64
 	add := func(h uint64) {
 		if len(keys) < MaxThreadKeys && !slices.Contains(keys, h) {

@@ -167,15 +167,16 @@ func isNoURL(err error) bool {
 // tellURLItems sends what RFC 5524 adds, each in parentheses.
 func (s *session) tellURLItems(r *urlRequest, c *urlContent, body *urlBody) {
 	if r.parts {
-		structure, err := imapfetch.Structure(s.ctx, c.message, c.section)
+		write, err := imapfetch.Structure(s.ctx, c.message, c.section)
 		if err != nil {
 			s.conn.log.Warn("imap: structure of a URL", "account", s.id, "err", err)
 		}
 		s.enc.Raw(" (BODYPARTSTRUCTURE ")
-		if structure == nil {
-			structure = []byte("NIL")
+		if write == nil {
+			s.enc.Raw("NIL")
+		} else if err := write(s.enc); err != nil && s.enc.Err() == nil {
+			s.broken(err)
 		}
-		_, _ = s.enc.Write(structure)
 		s.enc.Raw(")")
 	}
 	switch {

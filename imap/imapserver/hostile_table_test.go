@@ -10,7 +10,6 @@ import (
 type hostile struct {
 	name, in, want string
 	message        string // number 3 of the mailbox; "" = there is none
-	memory         int64  // octets that may be allocated; 0 = 1 MiB
 }
 
 // repeated is n numbered forms of a text, one after the other.
@@ -30,10 +29,38 @@ func hostileRanges(n int) string {
 	return b.String()[1:]
 }
 
+// hostileParts is a message of n parts with that header and body.
+func hostileParts(n int, header, body string) string {
+	return "Content-Type: multipart/mixed; boundary=b\r\n\r\n" + strings.Repeat("--b\r\n"+header+"\r\n\r\n"+body+"\r\n", n) + "--b--\r\n"
+}
+
+// What is bad, and which tests send it. Names of rows are those of hostileCommands
+// and hostileMessages, files are in testdata.
+//
+//	partial beyond 63 bits          "partial beyond 32 bits", "partial at the end of 32 bits", fetch_partial.txt
+//	no parts, no boundary           "no boundary", "no parts", "no parts, closed", "an empty boundary"
+//	LIST with 20 stars              "20 wildcards", "20 stars", "10,000 stars", "1,000 patterns"
+//	10,000 NOTs, parentheses        "10,000 NOTs", "10,000 ORs", "20,000 parentheses", "5,000 keys", TestHostileSearch
+//	modified UTF-7                  "modified UTF-7 without an end" and the four behind it
+//	NUL and LF in strings           "NUL in a quoted string", "LF in a quoted string" and those around them
+//	MIME 10,000 deep                "multiparts 10,000 deep", "messages 10,000 deep", mime.TestWalkIsLinear
+//	many parts                      "100,000 parts", "10,000 parts with all fields", mime.TestWalkKeepsLittle
+//	100,000 addresses               "100,000 addresses", "endless address fields", "a long name", mime.TestBounds
+//	endless RFC 2231                "endless parameters", "endless encoded parameters", mime.TestEndlessContinuations
+//	encoded words and charsets      "endless words" and those behind it, "10,000 charsets", mimetext.TestWordsAreCheap
+//	ranges and huge numbers         "10,000 ranges", "10,001 ranges", "10,000 ranges of huge numbers", "all UIDs"
+//	literals of 2^63                "literal of 2^63" and those around it, "CATENATE of 2^63-1"
+//	literals that do not wait       "non-synchronizing literal above the cap", "too many collected octets"
+//	DEFLATE                         TestDeflateBomb, TestDeflateGarbage, TestCompressBudget
+//	plaintext behind STARTTLS       starttls_injection.txt; pop3server stls_injection.txt
+//	AUTHENTICATE                    authenticate.txt, hostile_login.txt; pop3server auth_initial.txt
+//	message number 0                "message number 0", "UID 0", "number 0 in SEARCH"; pop3server numbers.txt
+//	cut at every octet              TestCut; pop3server.TestCutAtEveryOctet
+
 // hostileCommands are judged by their answer and by the session that goes on.
 var hostileCommands = []hostile{
 	{name: "10,000 NOTs", in: "a SEARCH " + strings.Repeat("NOT ", 10_000) + "ALL", want: "a NO [LIMIT]"},
-	{name: "1,900 NOTs", in: "a SEARCH " + strings.Repeat("NOT ", 1_900) + "ALL", want: "* SEARCH 1 2\r\na OK", memory: 2 << 20},
+	{name: "1,900 NOTs", in: "a SEARCH " + strings.Repeat("NOT ", 1_900) + "ALL", want: "* SEARCH 1 2\r\na OK"},
 	{name: "10,000 ORs", in: "a SEARCH " + strings.Repeat("OR ", 10_000) + "ALL", want: "a NO [LIMIT]"},
 	{name: "20,000 parentheses", in: "a SEARCH " + strings.Repeat("(", 20_000) + "ALL", want: "a BAD nested too deeply"},
 	{name: "64 parentheses", in: "a SEARCH " + strings.Repeat("(", 64) + "ALL" + strings.Repeat(")", 64), want: "* SEARCH 1 2\r\na OK"},
@@ -99,12 +126,27 @@ var hostileMessages = []hostile{
 	{name: "no line end", message: "Subject: x"},
 	{name: "multiparts 10,000 deep", message: repeated(10_000, "Content-Type: multipart/mixed; boundary=b%[1]dx\r\n\r\n--b%[1]dx\r\n")},
 	{name: "messages 10,000 deep", message: strings.Repeat("Content-Type: message/rfc822\r\n\r\n", 10_000)},
-	{name: "100,000 parts", message: "Content-Type: multipart/mixed; boundary=b\r\n\r\n" + strings.Repeat("--b\r\n\r\n", 100_000), memory: 24 << 20},
-	{name: "100,000 addresses", message: "To: " + strings.Repeat("a@b.c,\r\n ", 100_000) + "d@e\r\n\r\n", memory: 2 << 20},
+	{name: "100,000 parts", message: "Content-Type: multipart/mixed; boundary=b\r\n\r\n" + strings.Repeat("--b\r\n\r\n", 100_000)},
+	{name: "10,000 texts in base64", message: hostileParts(10_000, "Content-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: base64", "eHl6")},
+	{name: "10,000 texts in quoted-printable", message: hostileParts(10_000, "Content-Type: text/plain; charset=koi8-r\r\nContent-Transfer-Encoding: quoted-printable", "=C1")},
+	{name: "10,000 texts in many charsets", message: hostileParts(2_500, "Content-Type: text/plain; charset=utf-16", "x\r\n--b\r\nContent-Type: text/plain; charset=big5\r\n\r\nx\r\n--b\r\nContent-Type: text/plain; charset=iso-2022-jp\r\n\r\nx\r\n--b\r\nContent-Type: text/plain; charset=gb18030\r\n\r\nx")},
+	{name: "10,000 parts with all fields", message: hostileParts(10_000, "Content-Type: image/png; name*0=a; name*1=b\r\nContent-ID: <i@d>\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: attachment; filename=b.png\r\nContent-Language: en, de", "x")},
+	{name: "10,000 charsets", message: "Content-Type: multipart/mixed; boundary=b\r\n\r\n" + repeated(10_000, "--b\r\nContent-Type: text/plain; charset=x-%d\r\n\r\nx\r\n")},
+	{name: "parts with many parameters", message: hostileParts(2_000, "Content-Type: text/plain"+strings.Repeat(";a=", 200), "x")},
+	{name: "parts with many languages", message: hostileParts(2_000, "Content-Language:"+strings.Repeat(" a", 200), "x")},
+	{name: "messages with many senders", message: hostileParts(500, "Content-Type: message/rfc822\r\n\r\nFrom: "+strings.Repeat("a,", 1_000), "x")},
+	{name: "100,000 addresses", message: "To: " + strings.Repeat("a@b.c,\r\n ", 100_000) + "d@e\r\n\r\n"},
 	{name: "100,000 broken addresses", message: "From: " + strings.Repeat("<@(,\"", 100_000) + "\r\n\r\n"},
 	{name: "endless parameters", message: "Content-Type: text/plain" + repeated(60_000, "; name*%d=x") + "\r\n\r\n"},
 	{name: "endless encoded parameters", message: "Content-Type: text/plain" + repeated(50_000, "; name*%d*=%%41") + "\r\n\r\n"},
 	{name: "endless words", message: "Subject: " + strings.Repeat("=?utf-8?q?x?= ", 60_000) + "\r\n\r\n"},
+	{name: "endless words in a charset", message: "Subject: " + strings.Repeat("=?koi8-r?q?=C1?= ", 60_000) + "\r\n\r\n"},
+	{name: "endless words in many charsets", message: "Subject: " + strings.Repeat("=?koi8-r?b?wQ==?= =?big5?q?x?= =?utf-16?q?x?= =?iso-2022-jp?q?x?= =?gb18030?q?x?= ", 10_000) + "\r\n\r\n"},
+	{name: "endless words in unknown charsets", message: "Subject: " + repeated(50_000, "=?x-%d?q?x?= ") + "\r\n\r\n"},
+	{name: "a word without end", message: "Subject: =?utf-8?q?" + strings.Repeat("x", 900_000) + "\r\n\r\n"},
+	{name: "words that are none", message: "Subject: " + strings.Repeat("=?x?q?=?x?b?=", 60_000) + "\r\n\r\n"},
+	{name: "a long name", message: "From: " + strings.Repeat("x", 900_000) + "\r\n\r\n"},
+	{name: "endless address fields", message: strings.Repeat("To: a@b\r\n", 100_000) + "\r\n"},
 	{name: "endless references", message: "References: " + repeated(60_000, "<%d@x> ") + "\r\n\r\n"},
 	{name: "endless fields", message: strings.Repeat("a: b\r\n", 150_000) + "\r\n"},
 	{name: "NULs", message: strings.Repeat("\x00", 500_000)},

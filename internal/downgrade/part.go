@@ -59,10 +59,11 @@ func (w *Writer) longHeader() error {
 
 // endHeader decides what the part is. The last n octets are the empty line.
 func (w *Writer) endHeader(n int) error {
-	root, err := mime.Walk(bytes.NewReader(w.header), int64(len(w.header)), mime.Limits{})
+	tree, err := mime.Walk(bytes.NewReader(w.header), int64(len(w.header)), mime.Limits{})
 	if err != nil {
 		return err
 	}
+	root := tree.Root()
 	w.part = part{encoding: strings.ToLower(string(root.Encoding)), message: w.isMessage()}
 	for f := range mime.Fields(w.header) {
 		w.part.typed = w.part.typed || f.Is("content-type")

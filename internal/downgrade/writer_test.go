@@ -127,17 +127,11 @@ func TestLinear(t *testing.T) {
 // they are text, and how many octets beyond ASCII its bodies hold.
 func leaves(t *testing.T, in string) (texts []string) {
 	t.Helper()
-	root, err := mime.Walk(strings.NewReader(in), int64(len(in)), mime.Limits{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	root.All(func(p *mime.Part) bool {
-		if p.Children != nil || p.Message != nil || p.IsMultipart() {
-			return true
-		}
-		text := in[p.Body.Start:p.Body.End]
+	each(t, in, func(body string, e *mime.Entity) {
+		text := body
 		var decoded []byte
-		switch strings.ToLower(string(p.Encoding)) {
+		var err error
+		switch strings.ToLower(string(e.Encoding)) {
 		case "quoted-printable":
 			decoded, err = io.ReadAll(quotedprintable.NewReader(strings.NewReader(text)))
 			text = lf(string(decoded))
@@ -152,36 +146,65 @@ func leaves(t *testing.T, in string) (texts []string) {
 			text = "cannot be decoded: " + text
 		}
 		texts = append(texts, text)
-		return true
 	})
 	return texts
+}
+
+// each calls f for each leaf.
+func each(t *testing.T, in string, f func(body string, e *mime.Entity)) {
+	t.Helper()
+	r := strings.NewReader(in)
+	tree, err := mime.Walk(r, r.Size(), mime.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := tree.Headers(r)
+	defer h.Close()
+	for i := range tree.Len() {
+		p := tree.Part(i)
+		if p.Kind() != mime.Leaf {
+			continue
+		}
+		e, err := h.Entity(i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f(in[p.Body().Start:p.Body().End], e)
+	}
 }
 
 // allASCII wants that the bodies of got which nothing encodes are ASCII.
 func allASCII(t *testing.T, in, got string) {
 	t.Helper()
-	root, err := mime.Walk(strings.NewReader(got), int64(len(got)), mime.Limits{})
+	r := strings.NewReader(got)
+	tree, err := mime.Walk(r, r.Size(), mime.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var look func(p *mime.Part)
-	look = func(p *mime.Part) {
-		switch strings.ToLower(string(p.Encoding)) {
+	h := tree.Headers(r)
+	defer h.Close()
+	var look func(i int, encoded bool) (next int)
+	look = func(i int, encoded bool) int {
+		e, err := h.Entity(i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch strings.ToLower(string(e.Encoding)) {
 		case "", "7bit", "8bit", "binary":
 		default:
-			return // says that it is encoded, with all that is in there
+			encoded = true // says that it is encoded, with all that is in there
 		}
-		if body := got[p.Body.Start:p.Body.End]; p.Children == nil && p.Message == nil && len(body) < maxHeld && !ascii([]byte(body)) {
+		p := tree.Part(i)
+		if body := got[p.Body().Start:p.Body().End]; !encoded && p.Below() == 0 && len(body) < maxHeld && !ascii([]byte(body)) {
 			t.Errorf("8-bit body %q:\n%q\n%q", body, in, got)
 		}
-		if p.Message != nil {
-			look(p.Message)
+		next := i + 1
+		for range p.Below() {
+			next = look(next, encoded)
 		}
-		for _, c := range p.Children {
-			look(c)
-		}
+		return next
 	}
-	look(root)
+	look(0, false)
 }
 
 func lf(s string) string {

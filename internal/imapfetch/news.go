@@ -25,7 +25,7 @@ func ParseNews(dec *imapwire.Decoder, d Dialect) (*Plan, error) {
 	if err != nil {
 		return nil, nil
 	}
-	p := &parser{dec: dec, plan: &Plan{}, dialect: d}
+	p := &parser{dec: dec, plan: &Plan{Decoded: d.Rev2}, dialect: d}
 	err = p.items()
 	p.plan.Seen = false
 	return p.plan, err
@@ -34,7 +34,7 @@ func ParseNews(dec *imapwire.Decoder, d Dialect) (*Plan, error) {
 // Merge is a plan for all that two of them ask for, each thing once. It fails
 // with [ErrTooManySections]. Neither has modifiers.
 func Merge(a, b *Plan) (*Plan, error) {
-	p := &Plan{Items: a.Items | b.Items, binary: a.binary, Sections: slices.Clone(a.Sections)}
+	p := &Plan{Items: a.Items | b.Items, Decoded: a.Decoded, binary: a.binary, Sections: slices.Clone(a.Sections)}
 	p.Lazy = (a.Lazy || a.Items&imap.FetchPreview == 0) && (b.Lazy || b.Items&imap.FetchPreview == 0)
 	for i := range b.Sections {
 		if slices.ContainsFunc(a.Sections, func(sec imap.Section) bool { return sameAnswer(&sec, &b.Sections[i]) }) {

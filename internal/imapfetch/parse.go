@@ -37,7 +37,7 @@ var items = map[string]imap.FetchItem{
 // Errors are *[imapwire.SyntaxError], [ErrTooManySections] and those of the
 // Decoder.
 func Parse(dec *imapwire.Decoder, d Dialect) (*Plan, error) {
-	p := &parser{dec: dec, plan: &Plan{}, dialect: d}
+	p := &parser{dec: dec, plan: &Plan{Decoded: d.Rev2}, dialect: d}
 	if err := p.items(); err != nil {
 		return p.plan, err
 	}
@@ -54,7 +54,8 @@ type parser struct {
 // Dialect is what the client enabled, as far as the grammar of FETCH depends on
 // it. The zero value is IMAP4rev1.
 type Dialect struct {
-	// Rev2 takes partials of 63 bits (RFC 9051 §9).
+	// Rev2 takes partials of 63 bits (RFC 9051 §9), and has parameter values in
+	// UTF-8 (§7.5.2).
 	Rev2 bool
 }
 

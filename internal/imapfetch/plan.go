@@ -26,6 +26,7 @@ type Plan struct {
 	Sections []imap.Section // in the order of the command
 	Seen     bool           // marks messages \Seen (RFC 3501 §6.4.5)
 	Lazy     bool           // PREVIEW may be NIL where it is not known yet (RFC 8970 §4.1)
+	Decoded  bool           // BODYSTRUCTURE has parameter values in UTF-8 (RFC 9051 §7.5.2)
 
 	// Changed leaves out messages whose mod-sequence is Since at most
 	// (RFC 7162 §3.1.4.1). Vanished asks for the UIDs expunged after Since too

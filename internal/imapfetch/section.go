@@ -35,7 +35,7 @@ func span(m *imapmsg.Message, meta *store.Meta, size int64, sec *imap.Section) (
 	case imap.TextMIME:
 		what = mime.SectionMIME
 	}
-	span, ok := m.Parts().Section(sec.Part, what)
+	span, ok := mime.Section(m.Parts(), sec.Part, what)
 	span.Start, span.End = min(span.Start+m.Prefix(), size), min(span.End+m.Prefix(), size)
 	return span, ok
 }
@@ -100,32 +100,37 @@ func Open(ctx context.Context, m *imapmsg.Message, sec *imap.Section) (io.Reader
 	return bytes.NewReader(b.Bytes()[offset : offset+count]), count, nil
 }
 
-// Structure returns the BODYSTRUCTURE of a part, or of the message where the
-// section names no part. nil: the section names a header or a text, which have
-// none, or nothing. The message is read as a whole.
-func Structure(ctx context.Context, m *imapmsg.Message, sec *imap.Section) ([]byte, error) {
+// Structure finds what writes the BODYSTRUCTURE of a part, or of the message
+// where the section names no part; nil: the
+// section names a header or a text, which have none, or nothing. The message is
+// read as a whole.
+func Structure(ctx context.Context, m *imapmsg.Message, sec *imap.Section) (func(io.Writer) error, error) {
 	if sec.Text != imap.TextAll {
 		return nil, nil
 	}
-	if len(sec.Part) == 0 {
-		meta, err := m.Meta(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return meta.BodyStructure, nil
-	}
-	content, err := m.Content(ctx)
+	blob, err := m.Blob(ctx)
 	if err != nil {
 		return nil, err
 	}
-	size := content.Size() - m.Prefix()
-	root, err := mime.Walk(io.NewSectionReader(content, m.Prefix(), size), size, mime.Limits{})
+	tree, err := mime.Walk(blob, blob.Size(), mime.Limits{})
 	if err != nil {
 		return nil, err
 	}
-	part := root.Find(sec.Part)
-	if part == nil {
+	part, ok := mime.Find(tree, sec.Part)
+	if !ok {
 		return nil, nil
 	}
-	return mime.AppendBody(nil, part, true), nil
+	form := mime.Form{Tree: tree, Content: blob, Part: part, Extended: true, Max: maxBufferedForm}
+	b, err := form.Append(nil)
+	switch {
+	case errors.Is(err, mime.ErrTooLong):
+		return form.Write, nil
+	case err != nil:
+		return nil, err
+	}
+	return func(w io.Writer) error { _, err := w.Write(b); return err }, nil
 }
+
+// maxBufferedForm is the longest form that is made before it is sent, so that a
+// message that cannot be read leaves no half response.
+const maxBufferedForm = 64 << 10

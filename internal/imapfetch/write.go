@@ -23,11 +23,12 @@ type Writer struct {
 	Enc  *imapwire.Encoder
 	Plan *Plan
 
-	content store.Content // nil where no section is asked for
-	meta    *store.Meta   // nil where nothing of it is needed
-	preview *store.Meta   // nil where it is not known, and lazily wanted
-	decoded []decoded     // one for each BINARY section, in their order
-	buf     []byte        // for header fields
+	content store.Content     // nil where no section is asked for
+	meta    *store.Meta       // nil where nothing of it is needed
+	preview *store.Meta       // nil where it is not known, and lazily wanted
+	blob    *io.SectionReader // nil where the forms of Meta are what is sent
+	decoded []decoded         // one for each BINARY section, in their order
+	buf     []byte            // for header fields
 }
 
 // Prepare reads what the plan needs of a message before anything is written, so
@@ -50,6 +51,11 @@ func (w *Writer) Prepare(ctx context.Context, m *imapmsg.Message) (err error) {
 	}
 	if w.Plan.Items&imap.FetchPreview != 0 && (w.meta != nil || m.HasMetaHead()) {
 		if w.preview, err = m.MetaHead(ctx); err != nil {
+			return err
+		}
+	}
+	if w.blob = nil; w.makesForm() {
+		if w.blob, err = m.Blob(ctx); err != nil {
 			return err
 		}
 	}
@@ -96,14 +102,12 @@ func (w *Writer) Items(b []byte, m *imapmsg.Message) error {
 	if items&imap.FetchEnvelope != 0 {
 		b = append(append(separate(b), "ENVELOPE "...), w.meta.Envelope...)
 	}
-	if items&imap.FetchBody != 0 {
-		b = append(append(separate(b), "BODY "...), w.meta.Body...)
-	}
-	if items&imap.FetchBodyStructure != 0 {
-		b = append(append(separate(b), "BODYSTRUCTURE "...), w.meta.BodyStructure...)
+	b, err := w.structures(b)
+	if err != nil {
+		return err
 	}
 	b = w.stored(b, m)
-	first := b[len(b)-1] == '('
+	first := len(b) > 0 && b[len(b)-1] == '('
 	binary := w.decoded
 	for i := range w.Plan.Sections {
 		sec := &w.Plan.Sections[i]
@@ -126,6 +130,48 @@ func (w *Writer) Items(b []byte, m *imapmsg.Message) error {
 	}
 	_, _ = w.Enc.Write(b)
 	return nil
+}
+
+// makesForm reports whether BODY or BODYSTRUCTURE is made while it is sent: Meta
+// does not hold what is long, and nothing decoded.
+func (w *Writer) makesForm() bool {
+	if w.Plan.Items&(imap.FetchBody|imap.FetchBodyStructure) == 0 {
+		return false
+	}
+	structure := w.meta.BodyStructure
+	if structure == nil || !w.Plan.Decoded {
+		return structure == nil
+	}
+	// The name of an extended parameter ends with an asterisk.
+	return bytes.Contains(structure, []byte(`*" `)) || bytes.Contains(structure, []byte("* "))
+}
+
+// structures adds BODY and BODYSTRUCTURE.
+func (w *Writer) structures(b []byte) ([]byte, error) {
+	for _, form := range [...]struct {
+		item imap.FetchItem
+		name string
+		kept func(*store.Meta) []byte
+	}{
+		{imap.FetchBody, "BODY ", func(m *store.Meta) []byte { return m.Body }},
+		{imap.FetchBodyStructure, "BODYSTRUCTURE ", func(m *store.Meta) []byte { return m.BodyStructure }},
+	} {
+		if w.Plan.Items&form.item == 0 {
+			continue
+		}
+		b = append(separate(b), form.name...)
+		if w.blob == nil {
+			b = append(b, form.kept(w.meta)...)
+			continue
+		}
+		_, _ = w.Enc.Write(b)
+		how := store.BodyForm{Extended: form.item == imap.FetchBodyStructure, Decoded: w.Plan.Decoded}
+		if err := w.meta.WriteBody(w.Enc, w.blob, w.blob.Size(), how); err != nil && w.Enc.Err() == nil {
+			return nil, err
+		}
+		b = w.Enc.AvailableBuffer()
+	}
+	return b, nil
 }
 
 // stored adds the items that the store keeps beside the message.
@@ -182,9 +228,10 @@ func (w *Writer) binary(d *decoded, sec *imap.Section) error {
 	return nil
 }
 
-// separate puts the space in front of an item that is not the first.
+// separate puts the space in front of an item that is not the first. An empty b
+// goes on behind one.
 func separate(b []byte) []byte {
-	if b[len(b)-1] == '(' {
+	if len(b) > 0 && b[len(b)-1] == '(' {
 		return b
 	}
 	return append(b, ' ')

@@ -45,13 +45,15 @@ func (m *Message) Decode(ctx context.Context, path []uint32) (d Decoded, ok bool
 	if _, err := m.Meta(ctx); err != nil {
 		return d, false, err
 	}
-	part := m.Parts().Find(path)
-	if part == nil {
+	parts := m.Parts()
+	at, ok := mime.Find(parts, path)
+	if !ok {
 		return d, false, nil
 	}
+	part := parts.At(at)
 	d.source = io.NewSectionReader(content, m.Prefix()+part.Body.Start, part.Body.Len())
-	if part.Message == nil && !part.IsMultipart() {
-		if d.encoded, err = m.encoding(part); err != nil {
+	if part.Kind == mime.Leaf {
+		if d.encoded, err = m.encoding(part.Header); err != nil {
 			return d, true, err
 		}
 	}
@@ -59,13 +61,13 @@ func (m *Message) Decode(ctx context.Context, path []uint32) (d Decoded, ok bool
 }
 
 // encoding reads the header of a part for its transfer encoding.
-func (m *Message) encoding(part *mime.Part) (func(io.Reader) io.Reader, error) {
-	header := io.NewSectionReader(m.content, m.Prefix()+part.Header.Start, part.Header.Len())
-	p, err := mime.Walk(header, header.Size(), mime.Limits{MaxDepth: 1, MaxParts: 1})
+func (m *Message) encoding(at mime.Span) (func(io.Reader) io.Reader, error) {
+	header := io.NewSectionReader(m.content, m.Prefix()+at.Start, at.Len())
+	part, err := mime.Walk(header, header.Size(), mime.Limits{MaxDepth: 1, MaxParts: 1})
 	if err != nil {
 		return nil, err
 	}
-	switch strings.ToLower(string(p.Encoding)) {
+	switch strings.ToLower(string(part.Root().Encoding)) {
 	case "", "7bit", "8bit", "binary":
 		return nil, nil
 	case "base64":

@@ -2,6 +2,7 @@ package imapmsg
 
 import (
 	"context"
+	"io"
 	"slices"
 	"time"
 
@@ -24,9 +25,8 @@ type Message struct {
 	fields  store.Fields  // what m holds
 	content store.Content // nil until it was needed
 	meta    store.Meta
-	hasHead bool       // meta is there, of which the parts may be missing
-	hasMeta bool       // all of it is there
-	root    *mime.Part // the parts as Meta has them; nil until they were needed
+	hasHead bool // meta is there, of which the parts may be missing
+	hasMeta bool // all of it is there
 }
 
 // Reset turns to another message; fields is what the store was asked for. The
@@ -163,33 +163,40 @@ func (m *Message) needPrefix(ctx context.Context) error {
 // was asked for [store.FieldContent], or once Meta was computed.
 func (m *Message) Prefix() int64 { return int64(len(m.m.Prefix)) }
 
-// Parts returns the tree of the message's parts, with places that count from
-// the start of the blob (I1). Meta must have returned without an error.
-func (m *Message) Parts() *mime.Part {
-	if m.root == nil {
-		m.root, _ = partTree(m.meta.Parts)
+// Blob returns the octets behind the prefix, which Meta describes, open until
+// Close. Errors are those of Content.
+func (m *Message) Blob(ctx context.Context) (*io.SectionReader, error) {
+	if err := m.needPrefix(ctx); err != nil {
+		return nil, err
 	}
-	return m.root
+	content, err := m.Content(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return io.NewSectionReader(content, m.Prefix(), content.Size()-m.Prefix()), nil
 }
 
-// partTree makes the tree out of the parts in the order of the walk.
-func partTree(spans []store.Span) (*mime.Part, []store.Span) {
-	s := spans[0]
-	spans = spans[1:]
-	p := &mime.Part{
-		Header: mime.Span{Start: s.Header, End: s.Body},
-		Body:   mime.Span{Start: s.Body, End: s.End},
+// Parts returns where the message's parts lie, counted from the start of the blob
+// (I1). Meta must have returned without an error.
+func (m *Message) Parts() mime.Layout { return spans(m.meta.Parts) }
+
+// spans are the parts as Meta has them.
+type spans []store.Span
+
+func (s spans) Len() int { return len(s) }
+
+func (s spans) At(i int) mime.Place {
+	p := &s[i]
+	place := mime.Place{
+		Below:  p.Parts,
+		Header: mime.Span{Start: p.Header, End: p.Body},
+		Body:   mime.Span{Start: p.Body, End: p.End},
 	}
-	switch s.Kind {
+	switch p.Kind {
 	case store.PartMultipart:
-		p.Type = []byte("multipart")
-		for range s.Parts {
-			var child *mime.Part
-			child, spans = partTree(spans)
-			p.Children = append(p.Children, child)
-		}
+		place.Kind = mime.Multipart
 	case store.PartMessage:
-		p.Message, spans = partTree(spans)
+		place.Kind = mime.Message
 	}
-	return p, spans
+	return place
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mailstead/mailstead/internal/mime"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/memstore"
 )
@@ -116,11 +117,11 @@ func TestParts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		root := m.Parts()
-		if len(root.Children) != 2 || root.Children[1].Message == nil {
-			t.Fatalf("parts: %+v", root)
+		parts := m.Parts()
+		if parts.Len() != 4 || parts.At(0).Below != 2 || parts.At(2).Kind != mime.Message {
+			t.Fatalf("parts: %+v", parts)
 		}
-		span := root.Children[1].Message.Body
+		span := parts.At(3).Body
 		text, err := io.ReadAll(io.NewSectionReader(content, m.Prefix()+span.Start, span.Len()))
 		if string(text) != "two" || err != nil {
 			t.Errorf("text of the inner message: %q, %v", text, err)

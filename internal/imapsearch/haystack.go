@@ -41,8 +41,18 @@ func (h *haystack) Done() bool {
 	return true
 }
 
-// Write takes the next piece of text.
+// Write takes the next piece of text. A long one is folded bit by bit.
 func (h *haystack) Write(p []byte) (int, error) {
+	const most = 16 << 10
+	for rest := p; len(rest) > 0; {
+		n := min(len(rest), most)
+		h.write(rest[:n])
+		rest = rest[n:]
+	}
+	return len(p), nil
+}
+
+func (h *haystack) write(p []byte) {
 	h.buf = h.fold.Append(h.buf, p)
 	for _, n := range h.needles {
 		if *n.found != proved && bytes.Contains(h.buf, n.text) {
@@ -52,7 +62,6 @@ func (h *haystack) Write(p []byte) (int, error) {
 	if drop := len(h.buf) - h.keep; drop > 0 {
 		h.buf = append(h.buf[:0], h.buf[drop:]...)
 	}
-	return len(p), nil
 }
 
 // End separates one text from the next.

@@ -172,6 +172,7 @@ func TestKept(t *testing.T) {
 			in, program := p.mailbox(t), factProgram(rnd)
 			reads := &counted{Account: p.acct}
 			in.Account = reads
+			second := time.Now().Unix()
 			want, err := Find(t.Context(), in, program)
 			if err != nil {
 				t.Fatal(err)
@@ -183,7 +184,7 @@ func TestKept(t *testing.T) {
 				t.Fatal(err)
 			}
 			kept += reads.read
-			if !slices.Equal(got, want) {
+			if !slices.Equal(got, want) && time.Now().Unix() == second { // YOUNGER is of the second
 				t.Fatalf("round %d, %+v: found %v, without what is kept %v", round, program, got, want)
 			}
 		}

@@ -109,20 +109,20 @@ type searcher struct {
 	sets     []store.UIDSet // of OpUIDs, OpUIDSet and OpRecent
 	keywords [][]bool       // of OpKeyword: for each set of keywords whether it has it
 
-	values  []truth
-	need    []bool
-	msg     *imapmsg.Message           // nil while the view is searched
-	hits    map[*Node]store.SearchHits // what the index said, or the view keeps; nil = nothing yet
-	kept    map[uint8]*view.TextWriter // by kind; nil = nothing is to be kept
-	uid     store.UID                  // of msg
-	folded  []byte                     // of an ENVELOPE
-	text    haystack
-	texts   [][]byte // of OpBody and OpText, at the index of each
-	scratch []byte
-	block   []byte // of a header
+	values []truth
+	need   []bool
+	msg    *imapmsg.Message           // nil while the view is searched
+	hits   map[*Node]store.SearchHits // what the index said, or the view keeps; nil = nothing yet
+	kept   map[uint8]*view.TextWriter // by kind; nil = nothing is to be kept
+	uid    store.UID                  // of msg
+	folded []byte                     // of an ENVELOPE
+	text   haystack
+	value  haystack // of a field
+	texts  [][]byte // of OpHeader, OpBody and OpText, at the index of each
 
-	inHeader, inBody []needle // of the message that is read
-	failed           error    // of a leaf, while judge evaluates
+	scratch                   []byte
+	inHeader, inBody, inValue []needle // of the message that is read
+	failed                    error    // of a leaf, while judge evaluates
 }
 
 func newSearcher(ctx context.Context, in Mailbox, p Program) *searcher {

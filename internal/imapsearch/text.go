@@ -3,6 +3,7 @@ package imapsearch
 import (
 	"io"
 
+	"github.com/mailstead/mailstead/internal/mime"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/searchtext"
 )
@@ -32,11 +33,10 @@ func (s *searcher) scan(need []bool) error {
 	if err != nil {
 		return err
 	}
-	load := s.msg.MetaHead
-	if len(inBody) > 0 {
-		load = s.msg.Meta
-	}
-	meta, err := load(s.ctx)
+	prefix := s.msg.Prefix()
+	size := content.Size() - prefix
+	blob := io.NewSectionReader(content, prefix, size)
+	meta, tree, err := s.structure(blob, len(inBody) > 0)
 	if err != nil {
 		return err
 	}
@@ -48,35 +48,64 @@ func (s *searcher) scan(need []bool) error {
 	if len(inBody) == 0 {
 		return nil
 	}
-	prefix := s.msg.Prefix()
-	size := content.Size() - prefix
-	return searchtext.Body(io.NewSectionReader(content, prefix, size), size, meta, s.text.reset(inBody))
+	if tree != nil {
+		return searchtext.Texts(blob, size, tree, s.text.reset(inBody))
+	}
+	return searchtext.Body(blob, size, meta, s.text.reset(inBody))
+}
+
+// structure returns what the store knows of a message; with the parts, where
+// bodies are looked into and they have to be found first: what else Meta has is
+// not needed then.
+func (s *searcher) structure(blob *io.SectionReader, bodies bool) (*store.Meta, *mime.Tree, error) {
+	if !bodies {
+		meta, err := s.msg.MetaHead(s.ctx)
+		return meta, nil, err
+	}
+	if s.msg.HasMetaHead() {
+		meta, err := s.msg.Meta(s.ctx)
+		return meta, nil, err
+	}
+	tree, err := mime.Walk(blob, blob.Size(), mime.Limits{})
+	if err != nil {
+		return nil, nil, err
+	}
+	return &store.Meta{HeaderSize: tree.Part(0).Header().Len()}, tree, nil
 }
 
 // scanHeader judges HEADER keys, and looks for texts in the decoded fields.
 func (s *searcher) scanHeader(content store.Content, meta *store.Meta, need []bool, h *haystack) error {
-	block, err := searchtext.HeaderBlock(content, min(s.msg.Prefix()+meta.HeaderSize, content.Size()), s.block)
-	if err != nil {
-		return err
-	}
-	s.block = block
-	for f := range searchtext.Fields(block) {
-		if len(h.needles) > 0 && !h.Done() {
-			s.scratch = f.AppendText(s.scratch[:0])
-			_, _ = h.Write(s.scratch)
+	for f, err := range searchtext.Header(content, min(s.msg.Prefix()+meta.HeaderSize, content.Size())) {
+		if err == nil && len(h.needles) > 0 && !h.Done() {
+			err = f.WriteText(h)
 			h.End()
 		}
-		for i := range s.program {
-			n := &s.program[i]
-			if need[i] && n.Op == OpHeader && s.values[i] != proved && f.Is(n.Name) {
-				s.scratch = f.AppendValue(s.scratch[:0])
-				if containsFold(s.scratch, n.Text) {
-					s.values[i] = proved
-				}
-			}
+		if err == nil && s.wants(f, need) {
+			err = f.WriteValue(s.value.reset(s.inValue))
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// wants finds what is looked for in the value of a field. The empty text is in
+// each.
+func (s *searcher) wants(f searchtext.Field, need []bool) bool {
+	s.inValue = s.inValue[:0]
+	for i := range s.program {
+		n := &s.program[i]
+		if !need[i] || n.Op != OpHeader || s.values[i] == proved || !f.Is(n.Name) {
+			continue
+		}
+		if n.Text == "" {
+			s.values[i] = proved
+			continue
+		}
+		s.inValue = append(s.inValue, needle{s.needle(i), &s.values[i]})
+	}
+	return len(s.inValue) > 0
 }
 
 // needle is the text of a leaf.

@@ -38,7 +38,7 @@ func (w *walker) match(line []byte) (d delimiter, ok bool) {
 		d.n += 2
 	}
 	// Beyond the limit of parts a delimiter is text of the last part.
-	return d, d.close || w.parts < w.limits.MaxParts
+	return d, d.close || w.t.Len() < w.t.limits.MaxParts
 }
 
 // boundary ends the parts below the multipart of d and starts its next part.
@@ -60,12 +60,11 @@ func (w *walker) boundary(d delimiter) mode {
 		w.active--
 		return (*walker).epilogue
 	}
-	p := &Part{}
 	if o.digest {
-		p.Type, p.Subtype = []byte("message"), []byte("rfc822")
+		w.push(inDigest)
+	} else {
+		w.push(0)
 	}
-	o.part.Children = append(o.part.Children, p)
-	w.push(p)
 	return (*walker).header
 }
 

@@ -123,58 +123,48 @@ func (s *scanner) value() []byte {
 	return rest[:len(rest):len(rest)]
 }
 
-// params takes *(";" attribute "=" value). What is no parameter is skipped up
-// to the next semicolon. It stops behind MaxParams. The pieces of RFC 2231 are
-// put together.
-func (s *scanner) params() []Param {
-	var out []Param
-	for {
+// params adds *(";" attribute "=" value). What is no parameter is skipped up to
+// the next semicolon. It stops behind MaxParams.
+func (s *scanner) params(dst []Param) []Param {
+	for len(dst) < MaxParams {
 		for s.accept(';') {
 		}
 		if s.done() {
-			return joinContinuations(out)
+			break
 		}
 		name := s.token()
 		if name == nil || !s.accept('=') {
-			if n := bytes.IndexByte(s.b[min(s.i, len(s.b)):], ';'); n >= 0 {
-				s.i += n
-				continue
+			n := bytes.IndexByte(s.b[min(s.i, len(s.b)):], ';')
+			if n < 0 {
+				break
 			}
-			return joinContinuations(out)
+			s.i += n
+			continue
 		}
-		if out = append(out, Param{Name: name, Value: s.value()}); len(out) == MaxParams {
-			return joinContinuations(out)
-		}
+		dst = append(dst, Param{Name: name, Value: s.value()})
 	}
+	return dst
 }
 
-// parseContentType reads type "/" subtype and parameters. A value without both
-// is no media type and gives nil: the default holds (RFC 2045 §5.2).
-func parseContentType(v []byte) (typ, subtype []byte, params []Param) {
-	s := scanner{b: v}
-	typ = s.token()
-	if typ == nil || !s.accept('/') {
-		return nil, nil, nil
-	}
-	if subtype = s.token(); subtype == nil {
-		return nil, nil, nil
-	}
-	return typ, subtype, s.params()
-}
-
-// parseDisposition reads disposition-type and parameters (RFC 2183 §2). A type
-// that is missing or cannot be read is empty, so that the file name behind it is
-// not lost.
-func parseDisposition(v []byte) ([]byte, []Param) {
-	if v == nil {
+// mediaType reads type "/" subtype. A value without both is no media type and
+// gives nil: the default holds (RFC 2045 §5.2).
+func (s *scanner) mediaType() (typ, subtype []byte) {
+	if typ = s.token(); typ == nil || !s.accept('/') {
 		return nil, nil
 	}
-	s := scanner{b: v}
-	typ := s.token()
-	if typ == nil {
-		typ = []byte{}
+	if subtype = s.token(); subtype == nil {
+		return nil, nil
 	}
-	return typ, s.params()
+	return typ, subtype
+}
+
+// disposition reads a disposition-type (RFC 2183 §2). One that is missing or
+// cannot be read is empty, so that the file name behind it is not lost.
+func (s *scanner) disposition() []byte {
+	if typ := s.token(); typ != nil {
+		return typ
+	}
+	return []byte{}
 }
 
 // parseToken reads one token, as of Content-Transfer-Encoding.
@@ -183,9 +173,8 @@ func parseToken(v []byte) []byte {
 	return s.token()
 }
 
-// parseLanguage reads a list of language tags (RFC 3282 §2).
-func parseLanguage(v []byte) [][]byte {
-	var tags [][]byte
+// appendLanguages adds the tags of a list (RFC 3282 §2).
+func appendLanguages(tags [][]byte, v []byte) [][]byte {
 	s := scanner{b: v}
 	for {
 		if t := s.token(); t != nil {

@@ -2,108 +2,122 @@ package mime
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
-	"strings"
 )
 
 // segment is a parameter that is a piece of another one (RFC 2231 §3): number n
 // of base, with percent signs where it is extended (§4.1).
 type segment struct {
+	base     []byte
 	at       int // in the list of parameters
 	n        int
 	extended bool
 }
 
-// joinContinuations puts the pieces of a parameter together, as IMAP servers do
-// (RFC 2231 §6, RFC 9051 §7.5.2): "name*0" and "name*1" become "name". Where a piece
-// is extended the result is too, with its charset, as "name*". Pieces that are
-// not numbered from 0 on, each once, stand as they are.
-func joinContinuations(params []Param) []Param {
-	var runs map[string][]segment
+// join puts the pieces of a parameter together (RFC 2231 §3, RFC 9051 §7.5.2):
+// "name*0" and "name*1" become "name". Where a piece is extended the result is
+// too, with its charset, as "name*". Pieces that are not numbered from 0 on, each
+// once, stand as they are. The list is changed in place.
+func (f *fields) join(params []Param) []Param {
+	f.segments = f.segments[:0]
 	for i, p := range params {
-		base, s, ok := cutSegment(p.Name)
-		if !ok {
-			continue
+		if s, ok := cutSegment(p.Name); ok {
+			s.at = i
+			f.segments = append(f.segments, s)
 		}
-		if runs == nil {
-			runs = make(map[string][]segment)
-		}
-		s.at = i
-		base = strings.ToLower(base)
-		runs[base] = append(runs[base], s)
 	}
-	if runs == nil {
+	if len(f.segments) == 0 {
 		return params
 	}
-	gone := make([]bool, len(params))
-	for _, run := range runs {
-		first := run[0].at
-		slices.SortFunc(run, func(a, b segment) int { return a.n - b.n })
-		if !consecutive(run) {
-			continue
+	slices.SortFunc(f.segments, func(a, b segment) int {
+		return cmp.Or(compareFold(a.base, b.base), a.n-b.n, a.at-b.at)
+	})
+	for rest := f.segments; len(rest) > 0; {
+		n := 1
+		for n < len(rest) && compareFold(rest[n].base, rest[0].base) == 0 {
+			n++
 		}
-		joined := join(params, run)
-		for _, s := range run {
-			gone[s.at] = true
-		}
-		params[first], gone[first] = joined, false
+		f.joinRun(params, rest[:n])
+		rest = rest[n:]
 	}
-	out := params[:0]
-	for i, p := range params {
-		if !gone[i] {
-			out = append(out, p)
-		}
-	}
-	return out
+	return slices.DeleteFunc(params, func(p Param) bool { return p.Name == nil })
 }
 
-// cutSegment splits name into base "*" number ["*"].
-func cutSegment(name []byte) (base string, s segment, ok bool) {
-	star := bytes.IndexByte(name, '*')
-	if star <= 0 {
-		return "", s, false
-	}
-	number := name[star+1:]
-	if number, s.extended = bytes.CutSuffix(number, []byte{'*'}); len(number) == 0 || len(number) > 4 || len(number) > 1 && number[0] == '0' {
-		return "", s, false
-	}
-	for _, c := range number {
-		if c < '0' || c > '9' {
-			return "", s, false
-		}
-		s.n = 10*s.n + int(c-'0')
-	}
-	return string(name[:star]), s, true
-}
-
-func consecutive(run []segment) bool {
+// joinRun makes one parameter of the pieces of a run, in the place of the one
+// that stands first, and leaves the others without a name.
+func (f *fields) joinRun(params []Param, run []segment) {
+	first, extended := run[0].at, false
 	for i, s := range run {
 		if s.n != i {
-			return false
+			return
 		}
+		first, extended = min(first, s.at), extended || s.extended
 	}
-	return true
+	joined := f.joined(params, run, extended)
+	for _, s := range run {
+		params[s.at] = Param{}
+	}
+	params[first] = joined
 }
 
-// join makes one parameter of the pieces of a run.
-func join(params []Param, run []segment) Param {
-	base, _, _ := bytes.Cut(params[run[0].at].Name, []byte{'*'})
-	p := Param{Name: base, Value: []byte{}}
-	extended := slices.ContainsFunc(run, func(s segment) bool { return s.extended })
+func (f *fields) joined(params []Param, run []segment, extended bool) Param {
+	name := run[0].base
+	b := f.octets
+	start := len(b)
 	if extended {
-		p.Name = append(slices.Clip(base), '*')
-		if !run[0].extended {
-			p.Value = append(p.Value, "''"...)
+		b = append(append(b, name...), '*')
+		name = b[start:len(b):len(b)]
+		if start = len(b); !run[0].extended {
+			b = append(b, "''"...)
 		}
 	}
 	for _, s := range run {
 		if extended && !s.extended {
-			p.Value = appendPercent(p.Value, params[s.at].Value)
+			b = appendPercent(b, params[s.at].Value)
 		} else {
-			p.Value = append(p.Value, params[s.at].Value...)
+			b = append(b, params[s.at].Value...)
 		}
 	}
-	return p
+	f.octets = b
+	return Param{Name: name, Value: b[start:len(b):len(b)]}
+}
+
+// cutSegment splits name into base "*" number ["*"].
+func cutSegment(name []byte) (s segment, ok bool) {
+	star := bytes.IndexByte(name, '*')
+	if star <= 0 {
+		return s, false
+	}
+	number := name[star+1:]
+	if number, s.extended = bytes.CutSuffix(number, []byte{'*'}); len(number) == 0 || len(number) > 4 || len(number) > 1 && number[0] == '0' {
+		return s, false
+	}
+	for _, c := range number {
+		if c < '0' || c > '9' {
+			return s, false
+		}
+		s.n = 10*s.n + int(c-'0')
+	}
+	s.base = name[:star]
+	return s, true
+}
+
+// compareFold orders names without regard to the case of US-ASCII letters.
+func compareFold(a, b []byte) int {
+	for i := range min(len(a), len(b)) {
+		if c := int(lower(a[i])) - int(lower(b[i])); c != 0 {
+			return c
+		}
+	}
+	return len(a) - len(b)
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		c |= 0x20
+	}
+	return c
 }
 
 // appendPercent adds a plain value to an extended one (RFC 2231 §7,

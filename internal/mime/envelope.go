@@ -2,6 +2,7 @@ package mime
 
 import (
 	"bytes"
+	"math"
 
 	"github.com/mailstead/mailstead/internal/imapwire"
 )
@@ -22,24 +23,31 @@ func AppendEnvelope(dst []byte, e *Envelope) []byte {
 	if e == nil {
 		e = &Envelope{}
 	}
+	left := math.MaxInt
+	return appendEnvelope(dst, e, &left)
+}
+
+// appendEnvelope is AppendEnvelope with the number of addresses that may still be
+// written, all together.
+func appendEnvelope(dst []byte, e *Envelope, left *int) []byte {
 	dst = append(dst, '(')
 	dst = imapwire.AppendNString(dst, e.Date)
 	dst = append(dst, ' ')
 	dst = imapwire.AppendNString(dst, oneLine(e.Subject))
 	dst = append(dst, ' ')
 	from := len(dst)
-	dst = appendAddresses(dst, e.From)
+	dst = appendAddresses(dst, e.From, left)
 	end := len(dst)
 	for _, list := range [][]byte{e.Sender, e.ReplyTo} {
 		dst = append(dst, ' ')
 		at := len(dst)
-		if dst = appendAddresses(dst, list); string(dst[at:]) == "NIL" {
+		if dst = appendAddresses(dst, list, left); string(dst[at:]) == "NIL" {
 			dst = append(dst[:at], dst[from:end]...)
 		}
 	}
 	for _, list := range [][]byte{e.To, e.Cc, e.Bcc} {
 		dst = append(dst, ' ')
-		dst = appendAddresses(dst, list)
+		dst = appendAddresses(dst, list, left)
 	}
 	dst = append(dst, ' ')
 	dst = imapwire.AppendNString(dst, e.InReplyTo)
@@ -49,15 +57,16 @@ func AppendEnvelope(dst []byte, e *Envelope) []byte {
 }
 
 // appendAddresses adds "(" 1*address ")", or NIL for a list without any. It
-// stops behind MaxAddresses.
-func appendAddresses(dst, list []byte) []byte {
+// stops behind MaxAddresses, or where nothing is left.
+func appendAddresses(dst, list []byte, left *int) []byte {
 	start := len(dst)
 	dst = append(dst, '(')
 	n := 0
 	for a := range Addresses(list) {
-		if n++; n > MaxAddresses {
+		if n++; n > MaxAddresses || *left <= 0 {
 			break
 		}
+		*left--
 		dst = appendAddress(dst, a)
 	}
 	if len(dst) == start+1 {

@@ -9,17 +9,19 @@ import (
 
 func ExampleWalk() {
 	msg := "From: Joe <joe@example.org>\r\nSubject: Re: hello\r\n\r\nHello, Ann.\r\n"
-	root, err := mime.Walk(strings.NewReader(msg), int64(len(msg)), mime.Limits{})
+	r := strings.NewReader(msg)
+	tree, err := mime.Walk(r, r.Size(), mime.Limits{})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Printf("%s\n", root.Envelope.Subject)
-	fmt.Printf("%s\n", mime.AppendBody(nil, root, false))
-	span, _ := root.Section([]uint32{1}, mime.SectionAll)
+	fmt.Printf("%s\n", tree.Root().Envelope.Subject)
+	body, err := mime.Form{Tree: tree, Content: r}.Append(nil)
+	fmt.Printf("%s %v\n", body, err)
+	span, _ := mime.Section(tree, []uint32{1}, mime.SectionAll)
 	fmt.Println(span)
 	// Output:
 	// Re: hello
-	// ("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 13 1)
+	// ("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 13 1) <nil>
 	// {51 64}
 }

@@ -1,6 +1,9 @@
 package mime
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // maxPooledBlock is the largest header buffer that is kept for the next
 // message: one that grew step by step to the default limit.
@@ -110,69 +113,131 @@ func messageFieldKind(lower string) kind {
 	return kindNone
 }
 
-// readFields fills p from its header block. It reports false when Limits.MaxKept
-// leaves no room for the values; then p has its default type.
-func (w *walker) readFields(p *Part, block []byte) bool {
-	w.in.work += int64(len(block))
-	isMessage := len(w.stack) == 1 || w.stack[len(w.stack)-2].part.Message == p
-	need := 0
-	for f := range Fields(block) {
-		if k := fieldKind(f.Name); k != kindNone && (isMessage || k < kindDate) {
-			need += len(f.Value)
-		}
-	}
-	ok := need <= w.limits.MaxKept-w.kept
-	var values [kinds][]byte
-	if ok {
-		w.kept += need
-		collect(&values, block, isMessage, need)
-	}
-	setEntity(p, &values)
-	if isMessage {
-		p.Envelope = &Envelope{
-			Date: values[kindDate], Subject: values[kindSubject],
-			From: values[kindFrom], Sender: values[kindSender], ReplyTo: values[kindReplyTo],
-			To: values[kindTo], Cc: values[kindCc], Bcc: values[kindBcc],
-			InReplyTo: values[kindInReplyTo], MessageID: values[kindMessageID],
-			References: values[kindReferences],
-		}
-	}
-	return ok
+// Entity is what the header of a part says of it. Values are nil where the field
+// is absent or unreadable, and empty where it is empty. They are octets of the
+// message, unfolded, in whatever charset it uses.
+type Entity struct {
+	// Type and Subtype are the media type as it was written, or the default:
+	// text/plain, and message/rfc822 within multipart/digest.
+	Type, Subtype []byte
+	Params        []Param
+
+	ID          []byte // Content-ID
+	Description []byte // Content-Description
+	Encoding    []byte // Content-Transfer-Encoding, one token
+	MD5         []byte // Content-MD5
+	Disposition []byte // Content-Disposition, its type
+	DispParams  []Param
+	Language    [][]byte // Content-Language, its tags
+	Location    []byte   // Content-Location
+
+	Envelope Envelope // of a message
 }
 
-// collect copies the unfolded values into one allocation.
-func collect(values *[kinds][]byte, block []byte, isMessage bool, need int) {
-	arena := make([]byte, 0, need)
-	for f := range Fields(block) {
-		k := fieldKind(f.Name)
-		if k == kindNone || !isMessage && k >= kindDate {
-			continue
+// Param is one parameter of a media type or a disposition as it was written,
+// with quotes and escapes removed. The pieces of RFC 2231 §3 are put together;
+// charset and percent signs of its §4 stay. Duplicates and order are kept.
+type Param struct{ Name, Value []byte }
+
+// Param returns the value of the first parameter of that name in any case; nil
+// = none.
+func (e *Entity) Param(name string) []byte { return findParam(e.Params, name) }
+
+func findParam(params []Param, name string) []byte {
+	for _, a := range params {
+		if equalFold(a.Name, name) {
+			return a.Value
 		}
-		seen := values[k] != nil
-		if seen && (k < kindDate || k == kindReferences) {
-			continue
-		}
-		start := len(arena)
-		arena = AppendUnfolded(arena, f.Value)
-		v := arena[start:len(arena):len(arena)]
-		if seen && k >= kindFrom {
-			v = append(append(values[k], ", "...), v...)
-		}
-		values[k] = v
 	}
+	return nil
 }
 
-// setEntity fills the MIME fields of p. It may change the values in place.
-func setEntity(p *Part, values *[kinds][]byte) {
-	if v := values[kindType]; v != nil {
-		p.Type, p.Subtype, p.Params = parseContentType(v)
+// fields reads one header block after the other into the same memory.
+type fields struct {
+	entity   Entity
+	values   [kinds][]byte
+	room     [kinds][]byte // where in octets each value goes
+	octets   []byte        // what the values lie in
+	segments []segment
+}
+
+// read takes the fields of a block. The result is valid until the next call, and
+// does not lie in the block.
+func (f *fields) read(block []byte, is traits) *Entity {
+	f.collect(block, is&isMessage != 0)
+	v, e := &f.values, &f.entity
+	e.Type, e.Subtype = nil, nil
+	if is&inDigest != 0 {
+		e.Type, e.Subtype = typeMessage, subtypeRFC822
 	}
-	if p.Type == nil {
-		p.Type, p.Subtype = []byte("text"), []byte("plain")
+	s := scanner{b: v[kindType]}
+	e.Params = e.Params[:0]
+	if typ, subtype := s.mediaType(); typ != nil {
+		e.Type, e.Subtype = typ, subtype
+		e.Params = f.join(s.params(e.Params))
 	}
-	p.ID, p.Description = values[kindID], values[kindDescription]
-	p.Location, p.MD5 = values[kindLocation], values[kindMD5]
-	p.Encoding = parseToken(values[kindEncoding])
-	p.Disposition, p.DispParams = parseDisposition(values[kindDisposition])
-	p.Language = parseLanguage(values[kindLanguage])
+	if e.Type == nil {
+		e.Type, e.Subtype = typeText, subtypePlain
+	}
+	e.ID, e.Description = v[kindID], v[kindDescription]
+	e.Location, e.MD5 = v[kindLocation], v[kindMD5]
+	e.Encoding = parseToken(v[kindEncoding])
+	e.Disposition, e.DispParams = nil, e.DispParams[:0]
+	if b := v[kindDisposition]; b != nil {
+		s := scanner{b: b}
+		e.Disposition = s.disposition()
+		e.DispParams = f.join(s.params(e.DispParams))
+	}
+	e.Language = appendLanguages(e.Language[:0], v[kindLanguage])
+	e.Envelope = Envelope{
+		Date: v[kindDate], Subject: v[kindSubject],
+		From: v[kindFrom], Sender: v[kindSender], ReplyTo: v[kindReplyTo],
+		To: v[kindTo], Cc: v[kindCc], Bcc: v[kindBcc],
+		InReplyTo: v[kindInReplyTo], MessageID: v[kindMessageID],
+		References: v[kindReferences],
+	}
+	return e
+}
+
+// The defaults of RFC 2045 §5.2 and RFC 2046 §5.1.5; nobody changes them.
+var (
+	typeText, subtypePlain     = []byte("text"), []byte("plain")
+	typeMessage, subtypeRFC822 = []byte("message"), []byte("rfc822")
+)
+
+// collect copies the unfolded values that count. Those of a message's own fields
+// are left out where the block is not of a message.
+func (f *fields) collect(block []byte, ofMessage bool) {
+	var need [kinds]int
+	total := 1 // so that an empty value is not nil
+	for fd := range Fields(block) {
+		if k := fieldKind(fd.Name); k != kindNone && (ofMessage || k < kindDate) {
+			need[k] += len(fd.Value) + len(", ")
+			total += len(fd.Value) + len(", ")
+		}
+	}
+	f.octets = slices.Grow(f.octets[:0], total)[:total]
+	room := f.octets
+	for k := range need {
+		f.values[k] = nil
+		if need[k] > 0 {
+			f.room[k], room = room[:0:need[k]], room[need[k]:]
+		}
+	}
+	for fd := range Fields(block) {
+		k := fieldKind(fd.Name)
+		if k == kindNone || !ofMessage && k >= kindDate {
+			continue
+		}
+		v := f.values[k]
+		switch {
+		case v == nil || k >= kindDate && k < kindReferences:
+			v = f.room[k]
+		case k >= kindFrom:
+			v = append(v, ", "...)
+		default:
+			continue
+		}
+		f.values[k] = AppendUnfolded(v, fd.Value)
+	}
 }

@@ -133,12 +133,21 @@ func TestFieldFilterReportsErrors(t *testing.T) {
 
 // A field has so many parameters, and an ENVELOPE so many addresses of one.
 func TestBounds(t *testing.T) {
-	v := []byte("text/plain" + strings.Repeat("; a*0=b", 3*MaxParams))
-	if _, _, params := parseContentType(v); len(params) != MaxParams {
-		t.Errorf("%d parameters", len(params))
+	var f fields
+	if e := f.read([]byte("Content-Type: text/plain"+strings.Repeat("; a*0=b", 3*MaxParams)), 0); len(e.Params) != MaxParams {
+		t.Errorf("%d parameters", len(e.Params))
 	}
 	form := string(AppendEnvelope(nil, &Envelope{To: []byte(strings.Repeat("a@b, ", 3*MaxAddresses))}))
 	if n := strings.Count(form, `"a" "b"`); n != MaxAddresses {
 		t.Errorf("%d addresses", n)
+	}
+	const messages = 200
+	in := mixed + strings.Repeat("--b\nContent-Type: message/rfc822\n\nTo: "+strings.Repeat("a@b,", MaxAddresses)+"\n\n", messages)
+	tree, err := Walk(strings.NewReader(in), int64(len(in)), Limits{})
+	if err != nil || tree.Len() != 2*messages+1 {
+		t.Fatalf("%d parts, %v", tree.Len(), err)
+	}
+	if n := strings.Count(structure(t, tree, in, 0, true), `"a" "b"`); n != MaxNestedAddresses {
+		t.Errorf("%d addresses of messages within", n)
 	}
 }

@@ -7,7 +7,6 @@ const (
 	DefaultMaxDepth  = 100
 	DefaultMaxParts  = 10_000
 	DefaultMaxHeader = 256 << 10
-	DefaultMaxKept   = 512 << 10
 
 	// MaxParams is the number of parameters of a field that are read; those
 	// behind are absent.
@@ -15,6 +14,10 @@ const (
 	// MaxAddresses is the number of addresses, or ends of groups, that an
 	// ENVELOPE has of one field. BODY[HEADER] has them all.
 	MaxAddresses = 1000
+	// MaxNestedAddresses is the number of those that the ENVELOPEs of all
+	// messages within a message have together: two octets of an address list
+	// are fifty of a BODYSTRUCTURE.
+	MaxNestedAddresses = 50_000
 
 	// depthCap bounds Limits.MaxDepth also where it is set to none: the forms
 	// are written recursively.
@@ -36,10 +39,6 @@ type Limits struct {
 	// MaxHeader is the number of octets of one header block that are looked
 	// at. 0 = DefaultMaxHeader. A part with a longer one is a leaf.
 	MaxHeader int
-	// MaxKept is the number of octets of field values that a tree may hold,
-	// all parts together. 0 = DefaultMaxKept. Beyond, values are absent and
-	// parts are leaves.
-	MaxKept int
 }
 
 func (l Limits) withDefaults() Limits {
@@ -54,7 +53,6 @@ func (l Limits) withDefaults() Limits {
 	set(&l.MaxDepth, DefaultMaxDepth)
 	set(&l.MaxParts, DefaultMaxParts)
 	set(&l.MaxHeader, DefaultMaxHeader)
-	set(&l.MaxKept, DefaultMaxKept)
 	l.MaxDepth = min(l.MaxDepth, depthCap)
 	return l
 }

@@ -15,52 +15,82 @@ const (
 	SectionMIME
 )
 
-// Find returns the part that a list of part numbers names in the message p
-// (RFC 9051 §6.4.5.1); nil = there is none. Part 1 of a message that is no
-// multipart is that message's own body. An empty path is p.
-func (p *Part) Find(path []uint32) *Part {
-	cur := p
-	for i, n := range path {
-		inMessage := i == 0 // cur stands for a message, not for a part of one
-		if i > 0 && cur.Message != nil {
-			cur, inMessage = cur.Message, true
-		}
-		switch {
-		case cur.IsMultipart():
-			if n < 1 || uint64(n) > uint64(len(cur.Children)) {
-				return nil
-			}
-			cur = cur.Children[n-1]
-		case n != 1 || !inMessage:
-			return nil
-		}
-	}
-	return cur
+// Place is where a part lies, and how many lie below it.
+type Place struct {
+	Kind         Kind
+	Below        int
+	Header, Body Span
 }
 
-// Section returns the octets of the message p that a section specification
-// names; false = the message has no such section.
-func (p *Part) Section(path []uint32, what Specifier) (Span, bool) {
-	part := p.Find(path)
-	if part == nil {
+// Layout is the parts of a message in the order of the walk, each before those
+// that it holds; the first one, which is always there, is the message. A [Tree]
+// is one.
+type Layout interface {
+	Len() int
+	At(i int) Place
+}
+
+// Find returns the number of the part that a list of part numbers names (RFC
+// 9051 §6.4.5.1); false = there is none. Part 1 of a message that is no
+// multipart is that message's own body. An empty path is the message. No part
+// is looked at twice.
+func Find(l Layout, path []uint32) (int, bool) {
+	at := 0
+	for i, n := range path {
+		inMessage := i == 0 // at stands for a message, not for a part of one
+		if i > 0 && l.At(at).Kind == Message {
+			at, inMessage = at+1, true
+		}
+		p := l.At(at)
+		switch {
+		case p.Kind == Multipart:
+			if n < 1 || uint64(n) > uint64(p.Below) {
+				return 0, false
+			}
+			at++
+			for range n - 1 {
+				at = behind(l, at)
+			}
+		case n != 1 || !inMessage:
+			return 0, false
+		}
+	}
+	return at, true
+}
+
+// behind returns the number of the part behind part i and all below it.
+func behind(l Layout, i int) int {
+	for open := 1; open > 0; i++ {
+		open += l.At(i).Below - 1
+	}
+	return i
+}
+
+// Section returns the octets of a message that a section specification names;
+// false = the message has no such section.
+func Section(l Layout, path []uint32, what Specifier) (Span, bool) {
+	at, ok := Find(l, path)
+	if !ok {
 		return Span{}, false
 	}
+	p := l.At(at)
 	if what == SectionMIME {
-		return part.Header, len(path) > 0
+		return p.Header, len(path) > 0
 	}
 	if what == SectionAll {
 		if len(path) > 0 {
-			return part.Body, true
+			return p.Body, true
 		}
-		return Span{part.Header.Start, part.Body.End}, true
+		return Span{p.Header.Start, p.Body.End}, true
 	}
 	if len(path) > 0 {
-		if part = part.Message; part == nil {
+		if p.Kind != Message {
 			return Span{}, false
 		}
+		p = l.At(at + 1)
 	}
 	if what == SectionHeader {
-		return part.Header, true
+		return p.Header, true
 	}
-	return part.Body, true
+	return p.Body, true
 }

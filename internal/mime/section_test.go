@@ -109,7 +109,7 @@ func TestSection(t *testing.T) {
 		{[]uint32{5, 2}, SectionAll, "", ""},
 		{[]uint32{5, 1, 1}, SectionAll, "", ""},
 	} {
-		span, ok := root.Section(tt.path, tt.what)
+		span, ok := Section(root, tt.path, tt.what)
 		got := ""
 		if ok {
 			got = msg[span.Start:span.End]
@@ -122,13 +122,13 @@ func TestSection(t *testing.T) {
 
 func TestSectionOfMessagesWithoutMultipart(t *testing.T) {
 	root, msg := parse(t, "Subject: x\n\nbody")
-	for path, want := range map[*Part]string{root.Find([]uint32{1}): "body"} {
-		if got := msg[path.Body.Start:path.Body.End]; got != want {
-			t.Errorf("part 1 is %q", got)
-		}
+	if span, ok := Section(root, []uint32{1}, SectionAll); !ok || msg[span.Start:span.End] != "body" {
+		t.Errorf("part 1 is %v, %v", span, ok)
 	}
-	if root.Find([]uint32{2}) != nil || root.Find([]uint32{1, 1}) != nil {
-		t.Error("a part that is not there")
+	for _, path := range [][]uint32{{2}, {1, 1}} {
+		if i, ok := Find(root, path); ok {
+			t.Errorf("%v is part %d", path, i)
+		}
 	}
 	root, msg = parse(t, "Content-Type: message/rfc822\n\nSubject: y\n\nbody")
 	for _, tt := range []struct {
@@ -142,7 +142,7 @@ func TestSectionOfMessagesWithoutMultipart(t *testing.T) {
 		{[]uint32{1, 1}, SectionAll, "body"},
 		{nil, SectionHeader, "Content-Type: message/rfc822\r\n\r\n"},
 	} {
-		span, ok := root.Section(tt.path, tt.what)
+		span, ok := Section(root, tt.path, tt.what)
 		if got := msg[span.Start:span.End]; !ok || got != tt.want {
 			t.Errorf("%v %d = %q", tt.path, tt.what, got)
 		}
@@ -179,14 +179,17 @@ func BenchmarkWalk(b *testing.B) {
 
 func BenchmarkForms(b *testing.B) {
 	msg := sample(4 << 10)
-	root, err := Walk(strings.NewReader(msg), int64(len(msg)), Limits{})
+	r := strings.NewReader(msg)
+	tree, err := Walk(r, int64(len(msg)), Limits{})
 	if err != nil {
 		b.Fatal(err)
 	}
 	var dst []byte
 	b.ReportAllocs()
 	for b.Loop() {
-		dst = AppendEnvelope(dst[:0], root.Envelope)
-		dst = AppendBody(dst, root, true)
+		dst = AppendEnvelope(dst[:0], &tree.Root().Envelope)
+		if dst, err = (Form{Tree: tree, Content: r, Extended: true}).Append(dst); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -3,18 +3,21 @@ package mime
 import (
 	"bytes"
 	"io"
+	"slices"
 )
 
 // Walk reads a message of size octets once and returns its structure. The
 // error is one of r, or io.ErrUnexpectedEOF when r is shorter than size; a
-// message is never an error. The tree is valid until it is dropped.
-func Walk(r io.ReaderAt, size int64, limits Limits) (*Part, error) {
-	root, _, err := walk(r, size, limits)
-	return root, err
+// message is never an error.
+func Walk(r io.ReaderAt, size int64, limits Limits) (*Tree, error) {
+	t, _, err := walk(r, size, limits)
+	return t, err
 }
 
-func walk(r io.ReaderAt, size int64, limits Limits) (*Part, int64, error) {
-	w := walker{limits: limits.withDefaults()}
+func walk(r io.ReaderAt, size int64, limits Limits) (*Tree, int64, error) {
+	t := &Tree{limits: limits.withDefaults()}
+	w := walker{t: t, headers: t.Headers(nil)}
+	defer w.headers.Close()
 	w.in = input{r: r, size: max(size, 0), buf: windows.Get().(*[windowSize]byte)}
 	defer windows.Put(w.in.buf)
 	w.block = blocks.Get().(*[]byte)
@@ -24,8 +27,7 @@ func walk(r io.ReaderAt, size int64, limits Limits) (*Part, int64, error) {
 			blocks.Put(w.block)
 		}
 	}()
-	root := &Part{}
-	w.push(root)
+	w.push(isMessage)
 	for m := mode((*walker).header); m != nil && w.in.err == nil; {
 		m = m(&w)
 	}
@@ -33,7 +35,7 @@ func walk(r io.ReaderAt, size int64, limits Limits) (*Part, int64, error) {
 		return nil, w.in.work, w.in.err
 	}
 	w.closeTo(0, w.in.offset(), w.in.lines)
-	return root, w.in.work, nil
+	return t, w.in.work, nil
 }
 
 // mode is a state of the walker: it consumes input and returns the next state,
@@ -42,27 +44,28 @@ type mode func(*walker) mode
 
 // open is a part whose end was not met yet.
 type open struct {
-	part     *Part
+	part     int
 	lines    int64  // LFs consumed at the start of the body
 	boundary []byte // of a multipart, until its close delimiter
 	digest   bool   // multipart/digest
 }
 
 type walker struct {
-	in     input
-	limits Limits
-	stack  []open
-	active int // entries of stack with a boundary
-	parts  int
-	kept   int
-	block  *[]byte // the header being read
+	in      input
+	t       *Tree
+	stack   []open
+	active  int      // entries of stack with a boundary
+	block   *[]byte  // the header being read
+	headers *Headers // what it says
 }
 
-func (w *walker) push(p *Part) {
-	at := w.in.offset()
-	p.Header, p.Body = Span{at, at}, Span{at, at}
-	w.parts++
-	w.stack = append(w.stack, open{part: p, lines: w.in.lines})
+// push begins a part below the one on top.
+func (w *walker) push(is traits) {
+	if len(w.stack) > 0 {
+		w.t.Part(w.top().part).below++
+	}
+	i := w.t.add(w.in.offset(), is)
+	w.stack = append(w.stack, open{part: i, lines: w.in.lines})
 }
 
 func (w *walker) top() *open { return &w.stack[len(w.stack)-1] }
@@ -73,11 +76,11 @@ func (w *walker) top() *open { return &w.stack[len(w.stack)-1] }
 func (w *walker) closeTo(n int, end, lines int64) {
 	for len(w.stack) > n {
 		o := w.top()
-		p := o.part
-		if end < p.Body.Start {
-			end, lines = p.Body.Start, o.lines
+		p := w.t.Part(o.part)
+		if end < p.body {
+			end, lines = p.body, o.lines
 		}
-		p.Body.End = end
+		p.end = end
 		p.Lines = lines - o.lines
 		if o.boundary != nil {
 			w.active--
@@ -108,11 +111,20 @@ func (w *walker) header() mode {
 		if n == 0 {
 			n = len(b)
 		}
-		if room := w.limits.MaxHeader - len(*w.block); room > 0 {
-			*w.block = append(*w.block, b[:min(n, room)]...)
-		}
+		w.keep(b[:n])
 		w.in.consume(n)
 	}
+}
+
+// keep adds octets to the block. A long one grows once, to the most that is
+// looked at.
+func (w *walker) keep(b []byte) {
+	block, most := *w.block, w.t.limits.MaxHeader
+	b = b[:min(len(b), max(0, most-len(block)))]
+	if len(block)+len(b) > cap(block) && len(block) >= windowSize {
+		block = slices.Grow(block, int(min(w.in.size-w.in.offset(), int64(most-len(block)))))
+	}
+	*w.block = append(block, b...)
 }
 
 func emptyLine(b []byte) int {
@@ -128,54 +140,70 @@ func emptyLine(b []byte) int {
 // endHeader takes the fields of the block and decides what the body is.
 func (w *walker) endHeader() mode {
 	o := w.top()
-	p := o.part
+	p := w.t.Part(o.part)
 	at := w.in.offset()
-	p.Header.End = at
-	p.Body = Span{at, at}
+	p.body, p.end = at, at
 	o.lines = w.in.lines
 	block := *w.block
-	over := p.Header.Len()-int64(len(block)) > 2
+	over := p.Header().Len()-int64(len(block)) > 2
 	if over { // the last line is not whole
 		block = block[:bytes.LastIndexByte(block, '\n')+1]
 	}
-	over = !w.readFields(p, block) || over
+	e := w.readFields(o.part, block)
+	p.is |= traitsOf(e)
 
-	multipart := equalFold(p.Type, "multipart")
-	message := isMessageType(p)
-	if !multipart && !message {
+	if p.is&(isMultipart|holdsMessage) == 0 {
 		return (*walker).body
 	}
-	if over || len(w.stack) > w.limits.MaxDepth || w.parts >= w.limits.MaxParts {
-		p.Opaque = true
+	if over || len(w.stack) > w.t.limits.MaxDepth || w.t.Len() >= w.t.limits.MaxParts {
+		p.is |= isOpaque
 		return (*walker).body
 	}
-	if multipart {
-		w.openMultipart(o)
+	if p.is&isMultipart != 0 {
+		w.openMultipart(o, e)
 		return (*walker).body
 	}
-	p.Message = &Part{}
-	w.push(p.Message)
+	w.push(isMessage)
 	return (*walker).header
 }
 
-func isMessageType(p *Part) bool {
-	return equalFold(p.Type, "message") &&
-		(equalFold(p.Subtype, "rfc822") || equalFold(p.Subtype, "global"))
+func (w *walker) readFields(part int, block []byte) *Entity {
+	w.in.work += int64(len(block))
+	f := &w.headers.fields
+	if part == 0 {
+		f = &w.t.root
+	}
+	return f.read(block, w.t.Part(part).is)
 }
 
-func (w *walker) openMultipart(o *open) {
-	b := bytes.TrimRight(o.part.Param("boundary"), " \t")
+func traitsOf(e *Entity) (is traits) {
+	switch {
+	case equalFold(e.Type, "multipart"):
+		is = isMultipart
+	case equalFold(e.Type, "text"):
+		is = isText
+	case equalFold(e.Type, "message") && (equalFold(e.Subtype, "rfc822") || equalFold(e.Subtype, "global")):
+		is = holdsMessage
+	}
+	if equalFold(e.Disposition, "attachment") {
+		is |= isAttachment
+	}
+	return is
+}
+
+func (w *walker) openMultipart(o *open, e *Entity) {
+	b := bytes.TrimRight(e.Param("boundary"), " \t")
 	if len(b) > 0 && len(b) <= maxBoundary {
-		o.boundary = b
+		o.boundary = bytes.Clone(b)
 		w.active++
 	}
-	o.digest = equalFold(o.part.Subtype, "digest")
+	o.digest = equalFold(e.Subtype, "digest")
 }
 
 // body moves over the body of a leaf, a preamble or an epilogue, up to a
 // boundary of any open multipart or the end.
 func (w *walker) body() mode {
-	if w.in.offset() == w.top().part.Body.Start {
+	if w.in.offset() == w.t.Part(w.top().part).body {
 		if hit, ok := w.match(w.in.window(maxBoundary + 8)); ok {
 			return w.boundary(hit)
 		}

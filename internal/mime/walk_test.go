@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -12,20 +13,45 @@ import (
 )
 
 // outline shows a tree: type, header and body octets, lines.
-func outline(p *Part, msg string, depth int) string {
+func outline(t *Tree, msg string) string {
 	var b strings.Builder
-	kind := string(p.Type) + "/" + string(p.Subtype)
-	if p.Opaque {
-		kind += "!"
+	h := t.Headers(strings.NewReader(msg))
+	defer h.Close()
+	var show func(i, depth int) int
+	show = func(i, depth int) int {
+		e, err := h.Entity(i)
+		if err != nil {
+			return i + 1
+		}
+		p := t.Part(i)
+		kind := string(e.Type) + "/" + string(e.Subtype)
+		if p.Opaque() {
+			kind += "!"
+		}
+		fmt.Fprintf(&b, "%s%s %q %d\n", strings.Repeat(" ", depth), kind, msg[p.Body().Start:p.Body().End], p.Lines)
+		next := i + 1
+		for range p.Below() {
+			next = show(next, depth+1)
+		}
+		return next
 	}
-	fmt.Fprintf(&b, "%s%s %q %d\n", strings.Repeat(" ", depth), kind, msg[p.Body.Start:p.Body.End], p.Lines)
-	if p.Message != nil {
-		b.WriteString(outline(p.Message, msg, depth+1))
-	}
-	for _, c := range p.Children {
-		b.WriteString(outline(c, msg, depth+1))
-	}
+	show(0, 0)
 	return b.String()
+}
+
+// structure is a Form of the message in msg.
+func structure(t testing.TB, tree *Tree, msg string, part int, extended bool) string {
+	t.Helper()
+	f := Form{Tree: tree, Content: strings.NewReader(msg), Part: part, Extended: extended}
+	out, err := f.Append(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	if err := f.Write(&b); err != nil || b.String() != string(out) {
+		t.Fatalf("written %.1000q, %v\nappended %.1000q", b.String(), err, out)
+	}
+	return string(out)
 }
 
 const mixed = "Content-Type: multipart/mixed; boundary=b\n\n"
@@ -125,7 +151,7 @@ func TestWalk(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := strings.TrimSpace(outline(root, tt.in, 0)); got != tt.want {
+			if got := strings.TrimSpace(outline(root, tt.in)); got != tt.want {
 				t.Errorf("LF:\n%s\nwant\n%s", got, tt.want)
 			}
 			crlf := strings.ReplaceAll(tt.in, "\n", "\r\n")
@@ -133,7 +159,7 @@ func TestWalk(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := strings.TrimSpace(outline(root, crlf, 0))
+			got := strings.TrimSpace(outline(root, crlf))
 			if got = strings.ReplaceAll(got, `\r\n`, `\n`); got != tt.want {
 				t.Errorf("CRLF:\n%s\nwant\n%s", got, tt.want)
 			}
@@ -143,50 +169,51 @@ func TestWalk(t *testing.T) {
 }
 
 // check tests the invariants of a tree.
-func check(t testing.TB, root *Part, msg []byte) {
+func check(t testing.TB, tree *Tree, msg []byte) {
 	t.Helper()
 	size := int64(len(msg))
-	if root.Header.Start != 0 || root.Body.End != size {
-		t.Fatalf("root is %v %v of %d", root.Header, root.Body, size)
+	if root := tree.Part(0); root.Header().Start != 0 || root.Body().End != size {
+		t.Fatalf("root is %v %v of %d", root.Header(), root.Body(), size)
 	}
-	root.All(func(p *Part) bool {
-		checkPart(t, p, msg)
-		return true
-	})
+	if next := checkPart(t, tree, 0, msg); next != tree.Len() {
+		t.Fatalf("%d parts of %d are in the tree", next, tree.Len())
+	}
 	for _, extended := range []bool{false, true} {
-		form := AppendBody(nil, root, extended)
-		if n, err := imapwire.SkipValue(form, 5*depthCap); err != nil || n != len(form) {
+		form := structure(t, tree, string(msg), 0, extended)
+		if n, err := imapwire.SkipValue([]byte(form), 5*depthCap); err != nil || n != len(form) {
 			t.Fatalf("body structure %q: %d, %v", form, n, err)
 		}
 	}
-	form := AppendEnvelope(nil, root.Envelope)
+	form := AppendEnvelope(nil, &tree.Root().Envelope)
 	if n, err := imapwire.SkipValue(form, 10); err != nil || n != len(form) {
 		t.Fatalf("envelope %q: %d, %v", form, n, err)
 	}
 }
 
-func checkPart(t testing.TB, p *Part, msg []byte) {
+// checkPart tests part i and those below it, and returns the number of the part
+// behind.
+func checkPart(t testing.TB, tree *Tree, i int, msg []byte) int {
 	t.Helper()
-	if p.Header.Start > p.Header.End || p.Header.End != p.Body.Start || p.Body.Start > p.Body.End {
-		t.Fatalf("spans %v %v", p.Header, p.Body)
+	p := tree.Part(i)
+	header, body := p.Header(), p.Body()
+	if header.Start > header.End || header.End != body.Start || body.Start > body.End {
+		t.Fatalf("spans %v %v", header, body)
 	}
-	if n := int64(bytes.Count(msg[p.Body.Start:p.Body.End], []byte{'\n'})); n != p.Lines {
-		t.Fatalf("%d lines in %q, want %d", p.Lines, msg[p.Body.Start:p.Body.End], n)
+	if n := int64(bytes.Count(msg[body.Start:body.End], []byte{'\n'})); n != p.Lines {
+		t.Fatalf("%d lines in %q, want %d", p.Lines, msg[body.Start:body.End], n)
 	}
-	at := p.Body.Start
-	below := p.Children
-	if p.Message != nil {
-		below = []*Part{p.Message}
-		if p.Message.Envelope == nil {
-			t.Fatal("message without envelope")
+	if p.Kind() == Leaf && p.Below() != 0 || p.Kind() == Message && (p.Below() != 1 || !tree.Part(i+1).IsMessage()) {
+		t.Fatalf("%d parts below a part of the kind %d", p.Below(), p.Kind())
+	}
+	at, next := body.Start, i+1
+	for range p.Below() {
+		c := tree.Part(next)
+		if c.Header().Start < at || c.Body().End > body.End {
+			t.Fatalf("part %v %v is not within %d..%d", c.Header(), c.Body(), at, body.End)
 		}
+		at, next = c.Body().End, checkPart(t, tree, next, msg)
 	}
-	for _, c := range below {
-		if c.Header.Start < at || c.Body.End > p.Body.End {
-			t.Fatalf("part %v %v is not within %d..%d", c.Header, c.Body, at, p.Body.End)
-		}
-		at = c.Body.End
-	}
+	return next
 }
 
 func FuzzWalk(f *testing.F) {
@@ -196,7 +223,7 @@ func FuzzWalk(f *testing.F) {
 	}
 	f.Add([]byte("From: a, (b) <c@d>: e;\nSubject: =?utf-8?q?x?= [fwd: re: [a] b]\nDate: 1 Jan 1 1:1 x\n\n"))
 	f.Fuzz(func(t *testing.T, msg []byte) {
-		root, work, err := walk(bytes.NewReader(msg), int64(len(msg)), Limits{MaxDepth: 6, MaxParts: 20, MaxHeader: 500, MaxKept: 1000})
+		root, work, err := walk(bytes.NewReader(msg), int64(len(msg)), Limits{MaxDepth: 6, MaxParts: 20, MaxHeader: 500})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -204,8 +231,8 @@ func FuzzWalk(f *testing.F) {
 			t.Fatalf("%d steps for %d octets", work, len(msg))
 		}
 		check(t, root, msg)
-		slow, err := Walk(iotestReaderAt{msg}, int64(len(msg)), Limits{MaxDepth: 6, MaxParts: 20, MaxHeader: 500, MaxKept: 1000})
-		if err != nil || outline(slow, string(msg), 0) != outline(root, string(msg), 0) {
+		slow, err := Walk(iotestReaderAt{msg}, int64(len(msg)), Limits{MaxDepth: 6, MaxParts: 20, MaxHeader: 500})
+		if err != nil || outline(slow, string(msg)) != outline(root, string(msg)) {
 			t.Fatalf("short reads change the tree: %v", err)
 		}
 	})
@@ -276,10 +303,8 @@ func TestWalkIsLinear(t *testing.T) {
 		if per := float64(work) / float64(len(in)); per > 110 && name == "same long prefix" || per > 12 && name != "same long prefix" {
 			t.Errorf("%s: %.1f steps per octet", name, per)
 		}
-		parts := 0
-		root.All(func(*Part) bool { parts++; return true })
-		if parts > DefaultMaxParts {
-			t.Errorf("%s: %d parts", name, parts)
+		if root.Len() > DefaultMaxParts {
+			t.Errorf("%s: %d parts", name, root.Len())
 		}
 		check(t, root, []byte(in))
 	}
@@ -288,36 +313,63 @@ func TestWalkIsLinear(t *testing.T) {
 func TestWalkLimits(t *testing.T) {
 	in := strings.Repeat("Content-Type: message/rfc822\n\n", 5) + "\nx"
 	root, _ := Walk(strings.NewReader(in), int64(len(in)), Limits{MaxDepth: 2})
-	inner := root.Message.Message
-	if !inner.Opaque || inner.Message != nil {
+	if inner := root.Part(2); root.Len() != 3 || !inner.Opaque() || inner.Kind() != Leaf {
 		t.Errorf("depth: %+v", inner)
 	}
-	if got := string(AppendBody(nil, inner, false)); !strings.HasPrefix(got, `("application" "octet-stream" NIL NIL NIL "7bit" `) {
+	if got := structure(t, root, in, 2, false); !strings.HasPrefix(got, `("application" "octet-stream" NIL NIL NIL "7bit" `) {
 		t.Error(got)
 	}
 	root, _ = Walk(strings.NewReader(in), int64(len(in)), Limits{MaxParts: 2})
-	if root.Message == nil || !root.Message.Opaque || root.Message.Message != nil {
-		t.Errorf("parts: %s", outline(root, in, 0))
+	if root.Len() != 2 || !root.Part(1).Opaque() || root.Part(0).Kind() != Message {
+		t.Errorf("parts: %s", outline(root, in))
 	}
 	in = mixed + strings.Repeat("--b\n\nx\n", 10) + "--b--\n"
 	root, _ = Walk(strings.NewReader(in), int64(len(in)), Limits{MaxParts: 4})
-	if len(root.Children) != 3 || root.Children[2].Lines != 21 {
-		t.Errorf("parts: %s", outline(root, in, 0))
+	if root.Part(0).Below() != 3 || root.Part(3).Lines != 21 {
+		t.Errorf("parts: %s", outline(root, in))
 	}
 	in = "Subject: abcdefgh\n" + mixed + "--b\n\nx\n--b--\n"
 	root, _ = Walk(strings.NewReader(in), int64(len(in)), Limits{MaxHeader: 20})
-	if root.Children != nil || string(root.Envelope.Subject) != "abcdefgh" || root.Header.Len() != int64(strings.Index(in, "\n\n")+2) {
-		t.Errorf("header: %s", outline(root, in, 0))
+	if root.Len() != 1 || string(root.Root().Envelope.Subject) != "abcdefgh" || root.Part(0).Header().Len() != int64(strings.Index(in, "\n\n")+2) {
+		t.Errorf("header: %s", outline(root, in))
 	}
-	root, _ = Walk(strings.NewReader(in), int64(len(in)), Limits{MaxKept: 10})
-	if root.Children != nil || root.Envelope.Subject != nil {
-		t.Errorf("kept: %s", outline(root, in, 0))
-	}
-	root, _ = Walk(strings.NewReader(in), int64(len(in)), Limits{-1, -1, -1, -1})
-	if len(root.Children) != 1 {
-		t.Errorf("none: %s", outline(root, in, 0))
+	root, _ = Walk(strings.NewReader(in), int64(len(in)), Limits{-1, -1, -1})
+	if root.Part(0).Below() != 1 {
+		t.Errorf("none: %s", outline(root, in))
 	}
 }
+
+// TestWalkKeepsLittle: a message of ten thousand parts, each with all fields, is
+// described in full with less than 1 MiB of memory.
+func TestWalkKeepsLittle(t *testing.T) {
+	const part = "--b\r\nContent-Type: image/png; name*0=a; name*1=b\r\nContent-ID: <i@d>\r\nContent-Description: some\r\n" +
+		"Content-Transfer-Encoding: base64\r\nContent-Disposition: attachment; filename=b.png\r\nContent-Language: en, de\r\n\r\nx\r\n"
+	in := strings.ReplaceAll(mixed, "\n", "\r\n") + strings.Repeat(part, DefaultMaxParts-1) + "--b--\r\n"
+	r := strings.NewReader(in)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	tree, err := Walk(r, int64(len(in)), Limits{})
+	if err != nil || tree.Len() != DefaultMaxParts {
+		t.Fatalf("%d parts, %v", tree.Len(), err)
+	}
+	var form counter
+	if err := (Form{Tree: tree, Content: r, Extended: true}).Write(&form); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	const one = `("image" "png" ("name" "ab") "<i@d>" "some" "base64" 1 NIL ("attachment" ("filename" "b.png")) ("en" "de") NIL)`
+	if want := len(one) * (DefaultMaxParts - 1); int(form) < want || int(form) > want+100 {
+		t.Errorf("a form of %d octets, want some more than %d", form, want)
+	}
+	if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 && !raceDetector {
+		t.Errorf("%d octets", n)
+	}
+}
+
+// counter counts what is written.
+type counter int
+
+func (c *counter) Write(p []byte) (int, error) { *c += counter(len(p)); return len(p), nil }
 
 // TestWalkAtWindowEdges moves a boundary over every place where the window may
 // end.
@@ -326,7 +378,7 @@ func TestWalkAtWindowEdges(t *testing.T) {
 		for pad := edge - 80; pad < edge+80; pad++ {
 			in := mixed + strings.Repeat("x", pad-len(mixed)) + "\r\n--b\r\n\r\none\r\n--b--\r\n" + strings.Repeat("y", windowSize)
 			root, err := Walk(strings.NewReader(in), int64(len(in)), Limits{})
-			if err != nil || len(root.Children) != 1 || root.Children[0].Body.Len() != 3 {
+			if err != nil || root.Part(0).Below() != 1 || root.Part(1).Body().Len() != 3 {
 				t.Fatalf("boundary at %d: %v", pad, err)
 			}
 		}

@@ -3,11 +3,13 @@
 // that of package mime, which decodes nothing and links no charsets.
 //
 //   - [DecodeWords] and [BaseSubject] read header fields.
+//   - [AppendExtended] reads values of parameters.
 //   - [Preview] gives the text of RFC 8970.
 //
 // # RFCs
 //
 //	RFC 2047           encoded words                         decoding
+//	RFC 2231 §4        parameter values with a charset       decoding
 //	RFC 5256 §2        base subject                          full
 //	RFC 8970 §3.3      preview text                          full
 package mimetext

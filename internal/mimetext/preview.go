@@ -26,40 +26,47 @@ const (
 	previewParts = 4
 )
 
-// Preview returns the text of RFC 8970 for a message that mime.Walk gave root for:
+// Preview returns the text of RFC 8970 for a message that mime.Walk gave t for:
 // the start of the first text part that has any, decoded, without markup, each
 // run of white space as one space. It is UTF-8 of at most 200 characters, and
 // empty when there is no text. The error is one of r.
-func Preview(r io.ReaderAt, root *mime.Part) (string, error) {
-	text, tried := "", 0
-	var err error
-	root.All(func(p *mime.Part) bool {
-		if !p.IsText() || p.Body.Len() == 0 || is(p.Disposition, "attachment") {
-			return true
+func Preview(r io.ReaderAt, t *mime.Tree) (string, error) {
+	h := t.Headers(r)
+	defer h.Close()
+	tried := 0
+	for i := range t.Len() {
+		p := t.Part(i)
+		if !p.IsText() || p.Body().Len() == 0 || p.IsAttachment() {
+			continue
 		}
-		text, err = previewOf(r, p)
-		tried++
-		return err == nil && text == "" && tried < previewParts
-	})
-	return text, err
-}
-
-// previewOf reads a little of p and, where that was not enough, more.
-func previewOf(r io.ReaderAt, p *mime.Part) (string, error) {
-	for size := int64(previewStep); ; size = previewOctets {
-		raw := make([]byte, min(p.Body.Len(), size))
-		if n, err := r.ReadAt(raw, p.Body.Start); err != nil && (err != io.EOF || n < len(raw)) {
+		e, err := h.Entity(i)
+		if err != nil {
 			return "", err
 		}
-		b := previewText(p, raw)
-		if b.chars >= previewChars || size == previewOctets || p.Body.Len() <= size {
+		text, err := previewOf(r, p.Body(), e)
+		if tried++; err != nil || text != "" || tried == previewParts {
+			return text, err
+		}
+	}
+	return "", nil
+}
+
+// previewOf reads a little of a body and, where that was not enough, more.
+func previewOf(r io.ReaderAt, body mime.Span, e *mime.Entity) (string, error) {
+	for size := int64(previewStep); ; size = previewOctets {
+		raw := make([]byte, min(body.Len(), size))
+		if n, err := r.ReadAt(raw, body.Start); err != nil && (err != io.EOF || n < len(raw)) {
+			return "", err
+		}
+		b := previewText(e, raw)
+		if b.chars >= previewChars || size == previewOctets || body.Len() <= size {
 			return strings.TrimSpace(b.String()), nil
 		}
 	}
 }
 
-// previewText decodes raw, the start of the body of p.
-func previewText(p *mime.Part, raw []byte) *previewBuilder {
+// previewText decodes raw, the start of the body of a part.
+func previewText(p *mime.Entity, raw []byte) *previewBuilder {
 	b := &previewBuilder{}
 	plain := !is(p.Subtype, "html")
 	if isUTF8(p) {
@@ -87,7 +94,7 @@ func previewText(p *mime.Part, raw []byte) *previewBuilder {
 
 // isUTF8 reports whether the octets of p stand for themselves: nothing has to
 // be decoded.
-func isUTF8(p *mime.Part) bool {
+func isUTF8(p *mime.Entity) bool {
 	if len(p.Encoding) > 0 && !is(p.Encoding, "7bit") && !is(p.Encoding, "8bit") &&
 		!is(p.Encoding, "binary") {
 		return false

@@ -8,7 +8,7 @@ import (
 	"github.com/mailstead/mailstead/internal/mime"
 )
 
-func walk(tb testing.TB, msg string) *mime.Part {
+func walk(tb testing.TB, msg string) *mime.Tree {
 	tb.Helper()
 	root, err := mime.Walk(strings.NewReader(msg), int64(len(msg)), mime.Limits{})
 	if err != nil {

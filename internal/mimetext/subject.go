@@ -1,31 +1,6 @@
 package mimetext
 
-import (
-	"io"
-	"mime"
-	"strings"
-
-	"github.com/emersion/go-message/charset"
-)
-
-// DecodeWords returns an unfolded field value as UTF-8: encoded words (RFC
-// 2047) are decoded, and what is not UTF-8 becomes U+FFFD. Words in an unknown
-// charset keep their US-ASCII characters.
-func DecodeWords(value []byte) string {
-	d := mime.WordDecoder{CharsetReader: func(name string, r io.Reader) (io.Reader, error) {
-		if decoded, err := charset.Reader(name, r); err == nil {
-			return decoded, nil
-		}
-		return r, nil
-	}}
-	s := string(value)
-	if strings.Contains(s, "=?") {
-		if decoded, err := d.DecodeHeader(s); err == nil {
-			s = decoded
-		}
-	}
-	return strings.ToValidUTF8(s, "\ufffd")
-}
+import "strings"
 
 // BaseSubject returns the base subject of an unfolded Subject value: the
 // procedure of RFC 5256 §2.1, in linear time.

@@ -28,22 +28,19 @@ type Text struct {
 // c.
 func Extract(c store.Content, prefix int64, meta *store.Meta, limit int) (Text, error) {
 	var t Text
-	var text []byte
+	head := collector{room: limit}
 	for f, err := range Header(c, min(prefix+meta.HeaderSize, c.Size())) {
+		if err == nil {
+			err = f.WriteText(&head)
+		}
 		if err != nil {
 			return Text{}, err
 		}
-		var k collector
-		k.room = limit - len(t.Header)
-		text = f.AppendText(text[:0])
-		_, _ = k.Write(text)
-		k.End()
-		t.Header = append(t.Header, k.text...)
-		if k.cut {
-			t.Cut = true
+		if head.End(); head.cut {
 			break
 		}
 	}
+	t.Header, t.Cut = head.text, head.cut
 	k := collector{room: limit}
 	size := c.Size() - prefix
 	if err := Body(io.NewSectionReader(c, prefix, size), size, meta, &k); err != nil {

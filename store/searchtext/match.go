@@ -30,15 +30,14 @@ func matches(needle []byte, in store.TextPart, m *store.Message, c store.Content
 	}
 	f := &finder{needle: needle}
 	if in != store.TextBody {
-		var text []byte
 		for fd, err := range Header(c, min(prefix+meta.HeaderSize, c.Size())) {
-			if err != nil {
-				return false, err
+			if err == nil {
+				err = fd.WriteText(f)
 			}
-			text = AppendFold(nil, fd.AppendText(text[:0]))
-			if bytes.Contains(text, needle) {
-				return true, nil
+			if err != nil || f.found {
+				return f.found, err
 			}
+			f.End()
 		}
 	}
 	if in == store.TextHeader {

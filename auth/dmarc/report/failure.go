@@ -54,25 +54,28 @@ func ParseFailure(r io.Reader, limits Limits) (*Failure, error) {
 	if err != nil {
 		return nil, err
 	}
-	var fields, original *mime.Part
-	m.root.All(func(p *mime.Part) bool {
-		switch mediaType(p) {
+	var fields, original io.Reader
+	err = m.each(func(p *mime.Part, e *mime.Entity) bool {
+		switch mediaType(e) {
 		case "message/feedback-report":
 			if fields == nil {
-				fields = p
+				fields = m.content(p, e)
 			}
 		case "message/rfc822", "message/global", "text/rfc822-headers", "message/rfc822-headers", "message/global-headers":
 			if fields != nil && original == nil {
-				original = p
+				original = m.content(p, e)
 			}
 		}
 		return fields == nil || original == nil
 	})
+	if err != nil {
+		return nil, err
+	}
 	if fields == nil {
 		return nil, fmt.Errorf("%w: no feedback-report", ErrFormat)
 	}
 	f := &Failure{Incidents: 1}
-	block, err := io.ReadAll(io.LimitReader(m.content(fields), maxFields))
+	block, err := io.ReadAll(io.LimitReader(fields, maxFields))
 	if err != nil {
 		return nil, malformed(err)
 	}
@@ -83,7 +86,7 @@ func ParseFailure(r io.Reader, limits Limits) (*Failure, error) {
 		return nil, fmt.Errorf("%w: no Feedback-Type", ErrFormat)
 	}
 	if original != nil {
-		if f.Original, err = io.ReadAll(&limited{r: m.content(original), left: limits.MaxBytes}); err != nil {
+		if f.Original, err = io.ReadAll(&limited{r: original, left: limits.MaxBytes}); err != nil {
 			return nil, malformed(err)
 		}
 	}

@@ -31,11 +31,11 @@ func ParseMail(r io.Reader, limits Limits) (*Report, error) {
 	var first error
 	tries := 0
 	var found *Report
-	m.root.All(func(p *mime.Part) bool {
-		if !mayHold(p) {
+	err = m.each(func(p *mime.Part, e *mime.Entity) bool {
+		if p.Kind() != mime.Leaf || !mayHold(e) {
 			return true
 		}
-		rep, err := Parse(m.content(p), limits)
+		rep, err := Parse(m.content(p, e), limits)
 		if err == nil {
 			found = rep
 			return false
@@ -47,6 +47,8 @@ func ParseMail(r io.Reader, limits Limits) (*Report, error) {
 		return tries < maxTries
 	})
 	switch {
+	case err != nil:
+		return nil, err
 	case found != nil:
 		return found, nil
 	case first != nil:
@@ -58,7 +60,7 @@ func ParseMail(r io.Reader, limits Limits) (*Report, error) {
 // mail is a message in memory.
 type mail struct {
 	text []byte
-	root *mime.Part
+	tree *mime.Tree
 }
 
 func readMail(r io.Reader, limits Limits) (*mail, error) {
@@ -70,17 +72,34 @@ func readMail(r io.Reader, limits Limits) (*mail, error) {
 	if err != nil {
 		return nil, err
 	}
-	root, err := mime.Walk(bytes.NewReader(text), int64(len(text)), mime.Limits{MaxDepth: maxDepth, MaxParts: maxParts})
+	tree, err := mime.Walk(bytes.NewReader(text), int64(len(text)), mime.Limits{MaxDepth: maxDepth, MaxParts: maxParts})
 	if err != nil {
 		return nil, err
 	}
-	return &mail{text: text, root: root}, nil
+	return &mail{text: text, tree: tree}, nil
+}
+
+// each calls f for the parts, until it returns false. What it is given of a header
+// is valid until the next one.
+func (m *mail) each(f func(*mime.Part, *mime.Entity) bool) error {
+	h := m.tree.Headers(bytes.NewReader(m.text))
+	defer h.Close()
+	for i := range m.tree.Len() {
+		e, err := h.Entity(i)
+		if err != nil {
+			return err
+		}
+		if !f(m.tree.Part(i), e) {
+			break
+		}
+	}
+	return nil
 }
 
 // content is the body of a part without its transfer encoding.
-func (m *mail) content(p *mime.Part) io.Reader {
-	body := bytes.NewReader(m.text[p.Body.Start:p.Body.End])
-	switch strings.ToLower(string(p.Encoding)) {
+func (m *mail) content(p *mime.Part, e *mime.Entity) io.Reader {
+	body := bytes.NewReader(m.text[p.Body().Start:p.Body().End])
+	switch strings.ToLower(string(e.Encoding)) {
 	case "base64":
 		return base64.NewDecoder(base64.StdEncoding, body)
 	case "quoted-printable":
@@ -91,10 +110,7 @@ func (m *mail) content(p *mime.Part) io.Reader {
 
 // mayHold reports whether a part may hold a report, by its media type or the name
 // of its file: many have another type than RFC 9990 §3.5.2 says.
-func mayHold(p *mime.Part) bool {
-	if p.IsMultipart() || p.IsMessage() {
-		return false
-	}
+func mayHold(p *mime.Entity) bool {
 	switch mediaType(p) {
 	case "application/gzip", "application/x-gzip", "application/zip", "application/x-zip", "application/x-zip-compressed", "text/xml", "application/xml":
 		return true
@@ -109,7 +125,7 @@ func mayHold(p *mime.Part) bool {
 	return false
 }
 
-func mediaType(p *mime.Part) string {
+func mediaType(p *mime.Entity) string {
 	return strings.ToLower(string(p.Type) + "/" + string(p.Subtype))
 }
 
