@@ -24,8 +24,8 @@ type Message struct {
 	fields  store.Fields  // what m holds
 	content store.Content // nil until it was needed
 	meta    store.Meta
-	hasHead bool // meta is there, of which the parts may be missing
-	hasMeta bool // all of it is there
+	hasHead bool       // meta is there, of which the parts may be missing
+	hasMeta bool       // all of it is there
 	root    *mime.Part // the parts as Meta has them; nil until they were needed
 }
 
