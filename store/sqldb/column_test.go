@@ -15,9 +15,16 @@ func TestColumns(t *testing.T) {
 		src  any
 		ok   bool
 	}{
-		{&n, int64(-7), true}, {&n, nil, false}, {&n, "7", false},
-		{&s, "text", true}, {&s, []byte("text"), true}, {&s, nil, false}, {&s, int64(7), false},
-		{&o, []byte("octets"), true}, {&o, "octets", false}, {&o, int64(7), false},
+		{&n, int64(-7), true},
+		{&n, nil, false},
+		{&n, "7", false},
+		{&s, "text", true},
+		{&s, []byte("text"), true},
+		{&s, nil, false},
+		{&s, int64(7), false},
+		{&o, []byte("octets"), true},
+		{&o, "octets", false},
+		{&o, int64(7), false},
 	} {
 		if err := tt.dest.Scan(tt.src); (err == nil) != tt.ok {
 			t.Errorf("%T into %T: %v", tt.src, tt.dest, err)
