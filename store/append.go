@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/mailstead/mailstead/store/blob"
@@ -98,7 +99,10 @@ func writeBlob(ctx context.Context, dst blob.Blobs, r io.Reader, size int64) (bl
 	}
 	defer w.Abort()
 	sink := &failing{w: w}
-	if _, err := io.Copy(sink, r); err != nil {
+	buf := copyBuffers.Get().(*[copyBuffer]byte)
+	_, err = io.CopyBuffer(sink, r, buf[:])
+	copyBuffers.Put(buf)
+	if err != nil {
 		if sink.err == nil {
 			return "", nil, err
 		}
@@ -110,6 +114,11 @@ func writeBlob(ctx context.Context, dst blob.Blobs, r io.Reader, size int64) (bl
 	}
 	return ref, blob.KeyOf(w), nil
 }
+
+// copyBuffer is what a message on its way into the blobs takes of memory.
+const copyBuffer = 32 << 10
+
+var copyBuffers = sync.Pool{New: func() any { return new([copyBuffer]byte) }}
 
 // unstored is the error of a blob that could not be written.
 func unstored(ctx context.Context, err error) error {

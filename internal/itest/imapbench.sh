@@ -255,7 +255,8 @@ done
 if [ "$large" -gt 0 ]; then
 	server=Mailstead
 	start $server
-	imap large -n "$large" -multi 500 -size 300 append >/dev/null
+	imap large -n $((large < 1000 ? large : 1000)) -multi 500 -size 300 append >/dev/null
+	imap large -n "$large" grow >/dev/null
 	memory "mailbox of $large" large
 fi
 

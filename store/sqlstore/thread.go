@@ -12,7 +12,16 @@ import (
 // threadMax bounds the rows that are looked at for a message.
 const threadMax = 256
 
-// threadQuery and threadPut are the statements for n keys, 1..MaxThreadKeys.
+// The statements for n keys, 1..MaxThreadKeys, at the index n.
+var threadQueries, threadPuts = forKeys(threadQuery), forKeys(threadPut)
+
+func forKeys(statement func(n int) string) (all [store.MaxThreadKeys + 1]string) {
+	for n := 1; n < len(all); n++ {
+		all[n] = statement(n)
+	}
+	return all
+}
+
 func threadQuery(n int) string {
 	return `SELECT thread, arrival, mailbox, uid FROM thread WHERE account = ? AND subject = ? AND hash IN (` +
 		list("?", n) + `) LIMIT CAST(? AS {int})`
@@ -41,9 +50,11 @@ type candidate struct {
 }
 
 func scanCandidate(r *sql.Rows) (c candidate, err error) {
-	var b sql.RawBytes
-	err = r.Scan(&b, &c.arrival, &c.mailbox, &c.uid)
-	copy(c.thread[:], b)
+	var thread sqldb.Octets
+	var uid sqldb.Number
+	err = r.Scan(&thread, &c.arrival, &c.mailbox, &uid)
+	copy(c.thread[:], thread)
+	c.uid = store.UID(uid)
 	return c, err
 }
 
@@ -59,7 +70,7 @@ func (c *change) findThread(op *store.Append) (t store.ThreadID, err error) {
 		args = append(args, int64(k))
 	}
 	found, err := sqldb.Collect(c.tx.Context(), c.tx, scanCandidate,
-		threadQuery(len(op.ThreadKeys)), append(args, int64(threadMax))...)
+		threadQueries[len(op.ThreadKeys)], append(args, int64(threadMax))...)
 	if err != nil || len(found) == 0 {
 		return t, err
 	}
@@ -119,6 +130,6 @@ func (c *change) indexThread(b *box, f *fact) error {
 	if n == 0 {
 		return nil
 	}
-	_, err := c.tx.Exec(threadPut(n), args...)
+	_, err := c.tx.Exec(threadPuts[n], args...)
 	return err
 }
