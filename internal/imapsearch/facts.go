@@ -146,15 +146,6 @@ func appendAddresses(dst, list []byte) []byte {
 	return dst
 }
 
-// containsFold reports whether text holds the folded needle; text is folded in
-// place where that is possible.
-func containsFold(text []byte, needle string) bool {
-	if !isASCII(text) {
-		return bytes.Contains(searchtext.AppendFold(nil, text), []byte(needle))
-	}
-	return bytes.Contains(searchtext.AppendFold(text[:0], text), []byte(needle))
-}
-
 func isASCII(text []byte) bool {
 	for _, c := range text {
 		if c >= utf8.RuneSelf {
