@@ -34,7 +34,7 @@ var offers = []offer{
 	{capability: imap.CapLoginDisabled, states: notAuthenticated, when: (*session).noLogin},
 
 	{capability: imap.CapCompress, states: loggedIn, when: (*session).mayCompress},
-	{capability: imap.CapUnauthenticate, states: loggedIn, when: (*session).notCompressed},
+	{capability: imap.CapUnauthenticate, states: loggedIn},
 	{capability: imap.CapIdle, states: loggedIn},
 	{capability: imap.CapNamespace, states: loggedIn},
 	{capability: imap.CapChildren, states: loggedIn},

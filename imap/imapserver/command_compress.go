@@ -49,6 +49,4 @@ func (s *Server) reserveInflate() bool {
 
 func (s *Server) releaseInflate() { s.inflating.Add(-inflateMemory) }
 
-func (s *session) notCompressed() bool { return s.conn.deflated == nil }
-
-func (s *session) mayCompress() bool { return s.srv.cfg.Compress && s.notCompressed() }
+func (s *session) mayCompress() bool { return !s.srv.cfg.NoCompress && s.conn.deflated == nil }

@@ -4,17 +4,35 @@ package imapserver
 // behind the greeting, under the TLS layer that there is. The next command may
 // be in the same flight.
 //
-// It is not offered while DEFLATE is active: where the compressed stream of the
-// client ends would be anyone's guess.
+// Compression ends with the OK, which the last block of the stream to the client
+// carries; see deflated.leave for the other one. NO is not permitted (§3): a
+// client that has compressed more than the command is told BYE.
 func (s *session) unauthenticate(cmd *command) error {
 	if err := s.dec.End(); err != nil {
 		return err
+	}
+	d := s.conn.deflated
+	if d != nil && len(s.dec.Buffered()) > 0 {
+		s.bye("Compression ends with UNAUTHENTICATE")
+		return errSilent
 	}
 	s.forgetUser()
 	s.state = notAuthenticated
 	s.dec.SetMaxLine(s.srv.cfg.Limits.MaxLineBeforeLogin)
 	s.conn.awaitLogin()
-	return nil
+	if d == nil {
+		return nil
+	}
+	if err := s.enc.Flush(); err != nil {
+		return err
+	}
+	d.last = true
+	err := s.finishNow(cmd)
+	d.leaving = true
+	if err != nil {
+		return err
+	}
+	return errSilent
 }
 
 // forgetUser drops all that belongs to the user who was logged in. What is not

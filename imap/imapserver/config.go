@@ -50,11 +50,9 @@ type Config struct {
 	// shows no secret leaves the session to who reads along (RFC 8314 §3).
 	RequireTLS bool
 
-	// Compress offers COMPRESS=DEFLATE (RFC 4978). It is off, as the decoder waits
-	// for up to 7 bits that a client keeps back which flushes by zlib's
-	// Z_PARTIAL_FLUSH: isync's mbsync does, and hangs. Clients with Z_SYNC_FLUSH
-	// are well.
-	Compress bool
+	// NoCompress does not offer COMPRESS=DEFLATE (RFC 4978): a body that a stranger
+	// has written is then never compressed together with what is secret.
+	NoCompress bool
 
 	// LiteralMinus announces LITERAL- instead of LITERAL+: literals of more than
 	// 4096 octets have to be asked for (RFC 7888 §5).
@@ -149,7 +147,7 @@ type Limits struct {
 	MaxAnnotationBytes int64 // of the value of one annotation (RFC 5464 §4.1); 16 KiB, and at most store.MaxEntryValue
 	MaxAnnotations     int   // of one user, or shared, on one mailbox or the server; 100
 
-	MaxCompressionBytes int64 // memory of all sessions with COMPRESS together, 52 KiB each; 32 MiB
+	MaxCompressionBytes int64 // that sessions with COMPRESS may come to hold together, 41 KiB each; 48 MiB
 
 	MaxConnections        int // 1000
 	MaxConnectionsPerIP   int // per IPv4 address or IPv6 /64; 30. Loopback is exempt
@@ -183,7 +181,7 @@ func (l Limits) withDefaults() Limits {
 	set(&l.MaxConnections, 1000)
 	set(&l.MaxConnectionsPerIP, 30)
 	set(&l.MaxConnectionsPerUser, 50)
-	set(&l.MaxCompressionBytes, 32<<20)
+	set(&l.MaxCompressionBytes, 48<<20)
 	set(&l.ProxyTimeout, 5*time.Second)
 	set(&l.MaxAuthFailures, 3)
 	set(&l.MaxBadBeforeLogin, 5)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/internal/imapwire"
+	"github.com/mailstead/mailstead/internal/inflate"
 	"github.com/mailstead/mailstead/internal/listen"
 	"github.com/mailstead/mailstead/internal/proxyproto"
 	"github.com/mailstead/mailstead/internal/tlspeer"
@@ -206,25 +207,24 @@ func tlsConn(nc net.Conn) *tls.Conn {
 
 // deflate puts the compression layer on the connection; begun is what was read
 // of it already.
-func (c *conn) deflate(begun []byte) { c.deflated = newDeflated(c, begun) }
+func (c *conn) deflate(begun []byte) { c.deflated = &deflated{c: c, raw: begun} }
 
-// endDeflate gives back what compression holds. The connection is closed.
+// endDeflate takes the layer off, and gives back what it holds.
 func (c *conn) endDeflate() {
 	if c.deflated != nil {
-		c.deflated.wait()
+		c.deflated.end()
+		c.deflated = nil
 		c.server.releaseInflate()
 	}
 }
 
 // goodbye ends the layers on the connection in order, so that the last word
-// arrives. A read that COMPRESS has left behind is ended first: two would be one
-// too many.
+// arrives.
 func (c *conn) goodbye() {
-	if c.deflated != nil {
+	if d := c.deflated; d != nil && !d.leaving {
 		_ = c.nc.SetWriteDeadline(time.Now().Add(time.Second))
-		_, _ = c.deflated.write(nil, true)
-		_ = c.nc.SetReadDeadline(time.Unix(1, 0))
-		c.deflated.wait()
+		d.last = true
+		_, _ = d.write(nil)
 	}
 	listen.Linger(c.nc, c.rw, !c.polite || len(c.dec.Buffered()) > 0)
 }
@@ -237,11 +237,7 @@ func (c *conn) wake() {
 	c.woken = true
 	switch {
 	case !c.reading:
-	case c.expired:
-		_ = c.nc.SetReadDeadline(time.Unix(1, 0))
-	case c.waiting && c.deflated != nil:
-		c.deflated.wake()
-	case c.waiting:
+	case c.expired, c.waiting:
 		_ = c.nc.SetReadDeadline(time.Unix(1, 0))
 	}
 }
@@ -285,9 +281,6 @@ func (c *conn) Read(p []byte) (int, error) {
 	waiting := c.waiting
 	_ = c.nc.SetReadDeadline(c.deadlineLocked())
 	c.reading = true
-	if c.deflated != nil {
-		c.deflated.forget()
-	}
 	c.mu.Unlock()
 
 	n, err := c.receive(p, waiting)
@@ -313,11 +306,22 @@ func (c *conn) Read(p []byte) (int, error) {
 
 // receive reads through the layers that there are.
 func (c *conn) receive(p []byte, waits bool) (int, error) {
+	if d := c.deflated; d != nil && d.leaving {
+		behind, err := d.leave(waits)
+		if err != nil {
+			return 0, err
+		}
+		c.endDeflate()
+		c.ahead = append(behind, c.ahead...)
+	}
 	if c.deflated == nil {
+		if len(c.ahead) > 0 {
+			return c.takeAhead(p), nil
+		}
 		return c.rw.Read(p)
 	}
 	n, err := c.deflated.read(p, waits)
-	if err != nil && isInflateError(err) {
+	if errors.Is(err, inflate.ErrCorrupt) {
 		c.log.Info("imap: what came is not compressed", "err", err)
 	}
 	return n, err
@@ -350,8 +354,8 @@ func (w connWriter) Write(p []byte) (int, error) {
 	if w.c.server.cfg.Trace.Line != nil {
 		w.c.traceResponse(p)
 	}
-	if w.c.deflated != nil {
-		return w.c.deflated.write(p, false)
+	if d := w.c.deflated; d != nil && !d.leaving {
+		return d.write(p)
 	}
 	return w.c.rw.Write(p)
 }

@@ -30,7 +30,7 @@
 //	RFC 4469  CATENATE              full
 //	RFC 4731  ESEARCH               full
 //	RFC 4959  SASL-IR               full
-//	RFC 4978  COMPRESS=DEFLATE      where Config.Compress is set, see there
+//	RFC 4978  COMPRESS=DEFLATE      full
 //	RFC 5032  WITHIN                full
 //	RFC 5092  IMAP URLs             of messages and their parts (text not read whole)
 //	RFC 5161  ENABLE                full
@@ -52,7 +52,7 @@
 //	RFC 7377  MULTISEARCH           full
 //	RFC 7888  LITERAL+              full; LITERAL- instead with Config.LiteralMinus
 //	RFC 7889  APPENDLIMIT           full
-//	RFC 8437  UNAUTHENTICATE        full; not offered while DEFLATE is active
+//	RFC 8437  UNAUTHENTICATE        full
 //	RFC 8438  STATUS=SIZE           full
 //	RFC 8440  LIST-MYRIGHTS         full
 //	RFC 8474  OBJECTID              full
@@ -89,7 +89,8 @@
 //     STORE or SEARCH, and without a command in progress only to who asked for
 //     that by NOTIFY.
 //   - I4: A parked session holds its goroutine, its connection and what the
-//     client was told as ranges of UIDs; no buffer, no table.
+//     client was told as ranges of UIDs; no buffer, no table. With COMPRESS it
+//     holds what the client may refer back to.
 //   - I5: The text of an internal error never reaches a client.
 //   - I6: HIGHESTMODSEQ is never above the mod-sequence up to which flags and
 //     expunges were told, and it never goes down.
@@ -118,12 +119,9 @@
 // One goroutine serves a connection: it reads a command, runs it and writes the
 // responses. Others only wake it: the view's watcher with a hint, Shutdown with
 // the wish to end. Both do so by setting the read deadline while the session is
-// parked, or, behind COMPRESS, by a channel; conn.mu guards that, and is a leaf,
-// as Users.mu is. While the session looks at messages, sorts them, or copies them
+// parked; conn.mu guards that, and is a leaf, as Users.mu is. While the session looks at messages, sorts them, or copies them
 // to another account, a second goroutine reads ahead, to see that the client is
-// still there: octets as they come, which are inflated behind it. A session with
-// COMPRESS that is parked has a second goroutine too, which reads for it; the
-// session waits for it at its end.
+// still there: octets as they come, which are inflated behind it.
 //
 // Timeouts are deadlines of the connection: no session has a timer.
 // What comes before a session, a PROXY header or a TLS handshake, Shutdown ends

@@ -43,7 +43,7 @@ func testAuth(_ context.Context, _ *authn.Peer, user, password string) (string, 
 
 func testConfig(st store.Store) Config {
 	return Config{
-		Store: st, Compress: true, AllowPlaintextAuth: true, Auth: authn.PasswordFunc(testAuth), Logger: slog.New(slog.DiscardHandler),
+		Store: st, AllowPlaintextAuth: true, Auth: authn.PasswordFunc(testAuth), Logger: slog.New(slog.DiscardHandler),
 	}
 }
 

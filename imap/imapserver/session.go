@@ -158,6 +158,8 @@ func (s *session) hangUp(err error) {
 		s.bye("[UNAVAILABLE] Server is shutting down")
 	case errors.Is(err, imapwire.ErrDesync):
 		s.bye("[TOOBIG] Too much data of a refused command")
+	case errors.Is(err, errInflated):
+		s.bye("Compression has ended with UNAUTHENTICATE")
 	case errors.As(err, &timeout) && timeout.Timeout():
 		s.bye("Autologout, idle for too long")
 	default:

@@ -41,7 +41,7 @@ func TestVerbsNeedCapability(t *testing.T) {
 	st := testStore(t)
 	serverTLS, _ := testTLS(t)
 	plain := testConfig(st)
-	plain.Compress = false
+	plain.NoCompress = true
 	full := testConfig(st)
 	full.TLSConfig, full.Hostname, full.JMAPAccess, full.Sharing = serverTLS, "h", "https://h", &Sharing{}
 	full.QuotaAdmin = func(context.Context, store.AccountID) bool { return true }

@@ -37,11 +37,6 @@ func (c *conn) watch(cancel context.CancelFunc) *watch {
 		cancel()
 		return w
 	}
-	if c.deflated != nil && c.deflated.pending != nil {
-		w.stopped = true // its goroutine reads already, and cannot be interrupted
-		close(w.done)
-		return w
-	}
 	c.reading = true
 	_ = c.nc.SetReadDeadline(time.Time{})
 	go w.run()

@@ -14,7 +14,8 @@ import (
 )
 
 // TestMbsync pulls a mailbox of 2,000 messages and pushes another of 2,000;
-// then nothing is left to do, on either side.
+// then nothing is left to do, on either side. mbsync compresses what it sends, and
+// flushes by zlib's Z_PARTIAL_FLUSH.
 func TestMbsync(t *testing.T) {
 	const n = 2000
 	s := newServer(t)
@@ -68,7 +69,9 @@ func TestMbsync(t *testing.T) {
 	}
 
 	before, files := state(t, s), listing(t, maildir)
-	runPeer(t, false, "mbsync", "-c", rc, "-a")
+	if out := runPeer(t, false, "mbsync", "-Dn", "-c", rc, "-a"); !strings.Contains(out, "COMPRESS DEFLATE") {
+		t.Errorf("mbsync does not compress: %.2000s", out)
+	}
 	if after := state(t, s); after != before {
 		t.Errorf("the second run changed the server: %s, then %s", before, after)
 	}

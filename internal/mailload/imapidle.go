@@ -2,9 +2,12 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
+	"io"
+	"net/http"
 	"strconv"
 	"time"
 )
@@ -97,10 +100,16 @@ func cmdIdle(args []string) error {
 	fs.StringVar(&l.mailbox, "mailbox", "INBOX", "mailbox")
 	fs.IntVar(&l.conc, "c", 1000, "connections")
 	settle := fs.Duration("settle", 3*time.Second, "time to wait before measuring")
+	fs.BoolVar(&l.tls, "tls", false, "TLS from the first octet")
+	debug := fs.String("debug", "", "address of a Go server's /debug/vars and /debug/pprof: its heap and stacks are reported too")
 	selectOnly := fs.Bool("noidle", false, "only select, do not IDLE")
 	fs.Parse(args)
 	if !l.srv.measured() {
 		return errors.New("-cg or -pid is required")
+	}
+	used0, err := goMemory(*debug)
+	if err != nil {
+		return err
 	}
 	before, procs0 := l.srv.memory()
 	m := l.srv.start()
@@ -134,10 +143,48 @@ func cmdIdle(args []string) error {
 	m.stop(r, int64(l.conc))
 	time.Sleep(*settle)
 	after, procs1 := l.srv.memory()
+	used1, err := goMemory(*debug)
+	if err != nil {
+		return err
+	}
 	r.set("procs", fmt.Sprintf("%d->%d", procs0, procs1))
 	r.set("mem_before_MB", float64(before)/1e6)
 	r.set("mem_after_MB", float64(after)/1e6)
 	r.set("KiB_per_conn", float64(after-before)/1024/float64(l.conc))
+	if *debug != "" {
+		r.set("go_KiB_per_conn", float64(used1-used0)/1024/float64(l.conc))
+	}
 	r.print(l.srv.json)
 	return nil
+}
+
+// goMemory is what a Go server holds in its heap and stacks after a collection;
+// 0 if there is no address to ask.
+func goMemory(addr string) (int64, error) {
+	if addr == "" {
+		return 0, nil
+	}
+	for range 2 { // stacks shrink by half
+		if _, err := get("http://" + addr + "/debug/pprof/heap?gc=1"); err != nil {
+			return 0, err
+		}
+	}
+	b, err := get("http://" + addr + "/debug/vars")
+	if err != nil {
+		return 0, err
+	}
+	var vars struct {
+		Memstats struct{ HeapAlloc, StackInuse int64 }
+	}
+	err = json.Unmarshal(b, &vars)
+	return vars.Memstats.HeapAlloc + vars.Memstats.StackInuse, err
+}
+
+func get(url string) ([]byte, error) {
+	res, err := http.Get(url)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	return io.ReadAll(res.Body)
 }
