@@ -28,7 +28,7 @@ func (a *attempt) settle(ctx context.Context, results []Result) {
 	}
 	job.Attempts++
 	a.expire(results, now)
-	out := Outcome{Token: a.lease.Token, Attempted: true, Due: a.r.Schedule.next(job, now), Next: a.expand}
+	out := Outcome{Token: a.lease.Token, Attempted: true, Due: a.r.Schedule.next(job, results, now), Next: a.expand}
 	if stopped {
 		out.Due = job.Due
 	}
