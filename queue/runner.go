@@ -94,15 +94,6 @@ type Runner struct {
 	wake chan struct{}
 }
 
-// Event is one outcome for one recipient.
-type Event struct {
-	Job       *Job
-	Recipient *Recipient
-	Result    Result
-	Final     bool // the job has nothing more to do for this recipient
-	Time      time.Time
-}
-
 func (r *Runner) init() {
 	r.once.Do(func() { r.wake = make(chan struct{}, 1) })
 }
