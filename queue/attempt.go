@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/mailstead/mailstead/queue/schedule"
 	"github.com/mailstead/mailstead/smtp"
 	"github.com/mailstead/mailstead/store/blob"
 )
@@ -25,9 +26,13 @@ type attempt struct {
 	lapse       *time.Timer             // cancels when it was not prolonged; the keeper's
 	cancel      context.CancelCauseFunc // with errShutdown, errTimeout or ErrLeaseLost
 	end         <-chan struct{}         // closed when the runner's time is over
+	routed      bool                    // next hops were found
 	panicked    bool                    // in it, or in what reports it
 	began       time.Time               // of a job that crashed before
 	putOff      time.Time               // not now, but then; zero = now
+	overdue     *overdue                // no attempt: only what is late is told
+	told        bool                    // it was
+	reach       schedule.Outcome        // what it says of the destination
 	hold        string                  // why the job cannot be attempted at all
 	expand      []Job                   // jobs that replace expanded recipients
 	before      <-chan struct{}         // closed when the attempt in front has delivered; nil = none
@@ -38,6 +43,10 @@ type attempt struct {
 func (a *attempt) run(ctx context.Context) {
 	if !a.putOff.IsZero() {
 		a.back(ctx, a.putOff)
+		return
+	}
+	if a.overdue != nil {
+		a.runOverdue(ctx)
 		return
 	}
 	if a.before != nil {
@@ -51,6 +60,9 @@ func (a *attempt) run(ctx context.Context) {
 		defer timer.Stop()
 	}
 	results := a.deliver(ctx)
+	if cause := context.Cause(ctx); a.routed && (cause == nil || errors.Is(cause, errTimeout)) {
+		a.reach = reach(results)
+	}
 	if a.delivered != nil {
 		close(a.delivered)
 	}
@@ -88,6 +100,7 @@ func (a *attempt) deliver(ctx context.Context) []Result {
 			copy(results, repeat(resultOf(err, ""), len(results)))
 			return nil
 		}
+		a.routed = true
 		for _, h := range hops {
 			for i, res := range a.hop(ctx, h) {
 				results[h.Recipients[i]] = res
@@ -233,6 +246,12 @@ func resultOf(err error, hop string) Result {
 		res.State = Failed
 	}
 	return res
+}
+
+// hasReply reports that an error says what the next hop answered, or could have.
+func hasReply(err error) bool {
+	e, ok := errors.AsType[*smtp.Error](err)
+	return ok && !e.Reply.IsZero()
 }
 
 func repeat(r Result, n int) []Result {

@@ -20,13 +20,31 @@
 //	held      Job.Hold says why; an operator releases it
 //	finished  delivered, or failed and reported; no longer in Job.Recipients
 //
+// A Job that was under way when its process died, or whose delivery panicked,
+// has that counted (Job.Crashes) before it is due again; the second time in a
+// row it is held.
+//
+// # Whose turn it is
+//
+// Destinations take turns (package queue/schedule): deficit round robin, with a
+// window of attempts for each that follows what it takes. One that does not
+// answer is left alone for a while; of what waits for it only those jobs are
+// touched whose sender has to hear of a delay, or of the end. Inside a
+// destination higher priorities come first, and grow with the time that they
+// wait; then senders in turn; then the longest due. The memory of a Runner is
+// for destinations that are active, not for what waits.
+//
 // # What a crash leaves behind
+//
+// A message is safe at the return of Storage.Put, which comes before the 250.
 //
 //	before Blobs commit          nothing; the client got no 250
 //	after it, before Put         a blob that nobody refers to; the Collector frees it
 //	after Put, before the 250    the message is queued; the client sends it again: a duplicate (RFC 1047)
 //	during an attempt            the job as it was before; the lease is void, the job due again:
-//	                             at once where one process owns the storage, else when its time is over
+//	                             at once where one process owns the storage, else when its time is over;
+//	                             the crash is counted, by who opens the storage or takes the lease over
+//	during the second in a row   the job, held: HoldCrashed
 //	after the next hop's 250,    the job as it was before: a duplicate, unless the
 //	  before Settle              receiver knows Mail.Once (local delivery does)
 //	after Settle                 the outcome, with the DSNs it called for
@@ -40,6 +58,8 @@
 //	Q3  A job's blob is held as long as the job is there, and 24 h longer.
 //	Q4  In doubt (an error without a 5xx reply, a lost reply, a panic) the
 //	    recipient stays.
+//	Q5  What crashed the process twice in a row is held, not attempted.
+//	Q6  A destination that takes nothing costs the others nothing.
 //
 // # RFCs
 //

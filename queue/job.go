@@ -117,6 +117,9 @@ type Result struct {
 	// was an alias or a list; zero = none, it went where it was addressed to.
 	Expanded int
 
+	// Expired: it Failed because the time of the job was over. Set by the Runner.
+	Expired bool
+
 	// Delay reports, for a Deferred or Unknown recipient, that a delay DSN is
 	// due and none was sent yet. Set by the Runner for its Reporter.
 	Delay bool

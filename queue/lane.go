@@ -5,6 +5,7 @@ import (
 	"hash/fnv"
 	"io"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -29,10 +30,25 @@ const PriorityAge = 10 * time.Minute
 
 const maxPriority = 9 // RFC 6710 §4
 
+// Local is the destination of mail that stays on this host, or begins it:
+// "local/7".
+const Local = "local"
+
+// isLocal reports a destination of mailboxes, which show messages in the order
+// in which they were accepted, whoever sent them.
+func isLocal(destination string) bool {
+	rest, ok := strings.CutPrefix(destination, Local)
+	return ok && (rest == "" || rest[0] == '/')
+}
+
 // Rank names the lane of a job inside its destination: its priority, and the
 // class of its sender, which is the Identity or, without one, the reverse-path.
-// Lower ranks have higher priorities.
+// In a Local destination all senders are of one class. Lower ranks have higher
+// priorities.
 func (j *Job) Rank() int64 {
+	if isLocal(j.Destination) {
+		return -int64(j.Priority) << senderBits
+	}
 	sender := j.Identity
 	if sender == "" {
 		sender = FoldPath(j.ReversePath.String())

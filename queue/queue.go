@@ -28,6 +28,11 @@ type Queue struct {
 	// other than "" puts it on hold. It must not block.
 	Hold func(*Job) string
 
+	// Event is told of each job that was put, as Accepted, also of one whose Once
+	// was known; it must not block.
+	// nil = none.
+	Event func(Event)
+
 	// Now is the clock; nil = time.Now.
 	Now func() time.Time
 }
@@ -172,6 +177,11 @@ func (q *Queue) Put(ctx context.Context, jobs ...Job) error {
 	}
 	if err := q.Storage.Put(ctx, jobs...); err != nil {
 		return err
+	}
+	if q.Event != nil {
+		for i := range jobs {
+			q.Event(Event{Kind: EventAccepted, Job: jobs[i].Clone(), Time: q.now()})
+		}
 	}
 	if q.Kick != nil {
 		q.Kick()

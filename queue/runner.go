@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mailstead/mailstead/queue/schedule"
 	"github.com/mailstead/mailstead/smtp"
 )
 
@@ -60,12 +61,18 @@ type Runner struct {
 	Schedule Schedule
 
 	Workers        int // attempts at a time; zero or less = 40
-	PerDestination int // of these to one destination; zero = 20, negative = no limit
+	PerDestination int // of these to one destination at most; zero = 20, negative = no limit
+
+	// Limit is what else is special about a destination; nil, and zero = the
+	// defaults of package schedule: attempts begin with 5 at a time, and follow
+	// what the destination takes; one that does not answer is left alone for a
+	// while. It must not block.
+	Limit func(destination string) schedule.Limit
 
 	// Ordered reports a destination whose jobs are delivered one after the
 	// other in the order of their due times, so that a mailbox shows messages
-	// as they were accepted; only their settlements overlap. nil = none. It
-	// must not block.
+	// as they were accepted; only their settlements overlap. Across senders that
+	// order holds where the name is a Local one. nil = none. It must not block.
 	Ordered func(destination string) bool
 
 	// LeaseTTL is how long a lease lasts; it is extended at each third of that
@@ -85,15 +92,6 @@ type Runner struct {
 
 	once sync.Once
 	wake chan struct{}
-}
-
-// Event is one outcome for one recipient.
-type Event struct {
-	Job       *Job
-	Recipient *Recipient
-	Result    Result
-	Final     bool // the job has nothing more to do for this recipient
-	Time      time.Time
 }
 
 func (r *Runner) init() {
@@ -137,11 +135,11 @@ func (r *Runner) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			l.drain()
+			l.drain(ctx)
 			return nil
 		case a := <-l.done:
-			l.finish(a)
-			l.finishMore()
+			l.finish(ctx, a)
+			l.finishMore(ctx)
 		case <-r.wake:
 		case <-timer.C:
 		}

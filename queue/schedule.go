@@ -3,6 +3,7 @@ package queue
 import (
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/mailstead/mailstead/smtp"
@@ -10,13 +11,20 @@ import (
 
 // Schedule says when a deferred recipient is attempted again, and when trying
 // ends (RFC 5321 §4.5.4.1). The zero value: 5 minutes, doubling to 4 hours,
-// ±10 %, for 5 days; a delay DSN after 4 hours.
+// ±10 %, for 5 days; a delay DSN after 4 hours; what is greylisted, each 6 minutes
+// at first.
 type Schedule struct {
-	First   time.Duration // after the first attempt; zero = 5 min
-	Max     time.Duration // greatest delay; zero = 4 h
-	Factor  float64       // growth; zero = 2
-	Jitter  float64       // share by which a delay may differ, 0..1; zero = 0.1, negative = none
-	Expire  time.Duration // age at which a deferral becomes a failure; zero = 5 days
+	First  time.Duration // after the first attempt; zero = 5 min
+	Max    time.Duration // greatest delay; zero = 4 h
+	Factor float64       // growth; zero = 2
+	Jitter float64       // share by which a delay may differ, 0..1; zero = 0.1, negative = none
+	Expire time.Duration // age at which a deferral becomes a failure; zero = 5 days
+	// Greylist is the delay after each of the first GreylistTries attempts that
+	// met nothing but greylisting: a host that takes the message once it knows
+	// us. Zero = 6 min and 5; negative = as after every other deferral.
+	Greylist      time.Duration
+	GreylistTries int
+
 	Delayed time.Duration // age at which a delay DSN is due; zero = 4 h, negative = never
 }
 
@@ -30,6 +38,10 @@ func (s Schedule) withDefaults() Schedule {
 	def(&s.Max, 4*time.Hour)
 	def(&s.Expire, 5*24*time.Hour)
 	def(&s.Delayed, 4*time.Hour)
+	def(&s.Greylist, 6*time.Minute)
+	if s.GreylistTries == 0 {
+		s.GreylistTries = 5
+	}
 	if s.Factor == 0 {
 		s.Factor = 2
 	}
@@ -46,11 +58,42 @@ func (s Schedule) Delay(n int) time.Duration {
 	for i := 1; i < n && d < float64(s.Max); i++ {
 		d *= s.Factor
 	}
-	d = min(d, float64(s.Max))
+	return s.jittered(min(d, float64(s.Max)))
+}
+
+func (s Schedule) jittered(d float64) time.Duration {
 	if s.Jitter > 0 {
 		d *= 1 + s.Jitter*(2*rand.Float64()-1)
 	}
 	return time.Duration(d)
+}
+
+// delay is that after the latest attempt of a job, which had these results.
+func (s Schedule) delay(j *Job, results []Result) time.Duration {
+	d := s.withDefaults()
+	if d.Greylist < 0 || j.Attempts > d.GreylistTries || !greylisted(results) {
+		return s.Delay(j.Attempts)
+	}
+	return d.jittered(float64(d.Greylist))
+}
+
+// greylisted reports that all who are deferred are so by greylisting: a 4xx
+// that says so, or 450 or 451 with 4.7.1 as most implementations have it.
+func greylisted(results []Result) bool {
+	found := false
+	for _, r := range results {
+		if r.State != Deferred {
+			continue
+		}
+		text := strings.ToLower(r.Reply.String())
+		says := strings.Contains(text, "greylist") || strings.Contains(text, "graylist")
+		code := (r.Reply.Code == 450 || r.Reply.Code == 451) && r.Reply.Enhanced == smtp.EnhancedCode{Class: 4, Subject: 7, Detail: 1}
+		if !says && !code {
+			return false
+		}
+		found = true
+	}
+	return found
 }
 
 // Expired reports whether a job has had its time.
@@ -96,8 +139,8 @@ func withdrawn(j *Job, now time.Time) bool {
 // next is when a job is attempted again: by the schedule, and at the latest
 // when it expires or a delay has to be reported, so that its sender learns of
 // that in time.
-func (s Schedule) next(j *Job, now time.Time) time.Time {
-	due := now.Add(s.Delay(j.Attempts))
+func (s Schedule) next(j *Job, results []Result, now time.Time) time.Time {
+	due := now.Add(s.delay(j, results))
 	for _, end := range [...]time.Time{s.Expiry(j), byTime(j, smtp.ByNotify)} {
 		if end.After(now) && end.Before(due) {
 			due = end

@@ -28,7 +28,7 @@ func (a *attempt) settle(ctx context.Context, results []Result) {
 	}
 	job.Attempts++
 	a.expire(results, now)
-	out := Outcome{Token: a.lease.Token, Attempted: true, Due: a.r.Schedule.next(job, now), Next: a.expand}
+	out := Outcome{Token: a.lease.Token, Attempted: true, Due: a.r.Schedule.next(job, results, now), Next: a.expand}
 	if stopped {
 		out.Due = job.Due
 	}
@@ -81,7 +81,7 @@ func (a *attempt) expire(results []Result, now time.Time) {
 	}
 	for i := range results {
 		if s := results[i].State; s == Deferred || s == Unknown {
-			results[i].State = Failed
+			results[i].State, results[i].Expired = Failed, true
 			if results[i].Reply.IsZero() || results[i].NextHop == "" {
 				results[i].Reply = smtp.NewReply(550, smtp.EnhancedCode{Class: 5, Subject: 4, Detail: 7}, "Delivery time expired")
 			}
@@ -211,7 +211,7 @@ func (a *attempt) events(ctx context.Context, results []Result, now time.Time) {
 		}
 		a.protect(ctx, "the event hook", func() error {
 			final := res.State == Delivered || res.State == Failed
-			a.r.Event(Event{Job: job, Recipient: &job.Recipients[i], Result: res, Final: final, Time: now})
+			a.r.Event(Event{Kind: kindOf(res), Job: job, Recipient: &job.Recipients[i], Result: res, Final: final, Time: now})
 			return nil
 		})
 	}
@@ -235,7 +235,7 @@ func lastOf(r Result) string {
 func keepFailed(results []Result) {
 	for i := range results {
 		if results[i].State == Failed {
-			results[i].State = Deferred
+			results[i].State, results[i].Expired = Deferred, false
 		}
 	}
 }

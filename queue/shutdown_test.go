@@ -105,11 +105,11 @@ func (f *fading) LeaseJobs(ctx context.Context, d string, now time.Time, limit i
 	return ls, err
 }
 
-func (f *fading) LeaseDestinations(ctx context.Context, now time.Time, limit int, except map[string]bool) ([]string, time.Time, error) {
+func (f *fading) LeaseDestinations(ctx context.Context, l queue.Look) (queue.Found, error) {
 	if f.hangs && f.leased.Load() {
 		<-ctx.Done()
 	}
-	return f.Storage.LeaseDestinations(ctx, now, limit, except)
+	return f.Storage.LeaseDestinations(ctx, l)
 }
 
 func TestRunnerCancelsWithoutLease(t *testing.T) {

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
@@ -18,12 +19,10 @@ type Storage interface {
 	// must already be durable.
 	Put(ctx context.Context, jobs ...Job) error
 
-	// LeaseDestinations returns up to max destinations that have a job to
-	// lease at now, the longest due first, without those in except; and the
-	// next time at which a job of another destination not in except falls
-	// due (zero = none will without a Put, an Edit or a Settle). It must
-	// cost O(log n) of the queue's length for each destination.
-	LeaseDestinations(ctx context.Context, now time.Time, max int, except map[string]bool) ([]string, time.Time, error)
+	// LeaseDestinations finds destinations that have a job to lease, the
+	// longest due first. It must cost O(log n) of the queue's length for each
+	// destination that it finds, or passes over for Look.Except.
+	LeaseDestinations(ctx context.Context, l Look) (Found, error)
 
 	// LeaseJobs leases up to max jobs of a destination that are due at now
 	// and neither held nor leased, from its lanes as Turns says: higher
@@ -62,6 +61,44 @@ type Storage interface {
 	// Holds makes the storage a blob.Holder: refs that a job refers to now,
 	// or did less than 24 h ago.
 	Holds(ctx context.Context, refs []blob.Ref) ([]blob.Ref, error)
+}
+
+// Look says which destinations to find.
+type Look struct {
+	Now    time.Time
+	Max    int             // at most so many; zero = none
+	Except map[string]bool // without these
+
+	// After continues behind a look before, at its Found.Last; zero = begin
+	// with the longest due. A destination may come again behind a place, with
+	// another of its lanes.
+	After Place
+}
+
+// Place is one in the order of the destinations: of when their first job that
+// can be leased fell due, then of names.
+type Place struct {
+	Due         time.Time
+	Destination string
+}
+
+// Compare orders places; zero is before all others.
+func (p Place) Compare(q Place) int {
+	return cmp.Or(p.Due.Compare(q.Due), cmp.Compare(p.Destination, q.Destination))
+}
+
+// Found are destinations that have a job to lease.
+type Found struct {
+	Destinations []string
+	First        time.Time // since when the first of them is due
+
+	// More: there may be others behind Last.
+	More bool
+	Last Place
+
+	// Next is when a job of another destination falls due; zero = none will
+	// without a Put, an Edit or a Settle. Only where More is false.
+	Next time.Time
 }
 
 // Filter selects jobs; a zero field selects all, several fields all have to

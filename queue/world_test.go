@@ -64,11 +64,11 @@ func (w *wrapped) Settle(ctx context.Context, out []queue.Outcome) error {
 	return w.Storage.Settle(ctx, out)
 }
 
-func (w *wrapped) LeaseDestinations(ctx context.Context, now time.Time, limit int, except map[string]bool) ([]string, time.Time, error) {
+func (w *wrapped) LeaseDestinations(ctx context.Context, l queue.Look) (queue.Found, error) {
 	w.mu.Lock()
 	w.looks++
 	w.mu.Unlock()
-	return w.Storage.LeaseDestinations(ctx, now, limit, except)
+	return w.Storage.LeaseDestinations(ctx, l)
 }
 
 // inWorld runs f in a bubble: its goroutines must all end with it.

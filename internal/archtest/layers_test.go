@@ -41,7 +41,8 @@ func layers() []layer {
 		{"store", []string{"store/blob"}},
 		{"store/acl", []string{"store"}},
 		{"imap", []string{"store", "store/acl"}}, // UID, ModSeq and Flag are store's, by alias
-		{"queue", []string{"smtp", "store/blob"}},
+		{"queue/schedule", nil},                  // whose turn it is; knows no mail
+		{"queue", []string{"smtp", "store/blob", "queue/schedule"}},
 		{"auth/authn", nil}, // between the servers and auth/login
 
 		// Suites judge one interface and know what it is made of.

@@ -113,9 +113,9 @@ func (s *Storage) addLocked(jobs []queue.Job) {
 }
 
 // LeaseDestinations implements queue.Storage.
-func (s *Storage) LeaseDestinations(ctx context.Context, now time.Time, limit int, except map[string]bool) ([]string, time.Time, error) {
+func (s *Storage) LeaseDestinations(ctx context.Context, l queue.Look) (found queue.Found, err error) {
 	if err := ctx.Err(); err != nil {
-		return nil, time.Time{}, err
+		return found, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -130,19 +130,29 @@ func (s *Storage) LeaseDestinations(ctx context.Context, now time.Time, limit in
 	for _, e := range s.jobs {
 		d := e.job.Destination
 		switch at, ok := due[d]; {
-		case except[d] || e.job.Hold != "":
+		case l.Except[d] || e.job.Hold != "":
 		case e.fence != 0:
 			soonest(e.expires)
-		case e.job.Due.After(now):
+		case e.job.Due.After(l.Now):
 			soonest(e.job.Due)
 		case !ok || e.job.Due.Before(at):
 			due[d] = e.job.Due
 		}
 	}
-	order := slices.SortedFunc(maps.Keys(due), func(a, b string) int {
-		return cmp.Or(due[a].Compare(due[b]), cmp.Compare(a, b))
-	})
-	return order[:min(len(order), max(limit, 0))], next, nil
+	place := func(d string) queue.Place { return queue.Place{Due: due[d], Destination: d} }
+	maps.DeleteFunc(due, func(d string, _ time.Time) bool { return place(d).Compare(l.After) <= 0 })
+	order := slices.SortedFunc(maps.Keys(due), func(a, b string) int { return place(a).Compare(place(b)) })
+	if found.More = len(order) > max(l.Max, 0); found.More {
+		order = order[:max(l.Max, 0)]
+	} else {
+		found.Next = next
+	}
+	found.Destinations, found.Last = order, l.After
+	if len(order) > 0 {
+		found.First = due[order[0]]
+		found.Last = place(order[len(order)-1])
+	}
+	return found, nil
 }
 
 // LeaseJobs implements queue.Storage.

@@ -47,11 +47,12 @@ func ownDestinations(bs []*broken) {
 		}
 		return bs[1].Storage.Put(ctx, jobs...)
 	}
-	bs[1].dests = func(ctx context.Context, now time.Time, limit int, except map[string]bool) ([]string, time.Time, error) {
-		ds, next, err := bs[1].Storage.LeaseDestinations(ctx, now, limit, except)
+	bs[1].dests = func(ctx context.Context, l queue.Look) (queue.Found, error) {
+		f, err := bs[1].Storage.LeaseDestinations(ctx, l)
 		mu.Lock()
 		defer mu.Unlock()
-		return slices.DeleteFunc(ds, func(d string) bool { return !own[d] }), next, err
+		f.Destinations = slices.DeleteFunc(f.Destinations, func(d string) bool { return !own[d] })
+		return f, err
 	}
 }
 

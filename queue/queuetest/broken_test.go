@@ -17,7 +17,7 @@ import (
 type broken struct {
 	queue.Storage
 	put    func(context.Context, ...queue.Job) error
-	dests  func(context.Context, time.Time, int, map[string]bool) ([]string, time.Time, error)
+	dests  func(context.Context, queue.Look) (queue.Found, error)
 	lease  func(context.Context, string, time.Time, int, time.Duration) ([]queue.Lease, error)
 	settle func(context.Context, []queue.Outcome) error
 	extend func(context.Context, time.Duration, ...queue.Token) error
@@ -34,11 +34,11 @@ func (b *broken) Put(ctx context.Context, jobs ...queue.Job) error {
 	return b.Storage.Put(ctx, jobs...)
 }
 
-func (b *broken) LeaseDestinations(ctx context.Context, now time.Time, limit int, except map[string]bool) ([]string, time.Time, error) {
+func (b *broken) LeaseDestinations(ctx context.Context, l queue.Look) (queue.Found, error) {
 	if b.dests != nil {
-		return b.dests(ctx, now, limit, except)
+		return b.dests(ctx, l)
 	}
-	return b.Storage.LeaseDestinations(ctx, now, limit, except)
+	return b.Storage.LeaseDestinations(ctx, l)
 }
 
 func (b *broken) LeaseJobs(ctx context.Context, dest string, now time.Time, limit int, ttl time.Duration) ([]queue.Lease, error) {
@@ -219,24 +219,33 @@ func leaseFaults() []fault {
 			}
 		}},
 		{name: "destinations in another order", caught: "LeaseDestinations/the longest due first", seed: func(b *broken) {
-			b.dests = func(ctx context.Context, now time.Time, limit int, except map[string]bool) ([]string, time.Time, error) {
-				ds, next, err := b.Storage.LeaseDestinations(ctx, now, limit, except)
-				if len(ds) > 2 {
-					slices.Reverse(ds)
+			b.dests = func(ctx context.Context, l queue.Look) (queue.Found, error) {
+				f, err := b.Storage.LeaseDestinations(ctx, l)
+				if l.Max == 10 && len(f.Destinations) > 2 {
+					slices.Reverse(f.Destinations)
 				}
-				return ds, next, err
+				return f, err
 			}
 		}},
 		{name: "no destination asked for, one given", caught: "LeaseDestinations/no more than asked for", seed: func(b *broken) {
-			b.dests = func(ctx context.Context, now time.Time, limit int, except map[string]bool) ([]string, time.Time, error) {
-				return b.Storage.LeaseDestinations(ctx, now, max(1, limit), except)
+			b.dests = func(ctx context.Context, l queue.Look) (queue.Found, error) {
+				l.Max = max(1, l.Max)
+				return b.Storage.LeaseDestinations(ctx, l)
+			}
+		}},
+		{name: "each page begins with the longest due", caught: "LeaseDestinations/goes on behind a place", seed: func(b *broken) {
+			b.dests = func(ctx context.Context, l queue.Look) (queue.Found, error) {
+				l.After = queue.Place{}
+				return b.Storage.LeaseDestinations(ctx, l)
 			}
 		}},
 		{name: "the next time is that of a destination in except", caught: "LeaseDestinations/says when the next falls due", seed: func(b *broken) {
-			b.dests = func(ctx context.Context, now time.Time, limit int, except map[string]bool) ([]string, time.Time, error) {
-				ds, _, err := b.Storage.LeaseDestinations(ctx, now, limit, except)
-				_, next, _ := b.Storage.LeaseDestinations(ctx, now, limit, nil)
-				return ds, next, err
+			b.dests = func(ctx context.Context, l queue.Look) (queue.Found, error) {
+				f, err := b.Storage.LeaseDestinations(ctx, l)
+				l.Except = nil
+				all, _ := b.Storage.LeaseDestinations(ctx, l)
+				f.Next = all.Next
+				return f, err
 			}
 		}},
 	}

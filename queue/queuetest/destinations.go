@@ -1,6 +1,7 @@
 package queuetest
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/mailstead/mailstead/queue"
@@ -12,6 +13,7 @@ func destinationCases() []kase {
 		{name: "LeaseDestinations/no more than asked for", do: destLimit},
 		{name: "LeaseDestinations/not those in except", do: destExcept},
 		{name: "LeaseDestinations/not where all is held or leased", do: destBusy},
+		{name: "LeaseDestinations/goes on behind a place", do: destAfter},
 		{name: "LeaseDestinations/says when the next falls due", do: destNext},
 	}
 }
@@ -21,12 +23,15 @@ func destOrder(c *check) {
 	urgent.Priority = 9
 	c.put(c.later("a", "a", -2*time.Minute), c.later("b", "b", -3*time.Minute), urgent, c.later("c", "c", -4*time.Minute),
 		c.later("e", "e", time.Second), c.later("a2", "a", -time.Minute))
-	ds, _ := c.destinations(c.now, 10)
-	c.wantIDs("destinations", ds, "c", "b", "a")
+	f, err := c.s.LeaseDestinations(c.ctx, queue.Look{Now: c.now, Max: 10})
+	if err != nil || !f.First.Equal(c.now.Add(-4*time.Minute)) {
+		c.Errorf("the first is due since %v (%v), want 4m", c.now.Sub(f.First), err)
+	}
+	c.wantIDs("destinations", f.Destinations, "c", "b", "a")
 	l := c.lease("c", 2)[1] // the long due one; the urgent one stays leased
 	c.settle(queue.Outcome{Token: l.Token, Remaining: l.Job.Recipients, Due: c.now, Attempted: true})
 	c.edit(queue.Filter{IDs: []string{"b"}}, queue.Edit{Due: new(c.now.Add(-time.Minute))}, 1)
-	ds, _ = c.destinations(c.now, 10)
+	ds, _ := c.destinations(c.now, 10)
 	c.wantIDs("destinations after their first jobs moved", ds, "a", "b", "c")
 }
 
@@ -36,6 +41,33 @@ func destLimit(c *check) {
 	c.wantIDs("two destinations", ds, "c", "b")
 	ds, _ = c.destinations(c.now, 0)
 	c.wantIDs("none", ds)
+}
+
+func destAfter(c *check) {
+	var want, got []string
+	for i := range 20 {
+		d := fmt.Sprintf("d%02d", i)
+		c.put(c.later("a"+d, d, time.Duration(i/3-10)*time.Minute), c.later("b"+d, d, time.Duration(-i)*time.Second))
+		want = append(want, d)
+	}
+	seen := make(map[string]bool)
+	l := queue.Look{Now: c.now, Max: 3}
+	for range 30 {
+		f, err := c.s.LeaseDestinations(c.ctx, l)
+		if err != nil {
+			c.Fatalf("LeaseDestinations: %v", err)
+		}
+		for _, d := range f.Destinations {
+			if !seen[d] {
+				seen[d] = true
+				got = append(got, d)
+			}
+		}
+		if l.After = f.Last; !f.More {
+			break
+		}
+	}
+	c.wantIDs("by pages of 3", got, want...)
 }
 
 func destExcept(c *check) {

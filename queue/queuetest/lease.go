@@ -75,9 +75,9 @@ func leaseAging(c *check) {
 // leaseSenders: who sends one message does not wait for him who sent many
 // before.
 func leaseSenders(c *check) {
-	many, one := c.jobs("m", "d", 300), c.job("z", "d")
+	many, one := c.jobs("m", "d", 100), c.job("z", "d")
 	for i := range many {
-		many[i].Due = c.now.Add(-time.Duration(300-i) * time.Second)
+		many[i].Due = c.now.Add(-time.Duration(100-i) * time.Second)
 	}
 	one.ReversePath = reverse("carol", "example.com")
 	c.put(append(many, one)...)

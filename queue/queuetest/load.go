@@ -73,11 +73,11 @@ type mix struct {
 
 // work leases what is due; the first attempt defers a job, the next ends it.
 func (m *mix) work(s queue.Storage) {
-	ds, _, err := s.LeaseDestinations(m.ctx, m.now, 3, nil)
+	f, err := s.LeaseDestinations(m.ctx, queue.Look{Now: m.now, Max: 3})
 	if err != nil {
 		m.Errorf("LeaseDestinations: %v", err)
 	}
-	for _, d := range ds {
+	for _, d := range f.Destinations {
 		ls, err := s.LeaseJobs(m.ctx, d, m.now, 2, ttl)
 		if err != nil {
 			m.Errorf("LeaseJobs: %v", err)

@@ -140,11 +140,14 @@ func (c *check) destinations(now time.Time, limit int, except ...string) ([]stri
 	for _, d := range except {
 		full[d] = true
 	}
-	ds, next, err := c.s.LeaseDestinations(c.ctx, now, limit, full)
+	f, err := c.s.LeaseDestinations(c.ctx, queue.Look{Now: now, Max: limit, Except: full})
 	if err != nil {
 		c.Fatalf("LeaseDestinations: %v", err)
 	}
-	return ds, next
+	if f.More && len(f.Destinations) == 0 && limit > 0 {
+		c.Errorf("LeaseDestinations: more, but none")
+	}
+	return f.Destinations, f.Next
 }
 
 func (c *check) list(f queue.Filter) []*queue.Job {

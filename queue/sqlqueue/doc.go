@@ -6,8 +6,9 @@
 //
 //	queue_job       one row a job: columns for picking and filters, and the
 //	                job itself as a versioned, checksummed record
-//	queue_lane      one row for each destination and priority that has jobs:
-//	                when the first of them falls due
+//	queue_lane      one row for each destination and rank (priority and class of
+//	                senders, see queue.Job.Rank) that has jobs: when the first
+//	                of them falls due
 //	queue_once      the keys of Job.Once, for 30 days
 //	queue_released  blobs whose job ended, in periods of 8 h, for 24 to 32 h
 //	queue_count     exact numbers of jobs; with several nodes, each one's share
@@ -24,6 +25,10 @@
 // A database without a clock of its own (SQLite) has one owner. Leases live in its memory, bounded by what is
 // under way; they are void after a restart. A Settle claims its lease when its
 // Work runs, so that it cannot expire between there and the commit.
+//
+// What is leased stands in a file beside the database, named as it is with
+// "-attempts" behind, which is never synced: it outlives the process. New counts
+// a crash for each job in it, and empties it before.
 //
 // # Leases of several nodes
 //

@@ -4,30 +4,32 @@ import (
 	"context"
 	"database/sql"
 	"maps"
-	"math"
 	"slices"
 	"time"
 
+	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/store/sqldb"
 )
 
 // destinations implements LeaseDestinations.
-func (n *nodes) destinations(ctx context.Context, now time.Time, limit int, except map[string]bool) ([]string, time.Time, error) {
-	l := &nodesLook{n: n, look: look{s: n.s, now: nanos(now), max: limit, due: make(map[string]int64), next: never}, without: []string{}}
-	for d := range except {
+func (n *nodes) destinations(ctx context.Context, q queue.Look) (queue.Found, error) {
+	q.After.Destination = n.s.text(q.After.Destination)
+	l := &nodesLook{n: n, look: n.s.look(q), without: []string{}}
+	for d := range q.Except {
 		l.without = append(l.without, n.s.text(d))
 	}
 	if err := l.leases(ctx); err != nil {
-		return nil, time.Time{}, err
+		return queue.Found{}, err
 	}
 	if err := l.walk(ctx); err != nil {
-		return nil, time.Time{}, err
+		return queue.Found{}, err
 	}
-	order, next := l.answer()
-	for i := range order {
-		order[i] = n.s.octets(order[i])
+	f := l.answer()
+	for i, d := range f.Destinations {
+		f.Destinations[i] = n.s.octets(d)
 	}
-	return order, next, nil
+	f.Last.Destination = n.s.octets(f.Last.Destination)
+	return f, nil
 }
 
 // nodesLook is one look at the lanes, whose rows may be too low.
@@ -59,22 +61,21 @@ func (l *nodesLook) leases(ctx context.Context) error {
 // walk looks at lanes in the order of their rows until no other one can have
 // a job that is longer due than the destinations found, or one is not due.
 func (l *nodesLook) walk(ctx context.Context) error {
-	last := position{next: math.MinInt64, lane: lane{rank: math.MinInt64}}
-	size := min(l.max+16, lanePage)
+	size := min(l.Max+16, lanePage)
 	for {
 		lanes, err := sqldb.Collect(ctx, l.s.db, scanSeen, l.n.sql.lanes,
-			l.now, int64(never), l.now, last.next, last.dest, last.rank, int64(never), l.without, size)
+			l.now, int64(never), l.now, l.last.next, l.last.dest, l.last.rank, int64(never), l.without, size)
 		if err != nil {
 			return err
 		}
 		for _, s := range lanes {
-			if last = s.position; last.next > l.now {
-				l.next = min(l.next, last.next)
+			if l.last = s.position; s.next > l.now {
+				l.next, l.end = min(l.next, s.next), true
 				return nil
 			}
 			l.see(&s)
 		}
-		if len(lanes) < size || l.enough(last.next) {
+		if l.end = len(lanes) < size; l.end || l.enough(l.last.next) {
 			return nil
 		}
 	}
@@ -103,8 +104,8 @@ func (l *nodesLook) see(s *seen) {
 
 // enough reports that a lane whose row is not before next changes nothing.
 func (l *nodesLook) enough(next int64) bool {
-	if len(l.due) < l.max {
+	if len(l.due) < l.Max {
 		return false
 	}
-	return slices.Sorted(maps.Values(l.due))[l.max-1] < next
+	return slices.Sorted(maps.Values(l.due))[l.Max-1] < next
 }

@@ -15,38 +15,52 @@ import (
 
 // look is one LeaseDestinations.
 type look struct {
-	s      *Storage
-	now    int64
-	max    int
-	except map[string]bool
-	busy   map[lane]int
-	due    map[string]int64 // destination → its longest due job
-	next   int64            // the first that is not due yet
+	s *Storage
+	queue.Look
+	now  int64
+	busy map[lane]int
+	due  map[string]int64 // destination → its longest due job
+	next int64            // the first that is not due yet
+
+	last position // the last lane that was looked at
+	end  bool     // there is no other one that is due
+}
+
+func (s *Storage) look(l queue.Look) look {
+	return look{s: s, Look: l, now: nanos(l.Now), due: make(map[string]int64), next: never, last: after(l.After)}
+}
+
+// after is the place behind all lanes of a destination that are due then; from
+// zero on, before all.
+func after(p queue.Place) position {
+	if p == (queue.Place{}) {
+		return position{next: math.MinInt64, lane: lane{rank: math.MinInt64}}
+	}
+	return position{next: nanos(p.Due), lane: lane{dest: p.Destination, rank: math.MaxInt64}}
 }
 
 // LeaseDestinations implements queue.Storage.
-func (s *Storage) LeaseDestinations(ctx context.Context, now time.Time, limit int, except map[string]bool) ([]string, time.Time, error) {
-	if limit <= 0 {
-		return nil, time.Time{}, ctx.Err()
+func (s *Storage) LeaseDestinations(ctx context.Context, q queue.Look) (queue.Found, error) {
+	if q.Max <= 0 {
+		return queue.Found{More: true, Last: q.After}, ctx.Err()
 	}
 	if s.nodes != nil {
-		return s.nodes.destinations(ctx, now, limit, except)
+		return s.nodes.destinations(ctx, q)
 	}
-	busy, ends := s.leases.busyLanes(except)
-	l := &look{s: s, now: nanos(now), max: limit, except: except, busy: busy, due: make(map[string]int64), next: never}
-	if !ends.IsZero() {
+	l := s.look(q)
+	var ends time.Time
+	if l.busy, ends = s.leases.busyLanes(q.Except); !ends.IsZero() {
 		l.next = nanos(ends)
 	}
 	if err := l.free(ctx); err != nil {
-		return nil, time.Time{}, err
+		return queue.Found{}, err
 	}
-	for n, leased := range busy {
+	for n, leased := range l.busy {
 		if err := l.lane(ctx, n, leased); err != nil {
-			return nil, time.Time{}, err
+			return queue.Found{}, err
 		}
 	}
-	order, next := l.answer()
-	return order, next, nil
+	return l.answer(), nil
 }
 
 // found notes the first job of a destination that is not leased.
@@ -59,16 +73,33 @@ func (l *look) found(dest string, next int64) {
 	}
 }
 
-// answer is what LeaseDestinations returns.
-func (l *look) answer() (order []string, next time.Time) {
-	order = slices.SortedFunc(maps.Keys(l.due), func(a, b string) int {
+// answer is what LeaseDestinations returns. Where it leaves some of what was
+// found to the next look, that begins behind the last that it has.
+func (l *look) answer() (f queue.Found) {
+	first := after(l.After)
+	maps.DeleteFunc(l.due, func(d string, at int64) bool {
+		return l.After != (queue.Place{}) && (at < first.next || at == first.next && d <= first.dest)
+	})
+	order := slices.SortedFunc(maps.Keys(l.due), func(a, b string) int {
 		return cmp.Or(cmp.Compare(l.due[a], l.due[b]), cmp.Compare(a, b))
 	})
-	order = order[:min(len(order), l.max)]
-	if l.next != never {
-		next = instant(l.next)
+	f.More = !l.end || len(order) > l.Max
+	if f.Destinations = order[:min(len(order), l.Max)]; len(order) > 0 {
+		f.First = instant(l.due[order[0]])
 	}
-	return order, next
+	switch n := len(f.Destinations); {
+	case n < len(order):
+		d := order[n-1]
+		f.Last = queue.Place{Due: instant(l.due[d]), Destination: d}
+	case l.last.next == math.MinInt64:
+		f.Last = l.After
+	default:
+		f.Last = queue.Place{Due: instant(l.last.next), Destination: l.last.dest}
+	}
+	if !f.More && l.next != never {
+		f.Next = instant(l.next)
+	}
+	return f
 }
 
 // position is a lane in the order of queue_due.
@@ -80,11 +111,14 @@ type position struct {
 // free walks the lanes without leases, until there are enough or one is not
 // due.
 func (l *look) free(ctx context.Context) error {
-	last := position{next: math.MinInt64, lane: lane{rank: math.MinInt64}}
 	for {
-		rows, enough, err := l.page(ctx, &last)
-		if err != nil || enough || rows < lanePage {
+		rows, enough, err := l.page(ctx, &l.last)
+		if err != nil || enough {
 			return err
+		}
+		if rows < lanePage {
+			l.end = true
+			return nil
 		}
 	}
 }
@@ -105,11 +139,12 @@ func (l *look) page(ctx context.Context, last *position) (n int, enough bool, er
 		if err := rows.Scan(&last.next, &last.dest, &last.rank); err != nil {
 			return n, false, err
 		}
-		if l.busy[last.lane] > 0 || l.except[last.dest] {
+		if l.busy[last.lane] > 0 || l.Except[last.dest] {
 			continue
 		}
 		l.found(last.dest, last.next)
-		enough = last.next > l.now || len(l.due) >= l.max
+		l.end = last.next > l.now
+		enough = l.end || len(l.due) >= l.Max
 	}
 	return n, enough, rows.Err()
 }

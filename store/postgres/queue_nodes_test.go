@@ -47,7 +47,8 @@ func (q *queueNode) dests(t testing.TB, limit int, except ...string) []string {
 	for _, d := range except {
 		full[d] = true
 	}
-	ds, _, err := q.LeaseDestinations(t.Context(), time.Now(), limit, full)
+	f, err := q.LeaseDestinations(t.Context(), queue.Look{Now: time.Now(), Max: limit, Except: full})
+	ds := f.Destinations
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +115,7 @@ func shuffleQueue(t *testing.T, q *queueNode, w, i int) {
 		_, err2 := q.Edit(ctx, queue.Filter{IDs: []string{id}}, queue.Edit{Hold: new([]string{"", "x"}[i/5%2])})
 		err = errors.Join(err, err2)
 	}
-	_, _, err2 := q.LeaseDestinations(ctx, time.Now(), 5, nil)
+	_, err2 := q.LeaseDestinations(ctx, queue.Look{Now: time.Now(), Max: 5})
 	ls, err3 := q.LeaseJobs(ctx, fmt.Sprint("d", w%3), time.Now(), 2, time.Hour)
 	err = errors.Join(err, err2, err3)
 	for k, l := range ls {

@@ -89,7 +89,7 @@ func cycle(b *testing.B, s *queueDB, ctx context.Context, dest string) {
 	if err := s.Put(ctx, j); err != nil {
 		b.Error(err)
 	}
-	if _, _, err := s.LeaseDestinations(ctx, now, 20, nil); err != nil {
+	if _, err := s.LeaseDestinations(ctx, queue.Look{Now: now, Max: 20}); err != nil {
 		b.Error(err)
 	}
 	ls, err := s.LeaseJobs(ctx, dest, now, 1, time.Hour)
@@ -127,7 +127,8 @@ func BenchmarkPick(b *testing.B) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	for b.Loop() {
-		ds, _, err := s.LeaseDestinations(ctx, now, 20, map[string]bool{"blocked": true})
+		f, err := s.LeaseDestinations(ctx, queue.Look{Now: now, Max: 20, Except: map[string]bool{"blocked": true}})
+		ds := f.Destinations
 		if err != nil || len(ds) != 1 {
 			b.Fatal(ds, err)
 		}

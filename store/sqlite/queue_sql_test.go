@@ -188,7 +188,7 @@ func TestQueuePlans(t *testing.T) {
 	for i := range 10 {
 		q.shuffle(t, i, i)
 	}
-	if _, _, err := q.LeaseDestinations(t.Context(), time.Now(), 5, nil); err != nil {
+	if _, err := q.LeaseDestinations(t.Context(), queue.Look{Now: time.Now(), Max: 5}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := q.Holds(t.Context(), []blob.Ref{"a"}); err != nil {
