@@ -1,6 +1,7 @@
 package imapserver
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -280,13 +281,15 @@ func (c *conn) Read(p []byte) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	switch {
-	case c.deflated != nil:
-		n, err = c.receiveDeflated(p, waiting)
-	case len(c.ahead) > 0:
-		n = c.takeAhead(p)
-	default:
-		n, err = c.rw.Read(p)
+	for n == 0 && err == nil {
+		var in []byte
+		if in, n, err = c.room(p, waiting); in == nil {
+			continue
+		}
+		if n, err = c.rw.Read(in); n > 0 && c.deflated != nil {
+			c.deflated.came(in, n)
+			n, err = 0, nil // an error comes again
+		}
 	}
 	return c.endRead(n, waiting, err)
 }
@@ -332,24 +335,27 @@ func (c *conn) endRead(n int, waiting bool, err error) (int, error) {
 	return n, err
 }
 
-// receiveDeflated reads through the compression layer, which may end.
-func (c *conn) receiveDeflated(p []byte, waits bool) (int, error) {
-	if d := c.deflated; d != nil && d.leaving {
-		behind, err := d.leave(waits)
-		if err != nil {
-			return 0, err
+// room gives what has come already, inflated where there is compression, or says
+// where to read what comes; nil = call again, if it gave nothing.
+func (c *conn) room(p []byte, waiting bool) (in []byte, n int, err error) {
+	d := c.deflated
+	switch {
+	case d != nil && d.leaving:
+		if in, err = d.leave(waiting); in == nil && err == nil {
+			c.ahead = bytes.Clone(d.raw)
+			c.endDeflate()
 		}
-		c.endDeflate()
-		if c.ahead = behind; len(behind) > 0 {
-			return c.takeAhead(p), nil
-		}
-		return c.rw.Read(p)
+	case d != nil:
+		in, n, err = d.read(p, waiting)
+	case len(c.ahead) > 0:
+		n = c.takeAhead(p)
+	default:
+		in = p
 	}
-	n, err := c.deflated.read(p, waits)
 	if errors.Is(err, inflate.ErrCorrupt) {
 		c.log.Info("imap: what came is not compressed", "err", err)
 	}
-	return n, err
+	return in, n, err
 }
 
 // deadlineLocked is until when the next octets have to come.
