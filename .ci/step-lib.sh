@@ -12,7 +12,7 @@ VERSITYGW=github.com/versity/versitygw/cmd/versitygw@v1.8.0
 OIDC_PROVIDER=oidc-provider@9.13.3
 
 # Debian packages that the interop tests drive.
-PEERS_RUN="swaks libnet-ssleay-perl libauthen-sasl-perl isync offlineimap3 mutt neomutt alpine msmtp mpop fetchmail getmail6 curl gsasl python3 ca-certificates fuse3 postgresql slapd python3-dkim libmail-dkim-perl opendkim"
+PEERS_RUN="swaks libnet-ssleay-perl libauthen-sasl-perl isync offlineimap3 mutt neomutt alpine msmtp mpop fetchmail getmail6 curl gsasl python3 ca-certificates fuse3 postgresql slapd python3-dkim python3-authres libmail-dkim-perl opendkim"
 command -v node >/dev/null && command -v npm >/dev/null || PEERS_RUN="$PEERS_RUN nodejs npm"
 
 export GOTOOLCHAIN=local # the build never fetches another Go
@@ -158,6 +158,9 @@ unpack_maildmarc() {
 # unpack_publicsuffix prints a directory with the list of public suffixes and
 # its test.
 unpack_publicsuffix() { unpack publicsuffix usr/share/doc/publicsuffix/examples/test_psl.txt publicsuffix; }
+
+# unpack_unbound prints a directory with unbound and its libraries.
+unpack_unbound() { unpack unbound usr/sbin/unbound unbound; }
 
 # unpack_oidc prints a directory in which npm has installed oidc-provider, once.
 unpack_oidc() {

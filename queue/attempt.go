@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"runtime/debug"
 	"time"
 
@@ -26,8 +25,9 @@ type attempt struct {
 	lapse       *time.Timer             // cancels when it was not prolonged; the keeper's
 	cancel      context.CancelCauseFunc // with errShutdown, errTimeout or ErrLeaseLost
 	end         <-chan struct{}         // closed when the runner's time is over
-	crashed     bool                    // the attempt before this one panicked
-	panicked    bool                    // this one did
+	panicked    bool                    // in it, or in what reports it
+	began       time.Time               // of a job that crashed before
+	putOff      time.Time               // not now, but then; zero = now
 	hold        string                  // why the job cannot be attempted at all
 	expand      []Job                   // jobs that replace expanded recipients
 	before      <-chan struct{}         // closed when the attempt in front has delivered; nil = none
@@ -36,6 +36,10 @@ type attempt struct {
 
 // run tries every hop, and settles the lease.
 func (a *attempt) run(ctx context.Context) {
+	if !a.putOff.IsZero() {
+		a.back(ctx, a.putOff)
+		return
+	}
 	if a.before != nil {
 		select {
 		case <-a.before:
@@ -72,6 +76,9 @@ var errPanic = errors.New("queue: panic")
 func (a *attempt) deliver(ctx context.Context) []Result {
 	job := a.lease.Job
 	results := repeat(resultOf(errNotTried, ""), len(job.Recipients))
+	if job.Bounce != "" {
+		return repeat(resultOf(smtp.Errorf(550, smtp.EnhancedCode{Class: 5}, "%s", job.Bounce), ""), len(job.Recipients))
+	}
 	if withdrawn(job, a.r.Queue.now()) {
 		return results // settle makes failures of them
 	}
@@ -163,7 +170,7 @@ func (a *attempt) transact(ctx context.Context, h Hop) ([]smtp.RcptStatus, error
 	if len(accepted) == 0 {
 		return statuses, nil
 	}
-	body, err := blob.OpenKeyed(ctx, a.r.Queue.Blobs, job.Blob, job.Key)
+	body, err := a.r.Queue.open(ctx, job)
 	if err != nil {
 		if errors.Is(err, blob.ErrNoBlob) || errors.Is(err, blob.ErrCorrupt) || errors.Is(err, blob.ErrNoKey) {
 			a.hold = "the body cannot be read"
@@ -171,8 +178,7 @@ func (a *attempt) transact(ctx context.Context, h Hop) ([]smtp.RcptStatus, error
 		return nil, err
 	}
 	defer body.Close()
-	r := io.NewSectionReader(body, 0, body.Size())
-	got, err := tx.Data(ctx, smtp.NewStoredBody(r, body.Size(), a.r.Queue.stored(job), job.Prefix))
+	got, err := tx.Data(ctx, a.r.Queue.body(job, body))
 	if err == nil && len(got) != len(accepted) {
 		err = smtp.ErrStatusCount
 	}

@@ -39,7 +39,7 @@ type Job struct {
 	// field say about where the message came from.
 	Peer PeerInfo
 
-	Blob   blob.Ref // the body as it was accepted
+	Blob   blob.Ref // the body as it was accepted; "" = none, all of it is in Prefix: small messages with the null sender
 	Size   int64    // octets of the blob
 	Key    []byte   // wrapped data key of an encrypted blob; nil = plain
 	Prefix []byte   // trace fields in front of the blob, newest first
@@ -52,6 +52,14 @@ type Job struct {
 
 	// Hold is why the job is held; "" = it is not. A held job is not due.
 	Hold string
+
+	// Crashes is how many attempts in a row ended without an outcome, see
+	// Job.Crash; an attempt with an outcome makes it zero.
+	Crashes int
+
+	// Bounce is why an operator gives the job up: its recipients fail with a
+	// reply of this text, without an attempt. "" = none.
+	Bounce string
 
 	// Last is what the latest attempt met, for the operator; text of at most
 	// 512 octets.
@@ -145,6 +153,9 @@ type Outcome struct {
 	// Attempted counts this as an attempt; false gives the job back as it
 	// was (shutdown).
 	Attempted bool
+
+	// Crashed counts this as an attempt that crashed (Job.Crash).
+	Crashed bool
 
 	// Hold sets Job.Hold; "" = not held.
 	Hold string

@@ -20,14 +20,15 @@ type loop struct {
 	running int                        // attempts under way
 	keeper  *keeper                    // of their leases
 	done    chan *attempt
-	panics  map[string]bool // jobs whose latest attempt panicked
+	suspect *attempt // of a job that crashed before; one at a time
+	put     int      // suspects put off since it began
 }
 
 func newLoop(ctx context.Context, r *Runner) *loop {
 	l := &loop{
 		r: r, ttl: 15 * time.Minute, workers: 40, per: defaultTo(r.PerDestination, 20),
 		busy: make(map[string]int), lanes: make(map[string]<-chan struct{}),
-		done: make(chan *attempt), panics: make(map[string]bool),
+		done: make(chan *attempt),
 	}
 	if r.LeaseTTL > 0 {
 		l.ttl = r.LeaseTTL
@@ -122,7 +123,10 @@ func (l *loop) pick(ctx context.Context, d string, now time.Time, n int) []Lease
 
 // start begins an attempt.
 func (l *loop) start(d string, lease Lease, expires time.Time) {
-	a := &attempt{r: l.r, lease: lease, destination: d, end: l.work.Done(), keeper: l.keeper, crashed: l.panics[lease.Job.ID]}
+	a := &attempt{r: l.r, lease: lease, destination: d, end: l.work.Done(), keeper: l.keeper}
+	if lease.Job.Crashes > 0 && !l.alone(a) {
+		a.putOff = l.putOff()
+	}
 	var ctx context.Context
 	ctx, a.cancel = context.WithCancelCause(l.work)
 	l.keeper.add(a, expires)
@@ -139,27 +143,39 @@ func (l *loop) start(d string, lease Lease, expires time.Time) {
 	}()
 }
 
-// maxPanics bounds loop.panics: a job that panicked once and then left the
-// queue in another way is never heard of again.
-const maxPanics = 10_000
+// alone makes a the one attempt under way of a job that crashed before, unless
+// there is one: then the next crash would not tell which of them it was.
+func (l *loop) alone(a *attempt) bool {
+	if l.suspect != nil {
+		return false
+	}
+	l.suspect, l.put = a, 0
+	a.began = time.Now()
+	return true
+}
+
+// suspectPause is the least time between attempts of jobs that crashed.
+const suspectPause = 50 * time.Millisecond
+
+// putOff is when a suspect may be looked at again: one after the other, and the
+// longer the one under way takes, the later.
+func (l *loop) putOff() time.Time {
+	l.put++
+	return l.r.Queue.now().Add(time.Since(l.suspect.began) + time.Duration(l.put)*suspectPause)
+}
 
 func (l *loop) finish(a *attempt) {
 	a.cancel(nil)
-	id, d := a.lease.Token.Job, a.destination
+	d := a.destination
 	l.keeper.remove(a.lease.Token)
 	l.running--
 	if l.busy[d]--; l.busy[d] == 0 {
 		delete(l.busy, d)
 		delete(l.lanes, d)
 	}
-	if !a.panicked || a.crashed {
-		delete(l.panics, id) // also of a job that is held now: its release is a new start
-		return
+	if l.suspect == a {
+		l.suspect = nil
 	}
-	if len(l.panics) >= maxPanics {
-		clear(l.panics)
-	}
-	l.panics[id] = true
 }
 
 // finishMore takes what else has ended, so that one look serves all.

@@ -99,10 +99,29 @@ type spooled struct {
 	key  []byte // see blob.Keyed
 }
 
-// stored says to a receiver on the same Blobs that there is nothing to copy.
-func (q *Queue) stored(j *Job) blob.Stored {
-	return blob.Stored{In: q.Blobs, Ref: j.Blob, Key: j.Key}
+// open opens the body of a job; one without a blob is all Prefix.
+func (q *Queue) open(ctx context.Context, j *Job) (blob.Blob, error) {
+	if j.Blob == "" {
+		return nothing{}, nil
+	}
+	return blob.OpenKeyed(ctx, q.Blobs, j.Blob, j.Key)
 }
+
+// body says to a receiver on the same Blobs that there is nothing to copy.
+func (q *Queue) body(j *Job, open blob.Blob) *smtp.Body {
+	r := io.NewSectionReader(open, 0, open.Size())
+	if j.Blob == "" {
+		return smtp.NewStoredBody(r, 0, nil, j.Prefix)
+	}
+	return smtp.NewStoredBody(r, open.Size(), blob.Stored{In: q.Blobs, Ref: j.Blob, Key: j.Key}, j.Prefix)
+}
+
+// nothing is the blob of a job without one.
+type nothing struct{}
+
+func (nothing) ReadAt([]byte, int64) (int, error) { return 0, io.EOF }
+func (nothing) Size() int64                       { return 0 }
+func (nothing) Close() error                      { return nil }
 
 // Jobs makes the jobs for a message whose body already lies in q.Blobs: one
 // for each destination and each MaxRecipients recipients. Where the body has a

@@ -58,11 +58,16 @@ func FoldPath(p string) string {
 func (e *Edit) Apply(j *Job) {
 	switch {
 	case e.Hold != nil:
-		j.Hold = *e.Hold
+		if j.Hold = *e.Hold; j.Hold == "" {
+			j.Crashes = 0
+		}
 	case e.Due != nil:
 		j.Due = *e.Due
 	case e.Destination != nil:
 		j.Destination = *e.Destination
+	case e.Bounce != nil:
+		j.Bounce, j.Destination = *e.Bounce, BounceDestination
+		j.Hold, j.Due, j.Crashes = "", j.Created, 0
 	}
 }
 
@@ -73,5 +78,11 @@ func (o *Outcome) Apply(j *Job) {
 	j.Due, j.Hold, j.Last = o.Due, o.Hold, o.Last
 	if o.Attempted {
 		j.Attempts++
+	}
+	switch {
+	case o.Crashed:
+		j.Crash()
+	case o.Attempted:
+		j.Crashes = 0
 	}
 }

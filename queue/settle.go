@@ -23,7 +23,7 @@ func (a *attempt) settle(ctx context.Context, results []Result) {
 	stopped := errors.Is(context.Cause(ctx), errShutdown)
 	if stopped && !anyFinal(results) && !a.panicked {
 		// Nothing was decided: the job goes back as it was.
-		a.commit(ctx, Outcome{Token: a.lease.Token, Remaining: job.Recipients, Due: job.Due, Last: job.Last})
+		a.back(ctx, job.Due)
 		return
 	}
 	job.Attempts++
@@ -48,10 +48,17 @@ func (a *attempt) settle(ctx context.Context, results []Result) {
 			out.Last = lastOf(res)
 		}
 	}
+	out.Crashed = a.panicked // also of the Reporter
 	out = a.holdLeft(out, results)
 	if a.commit(ctx, out) {
 		a.events(ctx, results, now)
 	}
+}
+
+// back gives the job back as it was.
+func (a *attempt) back(ctx context.Context, due time.Time) {
+	job := a.lease.Job
+	a.commit(ctx, Outcome{Token: a.lease.Token, Remaining: job.Recipients, Due: due, Last: job.Last})
 }
 
 // holdLeft holds what must not be attempted again by itself.
@@ -60,8 +67,6 @@ func (a *attempt) holdLeft(out Outcome, results []Result) Outcome {
 	case a.r.Reporter == nil && anyFailed(results):
 		return a.holdFailed(out, results)
 	case len(out.Remaining) == 0:
-	case a.panicked && a.crashed:
-		out.Hold = "delivery crashed twice"
 	case a.hold != "":
 		out.Hold = a.hold
 	}

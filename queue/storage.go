@@ -26,9 +26,13 @@ type Storage interface {
 	LeaseDestinations(ctx context.Context, now time.Time, max int, except map[string]bool) ([]string, time.Time, error)
 
 	// LeaseJobs leases up to max jobs of a destination that are due at now
-	// and neither held nor leased: higher Priority first, then the longest
-	// due. The lease lasts for ttl; where one process owns the storage,
-	// leases may live in its memory, and a restart voids them.
+	// and neither held nor leased, from its lanes as Turns says: higher
+	// Priority first, which grows with the time that a job is due; then the
+	// senders in turn; then the longest due. The lease lasts for ttl; where one process owns the storage,
+	// leases may live in its memory, and a restart voids them. A job whose
+	// lease ended with the process of its holder has that noted (Job.Crash)
+	// before it is leased again; this survives the end of a process, and need
+	// not survive a power cut.
 	LeaseJobs(ctx context.Context, destination string, now time.Time, max int, ttl time.Duration) ([]Lease, error)
 
 	// Settle ends leases and writes what follows from them in one commit,
@@ -76,9 +80,10 @@ type Filter struct {
 
 // Edit is what Storage.Edit does to a job. Exactly one field is set.
 type Edit struct {
-	Hold        *string    // hold with this reason; "" releases
+	Hold        *string    // hold with this reason; "" releases, and forgets crashes
 	Due         *time.Time // retry at
 	Destination *string    // reroute
+	Bounce      *string    // give up with this reason, and tell the sender: sets Job.Bounce, and makes it due
 	Drop        bool       // forget the job without a DSN
 }
 

@@ -19,9 +19,10 @@
 //	RFC 8601  the field and its words      by the text of RFC 7601, which it
 //	                                       replaces: §2.2, §2.5, §2.7, §5. The
 //	                                       text of RFC 8601 was not read whole.
+//	RFC 8904  the method dnswl, see auth/dnsbl; text not read whole
 //
 // What is not here: the "i=" in front of ARC-Authentication-Results (RFC 8617
-// §4.1.1) is for the package that reads ARC.
+// §4.1.1) is written and read by auth/arc.
 //
 // # Invariants
 //

@@ -21,12 +21,13 @@ const (
 // Method is what judged.
 type Method string
 
-// The methods (RFC 8601 §2.7, RFC 7489 §11.1, RFC 8617 §10.1).
+// The methods (RFC 8601 §2.7, RFC 7489 §11.1, RFC 8617 §10.1, RFC 8904).
 const (
 	ARC   Method = "arc"
 	Auth  Method = "auth"
 	DKIM  Method = "dkim"
 	DMARC Method = "dmarc"
+	DNSWL Method = "dnswl"
 	IPRev Method = "iprev"
 	SPF   Method = "spf"
 )

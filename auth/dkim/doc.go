@@ -12,6 +12,9 @@
 // of its body nothing is kept. The body is hashed at most twice, whatever
 // the number of signatures. Cryptography is that of the standard library.
 //
+// Where others judge the same message, [NewMessage] is what all of them join: the
+// header is kept once, and two hashes of the body are for all.
+//
 // # Which signatures are judged
 //
 // Anybody can put any number of signatures onto a message, so there are limits

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/mailstead/mailstead/internal/mailsig"
 	"github.com/mailstead/mailstead/internal/vfs"
 )
 
@@ -42,7 +43,7 @@ const (
 
 // path is the directory of a domain.
 func (s *FileKeys) path(domain string) (string, error) {
-	if !isDomain([]byte(domain)) {
+	if !mailsig.IsDomain([]byte(domain)) {
 		return "", fmt.Errorf("%w: domain %q", ErrKey, domain)
 	}
 	return filepath.Join(s.dir, strings.ToLower(domain)), nil
@@ -58,7 +59,7 @@ func parseName(name string) (selector string, state State, ok bool) {
 		return "", "", false
 	}
 	selector, state = base[:i], State(base[i+1:])
-	return selector, state, state.valid() && isDomain([]byte(selector))
+	return selector, state, state.valid() && mailsig.IsDomain([]byte(selector))
 }
 
 // states returns the state of each selector of a domain.

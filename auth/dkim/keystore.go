@@ -12,6 +12,8 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+
+	"github.com/mailstead/mailstead/internal/mailsig"
 )
 
 // State is where a key is in its life. A key begins Published: its record
@@ -75,7 +77,7 @@ func ActiveKeys(ctx context.Context, store KeyStore, domain string) ([]Key, erro
 // GenerateRSA makes an RSA key; bits 0 = 2048.
 func GenerateRSA(bits int) (crypto.Signer, error) {
 	bits = cmp.Or(bits, 2048)
-	if bits < minRSABits || bits > maxRSABits {
+	if bits < mailsig.MinRSABits || bits > mailsig.MaxRSABits {
 		return nil, fmt.Errorf("%w: RSA with %d bits", ErrKey, bits)
 	}
 	return rsa.GenerateKey(rand.Reader, bits)

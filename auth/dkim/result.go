@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/auth/authres"
+	"github.com/mailstead/mailstead/internal/mailsig"
 )
 
 // Reason is why a signature does not pass, in words for people. "" = it passes.
@@ -12,26 +13,32 @@ type Reason string
 
 // The reasons.
 const (
-	Syntax         Reason = "syntax error"                                   // neutral
-	Unsupported    Reason = "unknown version, algorithm or canonicalization" // neutral
-	Surplus        Reason = "too many different body hashes"                 // neutral
-	FromUnsigned   Reason = "From is not signed"                             // permerror
-	IdentityDomain Reason = "i= is not within d="                            // permerror
-	IdentityStrict Reason = "i= is not d=, as the key demands"               // permerror
-	HeaderTooLarge Reason = "header too large"                               // permerror
-	OldAlgorithm   Reason = "rsa-sha1 is historic"                           // policy
-	Expired        Reason = "expired"                                        // fail
-	FromFuture     Reason = "signed in the future"                           // fail
-	BodyHash       Reason = "body hash does not match"                       // fail
-	Mismatch       Reason = "signature does not match"                       // fail
-	KeyMissing     Reason = "no key"                                         // permerror
-	KeyRevoked     Reason = "key revoked"                                    // permerror
-	KeySyntax      Reason = "key record with a syntax error"                 // permerror
-	KeyUnsuited    Reason = "key is not for this signature"                  // permerror
-	KeyShort       Reason = "key too short"                                  // policy
-	KeyLong        Reason = "key too long"                                   // policy
-	KeyUnknown     Reason = "no answer for the key"                          // temperror
-	KeyUnasked     Reason = "too many questions for keys"                    // temperror
+	Syntax         = Reason(mailsig.Syntax)         // syntax error: neutral
+	Unsupported    = Reason(mailsig.Unsupported)    // unknown version, algorithm or canonicalization: neutral
+	Surplus        = Reason(mailsig.Surplus)        // too many different body hashes: neutral
+	FromUnsigned   = Reason(mailsig.FromUnsigned)   // permerror
+	IdentityDomain = Reason(identityDomain)         // permerror
+	IdentityStrict = Reason(identityStrict)         // permerror
+	HeaderTooLarge = Reason(mailsig.HeaderTooLarge) // permerror
+	OldAlgorithm   = Reason(mailsig.OldAlgorithm)   // rsa-sha1 is historic: policy
+	Expired        = Reason(mailsig.Expired)        // fail
+	FromFuture     = Reason(mailsig.FromFuture)     // signed in the future: fail
+	BodyHash       = Reason(mailsig.BodyMismatch)   // does not match: fail
+	Mismatch       = Reason(mailsig.Mismatch)       // the signature does not match: fail
+	KeyMissing     = Reason(mailsig.KeyMissing)     // permerror
+	KeyRevoked     = Reason(mailsig.KeyRevoked)     // permerror
+	KeySyntax      = Reason(mailsig.KeySyntax)      // permerror
+	KeyUnsuited    = Reason(mailsig.KeyUnsuited)    // the key is not for this signature: permerror
+	KeyShort       = Reason(mailsig.KeyShort)       // policy
+	KeyLong        = Reason(mailsig.KeyLong)        // policy
+	KeyUnknown     = Reason(mailsig.KeyUnknown)     // no answer for the key: temperror
+	KeyUnasked     = Reason(mailsig.KeyUnasked)     // too many questions for keys: temperror
+)
+
+// The reasons of i=, which other signatures do not have.
+const (
+	identityDomain mailsig.Reason = "i= is not within d="
+	identityStrict mailsig.Reason = "i= is not d=, as the key demands"
 )
 
 // result is the word of RFC 8601 §2.7.1 for a reason.

@@ -241,3 +241,15 @@ func TestNoFaultMakesBetter(t *testing.T) {
 		t.Errorf("without resolver: %+v", r)
 	}
 }
+
+// TestUnsignable: what no field can be put in front of is not signed.
+func TestUnsignable(t *testing.T) {
+	keys, _ := testKeys(t)
+	for message, s := range map[string]*dkim.Signer{
+		" continues\r\n" + plain: {Keys: keys[:1]}, "\tx\r\n" + plain: {Keys: keys[:1]}, plain: {Keys: keys[:1], MaxHeaderBytes: 10},
+	} {
+		if _, err := s.Sign(strings.NewReader(message)); !errors.Is(err, dkim.ErrHeader) {
+			t.Errorf("%q: %v", message, err)
+		}
+	}
+}

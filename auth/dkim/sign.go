@@ -1,12 +1,7 @@
 package dkim
 
 import (
-	"cmp"
 	"crypto"
-	"crypto/ed25519"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -15,15 +10,31 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/mailstead/mailstead/internal/mailsig"
 )
+
+// Canonicalization is how a header or a body is prepared for hashing (RFC 6376
+// §3.4). A line end without CR counts as CRLF in all of them.
+type Canonicalization uint8
+
+// The canonicalizations.
+const (
+	Relaxed = Canonicalization(mailsig.Relaxed) // white space may change on the way
+	Simple  = Canonicalization(mailsig.Simple)  // nothing may change
+)
+
+// String is the word of the c= tag.
+func (c Canonicalization) String() string { return mailsig.Canon(c).String() }
 
 // Why a message is not signed; tested with errors.Is.
 var (
 	// ErrFrom: the message has no From field, or several, and no signature
 	// should stand for it (RFC 6376 §5.4, §8.15).
 	ErrFrom = errors.New("dkim: message without exactly one From field")
-	// ErrHeader: the header is larger than MaxHeaderBytes.
-	ErrHeader = errors.New("dkim: header too large to sign")
+	// ErrHeader: the header is larger than MaxHeaderBytes, or begins with a line
+	// that continues another one.
+	ErrHeader = errors.New("dkim: header too large to sign, or without a beginning")
 	// ErrKey: there is no key, or one that cannot sign.
 	ErrKey = errors.New("dkim: unusable key")
 )
@@ -40,23 +51,12 @@ type Key struct {
 }
 
 // algorithm says how a key signs.
-func (k *Key) algorithm() (algorithm, error) {
-	if !isDomain([]byte(k.Domain)) || !isDomain([]byte(k.Selector)) {
-		return 0, fmt.Errorf("%w: domain %q, selector %q", ErrKey, k.Domain, k.Selector)
+func (k *Key) algorithm() (mailsig.Algorithm, error) {
+	a, err := mailsig.AlgorithmOf(k.Domain, k.Selector, k.Signer)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrKey, err)
 	}
-	if k.Signer == nil {
-		return 0, fmt.Errorf("%w: no Signer", ErrKey)
-	}
-	switch pub := k.Signer.Public().(type) {
-	case *rsa.PublicKey:
-		if n := pub.N.BitLen(); n < minRSABits || n > maxRSABits {
-			return 0, fmt.Errorf("%w: RSA with %d bits", ErrKey, n)
-		}
-		return rsaSHA256, nil
-	case ed25519.PublicKey:
-		return ed25519SHA256, nil
-	}
-	return 0, fmt.Errorf("%w: neither RSA nor Ed25519", ErrKey)
+	return a, nil
 }
 
 // Signer signs messages. It may be used from any number of goroutines, if the
@@ -133,8 +133,8 @@ func (s *Signer) Start() (*Signing, error) {
 		}
 		m.algorithms = append(m.algorithms, a)
 	}
-	m.head.limit = min(cmp.Or(s.MaxHeaderBytes, 4<<20), 1<<30)
-	m.body = bodyHash{sink: sink{h: sha256.New()}, canon: s.Body, limit: -1}
+	m.message = mailsig.NewMessage(s.MaxHeaderBytes)
+	m.body = m.message.Body(mailsig.Canon(s.Body), -1)
 	return m, nil
 }
 
@@ -143,66 +143,36 @@ func (s *Signer) Start() (*Signing, error) {
 type Signing struct {
 	s          *Signer
 	now        time.Time
-	algorithms []algorithm // of the keys
-	head       collector
-	inBody     bool
-	body       bodyHash
+	algorithms []mailsig.Algorithm // of the keys
+	message    *mailsig.Message
+	body       *mailsig.BodyHash
 }
 
 // Write takes the next octets of the message. It never fails.
-func (m *Signing) Write(p []byte) (int, error) {
-	n := len(p)
-	if !m.inBody {
-		used, done := m.head.feed(p)
-		m.inBody = done
-		p = p[used:]
-	}
-	if m.inBody {
-		m.body.feed(p)
-	}
-	return n, nil
-}
+func (m *Signing) Write(p []byte) (int, error) { return m.message.Write(p) }
 
 // Finish returns the DKIM-Signature fields, one for each key, with CRLF behind
 // each. The error is ErrFrom, ErrHeader, or that of a key. It is called once.
 func (m *Signing) Finish() ([]byte, error) {
-	if m.head.full {
+	m.message.End()
+	if m.message.Unsignable() {
 		return nil, ErrHeader
 	}
-	m.body.finish()
-	b := cut(m.head.bytes())
-	h, err := m.s.headerNames(&b)
+	h, err := m.s.headerNames(m.message.Block())
 	if err != nil {
 		return nil, err
 	}
-	x := newIndex(&b)
 	var out []byte
 	for i := range m.s.Keys {
-		if out, err = m.sign(out, i, signedBlock{&b, x, h}); err != nil {
+		if out, err = m.sign(out, i, h); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
 }
 
-// signedBlock is a header with the names of what is signed of it.
-type signedBlock struct {
-	*block
-	x     *index
-	names []string
-}
-
 // headerNames is the content of h=.
-func (s *Signer) headerNames(b *block) ([]string, error) {
-	count := map[string]int{}
-	for _, f := range b.fields {
-		if f.colon >= 0 {
-			count[string(appendLower(nil, b.name(f)))]++
-		}
-	}
-	if count["from"] != 1 {
-		return nil, ErrFrom
-	}
+func (s *Signer) headerNames(b *mailsig.Block) ([]string, error) {
 	fields, seal := s.Fields, s.Seal
 	if fields == nil {
 		fields = DefaultFields()
@@ -210,113 +180,45 @@ func (s *Signer) headerNames(b *block) ([]string, error) {
 	if seal == nil {
 		seal = DefaultSeal()
 	}
-	var names []string
-	for _, name := range slices.Concat([]string{"from", "from"}, fields, seal) {
-		name = strings.ToLower(name)
-		if name != "from" && slices.Contains(names, name) || name == "dkim-signature" || name == "" {
-			continue
-		}
-		if name == "from" {
-			if len(names) < 2 {
-				names = append(names, name)
-			}
-			continue
-		}
-		n := count[name]
-		if slices.ContainsFunc(seal, func(s string) bool { return strings.EqualFold(s, name) }) {
-			n++
-		}
-		names = append(names, slices.Repeat([]string{name}, n)...)
+	names, froms := mailsig.Names(b, fields, seal)
+	if froms != 1 {
+		return nil, ErrFrom
 	}
-	return names, nil
+	return slices.DeleteFunc(names, func(name string) bool { return name == "dkim-signature" }), nil
 }
 
 // sign adds the signature of one key.
-func (m *Signing) sign(out []byte, i int, b signedBlock) ([]byte, error) {
+func (m *Signing) sign(out []byte, i int, names []string) ([]byte, error) {
 	k := &m.s.Keys[i]
-	w := folder{b: []byte("DKIM-Signature:")}
-	w.col = len(w.b)
-	w.piece(" v=1;")
-	w.piece(" a=" + m.algorithms[i].String() + ";")
-	w.piece(" c=" + m.s.Header.String() + "/" + m.s.Body.String() + ";")
-	w.piece(" d=" + strings.ToLower(k.Domain) + ";")
-	w.piece(" s=" + k.Selector + ";")
-	w.piece(" t=" + strconv.FormatInt(m.now.Unix(), 10) + ";")
+	w := mailsig.NewWriter("DKIM-Signature")
+	w.Piece(" v=1;")
+	w.Piece(" a=" + m.algorithms[i].String() + ";")
+	w.Piece(" c=" + m.s.Header.String() + "/" + m.s.Body.String() + ";")
+	w.Piece(" d=" + strings.ToLower(k.Domain) + ";")
+	w.Piece(" s=" + k.Selector + ";")
+	w.Piece(" t=" + strconv.FormatInt(m.now.Unix(), 10) + ";")
 	if m.s.Lifetime > 0 {
-		w.piece(" x=" + strconv.FormatInt(m.now.Add(max(m.s.Lifetime, time.Second)).Unix(), 10) + ";")
+		w.Piece(" x=" + strconv.FormatInt(m.now.Add(max(m.s.Lifetime, time.Second)).Unix(), 10) + ";")
 	}
-	for j, name := range b.names {
-		piece := name + ":"
-		if j == 0 {
-			piece = " h=" + piece
-		}
-		if j == len(b.names)-1 {
-			piece = strings.TrimSuffix(piece, ":") + ";"
-		}
-		w.piece(piece)
-	}
-	w.piece(" bh=" + base64.StdEncoding.EncodeToString(m.body.digest) + ";")
-	w.piece(" b=")
-	sig, err := m.signature(k, m.algorithms[i], b, w.b)
+	w.List("h", names)
+	w.Piece(" bh=" + base64.StdEncoding.EncodeToString(m.body.Digest()) + ";")
+	w.Piece(" b=")
+	sig, err := m.signature(i, names, w)
 	if err != nil {
 		return nil, err
 	}
-	for text := base64.StdEncoding.EncodeToString(sig); text != ""; {
-		n := min(len(text), lineLength-w.col)
-		if n <= 0 {
-			w.fold()
-			continue
-		}
-		w.piece(text[:n])
-		text = text[n:]
-	}
-	return append(append(out, w.b...), crlfText...), nil
+	w.Base64(sig)
+	return append(append(out, w.Bytes()...), "\r\n"...), nil
 }
 
 // signature signs the header, with the field as it is without the value of b=.
-func (m *Signing) signature(k *Key, a algorithm, b signedBlock, own []byte) ([]byte, error) {
-	w := &sink{h: sha256.New()}
-	b.x.rewind()
-	for _, name := range b.names {
-		if f, ok := b.x.take([]byte(name)); ok {
-			w.header(m.s.Header, b.block, f, 0, 0)
-			w.crlf()
-		}
-	}
-	self := block{raw: own}
-	w.header(m.s.Header, &self, field{colon: int32(len("DKIM-Signature")), end: int32(len(own))}, 0, 0)
-	hash := crypto.SHA256
-	if a == ed25519SHA256 {
-		hash = 0 // the digest is the message (RFC 8463 §3)
-	}
-	sig, err := k.Signer.Sign(rand.Reader, w.sum(), hash)
+func (m *Signing) signature(i int, names []string, own *mailsig.Writer) ([]byte, error) {
+	k, s, canon := &m.s.Keys[i], mailsig.NewSink(), mailsig.Canon(m.s.Header)
+	s.HashNames(canon, m.message.Index().Cursor(), names)
+	own.Hash(s, canon)
+	sig, err := m.algorithms[i].Sign(k.Signer, s.Sum())
 	if err != nil {
 		return nil, fmt.Errorf("dkim: signing for %s with selector %s: %w", k.Domain, k.Selector, err)
 	}
 	return sig, nil
-}
-
-// lineLength is how long a line may become, without its CRLF (RFC 5322 §2.1.1).
-const lineLength = 78
-
-// folder writes a field in lines.
-type folder struct {
-	b   []byte
-	col int
-}
-
-func (w *folder) fold() {
-	w.b = append(w.b, "\r\n\t"...)
-	w.col = 1
-}
-
-// piece adds what must not be broken; a space in front of it may become a line
-// end.
-func (w *folder) piece(s string) {
-	if w.col+len(s) > lineLength {
-		w.fold()
-		s = strings.TrimPrefix(s, " ")
-	}
-	w.b = append(w.b, s...)
-	w.col += len(s)
 }

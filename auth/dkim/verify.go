@@ -3,14 +3,13 @@ package dkim
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"errors"
 	"io"
 	"slices"
-	"sync"
+	"strings"
 	"time"
 
 	"github.com/mailstead/mailstead/auth/dnsx"
+	"github.com/mailstead/mailstead/internal/mailsig"
 )
 
 // Verifier judges signatures. It may be used from any number of goroutines.
@@ -37,10 +36,6 @@ type Verifier struct {
 	Now func() time.Time
 }
 
-// maxBodies is how many different body hashes are computed: without l= there
-// are two, and those are preferred.
-const maxBodies = 2
-
 // Verify reads a message and judges it. The error is that of r; what is wrong
 // with a signature is in the report.
 func (v *Verifier) Verify(ctx context.Context, r io.Reader) (*Report, error) {
@@ -53,65 +48,69 @@ func (v *Verifier) Verify(ctx context.Context, r io.Reader) (*Report, error) {
 }
 
 // Start begins with a message.
-func (v *Verifier) Start() *Verification {
-	m := &Verification{v: v, now: time.Now()}
+func (v *Verifier) Start() *Verification { return v.Join(NewMessage(v.MaxHeaderBytes)) }
+
+// Message is one message as it streams by, for several who judge it: it is
+// written once, its header is kept once, and its body is hashed at most twice
+// in all. Every verifier joins before the first Write; after the last, they may
+// Finish at the same time. Its other methods are for packages auth/....
+type Message = mailsig.Message
+
+// NewMessage begins with a message that is to be shared. maxHeaderBytes bounds
+// the header block that is kept in memory; 0 = 4 MiB.
+func NewMessage(maxHeaderBytes int) *Message { return mailsig.NewMessage(maxHeaderBytes) }
+
+// Join begins with a message that others judge, too. What is written goes to the
+// Message, and its limit counts.
+func (v *Verifier) Join(message *Message) *Verification {
+	m := &Verification{v: v, message: message, now: time.Now()}
 	if v.Now != nil {
 		m.now = v.Now()
 	}
 	m.most = min(cmp.Or(v.MaxSignatures, 10), 100)
-	m.head.limit = min(cmp.Or(v.MaxHeaderBytes, 4<<20), 1<<30)
+	message.OnHeader(m.readHeader)
 	return m
 }
 
-// Verification judges one message, which is written to it. It belongs to one
-// goroutine.
+// Verification judges one message. It belongs to one goroutine.
 type Verification struct {
-	v    *Verifier
-	now  time.Time
-	most int
+	v       *Verifier
+	message *mailsig.Message
+	now     time.Time
+	most    int
 
-	head   collector
-	inBody bool
-	block  block
-	from   []string
 	sigs   []signature // that may be judged, in order of the header
 	faulty []Result    // of those that cannot be
 	count  int         // of all
-	bodies []*bodyHash
-	keys   []keys
+	keys   []mailsig.Keys
 }
 
 // Write takes the next octets of the message. It never fails.
-func (m *Verification) Write(p []byte) (int, error) {
-	n := len(p)
-	if !m.inBody {
-		used, done := m.head.feed(p)
-		if !done {
-			return n, nil
-		}
-		m.endHeader()
-		p = p[used:]
-	}
-	for _, b := range m.bodies {
-		b.feed(p)
-	}
-	return n, nil
-}
+func (m *Verification) Write(p []byte) (int, error) { return m.message.Write(p) }
 
-// endHeader finds the signatures, and decides which bodies are hashed.
-func (m *Verification) endHeader() {
-	m.inBody = true
-	m.block = cut(m.head.bytes())
-	m.from = fromDomains(&m.block)
+// Header is the header block of what was written, without the empty line behind
+// it, so that who looks for more in it need not keep it, too. It is not changed,
+// and stays as it is. ended is false before its end; whole is false where it is
+// larger than the limit and the end is missing.
+func (m *Verification) Header() (block []byte, ended, whole bool) { return m.message.Header() }
+
+// End ends the message, so that Header has that of one without a body, too.
+// Finish does it where nobody has.
+func (m *Verification) End() { m.message.End() }
+
+// readHeader finds the signatures, and decides which bodies are hashed.
+func (m *Verification) readHeader() {
+	b := m.message.Block()
+	from := fromDomains(b)
 	perRank := [6]int{}
 	var s signature
-	for _, f := range m.block.fields {
-		if !equalFold(m.block.name(f), []byte("dkim-signature")) {
+	for _, f := range b.Fields {
+		if !mailsig.EqualFold(b.Name(f), []byte("dkim-signature")) {
 			continue
 		}
-		reason := HeaderTooLarge
-		if !m.head.full {
-			reason = s.parse(&m.block, f, m.now)
+		reason := mailsig.HeaderTooLarge
+		if !m.message.HeaderTooLarge() {
+			reason = s.parse(b, f, m.now)
 		}
 		s.index = m.count
 		m.count++
@@ -122,45 +121,36 @@ func (m *Verification) endHeader() {
 			s = signature{}
 			continue
 		}
-		s.rank = rankOf(&s, m.from)
+		s.rank = rankOf(&s, from)
 		if perRank[s.rank]++; perRank[s.rank] <= 4*m.most {
 			m.sigs = append(m.sigs, s)
 		}
 	}
 	slices.SortStableFunc(m.sigs, func(a, b signature) int { return a.rank - b.rank })
 	for i := range m.sigs {
-		m.chooseBody(&m.sigs[i])
-	}
-}
-
-// chooseBody finds or begins the body hash of a signature.
-func (m *Verification) chooseBody(s *signature) {
-	s.hash = slices.IndexFunc(m.bodies, func(b *bodyHash) bool { return b.canon == s.body && b.limit == s.length })
-	if s.hash < 0 && len(m.bodies) < maxBodies {
-		s.hash = len(m.bodies)
-		m.bodies = append(m.bodies, &bodyHash{sink: sink{h: sha256.New()}, canon: s.body, limit: s.length})
+		m.sigs[i].hash = m.message.Body(m.sigs[i].Body, m.sigs[i].Length)
 	}
 }
 
 // result is what can be said of a signature, with a reason against it.
-func (s *signature) result(reason Reason) Result {
+func (s *signature) result(reason mailsig.Reason) Result {
 	r := Result{
-		Result: reason.result(), Reason: reason, Index: s.index, Domain: s.domain, Selector: s.selector, Identity: s.identity,
-		Algorithm: s.algorithm.String(), Header: s.header, Body: s.body,
+		Result: Reason(reason).result(), Reason: Reason(reason), Index: s.index, Domain: s.Domain, Selector: s.Selector, Identity: s.identity,
+		Algorithm: s.Algorithm.String(), Header: Canonicalization(s.Header), Body: Canonicalization(s.Body),
 	}
-	if s.algorithm == 0 {
-		r.Algorithm = s.named
+	if s.Algorithm == 0 {
+		r.Algorithm = s.Named
 	}
-	if s.signed >= 0 && s.signed < huge {
-		r.Signed = time.Unix(s.signed, 0)
+	if s.Signed >= 0 && s.Signed < mailsig.Huge {
+		r.Signed = time.Unix(s.Signed, 0)
 	}
-	if s.expires >= 0 && s.expires < huge {
-		r.Expires = time.Unix(s.expires, 0)
+	if s.Expires >= 0 && s.Expires < mailsig.Huge {
+		r.Expires = time.Unix(s.Expires, 0)
 	}
 	var b [12]byte
 	n := 0
-	for _, c := range s.b {
-		if n < len(b) && !isFWS(c) {
+	for _, c := range s.B {
+		if n < len(b) && !mailsig.IsFWS(c) {
 			b[n] = c
 			n++
 		}
@@ -171,14 +161,10 @@ func (s *signature) result(reason Reason) Result {
 
 // Finish ends the message and asks for the keys, all at the same time. It
 // returns soon after ctx ends or the time of the Verifier is over, if the
-// resolver does; what has no answer then is a temperror. It is called once, and nothing is written after it.
+// resolver does; what has no answer then is a temperror. It
+// is called once, and nothing is written after it.
 func (m *Verification) Finish(ctx context.Context) *Report {
-	if !m.inBody {
-		m.endHeader()
-	}
-	for _, b := range m.bodies {
-		b.finish()
-	}
+	m.message.End()
 	report := &Report{Results: m.faulty}
 	m.choose(report)
 	m.ask(ctx)
@@ -195,61 +181,35 @@ func (m *Verification) choose(report *Report) {
 	kept := m.sigs[:0]
 	room := m.most
 	for i := range m.sigs {
-		if s := &m.sigs[i]; room > 0 && m.bodyFault(s) == "" {
+		if s := &m.sigs[i]; room > 0 && s.BodyFault(s.hash) == "" {
 			m.chooseKey(s)
 			room--
 			kept = append(kept, *s)
 		} else if room > 0 && len(report.Results) < 2*m.most {
-			report.Results = append(report.Results, s.result(m.bodyFault(s)))
+			report.Results = append(report.Results, s.result(s.BodyFault(s.hash)))
 		}
 	}
 	m.sigs = kept
 }
 
-// bodyFault says why a signature is not for this body; "" = it is.
-func (m *Verification) bodyFault(s *signature) Reason {
-	switch {
-	case s.hash < 0:
-		return Surplus
-	case s.length > m.bodies[s.hash].total, string(s.bodyHash[:]) != string(m.bodies[s.hash].digest):
-		return BodyHash
-	}
-	return ""
-}
-
 // chooseKey finds or notes the question for a key.
 func (m *Verification) chooseKey(s *signature) {
-	name := keyName(s.selector, s.domain)
-	s.key = slices.IndexFunc(m.keys, func(k keys) bool { return k.name == name })
+	name := mailsig.KeyName(s.Selector, s.Domain)
+	s.key = slices.IndexFunc(m.keys, func(k mailsig.Keys) bool { return k.Name == name })
 	if s.key < 0 && len(m.keys) < cmp.Or(m.v.MaxKeys, 10) {
 		s.key = len(m.keys)
-		m.keys = append(m.keys, keys{name: name})
+		m.keys = append(m.keys, mailsig.Keys{Name: name})
 	}
 }
-
-var errNoResolver = errors.New("dkim: Verifier without a Resolver")
 
 // ask asks for all keys.
 func (m *Verification) ask(ctx context.Context) {
-	if m.v.Resolver == nil {
-		for i := range m.keys {
-			m.keys[i].value, m.keys[i].err = KeyUnknown, errNoResolver
-		}
-		return
-	}
 	if m.v.Timeout >= 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, cmp.Or(m.v.Timeout, 20*time.Second))
 		defer cancel()
 	}
-	var wg sync.WaitGroup
-	for i := 1; i < len(m.keys); i++ {
-		wg.Go(func() { m.keys[i].lookup(ctx, m.v.Resolver) })
-	}
-	if len(m.keys) > 0 {
-		m.keys[0].lookup(ctx, m.v.Resolver)
-	}
-	wg.Wait()
+	mailsig.Ask(ctx, m.v.Resolver, m.keys)
 }
 
 // judge reports on the signatures with keys.
@@ -257,55 +217,45 @@ func (m *Verification) judge(report *Report) {
 	if len(m.sigs) == 0 {
 		return
 	}
-	x := newIndex(&m.block)
-	w := &sink{h: sha256.New()}
+	c := m.message.Index().Cursor()
+	w := mailsig.NewSink()
 	for i := range m.sigs {
 		s := &m.sigs[i]
 		if s.key < 0 {
-			report.Results = append(report.Results, s.result(KeyUnasked))
+			report.Results = append(report.Results, s.result(mailsig.KeyUnasked))
 			continue
 		}
 		k := &m.keys[s.key]
-		if k.value != "" {
-			r := s.result(k.value)
-			r.Err = k.err
+		if k.Fault != "" {
+			r := s.result(k.Fault)
+			r.Err = k.Err
 			report.Results = append(report.Results, r)
 			continue
 		}
-		digest, weak := s.digest(w, &m.block, x)
+		digest, weak := s.digest(w, m.message.Block(), c)
 		r := s.decide(k, digest)
 		r.Weak |= weak
 		report.Results = append(report.Results, r)
 	}
 }
 
-// decide tries the keys of a name; a record that is none does not hide another.
-func (s *signature) decide(k *keys, digest []byte) (r Result) {
-	var buf [maxRSABits / 8]byte
-	sig, ok := decode64(buf[:], s.b)
-	if !ok {
-		return s.result(Syntax)
+// decide tries the keys of a name.
+func (s *signature) decide(k *mailsig.Keys, digest []byte) Result {
+	strict := mailsig.Reason("")
+	if !strings.EqualFold(s.identityDomain, s.Domain) {
+		strict = identityStrict
 	}
-	for i := range k.list {
-		key := &k.list[i]
-		reason := key.suits(s)
-		if reason == "" && !key.verify(digest, sig) {
-			reason = Mismatch
-		}
-		if i > 0 && reason != "" {
-			continue
-		}
-		r = s.result(reason)
-		r.KeyBits, r.Secure = key.bits, k.secure
-		if key.testing {
-			r.Weak |= Testing
-		}
-		if key.kind == "rsa" && key.bits > 0 && key.bits < 2048 {
-			r.Weak |= SmallKey
-		}
-		if reason == "" {
-			break
-		}
+	key, reason := s.Verify(k, digest, strict)
+	r := s.result(reason)
+	if key == nil {
+		return r
+	}
+	r.KeyBits, r.Secure = key.Bits, k.Secure
+	if key.Testing {
+		r.Weak |= Testing
+	}
+	if key.Kind == "rsa" && key.Bits > 0 && key.Bits < 2048 {
+		r.Weak |= SmallKey
 	}
 	return r
 }

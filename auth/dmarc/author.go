@@ -99,7 +99,7 @@ func fromFields(header []byte, strict bool) authors {
 			if open && (i > 0 || cut) {
 				a.fail()
 			}
-			if !cut {
+			if !cut || strict && a.fields > 1 {
 				break
 			}
 		}

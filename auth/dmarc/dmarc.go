@@ -81,7 +81,7 @@ type Checker struct {
 	// any number of goroutines.
 	Sample func(percent int) bool
 
-	// Timeout bounds Discover and Evaluate, each. 0 = 20 s, negative = none.
+	// Timeout bounds Discover, Evaluate and Destinations, each. 0 = 20 s, negative = none.
 	Timeout time.Duration
 }
 

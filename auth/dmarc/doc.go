@@ -21,15 +21,16 @@
 //	RFC 5322  message format      §3.4, §4.4: the address list of From
 //	RFC 6376  tag-lists           the syntax that records take after
 //	RFC 6532  UTF-8 in headers    in From
-//	RFC 7489  DMARC (2015)        §3.2, §6.3, §6.4, §6.6, as a mode
+//	RFC 7489  DMARC (2015)        §3.2, §6.3, §6.4, §6.6, §7.1, as a mode
 //	RFC 8020  NXDOMAIN            what exists (§2)
 //	RFC 8601  results             §2.7 the words
 //	RFC 9989  DMARC               §4, §5.3.1 to §5.3.6, §9.1, §11.5
+//	RFC 9990  aggregate reports   §4: whom they may go to
+//	RFC 9991  failure reports     whom they may go to
 //
 // RFC 9989 was read as its last draft, draft-ietf-dmarc-dmarcbis-41, and not
-// whole. Package report reads aggregate reports; none is written, sent or stored
-// yet, and the consent of other domains to get some (the record at
-// _report._dmarc) is not looked for.
+// whole; RFC 9990 and RFC 9991 as late drafts. Package report reads, counts and
+// sends reports; Destinations says whom they may go to.
 //
 // # Limits
 //
@@ -39,7 +40,8 @@
 //	                 for which the tree is walked; more are not aligned
 //	32 entries       rua, ruf
 //	16 domains       AuthorDomains
-//	20 s             Discover and Evaluate, each: temperror
+//	10 addresses     Destinations
+//	20 s             Discover, Evaluate and Destinations, each: temperror
 //
 // One message asks at most 121 questions: 8 and 1 for its author, 7 more for
 // each identifier, as its walk ends at names that are known. Most ask 1 to 3.

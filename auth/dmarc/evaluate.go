@@ -53,6 +53,20 @@ func (d *Discovery) Evaluate(ctx context.Context, ids []Identifier) Verdict {
 	return v
 }
 
+// Prepare asks what Evaluate has to ask where these identifiers pass, so that it
+// need not wait for it then. Their results do not count.
+func (d *Discovery) Prepare(ctx context.Context, ids ...Identifier) {
+	if d.verdict.Result != "" {
+		return
+	}
+	ctx, cancel := d.c.deadline(ctx)
+	defer cancel()
+	a := alignment{d: d, known: map[string]answer{}}
+	for _, id := range ids {
+		a.judge(ctx, id)
+	}
+}
+
 // doubt makes a temperror of a failure.
 func (v *Verdict) doubt(err error) {
 	if v.Result = TempError; v.Err == nil {

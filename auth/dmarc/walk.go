@@ -67,6 +67,9 @@ func (r *records) at(ctx context.Context, domain string) found {
 	case !dnsx.NotFound(err):
 		f.err, f.temp = err, true
 	}
+	if f.temp {
+		return f // it may be known later
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.known == nil {

@@ -1,19 +1,21 @@
 package dnsx
 
 import (
-	"container/list"
 	"context"
 	"errors"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/mailstead/mailstead/internal/flight"
 )
 
 // Cache is a Resolver that remembers what another one said, for as long as the
 // answer allows: records for their TTL and at most a day, that there are none
 // for the time of the SOA record and at most 15 minutes. Failures are not
 // remembered. Questions that come together are asked once, also where nobody
-// answers; only one whose asker gave up is asked again. It must not be copied.
+// answers; only one whose asker gave up is asked again, by the one of those who
+// wait whose time ends last. It must not be copied.
 type Cache struct {
 	// Resolver is asked. Required.
 	Resolver Resolver
@@ -22,11 +24,8 @@ type Cache struct {
 	// the longest time goes first. 0 = 16 MiB.
 	MaxBytes int64
 
-	mu      sync.Mutex // guards what follows
-	entries map[key]*list.Element
-	order   list.List // of *entry, the last used first
-	bytes   int64
-	flights map[key]*flight
+	once sync.Once
+	kept flight.Cache[key, outcome]
 }
 
 var _ Resolver = (*Cache)(nil)
@@ -42,129 +41,79 @@ type key struct {
 	t    Type
 }
 
-type entry struct {
-	key
+// outcome is what a Resolver knows: an answer, or that there is none.
+type outcome struct {
 	answer *Answer
-	err    *Error // instead of answer
-	until  time.Time
-	bytes  int64
-}
-
-// flight is a question under way.
-type flight struct {
-	done   chan struct{}
-	answer *Answer
-	err    error
-	ended  bool // the asker's context had ended, so that err says nothing to others
+	err    *Error
 }
 
 // Lookup implements Resolver. The TTL of an answer is what is left of it.
 func (c *Cache) Lookup(ctx context.Context, name string, t Type) (*Answer, error) {
+	c.once.Do(c.init)
 	k := key{strings.ToLower(strings.TrimSuffix(name, ".")), t}
+	if o, left := c.kept.Known(k); left > 0 {
+		return o.within(left)
+	}
+	return c.ask(ctx, k)
+}
+
+// ask asks, or waits for the same question of another.
+func (c *Cache) ask(ctx context.Context, k key) (*Answer, error) {
 	for {
-		c.mu.Lock()
-		if answer, err, ok := c.knownLocked(k); ok {
-			c.mu.Unlock()
-			return answer, err
-		}
-		f, others := c.flights[k]
-		if !others {
-			f = &flight{done: make(chan struct{})}
-			if c.flights == nil {
-				c.flights = make(map[key]*flight)
+		got, err := c.kept.Get(ctx, k, func(ctx context.Context) (o outcome, keep time.Duration, err error) {
+			o.answer, err = c.Resolver.Lookup(ctx, k.name, k.t)
+			if o.err, _ = errors.AsType[*Error](err); o.err != nil && (o.err.Kind == ErrNXDomain || o.err.Kind == ErrNoData) {
+				return o, min(o.err.TTL, maxNegative), nil
 			}
-			c.flights[k] = f
-			c.mu.Unlock()
-			c.fly(ctx, k, f)
-			return f.answer, f.err
+			if err != nil {
+				return o, 0, err
+			}
+			return o, min(o.answer.TTL, maxTTL), nil
+		})
+		_, said := errors.AsType[*Error](err)
+		switch {
+		case err == nil:
+			return got.Value.within(got.Left)
+		case !got.Asked && errors.Is(err, ErrBudget):
+			continue // it was the other one's budget that ended: ours may not have
+		case got.Asked, said:
+			return nil, err
+		case errors.Is(err, flight.ErrLost):
+			return nil, &Error{Name: k.name, Type: k.t, Kind: ErrServFail, Err: err}
 		}
-		c.mu.Unlock()
-		select {
-		case <-f.done:
-		case <-ctx.Done():
-			return nil, &Error{Name: name, Type: t, Kind: ErrTimeout, Err: context.Cause(ctx)}
-		}
-		if f.err == nil || NotFound(f.err) || !f.ended && !errors.Is(f.err, ErrBudget) {
-			return f.answer, f.err
-		}
-		// It was the other one's time or budget that ended: ours may not have.
+		return nil, &Error{Name: k.name, Type: k.t, Kind: ErrTimeout, Err: err}
 	}
 }
 
-// fly asks, and lands also when the resolver panics.
-func (c *Cache) fly(ctx context.Context, k key, f *flight) {
-	f.err = &Error{Name: k.name, Type: k.t, Kind: ErrServFail}
-	defer func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		delete(c.flights, k)
-		c.keepLocked(k, f.answer, f.err)
-		close(f.done)
-	}()
-	f.answer, f.err = c.Resolver.Lookup(ctx, k.name, k.t)
-	f.ended = ctx.Err() != nil
+func (c *Cache) init() {
+	c.kept.Max = c.MaxBytes
+	if c.kept.Max <= 0 {
+		c.kept.Max = cacheBytes
+	}
+	c.kept.Cost = func(k key, o outcome) int64 {
+		n := entryOverhead + int64(len(k.name))
+		if o.answer != nil {
+			n += o.answer.size()
+		}
+		return n
+	}
 }
 
-// knownLocked returns what is remembered.
-func (c *Cache) knownLocked(k key) (*Answer, error, bool) {
-	el := c.entries[k]
-	if el == nil {
-		return nil, nil, false
-	}
-	e := el.Value.(*entry)
-	left := time.Until(e.until)
-	if left <= 0 {
-		c.dropLocked(el)
-		return nil, nil, false
-	}
-	c.order.MoveToFront(el)
-	if e.err != nil {
-		err := *e.err
+// within is an outcome with the time that it has left; 0 = as it came.
+func (o outcome) within(left time.Duration) (*Answer, error) {
+	switch {
+	case o.err != nil && left == 0:
+		return nil, o.err
+	case o.err != nil:
+		err := *o.err
 		err.TTL = left
-		return nil, &err, true
+		return nil, &err
+	case left == 0:
+		return o.answer, nil
 	}
-	answer := *e.answer
+	answer := *o.answer
 	answer.TTL = left
-	return &answer, nil, true
-}
-
-func (c *Cache) dropLocked(el *list.Element) {
-	e := el.Value.(*entry)
-	c.order.Remove(el)
-	delete(c.entries, e.key)
-	c.bytes -= e.bytes
-}
-
-// keepLocked remembers what was said.
-func (c *Cache) keepLocked(k key, answer *Answer, err error) {
-	e := &entry{key: k, answer: answer, bytes: entryOverhead + int64(len(k.name))}
-	var ttl time.Duration
-	switch failure, ok := errors.AsType[*Error](err); {
-	case err == nil:
-		ttl = min(answer.TTL, maxTTL)
-		e.bytes += answer.size()
-	case ok && (failure.Kind == ErrNXDomain || failure.Kind == ErrNoData):
-		e.err, ttl = failure, min(failure.TTL, maxNegative)
-	}
-	limit := c.MaxBytes
-	if limit <= 0 {
-		limit = cacheBytes
-	}
-	if ttl <= 0 || e.bytes > limit {
-		return
-	}
-	e.until = time.Now().Add(ttl)
-	if old := c.entries[k]; old != nil {
-		c.dropLocked(old)
-	}
-	if c.entries == nil {
-		c.entries = make(map[key]*list.Element)
-	}
-	c.entries[k] = c.order.PushFront(e)
-	c.bytes += e.bytes
-	for c.bytes > limit {
-		c.dropLocked(c.order.Back())
-	}
+	return &answer, nil
 }
 
 // size is the memory that an answer takes, about.

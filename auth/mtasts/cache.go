@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/auth/dnsx"
+	"github.com/mailstead/mailstead/internal/flight"
 )
 
 // Entry is a policy as it is kept. It is not changed once it is made.
@@ -61,12 +62,13 @@ type Cache struct {
 	// Logger is told of policies that cannot be fetched or saved; nil = nobody.
 	Logger *slog.Logger
 
-	mu      sync.Mutex // guards what follows
-	known   map[string]*list.Element
-	tried   map[string]time.Time // by domain: when RefreshDue has failed
-	order   list.List            // of *state, the last used first
-	bytes   int64
-	flights map[string]*flight
+	mu    sync.Mutex // guards what follows
+	known map[string]*list.Element
+	tried map[string]time.Time // by domain: when RefreshDue has failed
+	order list.List            // of *state, the last used first
+	bytes int64
+
+	fetches flight.Group[string, *Entry]
 	zero    Fetcher
 }
 
@@ -78,13 +80,6 @@ type state struct {
 	failed  string // the identifier for which the last fetch failed
 	reason  error
 	at      time.Time // of that failure
-}
-
-// flight is a fetch under way.
-type flight struct {
-	done  chan struct{}
-	entry *Entry
-	err   error
 }
 
 // Found is what a domain asks for.
@@ -212,58 +207,38 @@ func (c *Cache) state(ctx context.Context, domain string) (state, error) {
 // kept.
 func (c *Cache) fetch(ctx context.Context, domain, id string) (*Entry, error) {
 	for {
-		c.mu.Lock()
-		f, others := c.flights[domain]
-		if !others {
-			f = &flight{done: make(chan struct{}), err: ErrFetch}
-			if c.flights == nil {
-				c.flights = make(map[string]*flight)
-			}
-			c.flights[domain] = f
-			c.mu.Unlock()
-			c.fly(ctx, domain, id, f)
-			return f.entry, f.err
+		entry, asked, err := c.fetches.Do(ctx, domain, func(ctx context.Context) (*Entry, error) { return c.fetchNow(ctx, domain, id) })
+		switch {
+		case errors.Is(err, flight.ErrLost), err != nil && ctx.Err() != nil:
+			return nil, fmt.Errorf("%w: %w", ErrFetch, err)
+		case err == nil && !asked && entry.ID != id:
+			continue // another identifier: it was asked for before the record changed
 		}
-		c.mu.Unlock()
-		select {
-		case <-f.done:
-		case <-ctx.Done():
-			return nil, fmt.Errorf("%w: %w", ErrFetch, context.Cause(ctx))
-		}
-		if f.err == nil && f.entry.ID == id || f.err != nil && !errors.Is(f.err, errAbandoned) {
-			return f.entry, f.err
-		}
-		// It was the other one's time that ended, or an older identifier.
+		return entry, err
 	}
 }
 
-// errAbandoned: who asked went away, which says nothing about the policy.
-var errAbandoned = errors.New("mtasts: fetch abandoned")
+func (c *Cache) fetcher() *Fetcher {
+	if c.Fetcher == nil {
+		return &c.zero
+	}
+	return c.Fetcher
+}
 
-// fly fetches, and lands also when the client panics.
-func (c *Cache) fly(ctx context.Context, domain, id string, f *flight) {
-	defer func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		delete(c.flights, domain)
-		close(f.done)
-	}()
-	fetcher := c.Fetcher
-	if fetcher == nil {
-		fetcher = &c.zero
+// fetchNow fetches a policy and keeps it, or keeps the failure in mind, unless
+// the time of who asks has ended: that says nothing about the policy.
+func (c *Cache) fetchNow(ctx context.Context, domain, id string) (*Entry, error) {
+	policy, err := c.fetcher().Fetch(ctx, domain)
+	if err != nil {
+		if ctx.Err() == nil {
+			c.log(ctx, "MTA-STS policy cannot be had", domain, err)
+			c.failed(domain, id, err)
+		}
+		return nil, err
 	}
-	policy, err := fetcher.Fetch(ctx, domain)
-	switch {
-	case err == nil:
-		f.entry, f.err = &Entry{Domain: domain, ID: id, Policy: *policy, Fetched: time.Now()}, nil
-		_ = c.save(ctx, f.entry) // RefreshDue saves it later
-	case ctx.Err() != nil:
-		f.err = fmt.Errorf("%w: %w", errAbandoned, err)
-	default:
-		f.err = err
-		c.log(ctx, "MTA-STS policy cannot be had", domain, err)
-		c.failed(domain, id, err)
-	}
+	entry := &Entry{Domain: domain, ID: id, Policy: *policy, Fetched: time.Now()}
+	_ = c.save(ctx, entry) // RefreshDue saves it later
+	return entry, nil
 }
 
 // save keeps a policy. The Store is first, so that what memory has survives. It

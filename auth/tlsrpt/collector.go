@@ -230,7 +230,7 @@ func (c *Collector) report(b bucket, counts []*policyCount) *Report {
 	start := time.Unix(b.day*int64(day/time.Second), 0).UTC()
 	return &Report{
 		Organization: c.Organization, Contact: c.Contact, Submitter: c.Submitter, Domain: b.domain,
-		ID: start.Format("2006-01-02") + "." + rand.Text(), Start: start, End: start.Add(day - time.Second), counts: counts,
+		ID: start.Format("20060102") + rand.Text(), Start: start, End: start.Add(day - time.Second), counts: counts,
 	}
 }
 

@@ -3,14 +3,13 @@
 //
 //	c := &tlsrpt.Collector{Organization: "Example Inc.", Contact: "postmaster@example.org", Submitter: "mx.example.org"}
 //	c.Add(tlsrpt.Session{Domain: "example.net", Policy: policy, Failure: &tlsrpt.Failure{Result: tlsrpt.Classify(err)}})
-//	for _, report := range c.Take(time.Now()) { // once a day, at a random time
-//		record, err := tlsrpt.Lookup(ctx, resolver, report.Domain) // where it goes, if anywhere
-//		err = report.Encode(w)                                    // application/tlsrpt+gzip
-//	}
+//	s := &tlsrpt.Sender{Collector: c, Resolver: resolver, Receiver: queue, Signer: signer, From: "tlsrpt@example.org"}
+//	go s.Run(ctx) // once a day, at a random time
 //
 // # RFCs
 //
-//	RFC 8460  SMTP TLS Reporting  §3 record, §4.1 days, §4.3 results, §4.4 JSON, §5.1 name of the file (text not read whole)
+//	RFC 8460  SMTP TLS Reporting  §3 record, §4.1 days, §4.3 results, §4.4 JSON, §5 delivery; §5 by a draft of it (text not read whole)
+//	RFC 8689  REQUIRETLS          §5: TLS-Required
 //
 // # Limits
 //
@@ -26,14 +25,20 @@
 //	T1  Each session that is not counted in Dropped is in exactly one report, as a
 //	    success or as a failure.
 //	T2  A report has nothing of a message, nor of who sent it to whom.
+//	T3  A record makes us connect to public addresses alone, and to those only
+//	    by https with a certificate that is valid for the host; unless the
+//	    Client is another one.
+//	T4  A report is given up only when nobody asks for it, or after GiveUp.
 //
 // # What is not here
 //
 // Reports are in memory: a crash loses those of the day, which is no loss of
-// mail. They are not sent; a message with one carries TLS-Required: No and is not
-// itself reported about (RFC 8460 §5.3, §3). Reports of others are not read.
+// mail. Sessions that carry reports are for whoever counts to leave out (RFC 8460
+// §3): such a message has the field TLS-Report-Domain. Reports of others are not
+// read.
 //
 // # Concurrency
 //
 // A Collector may be used from any number of goroutines. Collector.mu is a leaf.
+// A Sender is used from one.
 package tlsrpt

@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"compress/gzip"
 	"encoding/json"
-	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"time"
+
+	"github.com/mailstead/mailstead/internal/reportmail"
 )
 
 // MediaType is that of an encoded report (RFC 8460 §6.5).
@@ -28,17 +28,7 @@ type Report struct {
 
 // Filename is the name of the encoded report (RFC 8460 §5.1).
 func (r *Report) Filename() string {
-	return fmt.Sprintf("%s!%s!%d!%d!%s.json.gz", fileName(r.Submitter), fileName(r.Domain), r.Start.Unix(), r.End.Unix(), fileName(r.ID))
-}
-
-// fileName has nothing in it that a path or a header field takes for its own.
-func fileName(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '.' || r == '_' {
-			return r
-		}
-		return '_'
-	}, s)
+	return reportmail.FileName(r.Submitter, r.Domain, r.Start, r.End, r.ID, "json.gz")
 }
 
 // The form of a report (RFC 8460 §4.4).

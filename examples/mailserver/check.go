@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/mailstead/mailstead/auth/login"
+	"github.com/mailstead/mailstead/examples/internal/program"
 	"github.com/mailstead/mailstead/smtp"
 )
 
@@ -14,7 +15,7 @@ import (
 // is not built yet.
 func (o *options) check() error {
 	if len(o.domains) == 0 {
-		o.domains = list{"example.org"}
+		o.domains = program.List{"example.org"}
 	}
 	if o.hostname == "" {
 		o.hostname = "mail." + o.domains[0]
@@ -22,7 +23,7 @@ func (o *options) check() error {
 	if (o.tlsCert == "") != (o.tlsKey == "") {
 		return errors.New("-tls-cert and -tls-key need each other")
 	}
-	for _, check := range []func() error{o.checkNames, o.checkListeners, o.checkUsers, o.checkRelay, o.checkStore} {
+	for _, check := range []func() error{o.checkNames, o.checkListeners, o.checkUsers, o.checkRelay, o.checkStore, o.checkDKIM, o.checkAuth} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -110,11 +111,8 @@ func (o *options) checkRelay() error {
 
 // unbuilt refuses the flags whose part does not exist yet.
 func (o *options) unbuilt() error {
-	switch {
-	case o.journal != "" && o.journal != "off":
+	if o.journal != "" && o.journal != "off" {
 		return errors.New("-journal is not supported yet")
-	case len(o.dkim) > 0 && o.dkim[0] != "off":
-		return errors.New("-dkim is not supported yet")
 	}
 	return nil
 }

@@ -3,7 +3,11 @@ package main
 import (
 	"flag"
 	"fmt"
-	"strings"
+	"io"
+
+	"github.com/mailstead/mailstead/auth"
+	"github.com/mailstead/mailstead/auth/dkim"
+	"github.com/mailstead/mailstead/examples/internal/program"
 )
 
 // options is everything the command line, the environment and the
@@ -11,8 +15,8 @@ import (
 type options struct {
 	data           string
 	hostname       string
-	domains        list
-	users          list
+	domains        program.List
+	users          program.List
 	listen         map[string]*string // by listener name
 	tlsCert        string
 	tlsKey         string
@@ -23,11 +27,19 @@ type options struct {
 	blobs          string
 	journal        string
 	catchAll       string
-	shared         list
-	dkim           list
+	shared         program.List
+	dkim           program.List
 	maxConnections int
 	plaintextAuth  bool
 	config         string
+
+	auth                                         string
+	dmarcReject, dmarcQuarantine, dmarcTempError string
+
+	trustedSealers program.List
+
+	keys   []dkim.Key  // of -dkim
+	policy auth.Policy // of -dmarc-reject and the like
 }
 
 // listeners are the names of the listeners, in the order they are opened,
@@ -42,21 +54,6 @@ var listeners = [...]struct{ name, addr, help string }{
 	{"pop3", "127.0.0.1:2110", "POP3 with STLS"},
 	{"pop3s", "127.0.0.1:2995", "POP3 with implicit TLS"},
 	{"http", "127.0.0.1:8025", "/healthz, /debug/vars and, on loopback, /debug/pprof"},
-}
-
-// list is a flag that may stand several times; its lines are values of
-// their own, so that @FILE and the environment can hold several.
-type list []string
-
-func (l *list) String() string { return strings.Join(*l, " ") }
-
-func (l *list) Set(v string) error {
-	for line := range strings.Lines(v) {
-		if line = strings.TrimRight(line, "\r\n"); line != "" {
-			*l = append(*l, line)
-		}
-	}
-	return nil
 }
 
 // flagSet binds o to flags.
@@ -81,11 +78,28 @@ func (o *options) flagSet() *flag.FlagSet {
 	fs.StringVar(&o.catchAll, "catch-all", "", "account `address` that takes mail of local domains for nobody else")
 	fs.Var(&o.shared, "shared", "account `address` whose mailboxes can be opened to everybody, under Shared/; repeatable")
 	fs.Var(&o.dkim, "dkim", "sign submitted mail with `DOMAIN:SELECTOR:KEYFILE`; repeatable")
+	fs.StringVar(&o.auth, "auth", "on", "`on` or off: judge who mail at the MX port is from (SPF, DKIM, DMARC)")
+	fs.StringVar(&o.dmarcReject, "dmarc-reject", "reject", "`what` is done where a DMARC policy says reject: reject, quarantine (into Junk) or accept")
+	fs.StringVar(&o.dmarcQuarantine, "dmarc-quarantine", "quarantine", "`what` is done where a DMARC policy says quarantine: quarantine, reject or accept")
+	fs.StringVar(&o.dmarcTempError, "dmarc-temperror", "known", "`when` a message waits whose author nobody knows now: known (where a policy asks for more than none), defer (always) or accept (never)")
+	fs.Var(&o.trustedSealers, "trusted-sealer", "`domain` whose ARC seals outweigh a failure of DMARC, with a dot in front those below it, too; repeatable")
 	fs.IntVar(&o.maxConnections, "max-connections", 1000, "greatest `number` of connections of each listener")
 	fs.BoolVar(&o.plaintextAuth, "plaintext-auth", false, "allow passwords without TLS on IMAP, POP3 and SMTP AUTH (for test tools)")
 	fs.StringVar(&o.config, "config", "", "TOML `file` with the same names; the command line and the environment win")
 	fs.Usage = func() { usage(fs) }
 	return fs
+}
+
+// parseOptions reads flags, environment and configuration file, the first of
+// them winning. flag.ErrHelp: the usage was printed.
+func parseOptions(args []string, getenv func(string) string, out io.Writer) (*options, error) {
+	o := new(options)
+	fs := o.flagSet()
+	fs.SetOutput(out)
+	if err := program.Parse(fs, args, getenv); err != nil {
+		return nil, err
+	}
+	return o, o.check()
 }
 
 func usage(fs *flag.FlagSet) {

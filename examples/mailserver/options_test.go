@@ -8,6 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/mailstead/mailstead/auth"
+	"github.com/mailstead/mailstead/auth/dkim"
 )
 
 func parse(t *testing.T, env map[string]string, args ...string) (*options, error) {
@@ -27,6 +30,7 @@ func write(t *testing.T, content string) string {
 func TestOptionsSources(t *testing.T) {
 	config := write(t, "hostname = 'toml.example'\nimap = 'off'\nmax-connections = 7\nuser = ['a@b.c:1', 'd@e.f:2']\nplaintext-auth = true\n")
 	secret := write(t, "alice@example.org:p@ss:word\n")
+	key := write(t, keyFile(t))
 	tests := []struct {
 		name string
 		env  map[string]string
@@ -59,6 +63,10 @@ func TestOptionsSources(t *testing.T) {
 			[]any{"env", "x@y.z:3"},
 		},
 		{"off for what is not built", nil, []string{"-journal", "off", "-dkim", "off"}, func(o *options) any { return o.journal }, "off"},
+		{"senders", nil, []string{"-config", write(t, "auth = 'off'\ndmarc-reject = 'quarantine'\ndmarc-temperror = 'accept'\ndkim = ['example.org:a:"+key+"', 'off']\n"), "-dmarc-reject", "accept"}, func(o *options) any {
+			return []any{o.auth, o.policy.OnReject, o.policy.OnQuarantine, o.policy.OnTempError, len(o.keys), o.keys[0].Domain + " " + o.keys[0].Selector}
+		}, []any{"off", auth.Accept, auth.Quarantine, auth.Accept, 1, "example.org a"}},
+		{"senders by default", nil, nil, func(o *options) any { return []any{o.auth, o.policy.OnReject, o.policy.OnTempError, len(o.keys)} }, []any{"on", auth.Reject, auth.Default, 0}},
 		{"default engine", nil, []string{"-store", "off", "-blobs", "off"}, func(o *options) any { return o.store + " " + o.blobs }, "sqlite: segments:"},
 	}
 	for _, test := range tests {
@@ -72,6 +80,20 @@ func TestOptionsSources(t *testing.T) {
 			}
 		})
 	}
+}
+
+// keyFile is a private key in PEM.
+func keyFile(t *testing.T) string {
+	t.Helper()
+	key, err := dkim.GenerateEd25519()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := dkim.MarshalPrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 func equal(a, b any) bool {
@@ -119,6 +141,15 @@ func TestOptionsRefused(t *testing.T) {
 		{"-store", "maildir:", "-blobs", "s3://hunter2"},
 		{"-journal", "a@b.c"},
 		{"-dkim", "a:b:c"},
+		{"-dkim", "example.org:s"},
+		{"-dkim", "example.org:s:" + write(t, "hunter2")},
+		{"-dkim", "example.org:no selector:" + write(t, keyFile(t))},
+		{"-dkim", "no domain:s:" + write(t, keyFile(t))},
+		{"-auth", "perhaps"},
+		{"-trusted-sealer", "no domain"},
+		{"-dmarc-reject", "refuse"},
+		{"-dmarc-quarantine", "junk"},
+		{"-dmarc-temperror", "never"},
 		{"-config", write(t, "nonsense = 1")},
 		{"-config", write(t, "hostname = {}")},
 		{"-config", write(t, "not toml")},

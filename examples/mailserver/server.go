@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"sync"
 
+	"github.com/mailstead/mailstead/auth"
+	"github.com/mailstead/mailstead/auth/dnsx"
 	"github.com/mailstead/mailstead/auth/login"
 	"github.com/mailstead/mailstead/auth/login/activity"
 	"github.com/mailstead/mailstead/daemon"
@@ -53,6 +55,8 @@ type server struct {
 	activity  *activity.Log
 	clientTLS *x509.CertPool // who signs the certificates of clients; nil = none are asked for
 	directory *deliver.Accounts
+	dns       *dnsx.Cache    // of MX delivery and of the authentication of messages
+	verifier  *auth.Verifier // of the MX port; nil = -auth off
 	cert      certificate
 	given     map[string]net.Listener // by systemd, under the name of the flag
 	web       *web
@@ -72,6 +76,9 @@ func newServer(ctx context.Context, o *options, log *slog.Logger) (_ *server, er
 			s.closeAll()
 		}
 	}()
+	if err = s.openDNS(ctx); err != nil {
+		return nil, err
+	}
 	if err = s.takeSockets(); err != nil {
 		return nil, err
 	}
@@ -272,6 +279,9 @@ func (s *server) shutdown() error {
 		})
 	}
 	wg.Wait()
+	if s.verifier != nil {
+		s.verifier.Wait()
+	}
 	s.stopRunner()
 	s.wg.Wait()
 	return errors.Join(s.outgoing.Close(), s.views.Close(), s.engine.close())

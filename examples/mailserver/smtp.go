@@ -5,8 +5,8 @@ import (
 	"crypto/tls"
 	"net"
 	"strings"
-	"time"
 
+	"github.com/mailstead/mailstead/auth/dnsx"
 	"github.com/mailstead/mailstead/auth/login"
 	"github.com/mailstead/mailstead/auth/login/saslmech"
 	"github.com/mailstead/mailstead/deliver"
@@ -44,7 +44,7 @@ func (s *server) extensions(ext smtpserver.Extensions) smtpserver.Extensions {
 // where the store has its own, so a delivered message is written once.
 func (s *server) compose() {
 	s.outgoing = &smtpclient.Pool{}
-	s.local = &deliver.LocalDelivery{Store: s.engine.store, Directory: s.directory}
+	s.local = &deliver.LocalDelivery{Store: s.engine.store, Directory: s.directory, Sort: s.sort}
 	router := &deliver.Router{
 		Directory: s.directory, IsLocal: s.directory.IsLocal,
 		Local: s.local, Remote: s.nextHops(),
@@ -66,18 +66,18 @@ func isLocal(destination string) bool {
 
 // nextHops is the way to foreign hosts: the smart host of -relay, or MX.
 func (s *server) nextHops() deliver.NextHops {
-	resolver := s.resolver()
 	dialer := &smtpclient.Dialer{
 		Hello: s.o.hostname,
-		Net:   &net.Dialer{Timeout: 30 * time.Second, Resolver: resolver},
+		Net:   s.mxDialer(),
 		// Opportunistic TLS: a certificate that nobody vouches for is still
 		// better than none (RFC 7435).
 		TLSConfig: &tls.Config{InsecureSkipVerify: true},
 	}
 	if s.o.relay == "" {
 		relay := deliver.Relay{Dialer: dialer, PlaintextRetry: true, Pool: s.outgoing}
-		return &deliver.MX{Resolver: resolver, Self: []string{s.o.hostname}, Relay: relay}
+		return &deliver.MX{Resolver: dnsx.Net{Resolver: s.dns}, Self: []string{s.o.hostname}, Relay: relay}
 	}
+	dialer.Net = s.hostDialer()
 	relay := deliver.Relay{Dialer: dialer, Pool: s.outgoing}
 	if name, password, ok := strings.Cut(s.o.relayUser, ":"); ok {
 		client := login.Client{
@@ -95,17 +95,6 @@ func (s *server) nextHops() deliver.NextHops {
 		dialer.TLS = smtpclient.TLSImplicit
 	}
 	return &deliver.SmartHost{Addr: s.o.relay, Relay: relay}
-}
-
-// resolver asks the DNS server of -resolver, else the system's.
-func (s *server) resolver() *net.Resolver {
-	if s.o.resolver == "" {
-		return net.DefaultResolver
-	}
-	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		var d net.Dialer
-		return d.DialContext(ctx, network, s.o.resolver)
-	}}
 }
 
 // smtpConfig is what all SMTP listeners have in common.
@@ -127,6 +116,7 @@ func (s *server) mxConfig() smtpserver.Config {
 	cfg.Receiver = smtp.Chain(&deliver.Prompt{Directory: s.directory, Now: s.local, Later: s.queue},
 		deliver.Gate(s.directory, nil),
 		smtppolicy.Received(s.o.hostname),
+		s.inspect(),
 		smtppolicy.EditHeader(smtppolicy.Limits{}, smtppolicy.LoopLimit(0), smtppolicy.StripForged(s.o.hostname)),
 	)
 	return cfg
@@ -147,6 +137,7 @@ func (s *server) submissionConfig(implicit bool) smtpserver.Config {
 		deliver.Gate(s.directory, func(m *smtp.Mail) bool { return m.Peer != nil && m.Peer.Identity != "" }),
 		smtppolicy.Received(s.o.hostname),
 		smtppolicy.EditHeader(smtppolicy.Limits{}, smtppolicy.LoopLimit(0), smtppolicy.Submission(s.o.hostname)),
+		s.sign(),
 	)
 	return cfg
 }

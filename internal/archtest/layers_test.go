@@ -27,8 +27,10 @@ func layers() []layer {
 		{"internal/imapsearch", []string{"imap", "store", "store/view", "store/searchtext"}},
 		{"internal/imapsort", []string{"store"}},
 		{"internal/imapthread", []string{"store"}},
+		{"internal/reportmail", []string{"smtp"}},
 		{"internal/saslwire", []string{"auth/authn"}},
 		{"internal/authtest", []string{"auth/authn"}},
+		{"internal/mailsig", []string{"auth/dnsx"}},
 		{"internal/...", nil},
 		{"daemon", nil}, // certificates and sockets of the host, for any server
 
@@ -84,6 +86,10 @@ func layers() []layer {
 		{"auth/login/...", []string{"auth/login", "auth/authn", "store/sqldb"}},
 		{"auth/authres", nil},
 		{"auth/dnsx", nil},
+		{"auth/arc", []string{"auth/authres", "auth/dnsx", "auth/dkim"}}, // seals with the keys of DKIM
+		{"auth/dmarc/report/sqlreport", []string{"auth/dmarc/report", "store/sqldb"}},
+		{"auth/dmarc/report/reporttest", []string{"auth/dmarc/report"}},
+		{"auth/dmarc/report", []string{"smtp", "auth/dmarc", "auth/dnsx"}},
 		{"auth/...", []string{"smtp", "auth/authres", "auth/dnsx"}},
 
 		// Delivery.
@@ -136,7 +142,7 @@ func lightPackages() []light {
 func suites() []string {
 	return []string{
 		"smtp/smtptest", "smtp/smtppolicy/greytest", "imap/imaptest", "pop3/pop3test", "store/storetest", "store/blob/blobtest",
-		"store/blob/objects/objecttest", "queue/queuetest", "auth/login/logintest",
+		"store/blob/objects/objecttest", "queue/queuetest", "auth/login/logintest", "auth/dmarc/report/reporttest",
 	}
 }
 

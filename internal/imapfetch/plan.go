@@ -85,11 +85,19 @@ func (p *Plan) Fields() store.Fields {
 // needsMeta reports whether an item cannot be told without Meta, or a section
 // is more than the whole message.
 func (p *Plan) needsMeta() bool {
-	if p.Items&ofMeta != 0 || p.Items&imap.FetchPreview != 0 && !p.Lazy {
-		return true
-	}
+	return p.Items&ofMeta != 0 || p.Items&imap.FetchPreview != 0 && !p.Lazy ||
+		p.asks(func(sec *imap.Section) bool { return len(sec.Part) > 0 || sec.Text != imap.TextAll })
+}
+
+// needsParts reports whether a section is one of a part.
+func (p *Plan) needsParts() bool {
+	return p.asks(func(sec *imap.Section) bool { return len(sec.Part) > 0 })
+}
+
+// asks reports whether there is a section that is so.
+func (p *Plan) asks(is func(*imap.Section) bool) bool {
 	for i := range p.Sections {
-		if len(p.Sections[i].Part) > 0 || p.Sections[i].Text != imap.TextAll {
+		if is(&p.Sections[i]) {
 			return true
 		}
 	}

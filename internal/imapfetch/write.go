@@ -39,13 +39,17 @@ func (w *Writer) Prepare(ctx context.Context, m *imapmsg.Message) (err error) {
 			return err
 		}
 	}
-	if w.Plan.needsMeta() {
-		if w.meta, err = m.Meta(ctx); err != nil {
-			return err
-		}
+	switch {
+	case w.Plan.needsParts():
+		w.meta, err = m.Meta(ctx)
+	case w.Plan.needsMeta():
+		w.meta, err = m.MetaHead(ctx)
 	}
-	if w.Plan.Items&imap.FetchPreview != 0 && (w.meta != nil || m.HasMeta()) {
-		if w.preview, err = m.Meta(ctx); err != nil {
+	if err != nil {
+		return err
+	}
+	if w.Plan.Items&imap.FetchPreview != 0 && (w.meta != nil || m.HasMetaHead()) {
+		if w.preview, err = m.MetaHead(ctx); err != nil {
 			return err
 		}
 	}

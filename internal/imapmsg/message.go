@@ -24,7 +24,8 @@ type Message struct {
 	fields  store.Fields  // what m holds
 	content store.Content // nil until it was needed
 	meta    store.Meta
-	hasMeta bool
+	hasHead bool       // meta is there, of which the parts may be missing
+	hasMeta bool       // all of it is there
 	root    *mime.Part // the parts as Meta has them; nil until they were needed
 }
 
@@ -95,40 +96,48 @@ func (m *Message) Content(ctx context.Context) (store.Content, error) {
 	return content, nil
 }
 
-// HasMeta reports whether Meta needs no octets of the message. The store was
-// asked for [store.FieldMeta].
-func (m *Message) HasMeta() bool {
-	if !m.hasMeta {
-		m.meta, m.hasMeta = store.DecodeMeta(m.m.Meta)
+// HasMetaHead reports whether MetaHead needs no octets of the message. The
+// store was asked for [store.FieldMeta].
+func (m *Message) HasMetaHead() bool {
+	if !m.hasHead {
+		m.meta, m.hasHead = store.DecodeMetaHead(m.m.Meta)
 	}
-	return m.hasMeta
+	return m.hasHead
+}
+
+// MetaHead is Meta of which the parts may be missing, which costs less.
+func (m *Message) MetaHead(ctx context.Context) (*store.Meta, error) {
+	if m.HasMetaHead() {
+		return &m.meta, nil
+	}
+	return m.Meta(ctx)
 }
 
 // Meta returns the stored Meta, or computes it where it is not stored, and
 // offers it to the store. It is valid until Reset.
 func (m *Message) Meta(ctx context.Context) (*store.Meta, error) {
-	if m.HasMeta() {
-		return &m.meta, nil
+	if !m.hasMeta {
+		if err := m.readMeta(ctx); err != nil {
+			return nil, err
+		}
+		m.hasHead, m.hasMeta = true, true
 	}
-	if err := m.needPrefix(ctx); err != nil {
-		return nil, err
-	}
-	var err error
-	m.meta, err = store.LoadMeta(ctx, m.Mailbox.Account, m.Mailbox.ID, m.m)
-	m.hasMeta = err == nil
-	return &m.meta, err
+	return &m.meta, nil
 }
 
-// MetaHead is Meta of which the parts may be missing, which costs less.
-func (m *Message) MetaHead(ctx context.Context) (*store.Meta, error) {
-	if m.hasMeta {
-		return &m.meta, nil
+func (m *Message) readMeta(ctx context.Context) error {
+	meta, ok := store.DecodeMeta(m.m.Meta)
+	if !ok {
+		if err := m.needPrefix(ctx); err != nil {
+			return err
+		}
+		var err error
+		if meta, err = store.LoadMeta(ctx, m.Mailbox.Account, m.Mailbox.ID, m.m); err != nil {
+			return err
+		}
 	}
-	var ok bool
-	if m.meta, ok = store.DecodeMetaHead(m.m.Meta); ok {
-		return &m.meta, nil
-	}
-	return m.Meta(ctx)
+	m.meta = meta
+	return nil
 }
 
 // needPrefix asks the store again for a message whose Meta was all that seemed

@@ -1,7 +1,6 @@
 package pop3server
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"log/slog"
@@ -44,7 +43,7 @@ func (s *session) top(args arguments) error {
 // make a whole message of half of one.
 func (s *session) send(n int, lines int64) (sent bool, err error) {
 	c := s.conn
-	content, err := s.drop.content(c.ctx, n, bytes.Count(c.in.buffered(), []byte("\n")))
+	content, err := s.drop.content(c.ctx, n)
 	if err != nil {
 		c.failure("open message", err)
 		return false, nil

@@ -194,17 +194,33 @@ func (c *conn) deadline() time.Time {
 	return time.Time{}
 }
 
+// holdFor is how long a session that waits keeps what it read ahead.
+const holdFor = time.Second
+
 // fill reads more, so that at most limit octets are in the buffer. Answers
-// leave first, and with them the buffer that they lie in.
+// leave first, and with them the buffer that they lie in. What the session has
+// in hand for the next command is given up if that does not come soon.
 func (c *conn) fill(deadline time.Time, limit int) error {
 	if err := c.out.flush(); err != nil {
 		return err
 	}
-	c.sess.parked()
 	space, err := c.in.room(limit)
 	if err != nil {
 		return err
 	}
+	if c.sess.pause() {
+		if soon := time.Now().Add(holdFor); deadline.IsZero() || soon.Before(deadline) {
+			if err := c.receive(space, soon); !errors.Is(err, errIdle) {
+				return err
+			}
+		}
+		c.sess.parked()
+	}
+	return c.receive(space, deadline)
+}
+
+// receive reads what comes until the deadline: one octet at least.
+func (c *conn) receive(space []byte, deadline time.Time) error {
 	if err := c.wait(deadline); err != nil {
 		return err
 	}

@@ -41,7 +41,8 @@
 //	    has one. A line ends at LF: a dot is put before one that follows a bare
 //	    LF, too, since there are clients that would take it for the end.
 //	P5  An idle connection holds no buffer but the one for its next command,
-//	    and no copy of the list of messages.
+//	    no copy of the list of messages, and after a second nothing that was
+//	    read ahead.
 //	P6  Neither Trace nor Logger sees a password, digest, response or
 //	    challenge.
 //	P7  The text of an internal error never reaches a client.

@@ -74,16 +74,18 @@ func (d *dotWriter) end() string {
 }
 
 // nextDot returns the place in p, from the octet at on, of the first dot that
-// begins a line; −1 = there is none. p[at-1] is not looked at.
+// begins a line; −1 = there is none. p[at-1] is not looked at. Dots are looked
+// for, not ends of lines: encoded text has none.
 func nextDot(p []byte, at int) int {
-	for {
-		i := bytes.IndexByte(p[at:], '\n')
+	for from := at; ; {
+		i := bytes.IndexByte(p[from:], '.')
 		if i < 0 {
 			return -1
 		}
-		if at += i + 1; at < len(p) && p[at] == '.' {
-			return at
+		if from += i; from > at && p[from-1] == '\n' {
+			return from
 		}
+		from++
 	}
 }
 

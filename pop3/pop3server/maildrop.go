@@ -25,9 +25,11 @@ type maildrop struct {
 	marked    bits // by DELE
 	retrieved bits // by RETR, where the policy asks
 
-	looked time.Time       // when it was last seen what INBOX holds now; zero = anew
-	now    *view.Table     // that; nil = INBOX is gone
-	ahead  []store.Message // read ahead for commands that wait, with FieldContent
+	looked time.Time   // when it was last seen what INBOX holds now; zero = anew
+	now    *view.Table // that; nil = INBOX is gone
+
+	behind int             // the row behind the one that was opened last; 0 = none was
+	ahead  []store.Message // read ahead, with FieldContent
 }
 
 // bits are a set of rows. nil is empty.
@@ -158,13 +160,20 @@ func (d *maildrop) look(ctx context.Context) error {
 	return nil
 }
 
-// parked forgets what holds for commands that came together.
-func (d *maildrop) parked() { d.looked, d.now, d.ahead = time.Time{}, nil, nil }
+// pause forgets what holds for commands that came together, and reports whether
+// the maildrop has something in hand for those that may come soon.
+func (d *maildrop) pause() bool {
+	d.looked, d.now = time.Time{}, nil
+	return d.ahead != nil
+}
+
+// parked forgets what was read ahead.
+func (d *maildrop) parked() { d.ahead = nil }
 
 // content opens the message in a row, unless it is no longer in the mailbox.
-// waiting is how many further commands are there already: as many messages are
-// read ahead.
-func (d *maildrop) content(ctx context.Context, n, waiting int) (store.Content, error) {
+// In the row behind the last one, what the store knows of further messages is
+// read together with it.
+func (d *maildrop) content(ctx context.Context, n int) (store.Content, error) {
 	if err := d.look(ctx); err != nil {
 		return nil, err
 	}
@@ -172,43 +181,51 @@ func (d *maildrop) content(ctx context.Context, n, waiting int) (store.Content, 
 	if d.now == nil || d.now.Row(uid) == nil {
 		return nil, errGone
 	}
-	if waiting == 0 && d.ahead == nil {
+	inTurn := n > 0 && n == d.behind
+	d.behind = n + 1
+	m := d.known(uid)
+	if m == nil && !inTurn {
 		return d.view.Store().Content(ctx, d.mailbox, uid)
 	}
-	m, err := d.message(ctx, n, min(waiting, maxAhead))
-	if err != nil {
-		return nil, err
+	if m == nil {
+		if err := d.readAhead(ctx, n); err != nil {
+			return nil, err
+		}
+		if m = d.known(uid); m == nil {
+			return nil, errGone
+		}
 	}
 	return store.OpenContent(ctx, d.view.Store(), d.mailbox, m)
 }
 
-const maxAhead = 128
+// maxAhead is how many messages are read ahead: some 30 KB.
+const maxAhead = 64
 
-// message returns what the store knows of the message in row n, and reads that
-// of the more rows behind it together with it.
-func (d *maildrop) message(ctx context.Context, n, more int) (*store.Message, error) {
-	uid := d.table.At(n).UID
+// known returns what was read ahead of a message; nil = nothing.
+func (d *maildrop) known(uid store.UID) *store.Message {
 	i, ok := slices.BinarySearchFunc(d.ahead, uid, func(m store.Message, u store.UID) int { return int(int64(m.UID) - int64(u)) })
-	if ok {
-		return &d.ahead[i], nil
+	if !ok {
+		return nil
 	}
+	return &d.ahead[i]
+}
+
+// readAhead reads what the store knows of the messages in row n and behind it.
+func (d *maildrop) readAhead(ctx context.Context, n int) error {
 	var set store.UIDSet
-	for ; more >= 0 && n < d.table.Len(); n, more = n+1, more-1 {
+	for end := min(n+maxAhead, d.table.Len()); n < end; n++ {
 		set.Add(d.table.At(n).UID)
 	}
 	d.ahead = d.ahead[:0]
 	for m, err := range d.view.Store().Messages(ctx, d.mailbox, store.Query{UIDs: set, Fields: store.FieldContent}) {
 		if err != nil {
-			return nil, err
+			return err
 		}
 		d.ahead = append(d.ahead, store.Message{
 			UID: m.UID, Size: m.Size, Blob: m.Blob, Key: slices.Clone(m.Key), Prefix: slices.Clone(m.Prefix),
 		})
 	}
-	if len(d.ahead) == 0 || d.ahead[0].UID != uid {
-		return nil, errGone
-	}
-	return &d.ahead[0], nil
+	return nil
 }
 
 // commit expunges what is marked, durable when it returns. What another client
@@ -217,7 +234,7 @@ func (d *maildrop) commit(ctx context.Context) error {
 	if d.marked == nil && d.retrieved == nil {
 		return nil
 	}
-	d.parked()
+	d.pause()
 	if err := d.look(ctx); err != nil || d.now == nil {
 		return err // with INBOX its messages are gone
 	}

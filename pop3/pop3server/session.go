@@ -211,6 +211,10 @@ func (s *session) foreign(line []byte) bool {
 	return false
 }
 
+// pause ends what holds for commands that came together, and reports whether
+// the session has something in hand for the next ones.
+func (s *session) pause() bool { return s.drop != nil && s.drop.pause() }
+
 // parked gives up what a session does not need while it waits.
 func (s *session) parked() {
 	if s.drop != nil {

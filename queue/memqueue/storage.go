@@ -25,6 +25,7 @@ const (
 type Storage struct {
 	mu       sync.Mutex
 	fence    uint64
+	turn     uint64 // calls of LeaseJobs
 	jobs     map[string]*entry
 	once     map[string]time.Time // Job.Once → when it was put
 	released map[blob.Ref]time.Time
@@ -46,11 +47,15 @@ type entry struct {
 func (e *entry) leased(now time.Time) bool { return e.fence != 0 && now.Before(e.expires) }
 
 // Reopen returns a Storage with the jobs of s as a restart would find them:
-// no lease is valid. s must not be used any more.
+// no lease is valid, and those there were have crashed. s must not be used any
+// more.
 func (s *Storage) Reopen() *Storage {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, e := range s.jobs {
+		if e.fence != 0 {
+			e.job.Crash()
+		}
 		s.endLocked(e)
 	}
 	return &Storage{fence: s.fence, jobs: s.jobs, once: s.once, released: s.released}
@@ -148,22 +153,38 @@ func (s *Storage) LeaseJobs(ctx context.Context, destination string, now time.Ti
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.expireLocked()
-	var due []*entry
+	due, lanes := s.dueLocked(destination, now)
+	s.turn++
+	var leases []queue.Lease
+	err := queue.Turns(lanes, now, s.turn, limit, func(l queue.Lane, n int) (int, error) {
+		first := due[l.Rank][:min(n, len(due[l.Rank]))]
+		due[l.Rank] = due[l.Rank][len(first):]
+		for _, e := range first {
+			s.fence++
+			e.fence, e.expires = s.fence, time.Now().Add(ttl)
+			leases = append(leases, queue.Lease{Token: queue.Token{Job: e.job.ID, Fence: e.fence}, Job: e.job.Clone(), Expires: e.expires})
+		}
+		return len(first), nil
+	})
+	return leases, err
+}
+
+// dueLocked is what may be leased of a destination, by lane and in order.
+func (s *Storage) dueLocked(destination string, now time.Time) (due map[int64][]*entry, lanes []queue.Lane) {
+	due = make(map[int64][]*entry)
 	for _, e := range s.jobs {
 		if e.job.Destination == destination && e.job.Hold == "" && e.fence == 0 && !e.job.Due.After(now) {
-			due = append(due, e)
+			rank := e.job.Rank()
+			due[rank] = append(due[rank], e)
 		}
 	}
-	slices.SortFunc(due, func(a, b *entry) int {
-		return cmp.Or(-cmp.Compare(a.job.Priority, b.job.Priority), a.job.Due.Compare(b.job.Due), cmp.Compare(a.job.ID, b.job.ID))
-	})
-	var leases []queue.Lease
-	for _, e := range due[:min(len(due), max(limit, 0))] {
-		s.fence++
-		e.fence, e.expires = s.fence, time.Now().Add(ttl)
-		leases = append(leases, queue.Lease{Token: queue.Token{Job: e.job.ID, Fence: e.fence}, Job: e.job.Clone(), Expires: e.expires})
+	for rank, es := range due {
+		slices.SortFunc(es, func(a, b *entry) int {
+			return cmp.Or(a.job.Due.Compare(b.job.Due), cmp.Compare(a.job.ID, b.job.ID))
+		})
+		lanes = append(lanes, queue.Lane{Rank: rank, Due: es[0].job.Due})
 	}
-	return leases, nil
+	return due, lanes
 }
 
 // expireLocked ends the leases whose time is over.

@@ -22,6 +22,7 @@ type broken struct {
 	settle func(context.Context, []queue.Outcome) error
 	extend func(context.Context, time.Duration, ...queue.Token) error
 	list   func(context.Context, queue.Filter) iter.Seq2[*queue.Job, error]
+	edit   func(context.Context, queue.Filter, queue.Edit) (int, error)
 	stats  func(context.Context) (queue.Stats, error)
 	holds  func(context.Context, []blob.Ref) ([]blob.Ref, error)
 }
@@ -61,6 +62,21 @@ func (b *broken) Extend(ctx context.Context, ttl time.Duration, tokens ...queue.
 	return b.Storage.Extend(ctx, ttl, tokens...)
 }
 
+func (b *broken) Edit(ctx context.Context, f queue.Filter, e queue.Edit) (int, error) {
+	if b.edit != nil {
+		return b.edit(ctx, f, e)
+	}
+	return b.Storage.Edit(ctx, f, e)
+}
+
+// job is the job as it is, or nil.
+func (b *broken) job(ctx context.Context, id string) *queue.Job {
+	for j := range b.Storage.List(ctx, only(id)) {
+		return j
+	}
+	return nil
+}
+
 func (b *broken) List(ctx context.Context, f queue.Filter) iter.Seq2[*queue.Job, error] {
 	if b.list != nil {
 		return b.list(ctx, f)
@@ -93,7 +109,7 @@ type fault struct {
 }
 
 func faults() []fault {
-	return slices.Concat(putFaults(), leaseFaults(), settleFaults(), listFaults(), nodesFaults())
+	return slices.Concat(putFaults(), leaseFaults(), settleFaults(), listFaults(), crashFaults(), nodesFaults())
 }
 
 func putFaults() []fault {
@@ -158,6 +174,27 @@ func leaseFaults() []fault {
 			b.lease = func(ctx context.Context, dest string, now time.Time, limit int, ttl time.Duration) ([]queue.Lease, error) {
 				ls, err := b.Storage.LeaseJobs(ctx, dest, now, limit, ttl)
 				slices.SortFunc(ls, func(a, b queue.Lease) int { return a.Job.Due.Compare(b.Job.Due) })
+				return ls, err
+			}
+		}},
+		{name: "the priority stays what it was", caught: "LeaseJobs/waiting raises the priority", seed: func(b *broken) {
+			b.lease = func(ctx context.Context, dest string, now time.Time, limit int, ttl time.Duration) ([]queue.Lease, error) {
+				ls, err := b.Storage.LeaseJobs(ctx, dest, now, limit, ttl)
+				slices.SortStableFunc(ls, func(a, b queue.Lease) int { return cmp.Compare(b.Job.Priority, a.Job.Priority) })
+				return ls, err
+			}
+		}},
+		{name: "who sends much goes first", caught: "LeaseJobs/senders take turns", seed: func(b *broken) {
+			b.lease = func(ctx context.Context, dest string, now time.Time, limit int, ttl time.Duration) ([]queue.Lease, error) {
+				var late []queue.Job
+				for j := range b.Storage.List(ctx, queue.Filter{Sender: "carol@example.com"}) {
+					b.Storage.Edit(ctx, only(j.ID), queue.Edit{Hold: new("later")})
+					late = append(late, *j)
+				}
+				ls, err := b.Storage.LeaseJobs(ctx, dest, now, limit, ttl)
+				for i := range late {
+					b.Storage.Edit(ctx, only(late[i].ID), queue.Edit{Hold: new("")})
+				}
 				return ls, err
 			}
 		}},
@@ -270,7 +307,8 @@ func settleFaults() []fault {
 	edited := func(e func(queue.Outcome) queue.Edit) func(*broken) {
 		return settle(func(b *broken, ctx context.Context, out []queue.Outcome, err error) error {
 			for _, o := range out {
-				if err == nil && o.Attempted && len(o.Remaining) > 0 && o.Hold == "" {
+				j := b.job(ctx, o.Token.Job)
+				if err == nil && j != nil && j.Bounce == "" && o.Attempted && !o.Crashed && len(o.Remaining) > 0 && o.Hold == "" {
 					b.Storage.Edit(ctx, only(o.Token.Job), e(o))
 				}
 			}
@@ -280,6 +318,12 @@ func settleFaults() []fault {
 	return []fault{
 		{name: "Next of a void outcome is put", caught: "Settle/a void token does nothing", seed: settle(func(b *broken, ctx context.Context, out []queue.Outcome, err error) error {
 			if errors.Is(err, queue.ErrLeaseLost) && len(out) > 1 {
+				b.Storage.Put(ctx, out[0].Next...)
+			}
+			return err
+		})},
+		{name: "Next of an outcome that comes too late is put", caught: "Settle/one DSN for a failure, 16 who settle it", seed: settle(func(b *broken, ctx context.Context, out []queue.Outcome, err error) error {
+			if errors.Is(err, queue.ErrLeaseLost) && len(out) == 1 && len(out[0].Next) > 0 && out[0].Next[0].Destination == "back" {
 				b.Storage.Put(ctx, out[0].Next...)
 			}
 			return err

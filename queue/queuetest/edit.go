@@ -11,11 +11,13 @@ func editCases() []kase {
 		{name: "Edit/hold and release", do: editHold},
 		{name: "Edit/retry at", do: editDue},
 		{name: "Edit/reroute", do: editReroute},
+		{name: "Edit/bounce", do: editBounce},
 		{name: "Edit/drop", do: editDrop},
 		{name: "Edit/only what the filter selects", do: editFilter},
 		{name: "Edit/hold of a leased job", do: editLeasedHold},
 		{name: "Edit/retry at of a leased job", do: editLeasedDue},
 		{name: "Edit/reroute of a leased job", do: editLeasedReroute},
+		{name: "Edit/bounce of a leased job", do: editLeasedBounce},
 		{name: "Edit/drop of a leased job", do: editLeasedDrop},
 		{name: "Edit/several of a leased job, in order", do: editLeasedSeveral},
 		{name: "Edit/of a leased job when the lease expires", do: editLeasedExpiry},
@@ -37,7 +39,7 @@ func editHold(c *check) {
 		c.Errorf("look again at %v for a held job", next)
 	}
 	c.edit(only("a"), queue.Edit{Hold: new("")}, 1)
-	want.Hold = ""
+	want.Hold, want.Crashes = "", 0
 	ds, _ = c.destinations(c.now, 1)
 	c.wantIDs("destinations after the release", ds, "d")
 	c.sameJob("released", c.leaseOne("d").Job, &want)
@@ -67,6 +69,17 @@ func editReroute(c *check) {
 	c.wantIDs("leases of the old one", leased(c.lease("d", 1)))
 	want := c.job("a", "e")
 	c.sameJob("rerouted", c.leaseOne("e").Job, &want)
+}
+
+func editBounce(c *check) {
+	held := c.later("a", "d", time.Hour)
+	held.Hold = "stop"
+	c.put(held)
+	c.edit(only("a"), queue.Edit{Bounce: new("unwanted")}, 1)
+	want := held
+	want.Hold, want.Bounce, want.Destination, want.Due = "", "unwanted", queue.BounceDestination, want.Created
+	c.sameJob("bounced", c.leaseOne(queue.BounceDestination).Job, &want)
+	c.wantIDs("leases of the old destination", leased(c.leaseAt("d", 1, c.now.Add(time.Hour), ttl)))
 }
 
 func editDrop(c *check) {
@@ -131,6 +144,13 @@ func editLeasedReroute(c *check) {
 		c.Errorf("destination %q, want the operator's", j.Destination)
 	}
 	c.wantIDs("leases of the new destination", leased(c.leaseAt("e", 1, c.now.Add(time.Hour), ttl)), "a")
+}
+
+func editLeasedBounce(c *check) {
+	if j := c.editLeased(queue.Edit{Hold: new("stop")}, queue.Edit{Bounce: new("unwanted")}); j.Bounce != "unwanted" {
+		c.Errorf("bounce %q, want the operator's", j.Bounce)
+	}
+	c.leaseOne(queue.BounceDestination)
 }
 
 func editLeasedDrop(c *check) {

@@ -59,6 +59,7 @@ func (c *check) full(id, dest string) queue.Job {
 	j.Created = c.now.Add(-time.Hour - 123456789)
 	j.Expires = c.now.Add(24 * time.Hour)
 	j.Attempts, j.Priority, j.Last = 7, 3, "mx.example.net: 451 later"
+	j.Crashes, j.Bounce = 1, "given up \xff"
 	return j
 }
 

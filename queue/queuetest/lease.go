@@ -3,6 +3,7 @@ package queuetest
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,6 +15,8 @@ func leaseCases() []kase {
 		{name: "LeaseJobs/only what is due", do: leaseDue},
 		{name: "LeaseJobs/only the destination", do: leaseDestination},
 		{name: "LeaseJobs/priority, then the longest due", do: leaseOrder},
+		{name: "LeaseJobs/waiting raises the priority", do: leaseAging},
+		{name: "LeaseJobs/senders take turns", do: leaseSenders},
 		{name: "LeaseJobs/no more than asked for", do: leaseLimit},
 		{name: "LeaseJobs/not what is held", do: leaseHeld},
 		{name: "LeaseJobs/one lease for a job", do: leaseOnce},
@@ -52,10 +55,44 @@ func leaseOrder(c *check) {
 		j.Priority = priority
 		return j
 	}
-	c.put(with("a", 0, -time.Hour), with("b", 9, -time.Minute), with("c", -9, -24*time.Hour),
-		with("e", 0, -2*time.Hour), with("f", 9, -time.Hour), with("g", 5, time.Hour))
+	c.put(with("a", 0, -time.Minute), with("b", 9, -time.Minute), with("c", -9, -8*time.Minute),
+		with("e", 0, -2*time.Minute), with("f", 9, -time.Hour), with("g", 5, time.Hour))
 	c.wantIDs("the first three", leased(c.lease("d", 3)), "f", "b", "e")
 	c.wantIDs("the rest", leased(c.lease("d", 10)), "a", "c")
+}
+
+func leaseAging(c *check) {
+	with := func(id string, priority int, due time.Duration) queue.Job {
+		j := c.later(id, "d", due)
+		j.Priority = priority
+		return j
+	}
+	c.put(with("a", 2, -time.Minute), with("b", 0, -5*queue.PriorityAge), with("c", -9, -time.Second), with("e", 9, 0))
+	c.wantIDs("the first", leased(c.lease("d", 1)), "e")
+	c.wantIDs("the others", leased(c.lease("d", 10)), "b", "a", "c")
+}
+
+// leaseSenders: who sends one message does not wait for him who sent many
+// before.
+func leaseSenders(c *check) {
+	many, one := c.jobs("m", "d", 300), c.job("z", "d")
+	for i := range many {
+		many[i].Due = c.now.Add(-time.Duration(300-i) * time.Second)
+	}
+	one.ReversePath = reverse("carol", "example.com")
+	c.put(append(many, one)...)
+	ls := c.lease("d", 10)
+	if ids := leased(ls); len(ids) != 10 || !slices.Contains(ids, "z") {
+		c.Fatalf("the first 10: %q, want z among them", ids)
+	}
+	l := ls[slices.Index(leased(ls), "z")]
+	c.settle(queue.Outcome{Token: l.Token, Remaining: l.Job.Recipients, Due: c.now, Attempted: true})
+	for range 64 { // one at a time, as a worker becomes free
+		if slices.Contains(leased(c.lease("d", 1)), "z") {
+			return
+		}
+	}
+	c.Errorf("not leased among 64, one at a time")
 }
 
 func leaseLimit(c *check) {

@@ -3,6 +3,8 @@ package queuetest
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync"
 	"time"
 
 	"github.com/mailstead/mailstead/queue"
@@ -17,6 +19,7 @@ func settleCases() []kase {
 		{name: "Settle/Next is put", do: settleNext},
 		{name: "Settle/Next knows Once", do: settleNextOnce},
 		{name: "Settle/a void token does nothing", do: settleVoid},
+		{name: "Settle/one DSN for a failure, 16 who settle it", do: settleOneDSN},
 		{name: "Settle/all or none", do: settleAtomic},
 		{name: "Settle/cancelled does nothing", do: settleCancelled},
 	}
@@ -37,6 +40,7 @@ func settleRemaining(c *check) {
 	want.Recipients = want.Recipients[1:2]
 	want.Recipients[0].Delayed = true
 	want.Due, want.Attempts, want.Last = c.now.Add(time.Hour), want.Attempts+1, "450 busy"
+	want.Crashes = 0
 	c.settle(queue.Outcome{Token: l.Token, Remaining: want.Recipients, Due: want.Due, Attempted: true, Last: want.Last})
 	c.sameJob("deferred", c.get("a"), &want)
 	c.wantIDs("leases before it is due", leased(c.lease("d", 1)))
@@ -107,6 +111,25 @@ func settleVoid(c *check) {
 	}
 	c.wantAll("jobs: the void outcome must do nothing, the other all", "a", "c")
 	c.settle(queue.Outcome{Token: a.Token, Attempted: true})
+}
+
+func settleOneDSN(c *check) {
+	c.put(c.job("a", "d"))
+	l := c.leaseOne("d")
+	var wg sync.WaitGroup
+	for i := range 16 {
+		wg.Go(func() {
+			out := queue.Outcome{Token: l.Token, Attempted: true, Next: []queue.Job{c.job(fmt.Sprintf("dsn%02d", i), "back")}}
+			err := c.nodes[i%len(c.nodes)].Settle(c.ctx, []queue.Outcome{out})
+			if err != nil && !errors.Is(err, queue.ErrLeaseLost) {
+				c.Errorf("Settle: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	if jobs := listed(c.list(queue.Filter{})); len(jobs) != 1 {
+		c.Errorf("jobs %q, want one DSN", jobs)
+	}
 }
 
 func settleAtomic(c *check) {

@@ -68,8 +68,10 @@ func (b *batch) moved(c *columns, d int64) {
 
 // insert adds a job, and adopts its blob in the same transaction.
 func (b *batch) insert(r *row) error {
-	if err := blob.Adopt(b.tx.Context(), b.s.blobs, b.tx, r.blob); err != nil {
-		return err
+	if r.blob != "" {
+		if err := blob.Adopt(b.tx.Context(), b.s.blobs, b.tx, r.blob); err != nil {
+			return err
+		}
 	}
 	res, err := b.tx.Exec(insertJob, r.args()...)
 	if err != nil {
@@ -134,6 +136,9 @@ func (b *batch) forget(c *columns) error {
 }
 
 func (b *batch) release(ref blob.Ref) error {
+	if ref == "" {
+		return nil
+	}
 	if b.s.nodes != nil {
 		b.released = append(b.released, ref)
 		return nil

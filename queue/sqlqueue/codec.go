@@ -18,10 +18,12 @@ import (
 //
 // Version 2 has the parameters that say when and how urgently a message is
 // delivered behind the others. A job without them has version 1, so that nodes
-// of the version before can read what they could have written.
+// of the version before can read what they could have written. Version 3 has
+// what befell the job behind that.
 const (
 	recordVersion = 1
 	recordTiming  = 2
+	recordFate    = 3
 )
 
 var (
@@ -34,7 +36,10 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // encode appends the record of a job to b.
 func encode(b []byte, j *queue.Job) []byte {
 	start, version := len(b), byte(recordVersion)
-	if hasTiming(&j.Params) {
+	switch {
+	case j.Crashes != 0 || j.Bounce != "":
+		version = recordFate
+	case hasTiming(&j.Params):
 		version = recordTiming
 	}
 	e := encoder{append(b, version)}
@@ -50,8 +55,12 @@ func encode(b []byte, j *queue.Job) []byte {
 	e.bytes(j.Prefix)
 	e.num(nanos(j.Created), nanos(j.Due), nanos(j.Expires), int64(j.Attempts), int64(j.Priority))
 	e.text(j.Hold, j.Last)
-	if version == recordTiming {
+	if version >= recordTiming {
 		e.timing(&j.Params)
+	}
+	if version >= recordFate {
+		e.num(int64(j.Crashes))
+		e.text(j.Bounce)
 	}
 	return binary.LittleEndian.AppendUint32(e.b, crc32.Checksum(e.b[start:], castagnoli))
 }
@@ -65,7 +74,7 @@ func decode(b []byte) (*queue.Job, error) {
 	if binary.LittleEndian.Uint32(b[end:]) != crc32.Checksum(b[:end], castagnoli) {
 		return nil, errDamaged
 	}
-	if b[0] != recordVersion && b[0] != recordTiming {
+	if b[0] < recordVersion || b[0] > recordFate {
 		return nil, errVersion
 	}
 	d := decoder{b: b[1:end]}
@@ -81,8 +90,12 @@ func decode(b []byte) (*queue.Job, error) {
 	j.Created, j.Due, j.Expires = instant(d.num()), instant(d.num()), instant(d.num())
 	j.Attempts, j.Priority = int(d.num()), int(d.num())
 	d.text(&j.Hold, &j.Last)
-	if b[0] == recordTiming {
+	if b[0] >= recordTiming {
 		d.timing(&j.Params)
+	}
+	if b[0] >= recordFate {
+		j.Crashes = int(d.num())
+		d.text(&j.Bounce)
 	}
 	if d.failed || len(d.b) > 0 {
 		return nil, errDamaged
@@ -274,7 +287,7 @@ func (d *decoder) recipient() (r queue.Recipient) {
 // database holds them (see Storage.text).
 type columns struct {
 	id, message, dest string
-	rank              int64 // −Priority, so that ascending order is the order of delivery
+	rank              int64 // Job.Rank
 	next              int64 // when it falls due, in nanoseconds; never = held
 	created           int64
 	sender, identity  string // the sender folded, see queue.FoldPath
@@ -287,7 +300,7 @@ const never = math.MaxInt64
 
 func (s *Storage) columnsOf(j *queue.Job) columns {
 	c := columns{
-		id: s.text(j.ID), message: s.text(j.Message), dest: s.text(j.Destination), rank: -int64(j.Priority),
+		id: s.text(j.ID), message: s.text(j.Message), dest: s.text(j.Destination), rank: j.Rank(),
 		next: nanos(j.Due), created: nanos(j.Created),
 		sender: s.text(queue.FoldPath(j.ReversePath.String())), identity: s.text(j.Identity), blob: j.Blob,
 		record: encode(nil, j),
@@ -306,7 +319,7 @@ func (s *Storage) job(c *columns) (*queue.Job, error) {
 		return j, nil
 	}
 	return &queue.Job{
-		ID: s.octets(c.id), Message: s.octets(c.message), Destination: s.octets(c.dest), Priority: int(-c.rank), Created: instant(c.created),
+		ID: s.octets(c.id), Message: s.octets(c.message), Destination: s.octets(c.dest), Priority: queue.PriorityOf(c.rank), Created: instant(c.created),
 		Identity: s.octets(c.identity), Blob: c.blob, Hold: "damaged: " + err.Error(),
 	}, err
 }

@@ -32,6 +32,7 @@ func someJob() *queue.Job {
 		Recipients: []queue.Recipient{r, {}}, Identity: "i", Peer: queue.PeerInfo{Addr: "192.0.2.1", Hello: "h", Protocol: "ESMTP"},
 		Blob: "ref", Size: 1 << 60, Key: []byte{0}, Prefix: []byte("X: 1\r\n"),
 		Created: at, Due: at.Add(1), Expires: at.Add(time.Hour), Attempts: 3, Priority: -9, Hold: "h", Last: "l",
+		Crashes: 1, Bounce: "b",
 	}
 }
 
@@ -54,6 +55,10 @@ func TestRecordHoldsEveryField(t *testing.T) {
 // read.
 func TestRecordVersion(t *testing.T) {
 	j := someJob()
+	if v := encode(nil, j)[0]; v != recordFate {
+		t.Errorf("version %d", v)
+	}
+	j.Crashes, j.Bounce = 0, ""
 	if v := encode(nil, j)[0]; v != recordTiming {
 		t.Errorf("version %d", v)
 	}
@@ -97,7 +102,7 @@ func TestDamagedRecord(t *testing.T) {
 }
 
 func TestNewerRecord(t *testing.T) {
-	if _, err := decode(seal([]byte{recordTiming + 1, 1, 2, 3})); !errors.Is(err, errVersion) {
+	if _, err := decode(seal([]byte{recordFate + 1, 1, 2, 3})); !errors.Is(err, errVersion) {
 		t.Errorf("got %v, want errVersion", err)
 	}
 }

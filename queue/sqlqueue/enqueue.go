@@ -38,8 +38,10 @@ func (s *Storage) EnqueueTx(ctx context.Context, tx Execer, job queue.Job) error
 			return err
 		}
 	}
-	if err := blob.Adopt(ctx, s.blobs, tx, r.blob); err != nil {
-		return fmt.Errorf("sqlqueue: %w", err)
+	if r.blob != "" {
+		if err := blob.Adopt(ctx, s.blobs, tx, r.blob); err != nil {
+			return fmt.Errorf("sqlqueue: %w", err)
+		}
 	}
 	n, err := exec(insertJob, r.args()...)
 	if err != nil {

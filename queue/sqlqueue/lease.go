@@ -22,6 +22,8 @@ type leases struct {
 	editing map[string]int
 	changed map[string]bool
 	picking bool
+
+	marks *marks // nil = none are kept
 }
 
 // lease is on one job. settling: a Settle's commit is under way, so it does
@@ -46,6 +48,7 @@ func (l *leases) init(now func() time.Time) {
 
 func (l *leases) endLocked(x *lease) {
 	delete(l.jobs, x.job)
+	l.marks.clear(x.job)
 	delete(l.lanes[x.lane], x.job)
 	if len(l.lanes[x.lane]) == 0 {
 		delete(l.lanes, x.lane)
@@ -95,6 +98,7 @@ func (l *leases) endPick(rows []candidate, limit int, ttl time.Duration) []*leas
 		l.fence++
 		x := &lease{job: r.id, fence: l.fence, lane: lane{r.dest, r.rank}, expires: l.now().Add(ttl)}
 		l.jobs[r.id] = x
+		l.marks.set(r.id)
 		if l.lanes[x.lane] == nil {
 			l.lanes[x.lane] = make(map[string]*lease)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -25,6 +26,7 @@ type picking struct {
 	// Of the latest run of do.
 	leases  []queue.Lease
 	damaged []columns
+	held    []string // for their crashes
 }
 
 func (n *nodes) leaseJobs(ctx context.Context, dest string, now time.Time, limit int, ttl time.Duration) ([]queue.Lease, error) {
@@ -35,31 +37,37 @@ func (n *nodes) leaseJobs(ctx context.Context, dest string, now time.Time, limit
 	for i := range p.damaged {
 		n.s.complain(ctx, &p.damaged[i])
 	}
+	n.s.complainCrashed(ctx, p.held)
 	return p.leases, nil
 }
 
 func (p *picking) do(tx *sqldb.Tx) error {
-	p.leases, p.damaged = nil, nil
-	ranks, err := sqldb.Collect(tx.Context(), tx, sqldb.Int64, p.n.sql.ranks, p.dest, p.now, p.dest)
+	p.leases, p.damaged, p.held = nil, nil, nil
+	lanes, err := sqldb.Collect(tx.Context(), tx, scanTurn, p.n.sql.ranks, p.dest, p.now, p.dest)
 	if err != nil {
 		return err
 	}
 	var good []candidate
-	for _, rank := range ranks {
-		rows, err := sqldb.Collect(tx.Context(), tx, scanColumns, p.n.sql.pick, p.dest, rank, p.now, p.limit-len(good))
-		if err != nil {
-			return err
+	last := make(map[int64]position) // of each lane, how far it was read
+	err = queue.Turns(lanes, instant(p.now), p.n.s.turn.Add(1), p.limit, func(l queue.Lane, n int) (int, error) {
+		from, ok := last[l.Rank]
+		if !ok {
+			from.next = math.MinInt64
 		}
+		rows, err := sqldb.Collect(tx.Context(), tx, scanColumns, p.n.sql.pick, p.dest, l.Rank, p.now, from.next, from.dest, n)
+		before := len(good)
 		for i := range rows {
+			last[l.Rank] = position{next: rows[i].next, lane: lane{dest: rows[i].id}}
 			if job, err := p.n.s.job(&rows[i]); err == nil {
 				good = append(good, candidate{rows[i], job})
 			} else {
 				p.damaged = append(p.damaged, rows[i])
 			}
 		}
-		if len(good) == p.limit {
-			break
-		}
+		return len(good) - before, err
+	})
+	if err != nil {
+		return err
 	}
 	if err := p.n.setAside(tx, p.damaged); err != nil {
 		return err
@@ -79,22 +87,51 @@ func (p *picking) lease(tx *sqldb.Tx, good []candidate) error {
 	fence := rand.Uint64() >> 1 // a token of another lease fits by chance only
 	expires := p.n.s.now().Add(p.ttl)
 	tx.Wrote()
-	got, err := sqldb.Collect(tx.Context(), tx, scanText, p.n.sql.lease, int64(fence), p.ttl.Microseconds(), p.dest, ids)
+	got, err := sqldb.Collect(tx.Context(), tx, scanTaken, p.n.sql.lease, int64(fence), p.ttl.Microseconds(), p.dest, ids)
 	if err != nil {
 		return err
 	}
 	for i := range good {
-		if slices.Contains(got, good[i].id) {
-			job := good[i].job
-			p.leases = append(p.leases, queue.Lease{Token: queue.Token{Job: job.ID, Fence: fence}, Job: job, Expires: expires})
+		k := slices.IndexFunc(got, func(t taken) bool { return t.job == good[i].id })
+		if k < 0 {
+			continue
 		}
+		if got[k].lost != 0 {
+			held, err := p.crashed(tx, &good[i])
+			if err != nil {
+				return err
+			}
+			if held {
+				continue
+			}
+		}
+		job := good[i].job
+		p.leases = append(p.leases, queue.Lease{Token: queue.Token{Job: job.ID, Fence: fence}, Job: job, Expires: expires})
 	}
 	return nil
 }
 
-func scanText(r *sql.Rows) (s string, err error) {
-	err = r.Scan(&s)
-	return s, err
+// crashed notes that the lease before ended without an outcome: its node is
+// gone. A job that is held for that is not leased.
+func (p *picking) crashed(tx *sqldb.Tx, c *candidate) (held bool, err error) {
+	held = c.job.Crash()
+	if err := p.n.s.batch(tx).replace(&c.columns, c.job); err != nil || !held {
+		return held, err
+	}
+	p.held = append(p.held, c.job.ID)
+	_, err = tx.Exec(p.n.sql.end, c.id)
+	return held, err
+}
+
+// taken is a row of queue_lease that was written.
+type taken struct {
+	job  string
+	lost int64
+}
+
+func scanTaken(r *sql.Rows) (t taken, err error) {
+	err = r.Scan(&t.job, &t.lost)
+	return t, err
 }
 
 func scanToken(r *sql.Rows) (t queue.Token, err error) {

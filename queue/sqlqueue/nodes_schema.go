@@ -25,6 +25,10 @@ func nodesSchema() []sqldb.Migration {
 			job {text} NOT NULL PRIMARY KEY,
 			dest {text} NOT NULL, rank {int} NOT NULL, next {int} NOT NULL) {clustered}`,
 		`CREATE INDEX queue_hint_dest ON queue_hint (dest)`,
+	}, {
+		// lost: the lease before this one ended by time, without an outcome.
+		`ALTER TABLE queue_lease ADD COLUMN lost {int} NOT NULL DEFAULT 0`,
+		`UPDATE queue_hint SET rank = rank * 64`, // as in queue_lane
 	}}
 }
 
@@ -39,7 +43,7 @@ type texts struct {
 	once, load                         string
 	lanes, ends                        string
 	ranks, pick, lease, hold           string
-	claim, edited, extend              string
+	claim, edited, extend, end         string
 	share, repair, raise, fold, hint   string
 	release, holds                     string
 	stats, addDelta                    string
@@ -70,15 +74,16 @@ func textsFor(now string) texts {
 		ends: s(`SELECT COALESCE((SELECT MIN(until) - {now} FROM queue_lease WHERE until > {now} AND dest <> ALL (?)), -1),
 			CASE WHEN EXISTS (SELECT 1 FROM queue_hint) THEN 1 ELSE 0 END`),
 
-		ranks: `SELECT rank FROM queue_lane WHERE dest = ? AND next <= ?
-			UNION SELECT rank FROM queue_hint WHERE dest = ? ORDER BY 1`,
+		ranks: `SELECT rank, MIN(next) FROM (SELECT rank, next FROM queue_lane WHERE dest = ? AND next <= ?
+			UNION ALL SELECT rank, next FROM queue_hint WHERE dest = ?) l GROUP BY rank`,
 		pick: s(`SELECT ` + columnNames + ` FROM queue_job j WHERE dest = ? AND rank = ? AND next <= ?
-			AND ` + free + ` ORDER BY next, id LIMIT CAST(? AS {int}) FOR UPDATE OF j SKIP LOCKED`),
+			AND ` + free + ` AND (next, id) > (?, ?) ORDER BY next, id LIMIT CAST(? AS {int}) FOR UPDATE OF j SKIP LOCKED`),
 		// Who has seen the end of another's lease too late gets no row.
 		lease: s(`INSERT INTO queue_lease (job, fence, until, dest, edited)
 			SELECT t.job, ?, {now} + ?, ?, 0 FROM unnest(?::text[]) AS t(job)
-			ON CONFLICT (job) DO UPDATE SET fence = excluded.fence, until = excluded.until, dest = excluded.dest, edited = 0
-			WHERE queue_lease.until <= {now} RETURNING job`),
+			ON CONFLICT (job) DO UPDATE SET fence = excluded.fence, until = excluded.until, dest = excluded.dest, edited = 0, lost = 1
+			WHERE queue_lease.until <= {now} RETURNING job, lost`),
+		end:  `DELETE FROM queue_lease WHERE job = ?`,
 		hold: `UPDATE queue_job SET next = ? WHERE id = ?`,
 
 		claim:  s(`DELETE FROM queue_lease WHERE job = ? AND fence = ? AND until > {now} RETURNING edited`),

@@ -67,6 +67,8 @@ func (n *nodes) noteEdit(tx *sqldb.Tx, c *columns, e *queue.Edit) error {
 		bits = editedHold
 	case e.Due != nil:
 		bits = editedDue
+	case e.Bounce != nil:
+		bits = editedHold | editedDue
 	default:
 		return nil // an outcome does not touch the rest
 	}

@@ -173,36 +173,42 @@ type candidate struct {
 // candidates are due jobs in the order of delivery; at least limit that are
 // not leased, where there are so many.
 func (s *Storage) candidates(ctx context.Context, dest string, now int64, limit int) (good []candidate, damaged []columns, err error) {
-	ranks, err := sqldb.Collect(ctx, s.db, sqldb.Int64,
-		`SELECT rank FROM queue_lane WHERE dest = ? AND next <= ? ORDER BY rank`, dest, now)
+	lanes, err := sqldb.Collect(ctx, s.db, scanTurn,
+		`SELECT rank, next FROM queue_lane WHERE dest = ? AND next <= ?`, dest, now)
 	if err != nil {
 		return nil, nil, err
 	}
-	free := 0
-	for _, rank := range ranks {
-		leased := s.leases.inLane(lane{dest, rank})
+	seen := make(map[int64]int) // of each lane, rows that were free
+	err = queue.Turns(lanes, instant(now), s.turn.Add(1), limit, func(l queue.Lane, n int) (int, error) {
+		leased := s.leases.inLane(lane{dest, l.Rank})
 		rows, err := sqldb.Collect(ctx, s.db, scanColumns, `SELECT `+columnNames+` FROM queue_job
-			WHERE dest = ? AND rank = ? AND next <= ? ORDER BY next, id LIMIT CAST(? AS {int})`, dest, rank, now, limit-free+leased)
-		if err != nil {
-			return nil, nil, err
-		}
+			WHERE dest = ? AND rank = ? AND next <= ? ORDER BY next, id LIMIT CAST(? AS {int})`, dest, l.Rank, now, n+leased+seen[l.Rank])
+		skip, got := seen[l.Rank], 0
 		for i := range rows {
 			if s.leases.leased(rows[i].id) {
 				continue
 			}
-			job, err := s.job(&rows[i])
-			if err != nil {
-				damaged = append(damaged, rows[i])
+			if skip--; skip >= 0 {
 				continue
 			}
-			good = append(good, candidate{rows[i], job})
-			free++
+			seen[l.Rank]++
+			if job, err := s.job(&rows[i]); err == nil {
+				good = append(good, candidate{rows[i], job})
+				got++
+			} else {
+				damaged = append(damaged, rows[i])
+			}
 		}
-		if free >= limit {
-			break
-		}
-	}
-	return good, damaged, nil
+		return got, err
+	})
+	return good, damaged, err
+}
+
+func scanTurn(r *sql.Rows) (l queue.Lane, err error) {
+	var next int64
+	err = r.Scan(&l.Rank, &next)
+	l.Due = instant(next)
+	return l, err
 }
 
 // complain logs that a record cannot be read.

@@ -8,8 +8,8 @@ const component = "queue"
 // schema is every version of the tables. Times are nanoseconds since 1970.
 func schema() []sqldb.Migration {
 	return []sqldb.Migration{{
-		// rank is the priority, negated; next is when the job falls due, or
-		// never; sender is folded.
+		// rank is that of queue.Job; next is when the job falls due, or never;
+		// sender is folded.
 		`CREATE TABLE queue_job (
 			id {text} NOT NULL PRIMARY KEY,
 			message {text} NOT NULL,
@@ -36,6 +36,10 @@ func schema() []sqldb.Migration {
 			PRIMARY KEY (period, blob)) {clustered}`,
 
 		`CREATE TABLE queue_count (name {text} NOT NULL PRIMARY KEY, n {int} NOT NULL) {clustered}`,
+	}, {
+		// rank was the priority alone, negated.
+		`UPDATE queue_job SET rank = rank * 64`,
+		`UPDATE queue_lane SET rank = rank * 64`,
 	}}
 }
 

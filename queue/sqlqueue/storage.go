@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mailstead/mailstead/queue"
@@ -37,6 +38,7 @@ type Storage struct {
 	nodes  *nodes // nil = it is
 
 	picking sync.Mutex // held by LeaseJobs
+	turn    atomic.Uint64
 
 	// Only the committer's goroutine touches these.
 	current *batch
@@ -65,6 +67,9 @@ func New(ctx context.Context, db *sqldb.DB, o Options) (*Storage, error) {
 	}
 	s.leases.init(s.now)
 	if db.Dialect().Now == "" {
+		if err := s.openMarks(ctx); err != nil {
+			return nil, fmt.Errorf("sqlqueue: %w", err)
+		}
 		return s, nil
 	}
 	var err error

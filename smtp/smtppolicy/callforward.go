@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mailstead/mailstead/internal/flight"
 	"github.com/mailstead/mailstead/smtp"
 	"github.com/mailstead/mailstead/smtp/smtpclient"
 )
@@ -55,7 +56,7 @@ type CallForward struct {
 	MaxEntries int
 
 	once  sync.Once
-	cache *cache[string, bool]
+	cache flight.Cache[string, bool]
 	slots slots
 }
 
@@ -79,7 +80,7 @@ func (f *CallForward) Verify() smtp.Middleware {
 // Known asks for one address. An error is a failure to find out.
 func (f *CallForward) Known(ctx context.Context, p smtp.ForwardPath) (bool, error) {
 	f.once.Do(func() {
-		f.cache = newCache[string, bool](or(f.MaxEntries, 1<<15))
+		f.cache.Max = int64(or(f.MaxEntries, 1<<15))
 		f.slots = make(slots, or(f.Connections, 10))
 	})
 	addr := f.Addr
@@ -90,7 +91,7 @@ func (f *CallForward) Known(ctx context.Context, p smtp.ForwardPath) (bool, erro
 	}
 	ctx, cancel := context.WithTimeout(ctx, or(f.Timeout, 20*time.Second))
 	defer cancel()
-	return f.cache.get(ctx, addr+"\x00"+p.String(), func(ctx context.Context) (bool, time.Duration, error) {
+	got, err := f.cache.Get(ctx, addr+"\x00"+p.String(), func(ctx context.Context) (bool, time.Duration, error) {
 		if err := f.slots.take(ctx); err != nil {
 			return false, 0, err
 		}
@@ -101,6 +102,7 @@ func (f *CallForward) Known(ctx context.Context, p smtp.ForwardPath) (bool, erro
 		}
 		return known, or(f.KeepRefused, 5*time.Minute), err
 	})
+	return got.Value, err
 }
 
 var errNoVerdict = errors.New("smtppolicy: the next hop answered neither yes nor no")

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mailstead/mailstead/internal/flight"
 	"github.com/mailstead/mailstead/smtp"
 )
 
@@ -75,7 +76,7 @@ type DNSBL struct {
 	Logger *slog.Logger
 
 	once  sync.Once
-	cache *cache[listing, int]
+	cache flight.Cache[listing, int]
 	slots slots
 	log   *slog.Logger
 }
@@ -103,9 +104,10 @@ func (d *DNSBL) Check(ctx context.Context, a netip.Addr) (s Score) {
 	var wg sync.WaitGroup
 	for i := range d.Lists {
 		wg.Go(func() {
-			weights[i], errs[i] = d.cache.get(ctx, listing{a, i}, func(ctx context.Context) (int, time.Duration, error) {
+			got, err := d.cache.Get(ctx, listing{a, i}, func(ctx context.Context) (int, time.Duration, error) {
 				return d.ask(ctx, a, &d.Lists[i])
 			})
+			weights[i], errs[i] = got.Value, err
 		})
 	}
 	wg.Wait()
@@ -124,7 +126,7 @@ func (d *DNSBL) Check(ctx context.Context, a netip.Addr) (s Score) {
 }
 
 func (d *DNSBL) init() {
-	d.cache = newCache[listing, int](or(d.MaxEntries, 1<<16))
+	d.cache.Max = int64(or(d.MaxEntries, 1<<16))
 	d.slots = make(slots, or(d.Lookups, 64))
 	d.log = or(d.Logger, slog.Default())
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mailstead/mailstead/internal/flight"
 	"github.com/mailstead/mailstead/smtp"
 )
 
@@ -58,7 +59,7 @@ type FCrDNS struct {
 	Exempt []netip.Prefix
 
 	once  sync.Once
-	cache *cache[netip.Addr, HostName]
+	cache flight.Cache[netip.Addr, HostName]
 	slots slots
 }
 
@@ -93,13 +94,13 @@ var (
 // find out.
 func (f *FCrDNS) Lookup(ctx context.Context, a netip.Addr) (HostName, error) {
 	f.once.Do(func() {
-		f.cache = newCache[netip.Addr, HostName](or(f.MaxEntries, 1<<15))
+		f.cache.Max = int64(or(f.MaxEntries, 1<<15))
 		f.slots = make(slots, or(f.Lookups, 64))
 	})
 	a = a.Unmap().WithZone("")
 	ctx, cancel := context.WithTimeout(ctx, or(f.Timeout, 4*time.Second))
 	defer cancel()
-	return f.cache.get(ctx, a, func(ctx context.Context) (HostName, time.Duration, error) {
+	got, err := f.cache.Get(ctx, a, func(ctx context.Context) (HostName, time.Duration, error) {
 		if err := f.slots.take(ctx); err != nil {
 			return HostName{}, 0, err
 		}
@@ -107,6 +108,7 @@ func (f *FCrDNS) Lookup(ctx context.Context, a netip.Addr) (HostName, error) {
 		host, err := f.ask(ctx, a)
 		return host, or(f.Keep, 10*time.Minute), err
 	})
+	return got.Value, err
 }
 
 // ask looks an address up. One failure among several names is forgiven when

@@ -56,6 +56,7 @@ type DB struct {
 	snapshots chan struct{} // one for each that is open or about to be
 
 	mu    sync.RWMutex
+	ended []func() error       // see OnClose
 	snaps map[*Snapshot]bool   // those that are open; nil = closed
 	texts map[string]string    // query → text in the dialect
 	stmts map[string]*sql.Stmt // query → statement of the read pool
@@ -163,16 +164,27 @@ func (db *DB) Close() error {
 		s.Close()
 	}
 	snaps := db.snaps
-	db.stmts, db.snaps = nil, nil
+	ended := db.ended
+	db.stmts, db.snaps, db.ended = nil, nil, nil
 	db.mu.Unlock()
 	for s := range snaps {
 		s.Close()
 	}
 	var err error
+	for _, f := range ended {
+		err = errors.Join(err, f())
+	}
 	if db.read != db.write {
-		err = db.read.Close()
+		err = errors.Join(err, db.read.Close())
 	}
 	return errors.Join(err, db.write.Close())
+}
+
+// OnClose has f called by Close, once no more Work runs.
+func (db *DB) OnClose(f func() error) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	db.ended = append(db.ended, f)
 }
 
 // Statements are the texts that were run so far, in the dialect's form.

@@ -14,6 +14,10 @@ type Dialect struct {
 	// Name is for logs: "sqlite", "postgres".
 	Name string
 
+	// Path is the file of the database, beside which those who keep data in it
+	// may put a small file of their own; "" = it is none of this machine.
+	Path string
+
 	// Numbered: parameters are $1, $2 instead of ?.
 	Numbered bool
 

@@ -47,7 +47,9 @@ func openDB(ctx context.Context, path string, o *Options) (*sqldb.DB, error) {
 	}
 	read.SetMaxOpenConns(o.Readers)
 	read.SetMaxIdleConns(o.Readers)
-	db, err := sqldb.New(sqldb.Options{Dialect: Dialect(), Write: write, Read: read, Logger: o.Logger})
+	dialect := Dialect()
+	dialect.Path = path
+	db, err := sqldb.New(sqldb.Options{Dialect: dialect, Write: write, Read: read, Logger: o.Logger})
 	if err != nil {
 		write.Close()
 		read.Close()

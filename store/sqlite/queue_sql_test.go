@@ -178,7 +178,7 @@ func TestQueuePlans(t *testing.T) {
 	q := openWatched(t, &watch{prepare: func(query string) {
 		mu.Lock()
 		defer mu.Unlock()
-		if strings.Contains(query, "queue_") && !strings.HasPrefix(query, "CREATE") {
+		if strings.Contains(query, "queue_") && !strings.HasPrefix(query, "CREATE") && !strings.Contains(query, "SET rank = rank") {
 			queries[query] = true
 		}
 	}})

@@ -102,12 +102,12 @@ func (r *blockReader) wants(b *block) bool {
 }
 
 func scanBlock(rows *sql.Rows, b *block) error {
-	var first store.UID
-	var data sql.RawBytes
+	var first sqldb.Number
+	var data sqldb.Octets
 	if err := rows.Scan(&first, &data); err != nil {
 		return err
 	}
-	return decodeBlock(b, first, data)
+	return decodeBlock(b, store.UID(first), data)
 }
 
 // blocks reads the state that the batch has so far.

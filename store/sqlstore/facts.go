@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/mailstead/mailstead/store"
@@ -32,9 +33,9 @@ type factReader struct {
 
 // rawFact is what a row is scanned into.
 type rawFact struct {
-	uid                                         store.UID
-	received, zone, saved, size                 int64
-	email, thread, blob, cipher, prefix, metaOf sql.RawBytes
+	uid, received, zone, saved, size      sqldb.Number
+	blob                                  sqldb.Text
+	email, thread, cipher, prefix, metaOf sqldb.Octets
 }
 
 func (r *factReader) prepare() {
@@ -61,13 +62,13 @@ func (r *factReader) read(ctx context.Context, uids []store.UID) ([]store.Messag
 	if r.query == "" {
 		r.prepare()
 	}
-	r.out, r.arena = r.out[:0], r.arena[:0]
+	r.out, r.arena = slices.Grow(r.out[:0], len(uids)), r.arena[:0]
 	for _, part := range split(uids, factSlack) {
 		err := sqldb.Each(ctx, r.q, func(rows *sql.Rows) error {
 			if err := rows.Scan(r.dest...); err != nil {
 				return err
 			}
-			if n := len(r.out); n < len(uids) && r.raw.uid == uids[n] {
+			if n := len(r.out); n < len(uids) && store.UID(r.raw.uid) == uids[n] {
 				r.keep()
 			}
 			return nil
@@ -85,9 +86,9 @@ func (r *factReader) read(ctx context.Context, uids []store.UID) ([]store.Messag
 // keep appends the scanned row to out.
 func (r *factReader) keep() {
 	f := &r.raw
-	m := store.Message{UID: f.uid}
+	m := store.Message{UID: store.UID(f.uid)}
 	if r.fields&store.FieldDates != 0 {
-		m.Received, m.Saved = time.Unix(f.received, 0).In(r.zone(f.zone)), time.Unix(f.saved, 0)
+		m.Received, m.Saved = time.Unix(int64(f.received), 0).In(r.zone(int64(f.zone))), time.Unix(int64(f.saved), 0)
 	}
 	copy(m.EmailID[:], f.email)
 	copy(m.ThreadID[:], f.thread)

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/emersion/go-message/charset"
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
 )
 
 // Limits bound what a report may cost. 0 = the default, negative = none.
@@ -77,7 +79,7 @@ func (l Limits) orDefault() Limits {
 
 // malformed is err as an ErrFormat, unless it is one of ours.
 func malformed(err error) error {
-	if errors.Is(err, ErrTooLarge) || errors.Is(err, ErrDTD) {
+	if errors.Is(err, ErrTooLarge) || errors.Is(err, ErrDTD) || errors.Is(err, ErrFormat) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", ErrFormat, err)
@@ -136,9 +138,17 @@ func parseZip(r io.Reader, limits Limits) (*Report, error) {
 
 // parseXML reads the XML of a report.
 func parseXML(r io.Reader, limits Limits) (*Report, error) {
-	d := xml.NewDecoder(&limited{r: r, left: limits.MaxBytes})
+	br := bufio.NewReader(&limited{r: r, left: limits.MaxBytes})
+	d := xml.NewDecoder(br)
 	d.Strict = false // unknown entities stay text
 	d.CharsetReader = charset.Reader
+	if mark, _ := br.Peek(2); string(mark) == "\xff\xfe" || string(mark) == "\xfe\xff" {
+		// UTF-16, whatever the declaration says that it cannot say before it is read.
+		utf8 := transform.NewReader(br, unicode.UTF16(unicode.BigEndian, unicode.UseBOM).NewDecoder())
+		d = xml.NewDecoder(utf8)
+		d.Strict = false
+		d.CharsetReader = func(_ string, input io.Reader) (io.Reader, error) { return input, nil }
+	}
 	t := &tokens{d: d}
 	rep, err := (&reader{d: xml.NewTokenDecoder(t), limits: limits}).feedback()
 	if t.err != nil {

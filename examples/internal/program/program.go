@@ -5,8 +5,6 @@ package program
 import (
 	"context"
 	"errors"
-	"flag"
-	"fmt"
 	"io/fs"
 	"net"
 	"os"
@@ -24,38 +22,6 @@ const (
 	ExitFault = 1 // something failed while running
 	ExitUse   = 2 // a bad flag, or a port or directory that cannot be had
 )
-
-// Parse reads the command line and then, for flags that are not on it, the
-// environment: MAILSTEAD_MAX_AGE for -max-age. A value @FILE stands for what the
-// file holds, without its last line end. flag.ErrHelp: -h was given.
-func Parse(f *flag.FlagSet, args []string, getenv func(string) string) error {
-	if err := f.Parse(args); err != nil {
-		return err
-	}
-	if f.NArg() > 0 {
-		return fmt.Errorf("unexpected argument %q", f.Arg(0))
-	}
-	given := make(map[string]bool)
-	f.Visit(func(fl *flag.Flag) { given[fl.Name] = true })
-	var err error
-	f.VisitAll(func(fl *flag.Flag) {
-		value := fl.Value.String()
-		if !given[fl.Name] {
-			value = getenv("MAILSTEAD_" + strings.ToUpper(strings.ReplaceAll(fl.Name, "-", "_")))
-		}
-		if file, ok := strings.CutPrefix(value, "@"); ok {
-			b, readErr := os.ReadFile(file)
-			err = errors.Join(err, readErr)
-			value = strings.TrimRight(string(b), "\r\n")
-		} else if given[fl.Name] || value == "" {
-			return
-		}
-		if setErr := fl.Value.Set(value); setErr != nil {
-			err = errors.Join(err, fmt.Errorf("-%s: %w", fl.Name, setErr))
-		}
-	})
-	return err
-}
 
 // Listen opens "host:port", or the Unix socket "unix:PATH" with the mode. A
 // socket that nobody answers is replaced.

@@ -1,0 +1,188 @@
+package sqlqueue
+
+import (
+	"context"
+	"encoding/binary"
+	"hash/crc32"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+	"sync"
+
+	"github.com/mailstead/mailstead/internal/vfs"
+	"github.com/mailstead/mailstead/store/sqldb"
+)
+
+// marks is a file with the jobs that are leased, beside the database of one
+// process. It is written before a lease is given out and when it ends, and
+// never synced: what is written outlives the process, and a power cut is no
+// job's fault. So a lease costs no sync, and who opens the queue after a crash
+// learns what was under way.
+type marks struct {
+	log *slog.Logger
+
+	mu    sync.Mutex
+	file  vfs.File       // nil = writing failed
+	slots map[string]int // job → its place in the file
+	free  []int
+	size  int // places in the file
+}
+
+// A place of the file: the length of an ID, the ID, and at the end the CRC-32C
+// of both. Free places are zero.
+const (
+	markSize  = 64
+	markID    = markSize - 1 - 4 // the longest ID that is noted
+	maxMarks  = 1 << 16          // bounds the file
+	marksName = "-attempts"      // behind the name of the database
+)
+
+// openMarks notes in the jobs of the file that their attempt crashed, and
+// begins a new one.
+func (s *Storage) openMarks(ctx context.Context) error {
+	path := s.db.Dialect().Path
+	if path == "" {
+		return nil
+	}
+	f, err := vfs.OS{}.OpenFile(path+marksName, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	jobs, err := readMarks(f)
+	if err == nil {
+		// Emptied first: a crash from here on is none of theirs.
+		err = f.Truncate(0)
+	}
+	if err == nil {
+		err = s.crashed(ctx, jobs)
+	}
+	if err != nil {
+		f.Close()
+		return err
+	}
+	m := &marks{log: s.log, file: f, slots: make(map[string]int)}
+	s.leases.marks = m
+	s.db.OnClose(m.close)
+	return nil
+}
+
+// readMarks are the jobs of a file.
+func readMarks(f vfs.File) (jobs []string, err error) {
+	data, err := io.ReadAll(io.NewSectionReader(f, 0, maxMarks*markSize))
+	for p := range slices.Chunk(data, markSize) {
+		n := int(p[0])
+		if len(p) == markSize && 0 < n && n <= markID && crc32.Checksum(p[:1+n], castagnoli) == binary.LittleEndian.Uint32(p[markSize-4:]) {
+			jobs = append(jobs, string(p[1:1+n]))
+		}
+	}
+	return jobs, err
+}
+
+// crashed notes in jobs that are still there that their attempt crashed.
+func (s *Storage) crashed(ctx context.Context, jobs []string) error {
+	for page := range slices.Chunk(jobs, editPage) {
+		var held []string
+		err := s.commit(ctx, page[0], len(page), func(tx *sqldb.Tx) error {
+			held = nil
+			b := s.batch(tx)
+			for _, id := range page {
+				was, ok, err := b.load(id)
+				if err != nil {
+					return err
+				}
+				j, damage := s.job(&was)
+				if !ok || damage != nil {
+					continue
+				}
+				if j.Crash() {
+					held = append(held, j.ID)
+				}
+				if err := b.replace(&was, j); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		s.complainCrashed(ctx, held)
+	}
+	return nil
+}
+
+// complainCrashed logs that jobs are held for their crashes.
+func (s *Storage) complainCrashed(ctx context.Context, jobs []string) {
+	for _, id := range jobs {
+		s.log.ErrorContext(ctx, "sqlqueue: the process crashed twice while it delivered a job; it is held", "job", id)
+	}
+}
+
+// set notes a job.
+func (m *marks) set(job string) {
+	if m == nil || len(job) > markID || len(job) == 0 {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, ok := m.slots[job]; ok {
+		return
+	}
+	at := m.size
+	switch n := len(m.free); {
+	case n > 0:
+		at, m.free = m.free[n-1], m.free[:n-1]
+	case at == maxMarks:
+		return
+	default:
+		m.size++
+	}
+	m.slots[job] = at
+	var p [markSize]byte
+	p[0] = byte(len(job))
+	n := 1 + copy(p[1:], job)
+	binary.LittleEndian.PutUint32(p[markSize-4:], crc32.Checksum(p[:n], castagnoli))
+	m.writeLocked(at, &p)
+}
+
+// clear forgets a job.
+func (m *marks) clear(job string) {
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	at, ok := m.slots[job]
+	if !ok {
+		return
+	}
+	delete(m.slots, job)
+	m.free = append(m.free, at)
+	m.writeLocked(at, new([markSize]byte))
+}
+
+// writeLocked writes a place. Where that fails, crashes are not counted until
+// the next start: no mail waits for it.
+func (m *marks) writeLocked(at int, p *[markSize]byte) {
+	if m.file == nil {
+		return
+	}
+	if _, err := m.file.WriteAt(p[:], int64(at)*markSize); err != nil {
+		m.log.Error("sqlqueue: cannot note attempts; crashes are not counted until the next start", "error", err)
+		m.file.Truncate(0)
+		m.file.Close()
+		m.file = nil
+	}
+}
+
+func (m *marks) close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.file == nil {
+		return nil
+	}
+	err := m.file.Close()
+	m.file = nil
+	return err
+}
