@@ -1,6 +1,7 @@
 package imapserver
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -41,9 +42,10 @@ type conn struct {
 	readErr error     // ended the connection
 	ahead   []byte    // read by watch, and not by Read yet
 
-	began   time.Time
-	traffic Traffic
-	said    responseTrace // for Trace.Line
+	began    time.Time
+	accepted bool // Trace.Connected was told
+	traffic  Traffic
+	said     responseTrace // for Trace.Line
 
 	mu      sync.Mutex
 	waiting bool // between two commands: a wake-up interrupts
@@ -106,33 +108,48 @@ func (c *conn) Close() error {
 }
 
 // serve runs the connection to its end. A panic ends this connection alone.
+//
+// Its frame, and those of all that a parked session waits in, are small: Go's
+// collector halves a stack only while less than a quarter of it is used.
 func (c *conn) serve() {
-	defer c.server.group.Done(c)
-	defer c.endDeflate()
-	defer c.Close()
+	defer c.ended()
 	defer c.contain()
-	if p, ok := c.nc.(*proxyproto.Conn); ok && c.readProxy(p) != nil {
-		return
-	}
-	if f := c.server.cfg.Trace.Connected; f != nil {
-		f(c.peer)
-	}
-	if f := c.server.cfg.Trace.Closed; f != nil {
-		defer func() {
-			c.traffic.Connected = time.Since(c.began)
-			f(c.peer, c.traffic)
-		}()
-	}
-	c.awaitLogin()
-	if err := c.secure(); err != nil {
+	if !c.begin() {
 		return
 	}
 	s := newSession(c)
 	defer s.end()
 	s.run()
-	if c.enc.Flush() == nil {
-		c.goodbye()
+	c.goodbye()
+}
+
+// begin does what comes before a session; false: there is none.
+func (c *conn) begin() bool {
+	if p, ok := c.nc.(*proxyproto.Conn); ok && c.readProxy(p) != nil {
+		return false
 	}
+	c.accepted = true
+	if f := c.server.cfg.Trace.Connected; f != nil {
+		f(c.peer)
+	}
+	c.awaitLogin()
+	return c.secure() == nil
+}
+
+// ended closes the connection, and gives back what it holds.
+func (c *conn) ended() {
+	if f := c.server.cfg.Trace.Closed; f != nil && c.accepted {
+		c.tellClosed(f)
+	}
+	c.Close()
+	c.endDeflate()
+	c.server.group.Done(c)
+}
+
+func (c *conn) tellClosed(f func(Peer, Traffic)) {
+	defer c.contain()
+	c.traffic.Connected = time.Since(c.began)
+	f(c.peer, c.traffic)
 }
 
 // contain ends a panic here: it costs this connection alone.
@@ -221,6 +238,9 @@ func (c *conn) endDeflate() {
 // goodbye ends the layers on the connection in order, so that the last word
 // arrives.
 func (c *conn) goodbye() {
+	if c.enc.Flush() != nil {
+		return
+	}
 	if d := c.deflated; d != nil && !d.leaving {
 		_ = c.nc.SetWriteDeadline(time.Now().Add(time.Second))
 		d.last = true
@@ -242,12 +262,12 @@ func (c *conn) wake() {
 	}
 }
 
-// await runs a read of the Decoder that wake may interrupt.
-func (c *conn) await(read func() error) error {
+// await waits until the client says something; wake may interrupt.
+func (c *conn) await() error {
 	c.mu.Lock()
 	c.waiting = true
 	c.mu.Unlock()
-	err := read()
+	err := c.dec.Wait()
 	c.mu.Lock()
 	c.waiting = false
 	c.mu.Unlock()
@@ -256,36 +276,47 @@ func (c *conn) await(read func() error) error {
 
 // Read reads for the Decoder. It flushes first: whoever has to wait for the
 // client has answered all that came before.
-func (c *conn) Read(p []byte) (int, error) {
-	if err := c.enc.Flush(); err != nil {
+func (c *conn) Read(p []byte) (n int, err error) {
+	waiting, err := c.beginRead()
+	if err != nil {
 		return 0, err
 	}
+	for n == 0 && err == nil {
+		var in []byte
+		if in, n, err = c.room(p, waiting); in == nil {
+			continue
+		}
+		if n, err = c.rw.Read(in); n > 0 && c.deflated != nil {
+			c.deflated.came(in, n)
+			n, err = 0, nil // an error comes again
+		}
+	}
+	return c.endRead(n, waiting, err)
+}
+
+// beginRead sets the deadline, or says what ends the read before it begins.
+func (c *conn) beginRead() (waiting bool, err error) {
+	if err := c.enc.Flush(); err != nil {
+		return false, err
+	}
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.expired {
-		c.mu.Unlock()
 		c.readErr = errExpired
-		return 0, errExpired
+		return false, errExpired
 	}
 	if c.waiting && c.woken {
 		c.woken = false
-		c.mu.Unlock()
-		return 0, errWoken{}
+		return false, errWoken{}
 	}
-	if len(c.ahead) > 0 && c.deflated == nil {
-		n := c.takeAhead(p)
-		c.traffic.In += int64(n)
-		c.waiting = false // a command has begun
-		c.mu.Unlock()
-		return n, nil
-	}
-	waiting := c.waiting
 	_ = c.nc.SetReadDeadline(c.deadlineLocked())
 	c.reading = true
-	c.mu.Unlock()
+	return c.waiting, nil
+}
 
-	n, err := c.receive(p, waiting)
+// endRead takes the outcome of a read.
+func (c *conn) endRead(n int, waiting bool, err error) (int, error) {
 	c.traffic.In += int64(n)
-
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.reading = false
@@ -304,27 +335,27 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// receive reads through the layers that there are.
-func (c *conn) receive(p []byte, waits bool) (int, error) {
-	if d := c.deflated; d != nil && d.leaving {
-		behind, err := d.leave(waits)
-		if err != nil {
-			return 0, err
+// room gives what has come already, inflated where there is compression, or says
+// where to read what comes; nil = call again, if it gave nothing.
+func (c *conn) room(p []byte, waiting bool) (in []byte, n int, err error) {
+	d := c.deflated
+	switch {
+	case d != nil && d.leaving:
+		if in, err = d.leave(waiting); in == nil && err == nil {
+			c.ahead = bytes.Clone(d.raw)
+			c.endDeflate()
 		}
-		c.endDeflate()
-		c.ahead = append(behind, c.ahead...)
+	case d != nil:
+		in, n, err = d.read(p, waiting)
+	case len(c.ahead) > 0:
+		n = c.takeAhead(p)
+	default:
+		in = p
 	}
-	if c.deflated == nil {
-		if len(c.ahead) > 0 {
-			return c.takeAhead(p), nil
-		}
-		return c.rw.Read(p)
-	}
-	n, err := c.deflated.read(p, waits)
 	if errors.Is(err, inflate.ErrCorrupt) {
 		c.log.Info("imap: what came is not compressed", "err", err)
 	}
-	return n, err
+	return in, n, err
 }
 
 // deadlineLocked is until when the next octets have to come.

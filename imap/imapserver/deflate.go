@@ -37,75 +37,77 @@ const inflateMemory = inflate.MaxMemory + 1<<10
 // UNAUTHENTICATE.
 var errInflated = errors.New("imapserver: compressed octets behind UNAUTHENTICATE")
 
-// read inflates what has come, or else what comes. An error of the connection is
-// not the stream's: the next read goes on.
-func (d *deflated) read(p []byte, waits bool) (int, error) {
+// read inflates what has come, or says where to read more. An error of the
+// connection is not the stream's: the next read goes on.
+func (d *deflated) read(p []byte, waits bool) (in []byte, n int, err error) {
 	for {
 		n, taken, err := d.in.Decode(p, d.raw)
 		d.raw = d.raw[taken:]
 		if n > 0 || err != nil {
-			return n, err
+			return nil, n, err
 		}
-		if len(d.raw) > 0 {
-			continue
-		}
-		if err := d.fill(waits); err != nil {
-			return 0, err
+		if len(d.raw) == 0 {
+			if in := d.room(waits); in != nil {
+				return in, 0, nil
+			}
 		}
 	}
 }
 
-// fill reads into raw, which is empty.
-func (d *deflated) fill(waits bool) error {
-	if d.raw = d.c.ahead; len(d.raw) > 0 {
+// room says where to read; nil: more has come already. raw has one octet at most.
+func (d *deflated) room(waits bool) []byte {
+	if ahead := d.c.ahead; len(ahead) > 0 {
 		d.c.ahead = nil
+		d.came(ahead, len(ahead))
 		return nil
 	}
-	in := d.small[:]
-	if waits {
-		d.release()
-	} else {
+	if !waits {
 		if d.large == nil {
 			d.large = rawBuffers.Get().(*[rawSize]byte)
 		}
-		in = d.large[:]
+		return d.large[:]
 	}
-	n, err := d.c.rw.Read(in)
-	d.raw = in[:n]
-	if n > 0 {
-		return nil
-	}
-	return err
+	d.raw = bytes.Clone(d.raw)
+	d.release()
+	return d.small[:]
 }
 
-// release gives the buffer back; raw is empty.
+// came takes n octets of p that were read.
+//
+//go:noinline
+func (d *deflated) came(p []byte, n int) {
+	if p = p[:n]; len(d.raw) > 0 {
+		p = append(bytes.Clone(d.raw), p...)
+	}
+	d.raw = p
+}
+
+// release gives the buffer back; nothing of raw is in it.
 func (d *deflated) release() {
-	if d.raw = nil; d.large != nil {
+	if d.large != nil {
 		rawBuffers.Put(d.large)
 		d.large = nil
 	}
 }
 
-// leave takes what the client's stream ends with, behind UNAUTHENTICATE, and
-// returns what came behind it. RFC 8437 §4.1 ends it behind the CRLF, which is
+// leave takes what the client's stream ends with, behind UNAUTHENTICATE, or says
+// where to read more of it; nil: what is left of raw came behind it. RFC 8437 §4.1 ends it behind the CRLF, which is
 // within a block, and clients differ in what they send of the rest: the last
 // block, or a flush, of which zlib keeps up to seven bits back, or both. So the
 // stream ends with its last block, or at a flush point where two octets of a
 // command come: of what else may come there, the rest of an empty block and
 // another one, one of the first two octets is no text.
-func (d *deflated) leave(waits bool) ([]byte, error) {
+func (d *deflated) leave(waits bool) (in []byte, err error) {
 	var none [1]byte
 	for !d.in.Ended() {
-		if d.in.Flushed() && len(d.raw) > 1 && isTag(d.raw[0]) && isText(d.raw[1]) {
+		flushed := d.in.Flushed()
+		if flushed && len(d.raw) > 1 && isTag(d.raw[0]) && isText(d.raw[1]) {
 			break
 		}
-		if len(d.raw) == 0 || d.in.Flushed() && len(d.raw) == 1 && isTag(d.raw[0]) {
-			before := d.raw
-			if err := d.fill(waits); err != nil {
-				d.raw = before
-				return nil, err
+		if len(d.raw) == 0 || flushed && len(d.raw) == 1 && isTag(d.raw[0]) {
+			if in := d.room(waits); in != nil {
+				return in, nil
 			}
-			d.raw = append(before[:len(before):len(before)], d.raw...)
 			continue
 		}
 		n, taken, err := d.in.Decode(none[:], d.raw)
@@ -117,7 +119,7 @@ func (d *deflated) leave(waits bool) ([]byte, error) {
 			return nil, err
 		}
 	}
-	return bytes.Clone(d.raw), nil
+	return nil, nil
 }
 
 func isTag(b byte) bool { return ' ' < b && b < 0x7f }

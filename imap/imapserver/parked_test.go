@@ -16,6 +16,7 @@ import (
 	"unsafe"
 
 	"github.com/mailstead/mailstead/internal/inflate"
+	"github.com/mailstead/mailstead/store"
 )
 
 // parkedSessions is how many connections TestParkedMemory opens.
@@ -29,11 +30,13 @@ func parkedSessions(t *testing.T) int {
 	return 200
 }
 
-// memoryInUse is heap and stacks after a collection.
+// memoryInUse is heap and stacks after collections, of which each halves the
+// stacks that it can.
 func memoryInUse() int64 {
 	var m runtime.MemStats
-	runtime.GC()
-	runtime.GC()
+	for range 4 {
+		runtime.GC()
+	}
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc + m.StackInuse)
 }
@@ -108,6 +111,55 @@ func parkedMemory(t *testing.T, sessions, messages int, secure bool) int64 {
 	each := (memoryInUse() - before) / int64(sessions)
 	runtime.KeepAlive(conns)
 	return each
+}
+
+// TestParkedStack: the stack of a session that has grown while a command ran is
+// down to 4 KiB when it waits in IDLE, or for a command.
+func TestParkedStack(t *testing.T) {
+	const sessions = 100
+	for _, idle := range []bool{true, false} {
+		st := testStore(t)
+		cfg := testConfig(st)
+		cfg.Limits.MaxConnectionsPerUser = -1
+		cfg.Trace.LoggedIn = func(Peer, store.AccountID) { deep(100) }
+		dial := listenAndServe(t, testServer(t, cfg))
+		stacks := func() int64 {
+			for range 5 { // each collection halves what it can
+				runtime.GC()
+			}
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			return int64(m.StackInuse)
+		}
+		before := stacks()
+		for range sessions {
+			nc, err := dial()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer nc.Close()
+			if park(t, nc, ""); !idle {
+				io.WriteString(nc, "DONE\r\nd NOOP\r\n")
+				for r := bufio.NewReaderSize(nc, 16); ; {
+					if l, err := r.ReadString('\n'); err != nil || l == "d OK NOOP completed\r\n" {
+						break
+					}
+				}
+			}
+		}
+		if each := (stacks() - before) / sessions; each > 5<<10 && !raceDetector {
+			t.Errorf("idle %v: a stack takes %d octets", idle, each)
+		}
+	}
+}
+
+// deep needs 25 KiB of stack for n = 100.
+func deep(n int) byte {
+	var frame [200]byte
+	if n > 0 {
+		frame[n] = deep(n - 1)
+	}
+	return frame[n/2]
 }
 
 // TestFanOut measures how long it takes until 100 sessions in IDLE know of a new

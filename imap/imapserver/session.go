@@ -97,9 +97,15 @@ func (s *session) goAhead() error { return s.enc.Raw("+ Ready for literal data\r
 // run serves the session from greeting to BYE.
 func (s *session) run() {
 	s.enc.Raw("* OK [CAPABILITY ").Raw(s.capabilities()).Raw("] Mailstead ready\r\n")
-	for s.state != logout {
-		if err := s.next(); err != nil {
+	for {
+		err := s.next()
+		if err == nil && s.state != logout {
+			err = s.command()
+		}
+		if err != nil {
 			s.hangUp(err)
+		}
+		if err != nil || s.state == logout {
 			return
 		}
 	}
@@ -110,7 +116,7 @@ func (s *session) end() {
 	s.forgetUser()
 }
 
-// next waits for a command and runs it. An error ends the session.
+// next waits for a command. An error ends the session.
 func (s *session) next() error {
 	if err := s.dec.Discard(); err != nil {
 		return err
@@ -120,9 +126,9 @@ func (s *session) next() error {
 			s.shutDown()
 			return nil
 		}
-		err := s.conn.await(s.dec.Wait)
+		err := s.conn.await()
 		if err == nil {
-			break
+			return nil
 		}
 		if !errors.As(err, new(errWoken)) {
 			return err
@@ -131,11 +137,6 @@ func (s *session) next() error {
 			return nil
 		}
 	}
-	err := s.dec.Begin()
-	if broken := s.conn.failed(); broken != nil {
-		return broken
-	}
-	return s.command(err)
 }
 
 // bye says the last word; the caller returns from its command.
@@ -167,8 +168,12 @@ func (s *session) hangUp(err error) {
 	}
 }
 
-// command runs one command; err is what reading its first line met.
-func (s *session) command(err error) error {
+// command runs the command that has begun to come. An error ends the session.
+func (s *session) command() error {
+	err := s.dec.Begin()
+	if broken := s.conn.failed(); broken != nil {
+		return broken
+	}
 	cmd := &command{session: s, start: time.Now()}
 	if err == nil {
 		err = s.readVerb(cmd)
