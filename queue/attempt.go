@@ -31,7 +31,7 @@ type attempt struct {
 	began       time.Time               // of a job that crashed before
 	putOff      time.Time               // not now, but then; zero = now
 	overdue     *overdue                // no attempt: only what is late is told
-	told        bool                    // it was
+	told        bool                    // that was due
 	reach       schedule.Outcome        // what it says of the destination
 	hold        string                  // why the job cannot be attempted at all
 	expand      []Job                   // jobs that replace expanded recipients
@@ -60,7 +60,7 @@ func (a *attempt) run(ctx context.Context) {
 		defer timer.Stop()
 	}
 	results := a.deliver(ctx)
-	if cause := context.Cause(ctx); a.routed && (cause == nil || errors.Is(cause, errTimeout)) {
+	if cause := context.Cause(ctx); a.routed && !a.panicked && a.hold == "" && (cause == nil || errors.Is(cause, errTimeout)) {
 		a.reach = reach(results)
 	}
 	if a.delivered != nil {

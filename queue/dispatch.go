@@ -49,7 +49,8 @@ func (l *loop) limit(destination string) schedule.Limit {
 // dispatch starts as many attempts as fit and returns when to look again.
 func (l *loop) dispatch(ctx context.Context) time.Duration {
 	now := l.r.Queue.now()
-	wake := l.table.Wake(now)
+	l.pause()
+	l.table.Wake(now)
 	whole := l.sweep.place == Place{} // the sweep that ends next began here
 	for swept := false; ; {
 		free := l.workers - l.running
@@ -71,15 +72,15 @@ func (l *loop) dispatch(ctx context.Context) time.Duration {
 			return lookAgain
 		}
 		if !began && swept {
-			return l.until(now, wake)
+			return l.until(now)
 		}
 	}
 }
 
 // until is how long there is nothing to do.
-func (l *loop) until(now, wake time.Time) time.Duration {
+func (l *loop) until(now time.Time) time.Duration {
 	wait := lookAgain
-	for _, t := range [...]time.Time{l.sweep.next, wake} {
+	for _, t := range [...]time.Time{l.sweep.next, l.table.Wake(now)} {
 		if !t.IsZero() {
 			wait = min(wait, max(lookSoon, t.Sub(now)))
 		}

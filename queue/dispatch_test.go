@@ -157,6 +157,45 @@ func TestLimitOfADestination(t *testing.T) {
 	})
 }
 
+// A destination that waits for its rate is looked at when that allows the next
+// attempt, not only with the next look.
+func TestRateOfADestination(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.r.Limit = func(string) schedule.Limit { return schedule.Limit{Rate: 10} }
+		for range 50 {
+			w.send("u@slow.example")
+		}
+		defer w.run()()
+		pass(5200 * time.Millisecond)
+		seen := w.seen()
+		if last := seen[len(seen)-1].at; len(seen) != 50 || last < 4800*time.Millisecond {
+			t.Errorf("%d tries, the last after %v; want 50 in 4.9 s", len(seen), last)
+		}
+	})
+}
+
+// What fails on this host says nothing about a destination.
+func TestFailuresHere(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.take = func(_ context.Context, env *smtp.Envelope, _ *smtp.Body) ([]smtp.RcptStatus, error) {
+			if env.Recipients[0].ForwardPath.Local == "bad" {
+				panic("bad")
+			}
+			return smtp.Accepted(len(env.Recipients)), nil
+		}
+		for range 10 {
+			w.send("bad@d.example")
+		}
+		defer w.run()()
+		pass(time.Second)
+		w.send("good@d.example")
+		pass(time.Second)
+		if seen := w.seen(); seen[len(seen)-1].rcpts != "good@d.example" {
+			t.Errorf("the latest try is %v", seen[len(seen)-1])
+		}
+	})
+}
+
 // Each of many destinations gets its turn, however much the longest due have.
 func TestManyDestinations(t *testing.T) {
 	inWorld(t, func(w *world) {

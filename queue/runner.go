@@ -90,8 +90,9 @@ type Runner struct {
 
 	Logger *slog.Logger // nil = slog.Default
 
-	once sync.Once
-	wake chan struct{}
+	once   sync.Once
+	wake   chan struct{}
+	pauses pauses
 }
 
 func (r *Runner) init() {

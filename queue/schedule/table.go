@@ -101,8 +101,7 @@ func New(cfg Config) *Table {
 // without, or it must not come. The map is the Table's and must not be changed.
 func (t *Table) Except() map[string]bool { return t.block }
 
-// Waiting is how many destinations stand in the ring, Down how many are left
-// alone, Known all that something is known of.
+// Waiting is how many destinations stand in the ring.
 func (t *Table) Waiting() int { return len(t.ring) - t.head }
 
 // Down is how many destinations are left alone for their failures.
@@ -175,7 +174,7 @@ func (t *Table) enqueue(d *destination, now time.Time) {
 
 // settle brings Except up to date, and forgets d where nothing is left to know.
 func (t *Table) settle(d *destination) {
-	if d.queued || d.more || !d.until.IsZero() {
+	if d.queued || d.more || d.paused || !d.until.IsZero() {
 		t.block[d.name] = true
 		return
 	}

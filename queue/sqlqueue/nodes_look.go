@@ -3,8 +3,6 @@ package sqlqueue
 import (
 	"context"
 	"database/sql"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/mailstead/mailstead/queue"
@@ -58,8 +56,9 @@ func (l *nodesLook) leases(ctx context.Context) error {
 	return nil
 }
 
-// walk looks at lanes in the order of their rows until no other one can have
-// a job that is longer due than the destinations found, or one is not due.
+// walk looks at lanes in the order of their rows until there are enough
+// destinations, or one is not due. A row that is too low makes its destination
+// come early; the next look begins behind the last row, so that none is missed.
 func (l *nodesLook) walk(ctx context.Context) error {
 	size := min(l.Max+16, lanePage)
 	for {
@@ -73,9 +72,11 @@ func (l *nodesLook) walk(ctx context.Context) error {
 				l.next, l.end = min(l.next, s.next), true
 				return nil
 			}
-			l.see(&s)
+			if l.see(&s); len(l.due) >= l.Max {
+				return nil
+			}
 		}
-		if l.end = len(lanes) < size; l.end || l.enough(l.last.next) {
+		if l.end = len(lanes) < size; l.end {
 			return nil
 		}
 	}
@@ -100,12 +101,4 @@ func (l *nodesLook) see(s *seen) {
 	if !s.first.Valid || s.first.Int64 > s.next && s.first.Int64 > l.now {
 		l.n.noteStale(s.lane)
 	}
-}
-
-// enough reports that a lane whose row is not before next changes nothing.
-func (l *nodesLook) enough(next int64) bool {
-	if len(l.due) < l.Max {
-		return false
-	}
-	return slices.Sorted(maps.Values(l.due))[l.Max-1] < next
 }
