@@ -81,5 +81,5 @@
 // goroutines, a Verification from one. The Verification owns the goroutines that
 // it starts; Finish waits for them, Abort ends them without waiting, and
 // Verifier.Wait waits for those of all messages. What panics in one of them, such
-// as a Method, panics in Finish. There are no locks.
+// as a Method or a Resolver, panics in Finish. There are no locks.
 package auth
