@@ -15,7 +15,8 @@
 // # Invariants
 //
 //	C1  A message that is deferred is not counted: it comes again.
-//	C2  Where it was not done what the policy asks for, the report says why.
+//	C2  Where less was done than the policy asks for, the report says why. That a
+//	    message was refused on other grounds is not the domain's to know.
 //
 // # Concurrency
 //

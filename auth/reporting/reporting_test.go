@@ -40,7 +40,7 @@ var discard = smtp.ReceiveFunc(func(_ context.Context, _ *smtp.Envelope, r io.Re
 func TestObserve(t *testing.T) {
 	dns := records{
 		"example.org": "v=spf1 ip4:192.0.2.1 -all", "_dmarc.example.org": "v=DMARC1; p=reject; rua=mailto:r@example.org",
-		"slow.example.org": "fail", "mx.example.org": "v=spf1 -all",
+		"_dmarc.none.example.org": "v=DMARC1; p=none; rua=mailto:r@example.org", "slow.example.org": "fail", "mx.example.org": "v=spf1 -all",
 	}
 	const plain = "From: joe@example.org\r\n\r\nHello.\r\n"
 	const reply = "Subject: Report Domain: example.net\r\n" + plain
@@ -54,7 +54,9 @@ func TestObserve(t *testing.T) {
 		{"refused", "192.0.2.9", "joe@example.org", plain, auth.Policy{}, "reject dkim=fail spf=fail from=example.org [] [example.org=fail/mfrom mx.example.org=fail/helo]"},
 		{"softened", "192.0.2.9", "joe@example.org", plain, auth.Policy{OnReject: auth.Quarantine}, "quarantine dkim=fail spf=fail from=example.org [{local_policy }] [example.org=fail/mfrom mx.example.org=fail/helo]"},
 		{"forwarder", "192.0.2.9", "joe@example.org", plain, auth.Policy{Forwarders: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}, "none dkim=fail spf=fail from=example.org [{trusted_forwarder }] [example.org=fail/mfrom mx.example.org=fail/helo]"},
-		{"null sender", "192.0.2.9", "", plain, auth.Policy{}, "reject dkim=fail spf=fail from= [] [mx.example.org=fail/helo]"},
+		{"null sender", "192.0.2.9", "", plain, auth.Policy{}, "reject dkim=fail spf=fail from= [] [mx.example.org=fail/mfrom]"},
+		{"refused for SPF", "192.0.2.9", "joe@example.org", "From: joe@none.example.org\r\n\r\nHello.\r\n", auth.Policy{OnSPFFail: auth.Reject}, "none dkim=fail spf=fail from=example.org [] [example.org=fail/mfrom mx.example.org=fail/helo]"},
+		{"a report that fails", "192.0.2.9", "joe@example.org", reply, auth.Policy{}, "reject dkim=fail spf=fail from=example.org [] [example.org=fail/mfrom mx.example.org=fail/helo]"},
 		{"deferred", "192.0.2.1", "joe@slow.example.org", plain, auth.Policy{}, ""},
 		{"a report that passes", "192.0.2.1", "joe@example.org", reply, auth.Policy{}, ""},
 	}
