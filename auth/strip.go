@@ -18,10 +18,13 @@ const maxJudged = 500
 // reader may take for ours (RFC 8601 §5). It keeps one field at a time, and of
 // those only such with that name. Everything up to the first empty line is a
 // header, also lines that are no fields. LF ends a line; a bare CR may begin a
-// field for some readers, and what stands behind it is judged as one.
+// field for some readers, and what stands behind it is judged as one. Lines at the
+// top that begin with white space are removed: they would go on with the field
+// that is put in front of them.
 type stripper struct {
 	id      string
 	state   stripState
+	begun   bool   // there was an octet that is not CR
 	start   bool   // the last octet ended a line
 	cr      bool   // the last octet was CR
 	bare    bool   // what is held began behind a bare CR
@@ -37,7 +40,7 @@ const (
 	naming   stripState = iota // they are held: the name is not whole yet
 	passing                    // it is another field
 	holding                    // they are held: it is Authentication-Results
-	dropping                   // it is too long
+	dropping                   // it is too long, or goes on with what is put in front
 	inBody
 )
 
@@ -70,6 +73,11 @@ func (s *stripper) begins(c byte) bool {
 // how many.
 func (s *stripper) name(out, p []byte) (int, []byte) {
 	for n, c := range p {
+		if !s.begun && (c == ' ' || c == '\t') {
+			s.state, s.begun, s.held = dropping, true, s.held[:0]
+			return n + 1, out
+		}
+		s.begun = s.begun || c != '\r'
 		if len(s.held) == 1 && s.held[0] == '\r' && c != '\n' {
 			return n, s.pass(out) // the field begins behind it
 		}

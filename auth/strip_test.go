@@ -48,7 +48,10 @@ func TestStrip(t *testing.T) {
 		{"in the value of another", "A: 1\r\n " + ours + "\r\n", "A: 1\r\n " + ours + "\r\n"},
 		{"in the body", "A: 1\r\n\r\n" + ours, "A: 1\r\n\r\n" + ours},
 		{"behind what is no field", "hello\r\n" + ours + "\r\nb", "hello\r\n\r\nb"},
-		{"behind white space", " \r\n" + ours + "\r\nb", " \r\n\r\nb"},
+		{"behind white space", " \r\n" + ours + "\r\nb", "\r\nb"},
+		{"a line that goes on with what is put in front", " ;\r\n\tdmarc=pass\r\nA: 1\r\n\r\nb", "A: 1\r\n\r\nb"},
+		{"the same behind a bare CR", "\r\t; dmarc=pass\r\nA: 1\r\n\r\nb", "A: 1\r\n\r\nb"},
+		{"nothing else", "\t; dmarc=pass", ""},
 		{"behind a bare CR", "A: 1\r" + ours + "B: 2\r\n\r\nb", "A: 1\r\nB: 2\r\n\r\nb"},
 		{"behind two", "A: 1\r\r" + ours + "B: 2\r\n\r\nb", "A: 1\r\r\nB: 2\r\n\r\nb"},
 		{"behind a bare CR in front", "\r" + ours + "B: 2\r\n\r\nb", "\r\nB: 2\r\n\r\nb"},
@@ -105,6 +108,9 @@ func FuzzStrip(f *testing.F) {
 		}
 		if removed == 0 && got != in {
 			t.Fatalf("nothing removed, and %q became %q", in, got)
+		}
+		if strings.HasPrefix(got, " ") || strings.HasPrefix(got, "\t") {
+			t.Fatalf("%q goes on with what is put in front", got)
 		}
 		if again, n := strip(got, 1); n > 0 {
 			t.Fatalf("%q, then %q", got, again)

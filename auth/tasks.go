@@ -1,29 +1,23 @@
 package auth
 
 import (
-	"fmt"
-	"runtime/debug"
 	"sync"
-	"sync/atomic"
+
+	"github.com/mailstead/mailstead/internal/fanout"
 )
 
 // tasks are the goroutines of a message.
 type tasks struct {
 	own   sync.WaitGroup
 	all   *sync.WaitGroup
-	crash atomic.Pointer[string] // the first panic in one of them
+	crash fanout.Crash
 }
 
 func (t *tasks) run(f func()) {
 	t.all.Add(1)
 	t.own.Go(func() {
 		defer t.all.Done()
-		defer func() {
-			if v := recover(); v != nil {
-				text := fmt.Sprintf("%v\n%s", v, debug.Stack())
-				t.crash.CompareAndSwap(nil, &text)
-			}
-		}()
+		defer t.crash.Catch()
 		f()
 	})
 }
@@ -32,7 +26,5 @@ func (t *tasks) run(f func()) {
 // whose caller contains it.
 func (t *tasks) wait() {
 	t.own.Wait()
-	if text := t.crash.Load(); text != nil {
-		panic(*text)
-	}
+	t.crash.Raise()
 }

@@ -63,5 +63,6 @@
 //
 // Verifier and Sealer may be used from any number of goroutines, a Verification
 // and a Sealing from one. A Result is not changed after Finish has returned it.
-// Finish asks for keys in goroutines and waits for them. There are no locks.
+// Finish asks for keys in goroutines and waits for them; what panics in one of them
+// panics in Finish. There are no locks.
 package arc

@@ -95,7 +95,8 @@ func TestClaims(t *testing.T) {
 		`"mx.example.org"; none`, `"mx.exam\ple.org"; none`, "(c\\)) mx.example.org (d) 1; none", "(a(b)c)mx.example.org(d); none",
 		"mx(c).example(d).org; none", "mx . example . org; none", "mx.\r\n example.org; none", "(open mx.example.org; none",
 		`"mx.example.org; none`, deep + strings.Repeat(")", 200_000) + "mx.example.org; none", deep + "mx.example.org", `"mx"."example".org; none`,
-		"mx.ex\x00ample.org; none",
+		"mx.ex\x00ample.org; none", "mx.example.org\v; none", "\fmx.example.org; none", "mx.ex\x7fample.org; none", "\u00a0mx.example.org\u00a01; none",
+		"mx.example.org\u200b; none", "mx。example。org; none",
 	} {
 		if !authres.Claims(v, id) {
 			t.Errorf("%.60q is not taken for ours", v)
@@ -111,6 +112,9 @@ func TestClaims(t *testing.T) {
 	}
 	if !authres.Claims("xn--bcher-kva.example; none", "bücher.example") || !authres.Claims("BÜCHER.example; none", "xn--bcher-kva.example") {
 		t.Error("the two forms of an internationalised domain differ")
+	}
+	if !authres.Claims("(open bücher.example; none", "bücher.example") || !authres.Claims("(open Bücher.example; none", "xn--bcher-kva.example") {
+		t.Error("an internationalised domain is not found in what nobody can parse")
 	}
 	if authres.Claims("; none", "") {
 		t.Error("no id claims something")

@@ -2,6 +2,7 @@ package authres
 
 import (
 	"strings"
+	"unicode"
 
 	"github.com/mailstead/mailstead/internal/dnsname"
 )
@@ -11,8 +12,9 @@ import (
 // (RFC 8601 §5). value is what stands behind "Authentication-Results:", folded
 // or not, of any length. The id may be in any case and in either form of an
 // internationalised domain, quoted, with comments in front, behind and between,
-// with a version, or with a dot at its end. A field that nobody can parse is
-// ours if the id stands anywhere in it.
+// with a version, or with a dot at its end; control characters are passed over. A
+// field that nobody can parse is ours if the id stands anywhere in it; where the id
+// is internationalised, also if other text beyond ASCII does.
 func Claims(value, id string) bool {
 	id = canonicalID(id)
 	if id == "" {
@@ -20,12 +22,16 @@ func Claims(value, id string) bool {
 	}
 	h := readHead(value)
 	if h.broken {
-		return strings.Contains(strings.ToLower(h.spaced), id) || strings.Contains(strings.ToLower(value), id)
+		return strings.Contains(strings.ToLower(h.spaced), id) || strings.Contains(strings.ToLower(value), id) ||
+			strings.Contains(id, "xn--") && strings.ContainsFunc(value, func(r rune) bool { return r > unicode.MaxASCII })
 	}
 	if f, err := Parse(value); err == nil && canonicalID(f.ID) == id {
 		return true
 	}
-	first, _, _ := strings.Cut(strings.TrimLeft(h.spaced, " "), " ")
+	first := strings.TrimLeftFunc(h.spaced, unicode.IsSpace)
+	if i := strings.IndexFunc(first, unicode.IsSpace); i >= 0 {
+		first = first[:i]
+	}
 	first, _, _ = strings.Cut(first, "/")
 	if canonicalID(first) == id {
 		return true
@@ -79,11 +85,12 @@ func readHead(s string) head {
 			spaced.WriteByte(' ')
 		case !quoted && c == ')' && depth > 0:
 			depth--
-		case depth > 0 || c == '\r' || c == '\n' || c == 0:
+		case depth > 0 || c == '\r' || c == '\n':
 		case !quoted && c == ';':
 			return head{spaced: spaced.String(), joined: joined.String()}
-		case c == '\t':
+		case c == '\t' || c == '\v' || c == '\f':
 			both(' ')
+		case c < ' ' || c == 0x7f:
 		default:
 			both(c)
 		}

@@ -75,6 +75,6 @@
 //
 // Verifier, Signer and FileKeys may be used from any number of goroutines, a
 // Verification and a Signing from one. Finish asks for keys in goroutines and
-// waits for them. The one lock, FileKeys.mu, is held during file operations
+// waits for them; what panics in one of them panics in Finish. The one lock, FileKeys.mu, is held during file operations
 // and calls nobody.
 package dkim

@@ -62,5 +62,6 @@
 // # Concurrency
 //
 // A Checker may be used from any number of goroutines. A tree walk asks its
-// questions at once, in at most 8 goroutines that it waits for.
+// questions at once, in at most 8 goroutines that it waits for; what panics in one
+// of them panics there.
 package dmarc

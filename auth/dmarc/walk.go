@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/mailstead/mailstead/auth/dnsx"
+	"github.com/mailstead/mailstead/internal/fanout"
 )
 
 // maxWalk is how many names a tree walk asks for (RFC 9989 §4.10).
@@ -98,11 +99,7 @@ func only(texts []string, mode Mode) (record *Record, many bool, err error) {
 // with psd=y or psd=n. All are asked for at once.
 func (r *records) walk(ctx context.Context, names []string) []found {
 	list := make([]found, len(names))
-	var wg sync.WaitGroup
-	for i, name := range names {
-		wg.Go(func() { list[i] = r.at(ctx, name) })
-	}
-	wg.Wait()
+	fanout.Each(len(names), func(i int) { list[i] = r.at(ctx, names[i]) })
 	for i, f := range list {
 		if f.temp || f.record != nil && f.record.PSD != PSDUnknown {
 			return list[:i+1]

@@ -8,11 +8,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/mailstead/mailstead/auth/authres"
 	"github.com/mailstead/mailstead/auth/dnsx"
+	"github.com/mailstead/mailstead/internal/fanout"
 )
 
 // Why a list says nothing; tested with errors.Is.
@@ -187,11 +187,7 @@ func (c *Checker) run(ctx context.Context, f func(ctx context.Context, r dnsx.Re
 		most = 4 * (len(c.Lists) + 1) // Test asks the most: four of each
 	}
 	budget := dnsx.NewBudget(resolver(c.Resolver), most)
-	var wg sync.WaitGroup
-	for i := range c.Lists {
-		wg.Go(func() { f(ctx, budget, i) })
-	}
-	wg.Wait()
+	fanout.Each(len(c.Lists), func(i int) { f(ctx, budget, i) })
 	return most - budget.Left()
 }
 

@@ -39,5 +39,6 @@
 // # Concurrency
 //
 // A Checker may be used from any number of goroutines. Lists are asked in
-// goroutines that Check and Test wait for. There are no locks.
+// goroutines that Check and Test wait for; what panics in one of them panics there.
+// There are no locks.
 package dnsbl

@@ -27,5 +27,6 @@
 // # Concurrency
 //
 // A Checker may be used from any number of goroutines. Names are looked up in
-// goroutines that Check waits for. There are no locks.
+// goroutines that Check waits for; what panics in one of them panics in Check.
+// There are no locks.
 package iprev

@@ -6,12 +6,12 @@ import (
 	"errors"
 	"net/netip"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/mailstead/mailstead/auth/authres"
 	"github.com/mailstead/mailstead/auth/dnsx"
 	"github.com/mailstead/mailstead/internal/dnsname"
+	"github.com/mailstead/mailstead/internal/fanout"
 )
 
 // Checker looks for names of addresses. Its method may be called from any number
@@ -88,11 +88,7 @@ func (c *Checker) confirm(ctx context.Context, v *Verdict, reverse *dnsx.Answer)
 		typ = dnsx.A
 	}
 	answers, errs := make([]*dnsx.Answer, len(v.Claimed)), make([]error, len(v.Claimed))
-	var wg sync.WaitGroup
-	for i, name := range v.Claimed {
-		wg.Go(func() { answers[i], errs[i] = c.Resolver.Lookup(ctx, name, typ) })
-	}
-	wg.Wait()
+	fanout.Each(len(v.Claimed), func(i int) { answers[i], errs[i] = c.Resolver.Lookup(ctx, v.Claimed[i], typ) })
 	v.Queries += len(v.Claimed)
 	v.Result = authres.Fail
 	for i, err := range errs {

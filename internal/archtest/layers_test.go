@@ -91,7 +91,6 @@ func layers() []layer {
 		{"auth/dmarc/report/sqlreport", []string{"auth/dmarc/report", "store/sqldb"}},
 		{"auth/dmarc/report/reporttest", []string{"auth/dmarc/report"}},
 		{"auth/dmarc/report", []string{"smtp", "auth/dmarc", "auth/dnsx"}},
-		{"auth/authreport", []string{"smtp", "auth", "auth/dmarc", "auth/dmarc/report", "auth/spf"}},
 		{"auth/...", []string{"smtp", "auth/authres", "auth/dnsx"}},
 
 		// Delivery.

@@ -7,10 +7,10 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"errors"
-	"sync"
 
 	"github.com/mailstead/mailstead/auth/dnsx"
 	"github.com/mailstead/mailstead/internal/dnsname"
+	"github.com/mailstead/mailstead/internal/fanout"
 )
 
 // Limits of keys.
@@ -188,12 +188,5 @@ func Ask(ctx context.Context, r dnsx.Resolver, list []Keys) {
 		}
 		return
 	}
-	var wg sync.WaitGroup
-	for i := 1; i < len(list); i++ {
-		wg.Go(func() { list[i].lookup(ctx, r) })
-	}
-	if len(list) > 0 {
-		list[0].lookup(ctx, r)
-	}
-	wg.Wait()
+	fanout.Each(len(list), func(i int) { list[i].lookup(ctx, r) })
 }
