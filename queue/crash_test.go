@@ -16,7 +16,7 @@ func TestSuspectsAlone(t *testing.T) {
 		w.take = g.slow(10 * time.Second)
 		for i := range 10 {
 			job := queue.Job{
-				ID: fmt.Sprint("s", i), Destination: fmt.Sprint("d", i%3), Created: time.Now(), Due: time.Now(), Crashes: 1,
+				ID: fmt.Sprint("s", i), Destination: fmt.Sprint("d", i%3), Created: time.Now(), Due: time.Now(), Crashes: queue.MaxCrashes - 1,
 				Recipients: []queue.Recipient{{}},
 			}
 			job.Recipients[0].ForwardPath = forward("u@suspect.example")

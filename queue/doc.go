@@ -21,8 +21,9 @@
 //	finished  delivered, or failed and reported; no longer in Job.Recipients
 //
 // A Job that was under way when its process died, or whose delivery panicked,
-// has that counted (Job.Crashes) before it is due again; the second time in a
-// row it is held.
+// has that counted (Job.Crashes) before it is due again. After the second death
+// in a row it is attempted on its own; the third one holds it. A panic is the
+// job's own, so the second holds it.
 //
 // # Whose turn it is
 //
@@ -44,7 +45,7 @@
 //	during an attempt            the job as it was before; the lease is void, the job due again:
 //	                             at once where one process owns the storage, else when its time is over;
 //	                             the crash is counted, by who opens the storage or takes the lease over
-//	during the second in a row   the job, held: HoldCrashed
+//	during the third in a row    the job, held: HoldCrashed, unless several were suspects
 //	after the next hop's 250,    the job as it was before: a duplicate, unless the
 //	  before Settle              receiver knows Mail.Once (local delivery does)
 //	after Settle                 the outcome, with the DSNs it called for
@@ -58,7 +59,8 @@
 //	Q3  A job's blob is held as long as the job is there, and 24 h longer.
 //	Q4  In doubt (an error without a 5xx reply, a lost reply, a panic) the
 //	    recipient stays.
-//	Q5  What crashed the process twice in a row is held, not attempted.
+//	Q5  What ends the process again and again is held, not attempted; what was
+//	    only under way at the same time is not.
 //	Q6  A destination that takes nothing costs the others nothing.
 //
 // # RFCs

@@ -54,7 +54,7 @@ type Job struct {
 	Hold string
 
 	// Crashes is how many attempts in a row ended without an outcome, see
-	// Job.Crash; an attempt with an outcome makes it zero.
+	// Crashed; an attempt with an outcome makes it zero.
 	Crashes int
 
 	// Bounce is why an operator gives the job up: its recipients fail with a
@@ -157,7 +157,7 @@ type Outcome struct {
 	// was (shutdown).
 	Attempted bool
 
-	// Crashed counts this as an attempt that crashed (Job.Crash).
+	// Crashed counts this as an attempt that ended in a panic.
 	Crashed bool
 
 	// Hold sets Job.Hold; "" = not held.

@@ -22,7 +22,7 @@ type loop struct {
 	running int                        // attempts under way
 	keeper  *keeper                    // of their leases
 	done    chan *attempt
-	suspect *attempt // of a job that crashed before; one at a time
+	suspect *attempt // of a job that may have ended the process; one at a time
 	put     int      // suspects put off since it began
 }
 
@@ -51,7 +51,7 @@ func (l *loop) newAttempt(d string, lease Lease) *attempt {
 
 // start begins an attempt.
 func (l *loop) start(a *attempt, expires time.Time) {
-	if a.lease.Job.Crashes > 0 && a.overdue == nil && !l.alone(a) {
+	if a.lease.Job.Crashes >= suspect && a.overdue == nil && !l.alone(a) {
 		a.putOff = l.putOff()
 	}
 	var ctx context.Context
@@ -70,7 +70,7 @@ func (l *loop) start(a *attempt, expires time.Time) {
 	}()
 }
 
-// alone makes a the one attempt under way of a job that crashed before, unless
+// alone makes a the one attempt under way of a suspect, unless
 // there is one: then the next crash would not tell which of them it was.
 func (l *loop) alone(a *attempt) bool {
 	if l.suspect != nil {
@@ -81,7 +81,7 @@ func (l *loop) alone(a *attempt) bool {
 	return true
 }
 
-// suspectPause is the least time between attempts of jobs that crashed.
+// suspectPause is the least time between attempts of suspects.
 const suspectPause = 50 * time.Millisecond
 
 // putOff is when a suspect may be looked at again: one after the other, and the

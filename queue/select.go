@@ -81,7 +81,7 @@ func (o *Outcome) Apply(j *Job) {
 	}
 	switch {
 	case o.Crashed:
-		j.Crash()
+		j.panicked()
 	case o.Attempted:
 		j.Crashes = 0
 	}

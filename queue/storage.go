@@ -29,7 +29,7 @@ type Storage interface {
 	// Priority first, which grows with the time that a job is due; then the
 	// senders in turn; then the longest due. The lease lasts for ttl; where one process owns the storage,
 	// leases may live in its memory, and a restart voids them. A job whose
-	// lease ended with the process of its holder has that noted (Job.Crash)
+	// lease ended with the process of its holder has that noted (Crashed)
 	// before it is leased again; this survives the end of a process, and need
 	// not survive a power cut.
 	LeaseJobs(ctx context.Context, destination string, now time.Time, max int, ttl time.Duration) ([]Lease, error)

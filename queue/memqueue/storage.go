@@ -52,10 +52,14 @@ func (e *entry) leased(now time.Time) bool { return e.fence != 0 && now.Before(e
 func (s *Storage) Reopen() *Storage {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	var leased []*queue.Job
 	for _, e := range s.jobs {
 		if e.fence != 0 {
-			e.job.Crash()
+			leased = append(leased, &e.job)
 		}
+	}
+	queue.Crashed(leased...)
+	for _, e := range s.jobs {
 		s.endLocked(e)
 	}
 	return &Storage{fence: s.fence, jobs: s.jobs, once: s.once, released: s.released}

@@ -21,7 +21,7 @@ func crashFaults() []fault {
 				return ls, err
 			}
 		}},
-		{name: "a crashed job is attempted for ever", caught: "Crash/the second in a row holds the job", seed: func(b *broken) {
+		{name: "a crashed job is attempted for ever", caught: "Crash/the third in a row holds the job", seed: func(b *broken) {
 			b.lease = func(ctx context.Context, dest string, now time.Time, limit int, ttl time.Duration) ([]queue.Lease, error) {
 				for j := range b.Storage.List(ctx, queue.Filter{Destination: dest, Held: new(true)}) {
 					if j.Hold == queue.HoldCrashed {
@@ -29,6 +29,15 @@ func crashFaults() []fault {
 					}
 				}
 				return b.Storage.LeaseJobs(ctx, dest, now, limit, ttl)
+			}
+		}},
+		{name: "whoever waited is blamed", caught: "Crash/suspects that waited are not blamed", seed: func(b *broken) {
+			b.lease = func(ctx context.Context, dest string, now time.Time, limit int, ttl time.Duration) ([]queue.Lease, error) {
+				ls, err := b.Storage.LeaseJobs(ctx, dest, now, limit, ttl)
+				if len(ls) == 2 && ls[0].Job.Crashes == queue.MaxCrashes-1 {
+					b.Storage.Edit(ctx, only(ls[1].Token.Job), queue.Edit{Hold: new(queue.HoldCrashed)}) // at the end of its lease
+				}
+				return ls, err
 			}
 		}},
 		{name: "a job settled before the crash is blamed", caught: "Crash/only what was under way", seed: func(b *broken) {

@@ -10,7 +10,8 @@ import (
 func crashCases() []kase {
 	return []kase{
 		{name: "Crash/an attempt that ended with its process is counted", reopens: true, do: crashCounted},
-		{name: "Crash/the second in a row holds the job", reopens: true, do: crashTwice},
+		{name: "Crash/the third in a row holds the job", reopens: true, do: crashThrice},
+		{name: "Crash/suspects that waited are not blamed", reopens: true, do: crashSuspects},
 		{name: "Crash/only what was under way", reopens: true, do: crashOthers},
 		{name: "Crash/an outcome ends the row", reopens: true, do: crashForgotten},
 		{name: "Crash/an outcome may be one", do: crashOutcome},
@@ -22,13 +23,20 @@ func crashCases() []kase {
 // and returns the job as it is then.
 func (c *check) crash(dest string) *queue.Job {
 	c.Helper()
+	return c.crashAll(dest, 1)[0].Job
+}
+
+// crashAll ends the storage while the n due jobs of a destination are leased,
+// and returns their leases.
+func (c *check) crashAll(dest string, n int) []queue.Lease {
+	c.Helper()
 	t := ttl
 	if c.cfg.KeepsLeases {
 		t = 5 * time.Millisecond // nobody else tells that its holder is gone
 	}
 	ls := c.leaseAt(dest, 10, c.now, t)
-	if len(ls) != 1 {
-		c.Fatalf("%d leases of %s before the crash, want 1", len(ls), dest)
+	if len(ls) != n {
+		c.Fatalf("%d leases of %s before the crash, want %d", len(ls), dest, n)
 	}
 	c.reopen()
 	if c.cfg.KeepsLeases {
@@ -39,7 +47,7 @@ func (c *check) crash(dest string) *queue.Job {
 		c.again(clock)
 		c.edit(only(clock), queue.Edit{Drop: true}, 1)
 	}
-	return ls[0].Job
+	return ls
 }
 
 func crashCounted(c *check) {
@@ -53,14 +61,25 @@ func crashCounted(c *check) {
 	}
 }
 
-func crashTwice(c *check) {
+func crashThrice(c *check) {
 	c.put(c.job("a", "d"))
-	c.crash("d")
-	c.crash("d")
-	c.wantIDs("leases after two crashes", leased(c.lease("d", 10)))
-	if j := c.get("a"); j.Hold != queue.HoldCrashed || j.Crashes != 2 {
-		c.Errorf("hold %q, %d crashes; want %q, 2", j.Hold, j.Crashes, queue.HoldCrashed)
+	for range queue.MaxCrashes {
+		c.crash("d")
 	}
+	c.wantIDs("leases after three crashes", leased(c.lease("d", 10)))
+	if j := c.get("a"); j.Hold != queue.HoldCrashed || j.Crashes != queue.MaxCrashes {
+		c.Errorf("hold %q, %d crashes; want %q, %d", j.Hold, j.Crashes, queue.HoldCrashed, queue.MaxCrashes)
+	}
+}
+
+func crashSuspects(c *check) {
+	for _, id := range []string{"a", "b"} {
+		j := c.job(id, "d")
+		j.Crashes = queue.MaxCrashes - 1
+		c.put(j)
+	}
+	c.crashAll("d", 2)
+	c.wantIDs("leases of two suspects after a crash", leased(c.lease("d", 10)), "a", "b")
 }
 
 func crashOthers(c *check) {
@@ -88,8 +107,8 @@ func crashOutcome(c *check) {
 	c.put(c.job("a", "d"))
 	l := c.leaseOne("d")
 	c.settle(queue.Outcome{Token: l.Token, Remaining: l.Job.Recipients, Due: c.now, Attempted: true, Crashed: true})
-	if j := c.get("a"); j.Crashes != 1 || j.Hold != "" {
-		c.Errorf("%d crashes, hold %q; want 1, none", j.Crashes, j.Hold)
+	if j := c.get("a"); j.Crashes != queue.MaxCrashes-1 || j.Hold != "" {
+		c.Errorf("a panic counts as %d crashes, hold %q; want a suspect, no hold", j.Crashes, j.Hold)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/mailstead/mailstead/internal/vfs"
+	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/store/sqldb"
 )
 
@@ -79,26 +80,27 @@ func readMarks(f vfs.File) (jobs []string, err error) {
 	return jobs, err
 }
 
-// crashed notes in jobs that are still there that their attempt crashed.
+// crashed notes in jobs that are still there that their process died. A page
+// has more than the attempts of a Runner.
 func (s *Storage) crashed(ctx context.Context, jobs []string) error {
 	for page := range slices.Chunk(jobs, editPage) {
-		var held []string
+		var held []*queue.Job
 		err := s.commit(ctx, page[0], len(page), func(tx *sqldb.Tx) error {
-			held = nil
 			b := s.batch(tx)
+			var rows []columns
+			var crashed []*queue.Job
 			for _, id := range page {
 				was, ok, err := b.load(id)
 				if err != nil {
 					return err
 				}
-				j, damage := s.job(&was)
-				if !ok || damage != nil {
-					continue
+				if j, damage := s.job(&was); ok && damage == nil {
+					rows, crashed = append(rows, was), append(crashed, j)
 				}
-				if j.Crash() {
-					held = append(held, j.ID)
-				}
-				if err := b.replace(&was, j); err != nil {
+			}
+			held = queue.Crashed(crashed...)
+			for i, j := range crashed {
+				if err := b.replace(&rows[i], j); err != nil {
 					return err
 				}
 			}
@@ -113,9 +115,9 @@ func (s *Storage) crashed(ctx context.Context, jobs []string) error {
 }
 
 // complainCrashed logs that jobs are held for their crashes.
-func (s *Storage) complainCrashed(ctx context.Context, jobs []string) {
-	for _, id := range jobs {
-		s.log.ErrorContext(ctx, "sqlqueue: the process crashed twice while it delivered a job; it is held", "job", id)
+func (s *Storage) complainCrashed(ctx context.Context, jobs []*queue.Job) {
+	for _, j := range jobs {
+		s.log.ErrorContext(ctx, "sqlqueue: the process crashed whenever it delivered a job; it is held", "job", j.ID)
 	}
 }
 

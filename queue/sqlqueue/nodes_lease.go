@@ -26,7 +26,7 @@ type picking struct {
 	// Of the latest run of do.
 	leases  []queue.Lease
 	damaged []columns
-	held    []string // for their crashes
+	held    []*queue.Job // for their crashes
 }
 
 func (n *nodes) leaseJobs(ctx context.Context, dest string, now time.Time, limit int, ttl time.Duration) ([]queue.Lease, error) {
@@ -91,36 +91,55 @@ func (p *picking) lease(tx *sqldb.Tx, good []candidate) error {
 	if err != nil {
 		return err
 	}
-	for i := range good {
-		k := slices.IndexFunc(got, func(t taken) bool { return t.job == good[i].id })
-		if k < 0 {
+	leased, lost := pair(good, got)
+	if err := p.crashed(tx, lost); err != nil {
+		return err
+	}
+	for _, c := range leased {
+		job := c.job
+		if slices.Contains(p.held, job) {
 			continue
 		}
-		if got[k].lost != 0 {
-			held, err := p.crashed(tx, &good[i])
-			if err != nil {
-				return err
-			}
-			if held {
-				continue
-			}
-		}
-		job := good[i].job
 		p.leases = append(p.leases, queue.Lease{Token: queue.Token{Job: job.ID, Fence: fence}, Job: job, Expires: expires})
 	}
 	return nil
 }
 
-// crashed notes that the lease before ended without an outcome: its node is
-// gone. A job that is held for that is not leased.
-func (p *picking) crashed(tx *sqldb.Tx, c *candidate) (held bool, err error) {
-	held = c.job.Crash()
-	if err := p.n.s.batch(tx).replace(&c.columns, c.job); err != nil || !held {
-		return held, err
+// pair returns the candidates whose lease was written, and those among them
+// whose lease before ended without an outcome.
+func pair(good []candidate, got []taken) (leased, lost []*candidate) {
+	for i := range good {
+		k := slices.IndexFunc(got, func(t taken) bool { return t.job == good[i].id })
+		if k < 0 {
+			continue
+		}
+		leased = append(leased, &good[i])
+		if got[k].lost != 0 {
+			lost = append(lost, &good[i])
+		}
 	}
-	p.held = append(p.held, c.job.ID)
-	_, err = tx.Exec(p.n.sql.end, c.id)
-	return held, err
+	return leased, lost
+}
+
+// crashed notes that the leases before ended without an outcome: their node is
+// gone. A job that is held for that is not leased.
+func (p *picking) crashed(tx *sqldb.Tx, lost []*candidate) error {
+	jobs := make([]*queue.Job, len(lost))
+	for i, c := range lost {
+		jobs[i] = c.job
+	}
+	p.held = append(p.held, queue.Crashed(jobs...)...)
+	for _, c := range lost {
+		if err := p.n.s.batch(tx).replace(&c.columns, c.job); err != nil {
+			return err
+		}
+	}
+	for _, j := range p.held {
+		if _, err := tx.Exec(p.n.sql.end, j.ID); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // taken is a row of queue_lease that was written.
