@@ -81,6 +81,7 @@ func layers() []layer {
 
 		// Authentication of messages; the methods never import auth.
 		{"auth", []string{"smtp", "auth/..."}},
+		{"auth/reporting", []string{"smtp", "auth", "auth/dmarc", "auth/dmarc/report", "auth/spf"}},
 		{"auth/login/saslmech", nil}, // mechanisms; they know no users
 		{"auth/login", []string{"auth/authn", "auth/login/saslmech"}},
 		{"auth/login/sqllogin/sqllogintest", []string{"auth/login", "auth/login/sqllogin", "auth/login/logintest"}},
