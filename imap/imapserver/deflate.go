@@ -61,13 +61,13 @@ func (d *deflated) room(waits bool) []byte {
 		d.came(ahead, len(ahead))
 		return nil
 	}
+	d.raw = bytes.Clone(d.raw) // what is read may go where it lies
 	if !waits {
 		if d.large == nil {
 			d.large = rawBuffers.Get().(*[rawSize]byte)
 		}
 		return d.large[:]
 	}
-	d.raw = bytes.Clone(d.raw)
 	d.release()
 	return d.small[:]
 }
@@ -91,10 +91,10 @@ func (d *deflated) release() {
 }
 
 // leave takes what the client's stream ends with, behind UNAUTHENTICATE, or says
-// where to read more of it; nil: what is left of raw came behind it. RFC 8437 §4.1 ends it behind the CRLF, which is
-// within a block, and clients differ in what they send of the rest: the last
-// block, or a flush, of which zlib keeps up to seven bits back, or both. So the
-// stream ends with its last block, or at a flush point where two octets of a
+// where to read more of it; nil: what is left of raw came behind it. RFC 8437
+// §4.1 ends it behind the CRLF, which is within a block, and clients differ in
+// what they send of the rest: the last block, or a flush, of which zlib keeps up
+// to seven bits back, or both. So the stream ends with its last block, or at a flush point where two octets of a
 // command come: of what else may come there, the rest of an empty block and
 // another one, one of the first two octets is no text.
 func (d *deflated) leave(waits bool) (in []byte, err error) {

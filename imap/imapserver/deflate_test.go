@@ -442,3 +442,25 @@ func (c *countingReader) Read(p []byte) (int, error) {
 	c.n += n
 	return n, err
 }
+
+// The octet that may begin a command stays what it is while more is read, also
+// within a command, where the buffer is the same.
+func TestLeaveKeepsTheOctet(t *testing.T) {
+	for _, waits := range []bool{true, false} {
+		d := &deflated{c: &conn{}}
+		feed := func(text string) {
+			t.Helper()
+			in, err := d.leave(waits)
+			if in == nil || err != nil {
+				t.Fatalf("waits %v: no room for %q, %v", waits, text, err)
+			}
+			d.came(in, copy(in, text))
+		}
+		feed("\x00\x00\x00\xff\xffa")
+		feed("bc LOGIN")
+		if in, err := d.leave(waits); in != nil || err != nil || string(d.raw) != "abc LOGIN" {
+			t.Errorf("waits %v: %q is left, room %v, %v", waits, d.raw, in != nil, err)
+		}
+		d.end()
+	}
+}

@@ -70,9 +70,9 @@ func library(t *testing.T, rnd *rand.Rand, n int) Mailbox {
 		t.Fatal(err)
 	}
 	word := func() string { return words[rnd.IntN(len(words))] }
-	for range n {
+	for i := range n {
 		text := fmt.Sprintf("Subject: %s\r\nX-Mark: %s %s\r\n\r\n%s %s\r\n", word(), word(), word(), word(), word())
-		msg := store.NewMessage{Mailbox: inbox.ID, Body: strings.NewReader(text), BodySize: int64(len(text))}
+		msg := store.NewMessage{Mailbox: inbox.ID, Body: strings.NewReader(text), BodySize: int64(len(text)), Keywords: []string{fmt.Sprintf("Key%d", i)}}
 		if rnd.IntN(2) == 0 {
 			msg.Flags = store.Seen
 		}

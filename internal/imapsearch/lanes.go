@@ -108,10 +108,10 @@ func (b *batch) leaf(i int, n *Node, all uint64) lanes {
 	return lanesOf(hit, all)
 }
 
-// keywords finds the rows whose set of keywords is one of has.
-func (b *batch) keywords(has []bool) (hit uint64) {
+// keywords finds the rows whose set of keywords is one of sets.
+func (b *batch) keywords(sets keywordSets) (hit uint64) {
 	for k, r := range b.rows[:b.n] {
-		if has[r.KeywordSet()] {
+		if sets.has(r.KeywordSet()) {
 			hit |= 1 << k
 		}
 	}

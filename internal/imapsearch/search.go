@@ -107,7 +107,7 @@ type searcher struct {
 
 	// What leaves are judged by, at the index of each.
 	sets     []store.UIDSet // of OpUIDs, OpUIDSet and OpRecent
-	keywords [][]bool       // of OpKeyword: for each set of keywords whether it has it
+	keywords []keywordSets  // of OpKeyword
 
 	values []truth
 	need   []bool
@@ -128,7 +128,7 @@ type searcher struct {
 func newSearcher(ctx context.Context, in Mailbox, p Program) *searcher {
 	s := &searcher{
 		ctx: ctx, in: in, program: p, now: time.Now(),
-		sets: make([]store.UIDSet, len(p)), keywords: make([][]bool, len(p)),
+		sets: make([]store.UIDSet, len(p)), keywords: make([]keywordSets, len(p)),
 		values: make([]truth, len(p)), need: make([]bool, len(p)),
 	}
 	last := in.Last
@@ -143,20 +143,12 @@ func newSearcher(ctx context.Context, in Mailbox, p Program) *searcher {
 			s.sets[i] = n.Set.Resolve(uint32(last))
 		case OpRecent:
 			s.sets[i] = in.Recent
-		case OpKeyword:
-			s.keywords[i] = s.haveKeyword(n.Text)
 		}
 	}
-	return s
-}
-
-// haveKeyword judges KEYWORD once for each set of keywords.
-func (s *searcher) haveKeyword(keyword string) []bool {
-	have := make([]bool, s.in.Table.KeywordSets())
-	for i := range have {
-		have[i] = store.HasKeyword(s.in.Table.Keywords(i), keyword)
+	if p.Has(OpKeyword) {
+		s.findKeywords()
 	}
-	return have
+	return s
 }
 
 // narrow leaves out the messages that are in none of the sets which the whole
@@ -204,7 +196,7 @@ func (s *searcher) byRow(i int, row *view.Row) truth {
 	case OpFlag:
 		return truthOf(row.Flags()&n.Flag != 0)
 	case OpKeyword:
-		return truthOf(s.keywords[i][row.KeywordSet()])
+		return truthOf(s.keywords[i].has(row.KeywordSet()))
 	case OpUIDs, OpUIDSet, OpRecent:
 		return truthOf(s.sets[i].Contains(row.UID))
 	case OpLarger:

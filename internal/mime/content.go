@@ -173,14 +173,16 @@ func parseToken(v []byte) []byte {
 	return s.token()
 }
 
-// appendLanguages adds the tags of a list (RFC 3282 §2).
+// appendLanguages adds the tags of a list (RFC 3282 §2). It stops behind
+// MaxLanguages.
 func appendLanguages(tags [][]byte, v []byte) [][]byte {
 	s := scanner{b: v}
-	for {
+	for len(tags) < MaxLanguages && s.i < len(v) {
 		if t := s.token(); t != nil {
 			tags = append(tags, t)
-		} else if s.i++; s.i >= len(v) {
-			return tags
+		} else {
+			s.i++
 		}
 	}
+	return tags
 }

@@ -11,6 +11,9 @@ const (
 	// MaxParams is the number of parameters of a field that are read; those
 	// behind are absent.
 	MaxParams = 100
+	// MaxLanguages is the number of tags of a Content-Language that are read;
+	// those behind are absent.
+	MaxLanguages = 100
 	// MaxAddresses is the number of addresses, or ends of groups, that an
 	// ENVELOPE has of one field. BODY[HEADER] has them all.
 	MaxAddresses = 1000

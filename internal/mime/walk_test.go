@@ -366,6 +366,30 @@ func TestWalkKeepsLittle(t *testing.T) {
 	}
 }
 
+// TestEndlessLanguages: a header that is nothing but language tags costs little
+// more than its octets, also in a BODYSTRUCTURE.
+func TestEndlessLanguages(t *testing.T) {
+	in := "Content-Language: " + strings.Repeat("a,", DefaultMaxHeader/2-20) + "\r\n\r\n"
+	r := strings.NewReader(in)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	tree, err := Walk(r, int64(len(in)), Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(tree.Root().Language); n != MaxLanguages {
+		t.Errorf("%d tags, want %d", n, MaxLanguages)
+	}
+	var form counter
+	if err := (Form{Tree: tree, Content: r, Extended: true}).Write(&form); err != nil || form > 10*MaxLanguages {
+		t.Errorf("a form of %d octets, %v", form, err)
+	}
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > 2<<20 && !raceDetector {
+		t.Errorf("%d octets", n)
+	}
+}
+
 // counter counts what is written.
 type counter int
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"net"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -112,4 +113,35 @@ func testReadAhead(t *testing.T, secure bool) {
 	time.Sleep(3 * time.Second)
 	retr(9)
 	looks(5, 4)
+}
+
+// Messages with long fields in front of them are not all read ahead.
+func TestReadAheadIsBounded(t *testing.T) {
+	s := looking{maildrop(t), new(atomic.Int32), new(atomic.Int32)}
+	a, inbox := open(t, s.Store)
+	prefix := "Received: " + strings.Repeat("x", 15<<10) + "\r\n"
+	for range 12 {
+		m := store.NewMessage{Mailbox: inbox, Prefix: []byte(prefix), Body: strings.NewReader("\r\n"), BodySize: -1}
+		if _, err := store.AppendMessage(t.Context(), s.Store, a, "", m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	srv, err := pop3server.New(pop3server.Config{
+		Store: s, Auth: authn.PasswordFunc(judge), AllowPlaintextAuth: true, Logger: discard,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer srv.Close()
+	here, there := net.Pipe()
+	defer here.Close()
+	go srv.ServeConn(there)
+	c := &client{t: t, Conn: here, br: bufio.NewReader(here)}
+	c.play("S: +OK ...\nC: USER alice\nS: +OK ...\nC: PASS pass word\nS: +OK ...")
+	for n := 1; n <= 12; n++ {
+		c.play(fmt.Sprintf("C: RETR %d\nS: +OK %d octets\nS: %s\nS: \nS: .", n, len(prefix)+2, strings.TrimSpace(prefix)))
+	}
+	if one, several := s.one.Load(), s.several.Load(); one != 1 || several != 3 { // 1, 2 to 5, 6 to 9, 10 to 12
+		t.Errorf("%d looks for one, %d for several", one, several)
+	}
 }

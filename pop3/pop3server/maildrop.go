@@ -198,8 +198,13 @@ func (d *maildrop) content(ctx context.Context, n int) (store.Content, error) {
 	return store.OpenContent(ctx, d.view.Store(), d.mailbox, m)
 }
 
-// maxAhead is how many messages are read ahead: some 30 KB.
-const maxAhead = 64
+const (
+	// maxAhead is how many messages are read ahead: some 30 KB.
+	maxAhead = 64
+	// maxAheadBytes is the most that is held of their keys and prefixes, beside
+	// those of one message.
+	maxAheadBytes = 60 << 10
+)
 
 // known returns what was read ahead of a message; nil = nothing.
 func (d *maildrop) known(uid store.UID) *store.Message {
@@ -217,6 +222,7 @@ func (d *maildrop) readAhead(ctx context.Context, n int) error {
 		set.Add(d.table.At(n).UID)
 	}
 	d.ahead = d.ahead[:0]
+	held := 0
 	for m, err := range d.view.Store().Messages(ctx, d.mailbox, store.Query{UIDs: set, Fields: store.FieldContent}) {
 		if err != nil {
 			return err
@@ -224,6 +230,9 @@ func (d *maildrop) readAhead(ctx context.Context, n int) error {
 		d.ahead = append(d.ahead, store.Message{
 			UID: m.UID, Size: m.Size, Blob: m.Blob, Key: slices.Clone(m.Key), Prefix: slices.Clone(m.Prefix),
 		})
+		if held += len(m.Key) + len(m.Prefix); held >= maxAheadBytes {
+			break
+		}
 	}
 	return nil
 }
