@@ -302,6 +302,35 @@ func TestWatch(t *testing.T) {
 	})
 }
 
+// TestWatchStartsLate: a watcher that has to wait for its predecessor gives hints
+// also of what the view was brought up to meanwhile.
+func TestWatchStartsLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		views := New(w.st, Options{})
+		a := open(t, views)
+		w.table(t, a)
+		predecessor := make(chan struct{})
+		a.watch.stopped = predecessor
+		hints := 0
+		watch := a.Watch(func() { hints++ })
+		if hints != 1 {
+			t.Errorf("%d hints at once, want 1", hints)
+		}
+		w.fill(t, 1)
+		w.table(t, a)
+		close(predecessor)
+		synctest.Wait()
+		if hints != 2 {
+			t.Errorf("%d hints, want 2", hints)
+		}
+		watch.Stop()
+		a.Release()
+		views.Close()
+		w.st.Close()
+	})
+}
+
 // TestClaimRecent: each message is \Recent for one session only.
 func TestClaimRecent(t *testing.T) {
 	w := newWorld(t)

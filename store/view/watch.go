@@ -22,12 +22,20 @@ type watch struct {
 // Watch is one interest in the changes of an account.
 type Watch struct{ account *Account }
 
-// Watch calls hint after the account changed and the view was brought up to
-// date, until Stop. Hints are lossy and coalesced: one says "look again",
-// however much happened. hint must not block, and must not call into the
-// Account; it may come once more while Stop runs, not after.
+// Watch calls hint at once, for what happened since the caller looked, and after
+// the account changed and the view was brought up to date, until Stop. Hints are
+// lossy and coalesced: one says "look again", however much happened. hint must
+// not block, and must not call into the Account; it may come once more while
+// Stop runs, not after.
 func (a *Account) Watch(hint func()) *Watch {
+	defer hint()
 	w := &Watch{a}
+	// As of now: by the time that the watcher runs, the view may have been brought
+	// up to changes that nobody gave a hint of.
+	var seen store.ModSeq
+	if s := a.State(); s != nil {
+		seen = s.ModSeq
+	}
 	a.watch.mu.Lock()
 	defer a.watch.mu.Unlock()
 	if a.watch.hints == nil {
@@ -35,13 +43,14 @@ func (a *Account) Watch(hint func()) *Watch {
 	}
 	a.watch.hints[w] = hint
 	if a.watch.stop == nil {
-		a.startWatcherLocked()
+		a.startWatcherLocked(seen)
 	}
 	return w
 }
 
-// startWatcherLocked starts the watcher, once its predecessor has ended.
-func (a *Account) startWatcherLocked() {
+// startWatcherLocked starts the watcher, once its predecessor has ended. It gives
+// hints of what is behind seen.
+func (a *Account) startWatcherLocked(seen store.ModSeq) {
 	v := a.views
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -58,7 +67,7 @@ func (a *Account) startWatcherLocked() {
 		if before != nil {
 			<-before
 		}
-		a.follow(ctx)
+		a.follow(ctx, seen)
 	}()
 }
 
@@ -74,12 +83,8 @@ func (w *Watch) Stop() {
 	}
 }
 
-// follow waits for changes, reads each once, and gives hints.
-func (a *Account) follow(ctx context.Context) {
-	var seen store.ModSeq
-	if s := a.State(); s != nil {
-		seen = s.ModSeq
-	}
+// follow waits for changes behind seen, reads each once, and gives hints.
+func (a *Account) follow(ctx context.Context, seen store.ModSeq) {
 	for ctx.Err() == nil {
 		modseq, err := a.store.Wait(ctx, seen)
 		if err == nil && modseq > seen {
