@@ -70,7 +70,7 @@
 //	V4  Finish returns by its deadline, if the resolver keeps to the end of a
 //	    context; every goroutine has ended by then.
 //	V5  A field that the Inspector passes on and that a reader may take for one
-//	    of ours is ours, and no line of the message goes on with one of ours.
+//	    of ours is ours, and no line of a message goes on with its results.
 //	V6  No text of an error, and of what a sender writes only printable ASCII,
 //	    reaches the peer or the fields.
 //	V7  A message that is refused is accepted by nobody behind the Inspector.

@@ -119,7 +119,7 @@ func (t *inspection) Abort() {
 // Data lets the next Receiver read what is left of the message, and judges it at
 // its end. A refusal is the result, whatever that Receiver makes of it.
 func (t *inspection) Data(ctx context.Context, b *smtp.Body) ([]smtp.RcptStatus, error) {
-	s := &stream{ctx: ctx, t: t, body: b, strip: stripper{id: t.in.id()}}
+	s := &stream{ctx: ctx, t: t, body: b, strip: stripper{id: t.in.id(), below: t.run != nil}}
 	b.Wrap(func(r io.Reader) io.Reader {
 		s.src = r
 		return s

@@ -114,6 +114,13 @@ func TestInspector(t *testing.T) {
 	if err != nil || body != want || trace != "" {
 		t.Errorf("not judged: %v %q %q", err, body, trace)
 	}
+	folded := " folded\r\n" + plain // nothing stands in front that it could go on with
+	if body, _, err = transfer(t, in, own, folded); err != nil || body != folded {
+		t.Errorf("not judged: %v %q", err, body)
+	}
+	if body, _, err = transfer(t, in, mailFrom(stranger, "joe@example.org"), folded); err != nil || body != plain {
+		t.Errorf("judged: %v %q", err, body)
+	}
 }
 
 func TestReceiverSuite(t *testing.T) {

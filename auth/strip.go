@@ -18,11 +18,12 @@ const maxJudged = 500
 // reader may take for ours (RFC 8601 §5). It keeps one field at a time, and of
 // those only such with that name. Everything up to the first empty line is a
 // header, also lines that are no fields. LF ends a line; a bare CR may begin a
-// field for some readers, and what stands behind it is judged as one. Lines at the
-// top that begin with white space are removed: they would go on with the field
-// that is put in front of them.
+// field for some readers, and what stands behind it is judged as one. With below,
+// lines at the top that begin with white space are removed: they would go on with
+// the results that are put in front of them.
 type stripper struct {
 	id      string
+	below   bool // results are put in front
 	state   stripState
 	begun   bool   // there was an octet that is not CR
 	start   bool   // the last octet ended a line
@@ -73,7 +74,7 @@ func (s *stripper) begins(c byte) bool {
 // how many.
 func (s *stripper) name(out, p []byte) (int, []byte) {
 	for n, c := range p {
-		if !s.begun && (c == ' ' || c == '\t') {
+		if s.below && !s.begun && (c == ' ' || c == '\t') {
 			s.state, s.begun, s.held = dropping, true, s.held[:0]
 			return n + 1, out
 		}

@@ -9,7 +9,7 @@ import (
 
 // strip sends a message through a stripper in pieces of n octets.
 func strip(message string, n int) (string, int) {
-	s := stripper{id: "mx.example.org"}
+	s := stripper{id: "mx.example.org", below: true}
 	var out []byte
 	for rest := []byte(message); len(rest) > 0; {
 		k := min(n, len(rest))
