@@ -69,7 +69,8 @@ type Verifier struct {
 	// Methods are further methods.
 	Methods []Method
 
-	// Now is the clock, for the times of signatures; nil = time.Now.
+	// Now is the clock, for the times of signatures and in explanations of SPF
+	// policies; nil = time.Now.
 	Now func() time.Time
 
 	once    sync.Once
@@ -150,10 +151,10 @@ func (v *Verifier) Start(ctx context.Context, s Session) *Verification {
 // which is then not judged again.
 func (m *Verification) askSender() {
 	r := m.result
-	sender := &spf.Checker{Resolver: m.shares.sender, Timeout: -1, Hostname: m.v.Hostname}
+	sender := &spf.Checker{Resolver: m.shares.sender, Timeout: -1, Hostname: m.v.Hostname, Now: m.v.Now}
 	m.tasks.run(func() { r.SPF = sender.Check(m.ctx, r.Session.query()) })
 	if r.Session.MailFrom != "" {
-		helo := &spf.Checker{Resolver: m.shares.helo, Timeout: -1, Hostname: m.v.Hostname}
+		helo := &spf.Checker{Resolver: m.shares.helo, Timeout: -1, Hostname: m.v.Hostname, Now: m.v.Now}
 		m.tasks.run(func() { r.Helo = helo.CheckHelo(m.ctx, r.Session.query()) })
 	}
 }

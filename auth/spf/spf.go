@@ -51,6 +51,9 @@ type Checker struct {
 
 	// Hostname is the receiver in explanations ("r"); "" = "unknown".
 	Hostname string
+
+	// Now is the clock, for the time in explanations ("t"); nil = time.Now.
+	Now func() time.Time
 }
 
 // Query is what is known of the client.
@@ -152,6 +155,9 @@ func (c *Checker) run(ctx context.Context, q Query, identity Identity, local, do
 	}
 	if k.maxVoid == 0 {
 		k.maxVoid = 2
+	}
+	if c.Now != nil {
+		k.now = c.Now()
 	}
 	var r *record
 	var last string

@@ -38,6 +38,8 @@ func newBench(t *testing.T) *bench {
 		news.example.org     TXT       v=spf1 ?all
 		helo.example.org     TXT       v=spf1 ip4:192.0.2.1 -all
 		soft.example         TXT       v=spf1 ~all
+		late.example         TXT       v=spf1 exp=when.late.example -all
+		when.late.example    TXT       at %{t}
 		_dmarc.soft.example  TXT       v=DMARC1; p=quarantine
 		bad.example          TXT       v=spf1 nonsense
 		_dmarc.bad.example   TXT       v=DMARC1; p=nonsense
@@ -107,6 +109,18 @@ func (b *bench) run(t *testing.T, in string, args ...string) result {
 	t.Helper()
 	fixed := []string{"-resolver", b.dns.Addr(), "-authserv-id", "mx.example.net", "-now", day.Format(time.RFC3339)}
 	return runWith(t, nil, in, append(fixed, args...)...)
+}
+
+// The time of -now is that of explanations, too.
+func TestSPFClock(t *testing.T) {
+	b := newBench(t)
+	const want = `spf=fail identity=mailfrom domain=late.example exp="at 1795168800"`
+	args := []string{"-ip", "192.0.2.1", "-from", "a@late.example", "-helo", "x"}
+	for _, more := range [][]string{{"-spf-only"}, nil} {
+		if r := b.run(t, message, append(more, args...)...); r.code != 0 || r.lines()[0] != want {
+			t.Errorf("%v: %d\n%s\n%s", more, r.code, r.out, r.err)
+		}
+	}
 }
 
 func TestSPF(t *testing.T) {

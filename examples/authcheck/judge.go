@@ -25,7 +25,7 @@ var errNoMessage = errors.New("no message on standard input (-spf-only needs non
 
 // judgeSPF needs no message.
 func (o *options) judgeSPF(ctx context.Context) *verdicts {
-	r := (&spf.Checker{Resolver: o.resolver, Hostname: o.authservID, Timeout: patience}).Check(ctx, spf.Query{
+	r := (&spf.Checker{Resolver: o.resolver, Hostname: o.authservID, Timeout: patience, Now: o.now}).Check(ctx, spf.Query{
 		IP: o.ip, Sender: string(o.from), Helo: string(o.helo),
 	})
 	v := &verdicts{field: authres.Field{ID: o.authservID, Statements: []authres.Statement{r.Statement()}}}
