@@ -112,9 +112,16 @@ type Outbox struct {
 // transaction, so that all or none is sent. It returns who was taken. Those that
 // are refused for good are left out; where one is refused for now, or the message
 // is, nothing is sent and there is an error. A Receiver that knows Mail.Once
-// takes a message with the same ID once.
+// takes a message with the same ID once. What is no mailbox of SMTP is no
+// recipient, and does not stand in the header either.
 func (o *Outbox) Send(ctx context.Context, m *Message) (sent []string, err error) {
-	text, err := m.Compose()
+	rcpts, to := recipients(m.To)
+	if len(rcpts) == 0 {
+		return nil, nil
+	}
+	known := *m
+	known.To = to
+	text, err := known.Compose()
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +137,7 @@ func (o *Outbox) Send(ctx context.Context, m *Message) (sent []string, err error
 		return nil, err
 	}
 	defer t.Abort()
-	if sent, err = rcpt(ctx, t, m.To); err != nil || len(sent) == 0 {
+	if sent, err = rcpt(ctx, t, rcpts, to); err != nil || len(sent) == 0 {
 		return nil, err
 	}
 	status, err := t.Data(ctx, smtp.NewBody(bytes.NewReader(text), int64(len(text))))
@@ -143,21 +150,22 @@ func (o *Outbox) Send(ctx context.Context, m *Message) (sent []string, err error
 	return delivered(sent, status)
 }
 
-// rcpt offers the recipients, and returns those that are taken.
-func rcpt(ctx context.Context, t smtp.Transaction, to []string) (taken []string, err error) {
-	var rcpts []*smtp.Recipient
-	var offered []string
+// recipients are the addresses that are mailboxes of SMTP: they stand in the
+// records of strangers.
+func recipients(to []string) (rcpts []*smtp.Recipient, addresses []string) {
 	for _, address := range to {
 		path, err := smtp.ParseForwardPath("<"+address+">", false)
 		if err != nil {
-			continue // a stranger's record; it is no mailbox of SMTP
+			continue
 		}
 		rcpts = append(rcpts, &smtp.Recipient{ForwardPath: path, Params: smtp.RcptParams{Notify: smtp.NotifyNever}})
-		offered = append(offered, address)
+		addresses = append(addresses, address)
 	}
-	if len(rcpts) == 0 {
-		return nil, nil
-	}
+	return rcpts, addresses
+}
+
+// rcpt offers the recipients, and returns the addresses of those that are taken.
+func rcpt(ctx context.Context, t smtp.Transaction, rcpts []*smtp.Recipient, to []string) (taken []string, err error) {
 	results := t.Rcpt(ctx, rcpts)
 	if len(results) != len(rcpts) {
 		return nil, smtp.ErrStatusCount
@@ -165,7 +173,7 @@ func rcpt(ctx context.Context, t smtp.Transaction, to []string) (taken []string,
 	for i, err := range results {
 		switch {
 		case err == nil:
-			taken = append(taken, offered[i])
+			taken = append(taken, to[i])
 		case !smtp.IsPermanent(err):
 			return nil, err
 		}

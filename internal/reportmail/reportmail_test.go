@@ -84,6 +84,24 @@ func (o *Outbox) sendNothing(t *testing.T) ([]string, error) {
 	return o.Send(t.Context(), newMessage("a..b@x.example", "\u00fc@x.example", "a@", ""))
 }
 
+// A stranger's record does not choose what stands in the header.
+func TestOnlyMailboxesInHeader(t *testing.T) {
+	for _, stranger := range []string{"\u00fc@x.example", "a..b@x.example", "a@x\r\nBcc: c@x.example", "a@"} {
+		var text []byte
+		o := Outbox{Receiver: smtp.ReceiveFunc(func(_ context.Context, _ *smtp.Envelope, r io.Reader) (err error) {
+			text, err = io.ReadAll(r)
+			return err
+		})}
+		sent, err := o.Send(t.Context(), newMessage(stranger, "b@x.example"))
+		if err != nil || len(sent) != 1 || sent[0] != "b@x.example" {
+			t.Errorf("%q: %q, %v", stranger, sent, err)
+		}
+		if !strings.Contains(string(text), "To: <b@x.example>\r\n") {
+			t.Errorf("%q:\n%s", stranger, text)
+		}
+	}
+}
+
 func TestUntilNext(t *testing.T) {
 	for _, c := range []struct{ now, want string }{
 		{"2026-04-01T00:00:00Z", "2026-04-01T01:00:00Z"},
