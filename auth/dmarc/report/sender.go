@@ -71,6 +71,7 @@ const (
 	giveUpAfter    = 48 * time.Hour
 	duePage        = 100
 	lateCounts     = 10 * time.Minute // for collectors to hand over what they have
+	forgetTime     = 10 * time.Second
 	generator      = "Mailstead"
 )
 
@@ -133,7 +134,7 @@ func (s *Sender) SendDue(ctx context.Context, now time.Time) (sent int, err erro
 func (s *Sender) settle(ctx context.Context, key Key, now time.Time) (sent int, err error) {
 	to, rep, err := s.send(ctx, key, now)
 	switch {
-	case ctx.Err() != nil:
+	case err != nil && ctx.Err() != nil:
 		return 0, nil
 	case err != nil && now.Before(key.Day.End().Add(orDefault(s.GiveUp, giveUpAfter))):
 		return 0, fmt.Errorf("report: %s: %w", key.Domain, err)
@@ -142,6 +143,8 @@ func (s *Sender) settle(ctx context.Context, key Key, now time.Time) (sent int, 
 	if len(to) > 0 {
 		sent = 1
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), forgetTime) // what was taken is not to be sent again
+	defer cancel()
 	if err := s.Storage.Delete(ctx, key, rep); err != nil {
 		return sent, fmt.Errorf("report: %s: %w", key.Domain, err)
 	}

@@ -47,6 +47,7 @@ type outbox struct {
 	sent   []sentMail
 	rcpt   map[string]error
 	refuse error
+	taken  func() // called when a message is; nil = nothing is
 }
 
 func (o *outbox) Begin(_ context.Context, m *smtp.Mail) (smtp.Transaction, error) {
@@ -79,6 +80,9 @@ func (t *outboxTransaction) Data(_ context.Context, b *smtp.Body) ([]smtp.RcptSt
 	defer t.o.mu.Unlock()
 	if t.o.refuse != nil {
 		return nil, t.o.refuse
+	}
+	if t.o.taken != nil {
+		t.o.taken()
 	}
 	t.o.sent = append(t.o.sent, t.m)
 	return smtp.Accepted(t.n), nil
@@ -308,6 +312,30 @@ func TestSentTwice(t *testing.T) {
 		if again != first {
 			t.Errorf("%s\nwas %s", again, first)
 		}
+	}
+}
+
+// strict is a Storage that does nothing for a context that has ended.
+type strict struct{ report.Storage }
+
+func (s strict) Delete(ctx context.Context, key report.Key, loaded *report.Report) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return s.Storage.Delete(ctx, key, loaded)
+}
+
+// A report that was taken as the program was told to end is forgotten: it is not
+// sent again at the next start.
+func TestTakenAtTheEnd(t *testing.T) {
+	b := newBench(wanted)
+	b.sender.Storage = strict{&b.counted}
+	_, _ = b.counted.Add(t.Context(), []report.Counted{reporttest.Counted("example.org", april1.Day, "192.0.2.1", 1)})
+	ctx, cancel := context.WithCancel(t.Context())
+	b.out.taken = cancel
+	n, err := b.sender.SendDue(ctx, noon.Add(24*time.Hour))
+	if n != 1 || !errors.Is(err, context.Canceled) || len(b.out.sent) != 1 || b.left(t) != 0 {
+		t.Errorf("%d sent, %d taken, %d left, %v", n, len(b.out.sent), b.left(t), err)
 	}
 }
 
