@@ -24,6 +24,8 @@ fi
 passed=0
 failed=0
 failures=()
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
 
 say() { printf '\n== %s\n' "$*"; }
 
@@ -38,7 +40,7 @@ step() {
 	fi
 	say "$name (at most $limit s): $*"
 	if [ "$limit" -gt 0 ]; then
-		timeout --kill-after=30s "$limit" "$@" </dev/null || status=$?
+		timeout --kill-after=30s "$limit" "$@" </dev/null > >(exec tee "$logs/step") 2>&1 || status=$?
 	else
 		status=124
 	fi
@@ -48,13 +50,25 @@ step() {
 	else
 		failed=$((failed + 1))
 		failures+=("$name")
+		mv "$logs/step" "$logs/$failed" 2>/dev/null || true
 		[ "$status" != 124 ] || echo "-- $name ran out of time"
 		echo "-- FAIL  $name ($((SECONDS - t0)) s, status $status)"
 	fi
 }
 
-# finish prints the total and ends the script.
+# findings FILE prints what a failed step says of its failures, in few lines.
+findings() {
+	[ -e "$1" ] || return 0
+	grep -E -A3 '^ *--- FAIL|^FAIL|^panic:|^fatal error:|DATA RACE|LOST|^FAIL ' "$1" | cut -c1-300 | head -n 30 || true
+}
+
+# finish prints what failed once more, since it may be far above, then the total,
+# and ends the script.
 finish() {
+	local n
+	for ((n = 1; n <= failed; n++)); do
+		findings "$logs/$n"
+	done
 	say "total: $SECONDS s"
 	for f in "${failures[@]+"${failures[@]}"}"; do
 		echo "FAIL $f"
