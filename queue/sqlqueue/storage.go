@@ -55,7 +55,7 @@ var (
 // database has a clock of its own (sqldb.Dialect.Now), any number of nodes may
 // have a Storage on it, one each; else it is one Storage at a time.
 func New(ctx context.Context, db *sqldb.DB, o Options) (*Storage, error) {
-	if err := db.Migrate(ctx, component, schema()); err != nil {
+	if err := migrate(ctx, db); err != nil {
 		return nil, fmt.Errorf("sqlqueue: %w", err)
 	}
 	s := &Storage{db: db, blobs: o.Blobs, log: o.Logger, now: o.Now}
@@ -79,6 +79,13 @@ func New(ctx context.Context, db *sqldb.DB, o Options) (*Storage, error) {
 	return s, nil
 }
 
+func migrate(ctx context.Context, db *sqldb.DB) error {
+	if err := db.Migrate(ctx, component, schema()); err != nil {
+		return err
+	}
+	return db.Migrate(ctx, entriesComponent, entriesSchema())
+}
+
 var errNoID = errors.New("sqlqueue: a job has no ID")
 
 // Put implements queue.Storage.
@@ -96,16 +103,20 @@ func (s *Storage) Put(ctx context.Context, jobs ...queue.Job) error {
 // row is a job about to be put.
 type row struct {
 	columns
-	once string
+	once    string
+	entries []queue.Entry
 }
 
 func (s *Storage) rowsOf(jobs []queue.Job) ([]row, error) {
+	if err := queue.CheckJobs(jobs); err != nil {
+		return nil, err
+	}
 	rows := make([]row, len(jobs))
 	for i := range jobs {
 		if jobs[i].ID == "" {
 			return nil, errNoID
 		}
-		rows[i] = row{s.columnsOf(&jobs[i]), s.onceKey(jobs[i].Once)}
+		rows[i] = row{s.columnsOf(&jobs[i]), s.onceKey(jobs[i].Once), jobs[i].Entries}
 	}
 	return rows, nil
 }
@@ -124,6 +135,7 @@ func (s *Storage) insert(tx *sqldb.Tx, rows []row) error {
 		if err := s.batch(tx).insert(r); err != nil {
 			return err
 		}
+		s.batch(tx).write(r.entries)
 	}
 	return nil
 }
