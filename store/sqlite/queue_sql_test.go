@@ -196,10 +196,20 @@ func TestQueuePlans(t *testing.T) {
 	if _, err := q.Holds(t.Context(), []blob.Ref{"a"}); err != nil {
 		t.Fatal(err)
 	}
+	if err := q.PutEntries(t.Context(), queue.Entry{Kind: "k", Key: "a"}, queue.Entry{Kind: "k", Key: "b", Remove: true}); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range []queue.EntryFilter{{Kind: "k"}, {Kind: "k", Prefix: "a"}, {Kind: "k", Keys: []string{"a"}}} {
+		for _, err := range q.Entries(t.Context(), f) {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 	mu.Lock()
 	all := slices.Sorted(maps.Keys(queries))
 	mu.Unlock()
-	if len(all) < 17 {
+	if len(all) < 22 {
 		t.Errorf("%d statements were seen", len(all))
 	}
 	for _, query := range all {
