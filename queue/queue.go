@@ -28,8 +28,14 @@ type Queue struct {
 	// other than "" puts it on hold. It must not block.
 	Hold func(*Job) string
 
+	// Admit, when not nil, looks at the jobs of one message before they are put,
+	// after Hold: it may set their Hold, and appends to their Entries what is to
+	// be written in the same commit. An error refuses the message. See
+	// Admissions. nil = all is put as it is.
+	Admit func(ctx context.Context, jobs []Job) error
+
 	// Event is told of each job that was put, as Accepted, also of one whose Once
-	// was known; it must not block.
+	// was known, and of one that was put on hold, as Held; it must not block.
 	// nil = none.
 	Event func(Event)
 
@@ -175,18 +181,33 @@ func (q *Queue) Put(ctx context.Context, jobs ...Job) error {
 			jobs[i].Hold = q.Hold(&jobs[i])
 		}
 	}
+	if q.Admit != nil {
+		if err := q.Admit(ctx, jobs); err != nil {
+			return err
+		}
+	}
 	if err := q.Storage.Put(ctx, jobs...); err != nil {
 		return err
 	}
-	if q.Event != nil {
-		for i := range jobs {
-			q.Event(Event{Kind: EventAccepted, Job: jobs[i].Clone(), Time: q.now()})
-		}
-	}
+	q.tell(jobs)
 	if q.Kick != nil {
 		q.Kick()
 	}
 	return nil
+}
+
+// tell reports jobs that were put.
+func (q *Queue) tell(jobs []Job) {
+	if q.Event == nil {
+		return
+	}
+	for i := range jobs {
+		j := jobs[i].Clone()
+		q.Event(Event{Kind: EventAccepted, Job: j, Time: q.now()})
+		if j.Hold != "" {
+			q.Event(Event{Kind: EventHeld, Job: j, Time: q.now()})
+		}
+	}
 }
 
 // Enqueue puts one message that starts here: a DSN, a report, a connector's.

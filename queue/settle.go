@@ -48,6 +48,7 @@ func (a *attempt) settle(ctx context.Context, results []Result) {
 			out.Last = lastOf(res)
 		}
 	}
+	out.Entries = a.record(ctx, results, now)
 	out.Crashed = a.panicked // also of the Reporter
 	out = a.holdLeft(out, results)
 	if a.commit(ctx, out) {
@@ -59,6 +60,23 @@ func (a *attempt) settle(ctx context.Context, results []Result) {
 func (a *attempt) back(ctx context.Context, due time.Time) {
 	job := a.lease.Job
 	a.commit(ctx, Outcome{Token: a.lease.Token, Remaining: job.Recipients, Due: due, Last: job.Last})
+}
+
+// record asks for the entries of an outcome. No mail waits for what is wrong
+// with them.
+func (a *attempt) record(ctx context.Context, results []Result, now time.Time) (entries []Entry) {
+	if a.r.Record == nil {
+		return nil
+	}
+	a.protect(ctx, "the record hook", func() error {
+		entries = a.r.Record(a.lease.Job, results, now)
+		return nil
+	})
+	if err := CheckEntries(entries); err != nil {
+		a.r.log().ErrorContext(ctx, "queue: the record of an outcome is lost", "job", a.lease.Job.ID, "error", err)
+		return nil
+	}
+	return entries
 }
 
 // holdLeft holds what must not be attempted again by itself.
