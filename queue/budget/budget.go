@@ -72,7 +72,9 @@ type user struct {
 
 type counts struct{ messages, recipients int64 }
 
-func (c counts) add(d counts) counts { return counts{c.messages + d.messages, c.recipients + d.recipients} }
+func (c counts) add(d counts) counts {
+	return counts{c.messages + d.messages, c.recipients + d.recipients}
+}
 
 const hours = 24 // of the longest budget
 

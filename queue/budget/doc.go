@@ -15,7 +15,8 @@
 // are written in the commit that puts the message: a restart resets nothing, and
 // there is no further sync. "In an hour" is the count of this hour of the clock
 // and, of that before, the share that the last 60 minutes have of it; "in a day"
-// is that of 24 hours likewise. Other nodes' counts are read when an identity is
+// is that of 24 hours likewise. A message that was admitted and could not be put
+// counts in the memory of its node all the same. Other nodes' counts are read when an identity is
 // seen first, and each Every after that, so that with n nodes up to n times what
 // is sent in that time may pass.
 //

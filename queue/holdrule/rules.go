@@ -50,7 +50,9 @@ type Rule struct {
 
 // validate reports ErrRule.
 func (r *Rule) validate() error {
-	address := func(a string) bool { return a == "" || strings.LastIndexByte(a, '@') >= 0 && !strings.HasSuffix(a, "@") }
+	address := func(a string) bool {
+		return a == "" || strings.LastIndexByte(a, '@') >= 0 && !strings.HasSuffix(a, "@")
+	}
 	conditions := *r
 	conditions.Name, conditions.Reason, conditions.Expires = "", "", time.Time{}
 	switch {
