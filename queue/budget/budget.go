@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"sync"
@@ -117,7 +118,7 @@ func (b *Budget) Admit(ctx context.Context, jobs []queue.Job) error {
 	}
 	hour := hourOf(now)
 	u.own[hour] = u.own[hour].add(more)
-	jobs[0].Entries = append(jobs[0].Entries, entries(identity, u.slot, hour, more)...)
+	jobs[0].Entries = append(jobs[0].Entries, entry(identity, u.slot, hour, more))
 	return nil
 }
 
@@ -230,14 +231,9 @@ func (b *Budget) refreshLocked(ctx context.Context, u *user, identity string, no
 		if err != nil {
 			return err
 		}
-		hour, slot, messages, ok := parse(e.Key[len(prefix):])
-		if !ok || slot == u.slot {
-			continue
-		}
-		if messages {
-			others[hour] = others[hour].add(counts{messages: e.Count})
-		} else {
-			others[hour] = others[hour].add(counts{recipients: e.Count})
+		hour, slot, ok := parse(e.Key[len(prefix):])
+		if ok && slot != u.slot {
+			others[hour] = others[hour].add(counts{e.Count >> 32, e.Count & math.MaxUint32})
 		}
 	}
 	for h := range u.own {
@@ -258,22 +254,18 @@ func prefixOf(identity string) string {
 	return identity + "\x00"
 }
 
-// entries add to the counts of an hour. They stay for as long as they matter.
-func entries(identity, slot string, hour int64, more counts) []queue.Entry {
-	key := prefixOf(identity) + strconv.FormatInt(hour, 10) + "/" + slot
-	expires := time.Unix((hour+hours+2)*3600, 0)
-	return []queue.Entry{
-		{Kind: Kind, Key: key + "/m", Count: more.messages, Expires: expires},
-		{Kind: Kind, Key: key + "/r", Count: more.recipients, Expires: expires},
+// entry adds to the counts of an hour, messages above 32 bits of recipients. It
+// stays for as long as it matters.
+func entry(identity, slot string, hour int64, more counts) queue.Entry {
+	return queue.Entry{
+		Kind: Kind, Key: prefixOf(identity) + strconv.FormatInt(hour, 10) + "/" + slot,
+		Count: more.messages<<32 + more.recipients, Expires: time.Unix((hour+hours+2)*3600, 0),
 	}
 }
 
 // parse reads the rest of a key.
-func parse(rest string) (hour int64, slot string, messages, ok bool) {
-	parts := strings.Split(rest, "/")
-	if len(parts) != 3 {
-		return 0, "", false, false
-	}
-	hour, err := strconv.ParseInt(parts[0], 10, 64)
-	return hour, parts[1], parts[2] == "m", err == nil
+func parse(rest string) (hour int64, slot string, ok bool) {
+	text, slot, ok := strings.Cut(rest, "/")
+	hour, err := strconv.ParseInt(text, 10, 64)
+	return hour, slot, ok && err == nil
 }

@@ -11,8 +11,7 @@
 // # Keys
 //
 //	history    time, descending / job / part   the record, as JSON
-//	history.n  bucket of 10 min / process      rows written in it
-//	history.o  bucket of 10 min / process      their octets
+//	history.n  bucket of 10 min / process      rows written in it, and 64ths of their octets
 //
 // So a time range is a range of keys, the newest first; other conditions are
 // checked while it is read.

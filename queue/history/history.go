@@ -16,9 +16,8 @@ import (
 
 // The kinds of entries, see the package comment.
 const (
-	Kind       = "history"
-	kindRows   = "history.n"
-	kindOctets = "history.o"
+	Kind      = "history"
+	kindCount = "history.n"
 )
 
 // MaxReply is how much of a reply is kept, in octets.
@@ -160,9 +159,7 @@ func (h *History) counted(entries []queue.Entry, now time.Time) []queue.Entry {
 	bucket := keyOf(now.Truncate(bucketTime))
 	expires := now.Add(defaultTo(h.Keep, 7*24*time.Hour) + bucketTime)
 	return append(entries,
-		queue.Entry{Kind: kindRows, Key: bucket + "/" + h.slot, Count: int64(n), Expires: expires},
-		queue.Entry{Kind: kindOctets, Key: bucket + "/" + h.slot, Count: int64(octets), Expires: expires},
-	)
+		queue.Entry{Kind: kindCount, Key: bucket + "/" + h.slot, Count: int64(n)<<32 + int64((octets+63)/64), Expires: expires})
 }
 
 // keyOf is a time from 1970 on, the later the lower.
@@ -195,53 +192,49 @@ func (h *History) Run(ctx context.Context) {
 	}
 }
 
-// buckets adds up counts by bucket, the newest first.
-func (h *History) buckets(ctx context.Context, kind string) (keys []string, n map[string]int64, err error) {
-	n = make(map[string]int64)
-	for e, err := range h.Storage.Entries(ctx, queue.EntryFilter{Kind: kind}) {
+// buckets adds up what all nodes have counted, the newest first.
+func (h *History) buckets(ctx context.Context) (out []bucket, err error) {
+	for e, err := range h.Storage.Entries(ctx, queue.EntryFilter{Kind: kindCount}) {
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		bucket, _, _ := strings.Cut(e.Key, "/")
-		if len(keys) == 0 || keys[len(keys)-1] != bucket {
-			keys = append(keys, bucket)
+		key, _, _ := strings.Cut(e.Key, "/")
+		if len(out) == 0 || out[len(out)-1].key != key {
+			out = append(out, bucket{key: key})
 		}
-		n[bucket] += e.Count
+		b := &out[len(out)-1]
+		b.rows, b.octets = b.rows+e.Count>>32, b.octets+e.Count&math.MaxUint32*64
 	}
-	return keys, n, nil
+	return out, nil
 }
 
 // Prune deletes the oldest records of a history that is too long, and returns
 // how many.
 func (h *History) Prune(ctx context.Context) (deleted int, err error) {
-	keys, rows, err := h.buckets(ctx, kindRows)
-	if err != nil {
-		return 0, err
-	}
-	_, octets, err := h.buckets(ctx, kindOctets)
+	buckets, err := h.buckets(ctx)
 	if err != nil {
 		return 0, err
 	}
 	var n, o int64
-	for i, k := range keys {
-		n, o = n+rows[k], o+octets[k]
+	for i, b := range buckets {
+		n, o = n+b.rows, o+b.octets
 		maxRows, maxOctets := defaultTo(h.MaxRows, 1_000_000), defaultTo(h.MaxOctets, 1<<30)
 		if maxRows >= 0 && n > maxRows || maxOctets >= 0 && o > maxOctets {
-			return h.cutOff(ctx, keys, i)
+			return h.cutOff(ctx, buckets, i)
 		}
 	}
 	return 0, nil
 }
 
 // cutOff deletes the buckets from the i-th on.
-func (h *History) cutOff(ctx context.Context, keys []string, i int) (deleted int, err error) {
+func (h *History) cutOff(ctx context.Context, buckets []bucket, i int) (deleted int, err error) {
 	// A bucket's name is the key of its beginning, and so behind all that is in
 	// it, and in front of what is in the bucket before in time.
 	after := ""
 	if i > 0 {
-		after = behind(keys[i-1])
+		after = behind(buckets[i-1].key)
 	}
-	for _, kind := range []string{Kind, kindRows, kindOctets} {
+	for _, kind := range []string{Kind, kindCount} {
 		n, err := h.deleteAfter(ctx, kind, after)
 		if err != nil {
 			return deleted, err
@@ -251,6 +244,12 @@ func (h *History) cutOff(ctx context.Context, keys []string, i int) (deleted int
 		}
 	}
 	return deleted, nil
+}
+
+// bucket is how much was written in a time.
+type bucket struct {
+	key          string
+	rows, octets int64
 }
 
 // deleteAfter removes all entries of a kind behind a key, in bounded commits.

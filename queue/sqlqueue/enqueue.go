@@ -51,11 +51,7 @@ func (s *Storage) EnqueueTx(ctx context.Context, tx Execer, job queue.Job) error
 	if n == 0 {
 		return fmt.Errorf("%w: %s", queue.ErrExists, r.id)
 	}
-	more := s.enqueued(r)
-	for i := range r.entries {
-		more = append(more, s.entryQuery(&r.entries[i]))
-	}
-	for _, q := range more {
+	for _, q := range append(s.enqueued(r), s.entryQueries(r)...) {
 		if _, err := exec(q.query, q.args...); err != nil {
 			return err
 		}

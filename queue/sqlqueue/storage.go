@@ -55,7 +55,7 @@ var (
 // database has a clock of its own (sqldb.Dialect.Now), any number of nodes may
 // have a Storage on it, one each; else it is one Storage at a time.
 func New(ctx context.Context, db *sqldb.DB, o Options) (*Storage, error) {
-	if err := migrate(ctx, db); err != nil {
+	if err := db.Migrate(ctx, component, schema()); err != nil {
 		return nil, fmt.Errorf("sqlqueue: %w", err)
 	}
 	s := &Storage{db: db, blobs: o.Blobs, log: o.Logger, now: o.Now}
@@ -64,6 +64,9 @@ func New(ctx context.Context, db *sqldb.DB, o Options) (*Storage, error) {
 	}
 	if s.now == nil {
 		s.now = time.Now
+	}
+	if err := s.entryTable().Migrate(ctx); err != nil {
+		return nil, fmt.Errorf("sqlqueue: %w", err)
 	}
 	s.leases.init(s.now)
 	if db.Dialect().Now == "" {
@@ -77,13 +80,6 @@ func New(ctx context.Context, db *sqldb.DB, o Options) (*Storage, error) {
 		return nil, fmt.Errorf("sqlqueue: %w", err)
 	}
 	return s, nil
-}
-
-func migrate(ctx context.Context, db *sqldb.DB) error {
-	if err := db.Migrate(ctx, component, schema()); err != nil {
-		return err
-	}
-	return db.Migrate(ctx, entriesComponent, entriesSchema())
 }
 
 var errNoID = errors.New("sqlqueue: a job has no ID")
