@@ -123,7 +123,7 @@ func TestBudgetRestart(t *testing.T) {
 		s.pass("forgotten", "alice", 40, 1)
 		s.held("of all", "alice", 1, "300 messages an hour")
 		used, err := s.b.Used(s.Context(), "alice")
-		if err != nil || used != (budget.Used{300, 300, 300, 300}) {
+		if err != nil || used != (budget.Used{MessagesHour: 300, RecipientsHour: 300, MessagesDay: 300, RecipientsDay: 300}) {
 			t.Errorf("used %+v, %v", used, err)
 		}
 	})

@@ -52,21 +52,13 @@ type Recipient struct {
 type History struct {
 	Storage queue.Storage
 
-	Keep      time.Duration    // how long a record stays; zero = 7 days
-	MaxRows   int64            // zero = 1,000,000, negative = no limit
-	MaxOctets int64            // of all records; zero = 1 GiB, negative = no limit
-	Now       func() time.Time // for Query and Run; nil = time.Now
-	Logger    *slog.Logger     // nil = slog.Default
+	Keep      time.Duration // how long a record stays; zero = 7 days
+	MaxRows   int64         // zero = 1,000,000, negative = no limit
+	MaxOctets int64         // of all records; zero = 1 GiB, negative = no limit
+	Logger    *slog.Logger  // nil = slog.Default
 
 	once sync.Once
 	slot string
-}
-
-func (h *History) now() time.Time {
-	if h.Now != nil {
-		return h.Now()
-	}
-	return time.Now()
 }
 
 func (h *History) log() *slog.Logger {

@@ -64,7 +64,8 @@ func TestRecord(t *testing.T) {
 		time.Sleep(time.Hour)
 		refused := smtp.NewReply(550, smtp.EnhancedCode{Class: 5, Subject: 1, Detail: 1}, strings.Repeat("no such user ", 100))
 		es := h.Record(j, []queue.Result{
-			delivered(), {State: queue.Deferred},
+			delivered(),
+			{State: queue.Deferred},
 			{State: queue.Failed, NextHop: "mx.test", Reply: refused},
 			{State: queue.Failed, Expired: true},
 		}, time.Now())
@@ -95,7 +96,7 @@ func TestRecord(t *testing.T) {
 		if got := query(t, h, history.Filter{}); len(got) != 1 {
 			t.Errorf("%d records after nearly 7 days", len(got))
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		if got := query(t, h, history.Filter{}); len(got) != 0 {
 			t.Errorf("%d records after 7 days", len(got))
 		}

@@ -132,8 +132,14 @@ func TestRulesLive(t *testing.T) {
 func TestBadRules(t *testing.T) {
 	rs := holdrule.New(&memqueue.Storage{})
 	for _, bad := range []holdrule.Rule{
-		{All: true}, {Name: "r"}, {Name: "r", Reason: "x"}, {Name: "r", All: true, Identity: "a"},
-		{Name: "r", Sender: "a"}, {Name: "r", Recipient: "<>"}, {Name: "r", Recipient: "a@"}, {Name: "r", MinOctets: -1},
+		{All: true},
+		{Name: "r"},
+		{Name: "r", Reason: "x"},
+		{Name: "r", All: true, Identity: "a"},
+		{Name: "r", Sender: "a"},
+		{Name: "r", Recipient: "<>"},
+		{Name: "r", Recipient: "a@"},
+		{Name: "r", MinOctets: -1},
 	} {
 		if err := rs.Put(t.Context(), holdrule.Rule{Name: "ok", All: true}, bad); !errors.Is(err, holdrule.ErrRule) {
 			t.Errorf("%+v: %v", bad, err)

@@ -175,7 +175,8 @@ func entriesRemove(c *check) {
 func entriesAll(c *check) {
 	good := queue.Entry{Kind: "k", Key: "a"}
 	for _, bad := range []queue.Entry{
-		{Key: "a"}, {Kind: "k"},
+		{Key: "a"},
+		{Kind: "k"},
 		{Kind: strings.Repeat("k", queue.MaxEntryKind+1), Key: "a"},
 		{Kind: "k", Key: strings.Repeat("a", queue.MaxEntryKey+1)},
 		{Kind: "k", Key: "b", Value: make([]byte, queue.MaxEntryValue+1)},
@@ -226,8 +227,10 @@ func entriesSettled(c *check) {
 	}
 	c.settle(
 		queue.Outcome{Token: ls[0].Token, Attempted: true, Entries: es},
-		queue.Outcome{Token: ls[1].Token, Attempted: true, Remaining: ls[1].Job.Recipients, Due: c.now.Add(time.Hour),
-			Entries: []queue.Entry{{Kind: "k", Key: "gone", Remove: true}, {Kind: "k", Key: "kept"}}},
+		queue.Outcome{
+			Token: ls[1].Token, Attempted: true, Remaining: ls[1].Job.Recipients, Due: c.now.Add(time.Hour),
+			Entries: []queue.Entry{{Kind: "k", Key: "gone", Remove: true}, {Kind: "k", Key: "kept"}},
+		},
 	)
 	c.wantKeys("after both", queue.EntryFilter{Kind: "k"}, "kept", "old", "z")
 	c.wantEntry("added to", queue.Entry{Kind: "k", Key: "old", Count: 2})

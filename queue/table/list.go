@@ -20,8 +20,10 @@ type List struct {
 	Every   time.Duration    // how old what is known may be; zero = 1 s
 	Now     func() time.Time // the clock of Expires; nil = time.Now
 
+	once sync.Once
+	slot string // of this List in the generations
+
 	mu     sync.Mutex
-	slot   string    // of this List in the generations
 	read   time.Time // when gen was compared; zero = never
 	gen    string
 	large  bool // there are more than Max
@@ -54,11 +56,7 @@ func (l *List) max() int {
 // Changed appends to entries of this kind what tells all readers of the change.
 // Both go into one commit.
 func (l *List) Changed(entries ...queue.Entry) []queue.Entry {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.slot == "" {
-		l.slot = rand.Text()
-	}
+	l.once.Do(func() { l.slot = rand.Text() })
 	return append(entries, queue.Entry{Kind: l.genKind(), Key: l.slot, Count: 1, Expires: l.now().Add(keepSlot)})
 }
 

@@ -169,7 +169,9 @@ func benchmarkThrough(b *testing.B, kept bool) {
 	q.Kick = r.Kick
 	if kept {
 		list := suppress.New(s, suppress.Options{})
-		unlimited := func(string) budget.Limits { return budget.Limits{-1, -1, -1, -1} }
+		unlimited := func(string) budget.Limits {
+			return budget.Limits{MessagesPerHour: -1, RecipientsPerHour: -1, MessagesPerDay: -1, RecipientsPerDay: -1}
+		}
 		users := &budget.Budget{Storage: s, Limits: unlimited}
 		q.Admit = queue.Admissions(holdrule.New(s).Admit, asUser, users.Admit)
 		r.Router = list.Router(r.Router)
