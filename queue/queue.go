@@ -39,6 +39,14 @@ type Queue struct {
 	// nil = none.
 	Event func(Event)
 
+	// Notify, when not nil, makes the jobs that tell others of events, in the
+	// commit that makes them true, so that they are told if and only if it
+	// happened: Accepted and Held of jobs that are put, and the outcomes of attempts.
+	// Of jobs put by EnqueueTx it hears the outcomes only. What it tells of its
+	// own jobs is its own to prevent. It must not block, nor change its
+	// arguments. See package queue/webhook.
+	Notify func(events []Event) []Job
+
 	// Now is the clock; nil = time.Now.
 	Now func() time.Time
 }
@@ -186,7 +194,7 @@ func (q *Queue) Put(ctx context.Context, jobs ...Job) error {
 			return err
 		}
 	}
-	if err := q.Storage.Put(ctx, jobs...); err != nil {
+	if err := q.Storage.Put(ctx, append(jobs[:len(jobs):len(jobs)], q.notices(jobs)...)...); err != nil {
 		return err
 	}
 	q.tell(jobs)
@@ -201,13 +209,29 @@ func (q *Queue) tell(jobs []Job) {
 	if q.Event == nil {
 		return
 	}
+	for _, e := range q.putEvents(jobs) {
+		q.Event(e)
+	}
+}
+
+// notices are the jobs that tell of jobs which are put.
+func (q *Queue) notices(jobs []Job) []Job {
+	if q.Notify == nil {
+		return nil
+	}
+	return q.Notify(q.putEvents(jobs))
+}
+
+func (q *Queue) putEvents(jobs []Job) []Event {
+	events := make([]Event, 0, len(jobs))
 	for i := range jobs {
 		j := jobs[i].Clone()
-		q.Event(Event{Kind: EventAccepted, Job: j, Time: q.now()})
+		events = append(events, Event{Kind: EventAccepted, Job: j, Time: q.now()})
 		if j.Hold != "" {
-			q.Event(Event{Kind: EventHeld, Job: j, Time: q.now()})
+			events = append(events, Event{Kind: EventHeld, Job: j, Time: q.now()})
 		}
 	}
+	return events
 }
 
 // Enqueue puts one message that starts here: a DSN, a report, a connector's.

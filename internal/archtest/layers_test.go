@@ -83,6 +83,7 @@ func layers() []layer {
 		{"queue/holdrule", []string{"queue", "queue/table", "smtp"}},
 		{"queue/budget", []string{"queue"}},
 		{"queue/history", []string{"queue"}},
+		{"queue/webhook", []string{"queue", "smtp"}},
 		{"queue/...", []string{"queue", "smtp", "store/blob"}},
 
 		// Authentication of messages; the methods never import auth.
