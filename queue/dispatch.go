@@ -49,7 +49,9 @@ func (l *loop) limit(destination string) schedule.Limit {
 // dispatch starts as many attempts as fit and returns when to look again.
 func (l *loop) dispatch(ctx context.Context) time.Duration {
 	now := l.r.Queue.now()
-	l.pause()
+	if !l.pause(ctx) {
+		return lookAgain
+	}
 	l.table.Wake(now)
 	whole := l.sweep.place == Place{} // the sweep that ends next began here
 	for swept := false; ; {

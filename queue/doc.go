@@ -35,6 +35,13 @@
 // wait; then senders in turn; then the longest due. The memory of a Runner is
 // for destinations that are active, not for what waits.
 //
+// # What is kept beside jobs
+//
+// A Storage has a small table of [Entry], written on its own or in the commits of
+// Put (Job.Entries) and Settle (Outcome.Entries). The Runner keeps its pauses
+// there. [Queue.Admit] and [Runner.Record] are the seams for what else stands on
+// it: packages suppress, budget, holdrule and history below this one.
+//
 // # What a crash leaves behind
 //
 // A message is safe at the return of Storage.Put, which comes before the 250.
@@ -62,6 +69,7 @@
 //	Q5  What ends the process again and again is held, not attempted; what was
 //	    only under way at the same time is not.
 //	Q6  A destination that takes nothing costs the others nothing.
+//	Q7  An entry of a job or an outcome is there if and only if that is.
 //
 // # RFCs
 //

@@ -10,8 +10,8 @@ import (
 // EventKind says what happened.
 type EventKind uint8
 
-// The kinds of events. Accepted is of a job, with no Recipient; the others are
-// of a recipient.
+// The kinds of events. Accepted and Held are of a job, with no Recipient; the
+// others are of a recipient.
 const (
 	EventAccepted  EventKind = iota // the job is durable
 	EventDelivered                  // the next hop has it
@@ -19,11 +19,12 @@ const (
 	EventFailed                     // refused for good
 	EventUnknown                    // the connection was lost after the final dot (RFC 1047)
 	EventExpired                    // given up because its time was over
+	EventHeld                       // put on hold as it was accepted: Job.Hold says why
 )
 
 // String is the kind in lower case.
 func (k EventKind) String() string {
-	names := [...]string{"accepted", "delivered", "deferred", "failed", "unknown", "expired"}
+	names := [...]string{"accepted", "delivered", "deferred", "failed", "unknown", "expired", "held"}
 	return names[min(int(k), len(names)-1)]
 }
 

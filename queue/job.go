@@ -64,6 +64,10 @@ type Job struct {
 	// Last is what the latest attempt met, for the operator; text of at most
 	// 512 octets.
 	Last string
+
+	// Entries are written in the commit that puts the job, and only if it does:
+	// not for a job whose Once is known. They are no part of the job then.
+	Entries []Entry
 }
 
 // Recipient is one recipient of a Job that is not finished yet.
@@ -168,4 +172,7 @@ type Outcome struct {
 
 	// Next are jobs that come into being in the same commit: DSNs, reroutes.
 	Next []Job
+
+	// Entries are written in the same commit.
+	Entries []Entry
 }

@@ -80,6 +80,7 @@ func reach(results []Result) schedule.Outcome {
 	out := schedule.Neutral
 	for _, r := range results {
 		switch {
+		case r.State == Failed && r.NextHop == "": // refused here
 		case r.State == Unknown, r.State == Deferred && missed(r):
 			out = schedule.Missed
 		default:

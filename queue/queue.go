@@ -28,10 +28,24 @@ type Queue struct {
 	// other than "" puts it on hold. It must not block.
 	Hold func(*Job) string
 
+	// Admit, when not nil, looks at the jobs of one message before they are put,
+	// after Hold: it may set their Hold, and appends to their Entries what is to
+	// be written in the same commit. An error refuses the message. See
+	// Admissions. nil = all is put as it is.
+	Admit func(ctx context.Context, jobs []Job) error
+
 	// Event is told of each job that was put, as Accepted, also of one whose Once
-	// was known; it must not block.
+	// was known, and of one that was put on hold, as Held; it must not block.
 	// nil = none.
 	Event func(Event)
+
+	// Notify, when not nil, makes the jobs that tell others of events, in the
+	// commit that makes them true, so that they are told if and only if it
+	// happened: Accepted and Held of jobs that are put, and the outcomes of attempts.
+	// Of jobs put by EnqueueTx it hears the outcomes only. What it tells of its
+	// own jobs is its own to prevent. It must not block, nor change its
+	// arguments. See package queue/webhook.
+	Notify func(events []Event) []Job
 
 	// Now is the clock; nil = time.Now.
 	Now func() time.Time
@@ -175,18 +189,49 @@ func (q *Queue) Put(ctx context.Context, jobs ...Job) error {
 			jobs[i].Hold = q.Hold(&jobs[i])
 		}
 	}
-	if err := q.Storage.Put(ctx, jobs...); err != nil {
-		return err
-	}
-	if q.Event != nil {
-		for i := range jobs {
-			q.Event(Event{Kind: EventAccepted, Job: jobs[i].Clone(), Time: q.now()})
+	if q.Admit != nil {
+		if err := q.Admit(ctx, jobs); err != nil {
+			return err
 		}
 	}
+	if err := q.Storage.Put(ctx, append(jobs[:len(jobs):len(jobs)], q.notices(jobs)...)...); err != nil {
+		return err
+	}
+	q.tell(jobs)
 	if q.Kick != nil {
 		q.Kick()
 	}
 	return nil
+}
+
+// tell reports jobs that were put.
+func (q *Queue) tell(jobs []Job) {
+	if q.Event == nil {
+		return
+	}
+	for _, e := range q.putEvents(jobs) {
+		q.Event(e)
+	}
+}
+
+// notices are the jobs that tell of jobs which are put.
+func (q *Queue) notices(jobs []Job) []Job {
+	if q.Notify == nil {
+		return nil
+	}
+	return q.Notify(q.putEvents(jobs))
+}
+
+func (q *Queue) putEvents(jobs []Job) []Event {
+	events := make([]Event, 0, len(jobs))
+	for i := range jobs {
+		j := jobs[i].Clone()
+		events = append(events, Event{Kind: EventAccepted, Job: j, Time: q.now()})
+		if j.Hold != "" {
+			events = append(events, Event{Kind: EventHeld, Job: j, Time: q.now()})
+		}
+	}
+	return events
 }
 
 // Enqueue puts one message that starts here: a DSN, a report, a connector's.

@@ -84,6 +84,11 @@ type Runner struct {
 	AttemptTimeout time.Duration // of one attempt; zero = 30 min, negative = no limit
 	DrainTimeout   time.Duration // for attempts under way when Run ends; zero = 3 s, negative = none
 
+	// Record, when not nil, makes entries of the outcome of an attempt, which
+	// are written in the commit that settles it; see Records. What is out of
+	// bounds is logged and left out. It must not block, nor change its arguments.
+	Record func(j *Job, results []Result, now time.Time) []Entry
+
 	// Event is told of each outcome after it was settled; it must not block.
 	// nil = none.
 	Event func(Event)

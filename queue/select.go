@@ -5,9 +5,10 @@ import (
 	"strings"
 )
 
-// Clone returns a copy that shares no memory with j.
+// Clone returns a copy that shares no memory with j, and has no Entries.
 func (j *Job) Clone() *Job {
 	c := *j
+	c.Entries = nil
 	c.Params = j.Params.Clone()
 	c.Recipients = cloneRecipients(j.Recipients)
 	c.Key, c.Prefix = slices.Clone(j.Key), slices.Clone(j.Prefix)

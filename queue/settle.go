@@ -48,10 +48,13 @@ func (a *attempt) settle(ctx context.Context, results []Result) {
 			out.Last = lastOf(res)
 		}
 	}
+	out.Entries = a.record(ctx, results, now)
+	events := a.events(results, now)
+	out.Next = append(out.Next, a.notices(ctx, events)...)
 	out.Crashed = a.panicked // also of the Reporter
 	out = a.holdLeft(out, results)
 	if a.commit(ctx, out) {
-		a.events(ctx, results, now)
+		a.tell(ctx, events)
 	}
 }
 
@@ -59,6 +62,23 @@ func (a *attempt) settle(ctx context.Context, results []Result) {
 func (a *attempt) back(ctx context.Context, due time.Time) {
 	job := a.lease.Job
 	a.commit(ctx, Outcome{Token: a.lease.Token, Remaining: job.Recipients, Due: due, Last: job.Last})
+}
+
+// record asks for the entries of an outcome. No mail waits for what is wrong
+// with them.
+func (a *attempt) record(ctx context.Context, results []Result, now time.Time) (entries []Entry) {
+	if a.r.Record == nil {
+		return nil
+	}
+	a.protect(ctx, "the record hook", func() error {
+		entries = a.r.Record(a.lease.Job, results, now)
+		return nil
+	})
+	if err := CheckEntries(entries); err != nil {
+		a.r.log().ErrorContext(ctx, "queue: the record of an outcome is lost", "job", a.lease.Job.ID, "error", err)
+		return nil
+	}
+	return entries
 }
 
 // holdLeft holds what must not be attempted again by itself.
@@ -200,18 +220,41 @@ func (a *attempt) pause(d time.Duration, try int) {
 	}
 }
 
-// events logs and reports what was settled.
-func (a *attempt) events(ctx context.Context, results []Result, now time.Time) {
+// events are what the results of an attempt mean.
+func (a *attempt) events(results []Result, now time.Time) []Event {
 	job := a.lease.Job
+	events := make([]Event, len(results))
 	for i, res := range results {
-		a.r.log().InfoContext(ctx, "queue: attempt", "job", job.ID, "message", job.Message, "recipient", job.Recipients[i].ForwardPath.String(),
-			"state", res.State.String(), "next_hop", res.NextHop, "reply", res.Reply.String(), "error", errText(res.Err))
+		final := res.State == Delivered || res.State == Failed
+		events[i] = Event{Kind: kindOf(res), Job: job, Recipient: &job.Recipients[i], Result: res, Final: final, Time: now}
+	}
+	return events
+}
+
+// notices are the jobs that tell of events. No mail waits for what is wrong with
+// them.
+func (a *attempt) notices(ctx context.Context, events []Event) (jobs []Job) {
+	if a.r.Queue.Notify == nil {
+		return nil
+	}
+	a.protect(ctx, "the notifier", func() error {
+		jobs = a.r.Queue.Notify(events)
+		return nil
+	})
+	return jobs
+}
+
+// tell logs and reports what was settled.
+func (a *attempt) tell(ctx context.Context, events []Event) {
+	for i := range events {
+		e := &events[i]
+		a.r.log().InfoContext(ctx, "queue: attempt", "job", e.Job.ID, "message", e.Job.Message, "recipient", e.Recipient.ForwardPath.String(),
+			"state", e.Result.State.String(), "next_hop", e.Result.NextHop, "reply", e.Result.Reply.String(), "error", errText(e.Result.Err))
 		if a.r.Event == nil {
 			continue
 		}
 		a.protect(ctx, "the event hook", func() error {
-			final := res.State == Delivered || res.State == Failed
-			a.r.Event(Event{Kind: kindOf(res), Job: job, Recipient: &job.Recipients[i], Result: res, Final: final, Time: now})
+			a.r.Event(*e)
 			return nil
 		})
 	}

@@ -16,7 +16,7 @@ type Storage interface {
 	// Put adds jobs, all or none, durable when it returns. A job whose Once
 	// is known, from a job that is there or was put less than 30 days ago,
 	// is left out. ErrExists: the ID of a job that is there. A job's blob
-	// must already be durable.
+	// must already be durable. ErrEntry: none was put.
 	Put(ctx context.Context, jobs ...Job) error
 
 	// LeaseDestinations finds destinations that have a job to lease, the
@@ -57,6 +57,16 @@ type Storage interface {
 
 	// Stats counts the jobs.
 	Stats(ctx context.Context) (Stats, error)
+
+	// PutEntries writes entries in this order, all or none, durable when it
+	// returns. ErrEntry: one is out of bounds.
+	PutEntries(ctx context.Context, entries ...Entry) error
+
+	// Entries yields the entries that f selects and that have not expired, by
+	// Key in the order of octets. Each *Entry is the caller's. No lock or
+	// transaction is held while the loop body runs. Expired ones are deleted
+	// in the course of time.
+	Entries(ctx context.Context, f EntryFilter) iter.Seq2[*Entry, error]
 
 	// Holds makes the storage a blob.Holder: refs that a job refers to now,
 	// or did less than 24 h ago.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"slices"
 	"strings"
@@ -50,6 +51,23 @@ type wrapped struct {
 	mu     sync.Mutex
 	settle func(out []queue.Outcome) error // called first; an error is returned
 	looks  int                             // calls of LeaseDestinations
+
+	entries error // of Entries; under mu
+}
+
+func (w *wrapped) fail(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.entries = err
+}
+
+func (w *wrapped) Entries(ctx context.Context, f queue.EntryFilter) iter.Seq2[*queue.Entry, error] {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.entries; err != nil {
+		return func(yield func(*queue.Entry, error) bool) { yield(nil, err) }
+	}
+	return w.Storage.Entries(ctx, f)
 }
 
 func (w *wrapped) Settle(ctx context.Context, out []queue.Outcome) error {

@@ -9,9 +9,9 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
-	"syscall"
+
+	"github.com/mailstead/mailstead/internal/publicnet"
 )
 
 // Why a report was not posted; tested with errors.Is.
@@ -19,7 +19,7 @@ var (
 	// ErrPost: the server cannot be reached, or does not take the report.
 	ErrPost = errors.New("tlsrpt: report not posted")
 	// ErrAddress: the host of a URI has an address that is not public.
-	ErrAddress = errors.New("tlsrpt: not a public address")
+	ErrAddress = publicnet.ErrAddress
 )
 
 // post sends a report to a server (RFC 8460 §5.4). Any status of 200 to 299 says
@@ -53,7 +53,7 @@ func (s *Sender) http() *http.Client {
 			*s.client = *s.Client
 		}
 		if s.client.Transport == nil {
-			dialer := &net.Dialer{Control: public}
+			dialer := &net.Dialer{Control: publicnet.Control}
 			s.client.Transport = &http.Transport{
 				DialContext:            dialer.DialContext,
 				TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
@@ -66,34 +66,4 @@ func (s *Sender) http() *http.Client {
 		s.client.Jar = nil
 	})
 	return s.client
-}
-
-// public refuses connections to addresses that only those inside can reach: the
-// URI is a stranger's, and our network is not theirs to knock at.
-func public(_, address string, _ syscall.RawConn) error {
-	ap, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return fmt.Errorf("%w: %q", ErrAddress, address)
-	}
-	if !isPublic(ap.Addr().Unmap()) {
-		return fmt.Errorf("%w: %v", ErrAddress, ap.Addr())
-	}
-	return nil
-}
-
-// isPublic: neither loopback, private, link-local, multicast nor unspecified, nor
-// in another block that is not routed on the Internet or leads to IPv4.
-func isPublic(a netip.Addr) bool {
-	if !a.IsGlobalUnicast() || a.IsPrivate() {
-		return false
-	}
-	for _, block := range [...]string{
-		"0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "198.18.0.0/15", "240.0.0.0/4", // RFC 6890
-		"64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "fec0::/10", "::/96",
-	} {
-		if netip.MustParsePrefix(block).Contains(a) {
-			return false
-		}
-	}
-	return true
 }

@@ -76,7 +76,14 @@ func layers() []layer {
 		{"store/rows", []string{"store"}},
 		{"store/maildir", []string{"store", "store/blob", "store/rows"}},
 		{"store/...", []string{"store", "store/blob", "store/blob/memblob"}},
-		{"queue/sqlqueue", []string{"queue", "smtp", "store/blob", "store/sqldb"}},
+		{"queue/sqlentry", []string{"queue", "store/sqldb"}},
+		{"queue/sqlqueue", []string{"queue", "queue/sqlentry", "smtp", "store/blob", "store/sqldb"}},
+		{"queue/table", []string{"queue"}},
+		{"queue/suppress", []string{"queue", "queue/table", "smtp"}},
+		{"queue/holdrule", []string{"queue", "queue/table", "smtp"}},
+		{"queue/budget", []string{"queue"}},
+		{"queue/history", []string{"queue"}},
+		{"queue/webhook", []string{"queue", "smtp"}},
 		{"queue/...", []string{"queue", "smtp", "store/blob"}},
 
 		// Authentication of messages; the methods never import auth.

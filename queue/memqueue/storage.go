@@ -3,6 +3,7 @@ package memqueue
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -29,6 +30,7 @@ type Storage struct {
 	jobs     map[string]*entry
 	once     map[string]time.Time // Job.Once → when it was put
 	released map[blob.Ref]time.Time
+	entries  map[entryName]queue.Entry
 }
 
 var (
@@ -62,12 +64,15 @@ func (s *Storage) Reopen() *Storage {
 	for _, e := range s.jobs {
 		s.endLocked(e)
 	}
-	return &Storage{fence: s.fence, jobs: s.jobs, once: s.once, released: s.released}
+	return &Storage{fence: s.fence, jobs: s.jobs, once: s.once, released: s.released, entries: s.entries}
 }
 
 // Put implements queue.Storage.
 func (s *Storage) Put(ctx context.Context, jobs ...queue.Job) error {
 	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := queue.CheckJobs(jobs); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -109,6 +114,7 @@ func (s *Storage) addLocked(jobs []queue.Job) {
 	now := time.Now()
 	for i := range jobs {
 		s.jobs[jobs[i].ID] = &entry{job: *jobs[i].Clone()}
+		s.writeLocked(jobs[i].Entries)
 		if jobs[i].Once != "" {
 			s.once[jobs[i].Once] = now
 		}
@@ -257,6 +263,9 @@ func (s *Storage) Settle(ctx context.Context, outcomes []queue.Outcome) error {
 			lost = fmt.Errorf("%w: %s", queue.ErrLeaseLost, o.Token.Job)
 			continue
 		}
+		if err := errors.Join(queue.CheckEntries(o.Entries), queue.CheckJobs(o.Next)); err != nil {
+			return err
+		}
 		var err error
 		if next, err = s.freshLocked(next, o.Next); err != nil {
 			return err
@@ -264,6 +273,7 @@ func (s *Storage) Settle(ctx context.Context, outcomes []queue.Outcome) error {
 		valid = append(valid, o)
 	}
 	for _, o := range valid {
+		s.writeLocked(o.Entries)
 		e := s.jobs[o.Token.Job]
 		if len(o.Remaining) == 0 {
 			s.removeLocked(e)

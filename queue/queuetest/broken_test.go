@@ -25,6 +25,9 @@ type broken struct {
 	edit   func(context.Context, queue.Filter, queue.Edit) (int, error)
 	stats  func(context.Context) (queue.Stats, error)
 	holds  func(context.Context, []blob.Ref) ([]blob.Ref, error)
+
+	putEntries func(context.Context, ...queue.Entry) error
+	entries    func(context.Context, queue.EntryFilter) iter.Seq2[*queue.Entry, error]
 }
 
 func (b *broken) Put(ctx context.Context, jobs ...queue.Job) error {
@@ -109,7 +112,7 @@ type fault struct {
 }
 
 func faults() []fault {
-	return slices.Concat(putFaults(), leaseFaults(), settleFaults(), listFaults(), crashFaults(), nodesFaults())
+	return slices.Concat(putFaults(), leaseFaults(), settleFaults(), listFaults(), entryFaults(), crashFaults(), nodesFaults())
 }
 
 func putFaults() []fault {

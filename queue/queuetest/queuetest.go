@@ -68,7 +68,7 @@ func (k kase) run(t testing.TB, cfg Config) {
 }
 
 func cases() []kase {
-	return slices.Concat(putCases(), leaseCases(), destinationCases(), settleCases(), editCases(), listCases(), holdsCases(), reopenCases(), crashCases(), nodesCases(), loadCases())
+	return slices.Concat(putCases(), leaseCases(), destinationCases(), settleCases(), editCases(), listCases(), holdsCases(), reopenCases(), entryCases(), crashCases(), nodesCases(), loadCases())
 }
 
 // check is the Storage of one case. Its methods end the case on an error that

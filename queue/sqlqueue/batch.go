@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/queue"
+	"github.com/mailstead/mailstead/queue/sqlentry"
 	"github.com/mailstead/mailstead/store/blob"
 	"github.com/mailstead/mailstead/store/sqldb"
 )
@@ -24,6 +25,7 @@ type batch struct {
 	lanes      map[lane]*laneChange
 	jobs, held int64
 	released   []blob.Ref // with several nodes
+	entries    sqlentry.Batch
 }
 
 // laneChange: jobs came, the first of them due at first; jobs left or moved.
@@ -164,6 +166,9 @@ func (b *batch) flush(tx *sqldb.Tx) error {
 	if b.s.nodes != nil {
 		return b.s.nodes.flush(b)
 	}
+	if err := b.flushEntries(); err != nil {
+		return err
+	}
 	for l, change := range b.lanes {
 		if err := b.flushLane(tx, l, change); err != nil {
 			return err
@@ -245,10 +250,12 @@ func (s *Storage) purges(now time.Time) []question {
 			{s.nodes.sql.purgeReleased, []any{int64(keepPeriods)}},
 			{s.nodes.sql.purgeOnce, []any{int64(keepOnce)}},
 			{s.nodes.sql.purgeEnd, nil},
+			{sqlentry.Purge, []any{now.UnixNano()}},
 		}
 	}
 	return []question{
 		{purgeReleased, []any{period(now) - keepPeriods}},
 		{purgeOnce, []any{now.Add(-keepOnce).UnixNano()}},
+		{sqlentry.Purge, []any{now.UnixNano()}},
 	}
 }

@@ -14,6 +14,7 @@
 //	queue_count     exact numbers of jobs; with several nodes, each one's share
 //	queue_lease     with several nodes: who works on what, until when
 //	queue_hint      with several nodes: lanes that an EnqueueTx needs
+//	queue_entry     entries, see package sqlentry
 //
 // Picking goes by destination first: the lanes in order of their next due
 // time, then inside a lane its jobs in that order. Both are a range of an
@@ -76,6 +77,6 @@
 //
 // In the database of several nodes: keys of Once and the rows of jobs in the order
 // of the Works, each job before its lease; then, at the end of the batch and each
-// in ascending order, released blobs, lanes, the node's own counters. Picks and
-// repairs wait for nobody.
+// in ascending order, released blobs, lanes, the node's own counters, entries.
+// Picks and repairs wait for nobody.
 package sqlqueue

@@ -18,7 +18,8 @@ type Execer = sqldb.Execer
 // queue.Queue.Prepare). A runner attempts it within a second of the commit, or
 // when it is kicked. ErrExists: the ID is known; the transaction should be
 // rolled back, as after any error. blob.ErrNoBlob: the blob is not there. A job
-// whose Once is known is left out.
+// whose Once is known is left out. The rows of Job.Entries are locked until the
+// transaction ends.
 func (s *Storage) EnqueueTx(ctx context.Context, tx Execer, job queue.Job) error {
 	rows, err := s.rowsOf([]queue.Job{job})
 	if err != nil {
@@ -50,7 +51,7 @@ func (s *Storage) EnqueueTx(ctx context.Context, tx Execer, job queue.Job) error
 	if n == 0 {
 		return fmt.Errorf("%w: %s", queue.ErrExists, r.id)
 	}
-	for _, q := range s.enqueued(r) {
+	for _, q := range append(s.enqueued(r), s.entryQueries(r)...) {
 		if _, err := exec(q.query, q.args...); err != nil {
 			return err
 		}

@@ -40,25 +40,19 @@ const (
 )
 
 // openMarks notes in the jobs of the file that their attempt crashed, and
-// begins a new one.
+// begins a new one. Where the file cannot be read or emptied, crashes are not
+// counted: no mail waits for that.
 func (s *Storage) openMarks(ctx context.Context) error {
 	path := s.db.Dialect().Path
 	if path == "" {
 		return nil
 	}
-	f, err := vfs.OS{}.OpenFile(path+marksName, os.O_RDWR|os.O_CREATE, 0o600)
+	f, jobs, err := beginMarks(path + marksName)
 	if err != nil {
-		return err
+		s.log.ErrorContext(ctx, "sqlqueue: cannot note attempts; crashes are not counted until the next start", "error", err)
+		return nil
 	}
-	jobs, err := readMarks(f)
-	if err == nil {
-		// Emptied first: a crash from here on is none of theirs.
-		err = f.Truncate(0)
-	}
-	if err == nil {
-		err = s.crashed(ctx, jobs)
-	}
-	if err != nil {
+	if err := s.crashed(ctx, jobs); err != nil {
 		f.Close()
 		return err
 	}
@@ -66,6 +60,23 @@ func (s *Storage) openMarks(ctx context.Context) error {
 	s.leases.marks = m
 	s.db.OnClose(m.close)
 	return nil
+}
+
+// beginMarks opens the file and empties it, after it has read the jobs in it: a
+// crash from here on is none of theirs.
+func beginMarks(path string) (f vfs.File, jobs []string, err error) {
+	f, err = vfs.OS{}.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, nil, err
+	}
+	if jobs, err = readMarks(f); err == nil {
+		err = f.Truncate(0)
+	}
+	if err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	return f, jobs, nil
 }
 
 // readMarks are the jobs of a file.

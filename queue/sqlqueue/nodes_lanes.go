@@ -43,6 +43,9 @@ func (n *nodes) flush(b *batch) error {
 	if err := n.count(b.tx, countHeld, b.held); err != nil {
 		return err
 	}
+	if err := b.flushEntries(); err != nil {
+		return err
+	}
 	return n.s.purge(b.tx)
 }
 

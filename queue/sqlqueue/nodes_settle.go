@@ -34,6 +34,7 @@ func (t *settlement) doShared(tx *sqldb.Tx) error {
 		if err != nil {
 			return err
 		}
+		b.write(o.Entries)
 		if err := t.s.insert(tx, t.next[i]); err != nil {
 			return err
 		}

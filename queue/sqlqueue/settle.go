@@ -1,6 +1,7 @@
 package sqlqueue
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -36,7 +37,7 @@ func (s *Storage) Settle(ctx context.Context, outcomes []queue.Outcome) error {
 	cost := len(outcomes)
 	for i := range outcomes {
 		rows, err := s.rowsOf(outcomes[i].Next)
-		if err != nil {
+		if err = cmp.Or(err, queue.CheckEntries(outcomes[i].Entries)); err != nil {
 			return err
 		}
 		t.next = append(t.next, rows)
@@ -117,6 +118,7 @@ func (t *settlement) write(tx *sqldb.Tx, c *claim) error {
 	} else if err := t.keep(b, c); err != nil {
 		return err
 	}
+	b.write(c.out.Entries)
 	return t.s.insert(tx, c.next)
 }
 

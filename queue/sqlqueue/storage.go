@@ -65,6 +65,9 @@ func New(ctx context.Context, db *sqldb.DB, o Options) (*Storage, error) {
 	if s.now == nil {
 		s.now = time.Now
 	}
+	if err := s.entryTable().Migrate(ctx); err != nil {
+		return nil, fmt.Errorf("sqlqueue: %w", err)
+	}
 	s.leases.init(s.now)
 	if db.Dialect().Now == "" {
 		if err := s.openMarks(ctx); err != nil {
@@ -96,16 +99,20 @@ func (s *Storage) Put(ctx context.Context, jobs ...queue.Job) error {
 // row is a job about to be put.
 type row struct {
 	columns
-	once string
+	once    string
+	entries []queue.Entry
 }
 
 func (s *Storage) rowsOf(jobs []queue.Job) ([]row, error) {
+	if err := queue.CheckJobs(jobs); err != nil {
+		return nil, err
+	}
 	rows := make([]row, len(jobs))
 	for i := range jobs {
 		if jobs[i].ID == "" {
 			return nil, errNoID
 		}
-		rows[i] = row{s.columnsOf(&jobs[i]), s.onceKey(jobs[i].Once)}
+		rows[i] = row{s.columnsOf(&jobs[i]), s.onceKey(jobs[i].Once), jobs[i].Entries}
 	}
 	return rows, nil
 }
@@ -124,6 +131,7 @@ func (s *Storage) insert(tx *sqldb.Tx, rows []row) error {
 		if err := s.batch(tx).insert(r); err != nil {
 			return err
 		}
+		s.batch(tx).write(r.entries)
 	}
 	return nil
 }

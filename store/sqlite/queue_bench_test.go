@@ -12,6 +12,10 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/queue"
+	"github.com/mailstead/mailstead/queue/budget"
+	"github.com/mailstead/mailstead/queue/history"
+	"github.com/mailstead/mailstead/queue/holdrule"
+	"github.com/mailstead/mailstead/queue/suppress"
 	"github.com/mailstead/mailstead/smtp"
 )
 
@@ -147,8 +151,13 @@ func (d discard) Route(_ context.Context, j *queue.Job) ([]queue.Hop, error) {
 }
 
 // BenchmarkThrough is a message of 4 KB from its accept to its settlement, 20
-// at once, to 8 destinations.
+// at once, to 8 destinations: without and with all that is kept beside jobs.
 func BenchmarkThrough(b *testing.B) {
+	b.Run("kept=none", func(b *testing.B) { benchmarkThrough(b, false) })
+	b.Run("kept=all", func(b *testing.B) { benchmarkThrough(b, true) })
+}
+
+func benchmarkThrough(b *testing.B, kept bool) {
 	s := openQueue(b, b.TempDir())
 	q := &queue.Queue{Storage: s, Blobs: s.engine.Blobs(), Router: byDomain{}}
 	var left sync.WaitGroup
@@ -158,6 +167,16 @@ func BenchmarkThrough(b *testing.B) {
 		Event: func(queue.Event) { left.Done() },
 	}
 	q.Kick = r.Kick
+	if kept {
+		list := suppress.New(s, suppress.Options{})
+		unlimited := func(string) budget.Limits {
+			return budget.Limits{MessagesPerHour: -1, RecipientsPerHour: -1, MessagesPerDay: -1, RecipientsPerDay: -1}
+		}
+		users := &budget.Budget{Storage: s, Limits: unlimited}
+		q.Admit = queue.Admissions(holdrule.New(s).Admit, asUser, users.Admit)
+		r.Router = list.Router(r.Router)
+		r.Record = queue.Records((&history.History{Storage: s}).Record, list.Record)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() { r.Run(ctx) })
@@ -178,4 +197,10 @@ func BenchmarkThrough(b *testing.B) {
 	b.ReportMetric(float64(b.N)/float64(max(1, s.db.Stats().Commits-commits)), "msg/commit")
 	cancel()
 	wg.Wait()
+}
+
+// asUser spreads messages over 50 accounts.
+func asUser(_ context.Context, jobs []queue.Job) error {
+	jobs[0].Identity = fmt.Sprint("user", jobs[0].ID[0]%50)
+	return nil
 }

@@ -1,12 +1,14 @@
 package sqlite_test
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -194,10 +196,20 @@ func TestQueuePlans(t *testing.T) {
 	if _, err := q.Holds(t.Context(), []blob.Ref{"a"}); err != nil {
 		t.Fatal(err)
 	}
+	if err := q.PutEntries(t.Context(), queue.Entry{Kind: "k", Key: "a"}, queue.Entry{Kind: "k", Key: "b", Remove: true}); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range []queue.EntryFilter{{Kind: "k"}, {Kind: "k", Prefix: "a"}, {Kind: "k", Keys: []string{"a"}}} {
+		for _, err := range q.Entries(t.Context(), f) {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 	mu.Lock()
 	all := slices.Sorted(maps.Keys(queries))
 	mu.Unlock()
-	if len(all) < 17 {
+	if len(all) < 22 {
 		t.Errorf("%d statements were seen", len(all))
 	}
 	for _, query := range all {
@@ -353,5 +365,56 @@ func TestQueueClosed(t *testing.T) {
 	q.db.Close()
 	if err := q.Put(t.Context(), queued("a", "d")); !errors.Is(err, queue.ErrClosed) {
 		t.Errorf("got %v, want ErrClosed", err)
+	}
+}
+
+// TestQueueAttemptsFile: where the file of attempts cannot be written, the queue
+// opens and works, and says so.
+func TestQueueAttemptsFile(t *testing.T) {
+	q := openQueue(t, t.TempDir())
+	path := q.db.Dialect().Path + "-attempts"
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	again := q.again(t, sqlqueue.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if !strings.Contains(log.String(), "cannot note attempts") {
+		t.Errorf("log: %q", log.String())
+	}
+	again.put(t, queued("a", "d"))
+	ls := again.leaseAll(t, "d")
+	if len(ls) != 1 {
+		t.Fatalf("%d leases", len(ls))
+	}
+	if err := again.Settle(t.Context(), []queue.Outcome{{Token: ls[0].Token, Attempted: true}}); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestQueueEntriesPurge: what has expired is deleted, in bounded batches.
+func TestQueueEntriesPurge(t *testing.T) {
+	now := time.Now()
+	q := newQueue(t, sqlqueue.Options{Now: func() time.Time { return now }})
+	for range 2 {
+		var es []queue.Entry
+		for i := range 600 {
+			es = append(es, queue.Entry{Kind: "k", Key: fmt.Sprint(now.UnixNano(), i), Expires: now.Add(time.Minute)})
+		}
+		if err := q.PutEntries(t.Context(), es...); err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(time.Millisecond)
+	}
+	now = now.Add(time.Hour)
+	for _, want := range []int64{701, 202, 3, 4} {
+		if err := q.PutEntries(t.Context(), queue.Entry{Kind: "live", Key: fmt.Sprint(want)}); err != nil {
+			t.Fatal(err)
+		}
+		if n := q.int(t, `SELECT COUNT(*) FROM queue_entry`); n != want {
+			t.Errorf("%d rows, want %d", n, want)
+		}
 	}
 }

@@ -1,0 +1,78 @@
+package sqlentry
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"time"
+
+	"github.com/mailstead/mailstead/queue"
+	"github.com/mailstead/mailstead/store/sqldb"
+)
+
+const component = "queue_entries"
+
+// schema is every version of the table. expires is in nanoseconds since 1970;
+// never = not at all.
+func schema() []sqldb.Migration {
+	return []sqldb.Migration{{
+		`CREATE TABLE queue_entry (
+			kind {blob} NOT NULL, key {blob} NOT NULL,
+			value {blob} NOT NULL, n {int} NOT NULL, expires {int} NOT NULL,
+			PRIMARY KEY (kind, key)) {clustered}`,
+		`CREATE INDEX queue_entry_end ON queue_entry (expires)`,
+	}}
+}
+
+const never = math.MaxInt64
+
+// Purge deletes a bounded part of what has expired by the time that it is given
+// in nanoseconds.
+const Purge = `DELETE FROM queue_entry WHERE (kind, key) IN
+	(SELECT kind, key FROM queue_entry WHERE expires <= ? ORDER BY expires LIMIT 500 {skip})`
+
+const (
+	insertRow = `INSERT INTO queue_entry (kind, key, value, n, expires) VALUES (?, ?, ?, ?, ?)`
+	furtherOf = `, (?, ?, ?, ?, ?)`
+	addToRow  = ` ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value, expires = excluded.expires,
+		n = excluded.n + CASE WHEN queue_entry.expires > ? THEN queue_entry.n ELSE 0 END`
+	deleteRow = `DELETE FROM queue_entry WHERE kind = ? AND key = ?`
+	selectRow = `SELECT key, value, n, expires FROM queue_entry WHERE kind = ? AND expires > ? AND key >= ?`
+)
+
+// Table is the table in a database. Any number of goroutines may use it.
+type Table struct {
+	DB  *sqldb.DB
+	Now func() time.Time // the clock by which entries expire
+}
+
+// Migrate makes the table where it is missing.
+func (t *Table) Migrate(ctx context.Context) error { return t.DB.Migrate(ctx, component, schema()) }
+
+// name is the key of a row.
+type name struct{ kind, key string }
+
+func (n name) compare(m name) int {
+	return cmp.Or(cmp.Compare(n.kind, m.kind), cmp.Compare(n.key, m.key))
+}
+
+func expiry(t time.Time) int64 {
+	if t.IsZero() {
+		return never
+	}
+	return t.UnixNano()
+}
+
+// Statement is one that writes.
+type Statement struct {
+	Query string
+	Args  []any
+}
+
+// Write is the statement that writes one entry, or removes it.
+func (t *Table) Write(e *queue.Entry) Statement {
+	if e.Remove {
+		return Statement{deleteRow, []any{[]byte(e.Kind), []byte(e.Key)}}
+	}
+	return t.put(e)
+}

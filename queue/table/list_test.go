@@ -1,0 +1,99 @@
+package table_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mailstead/mailstead/queue"
+	"github.com/mailstead/mailstead/queue/memqueue"
+	"github.com/mailstead/mailstead/queue/table"
+)
+
+// counted counts the reads of a storage, and fails them.
+type counted struct {
+	queue.Storage
+	lists, gens, keys int
+	fail              error
+}
+
+func (c *counted) Entries(ctx context.Context, f queue.EntryFilter) iter.Seq2[*queue.Entry, error] {
+	if c.fail != nil {
+		return func(yield func(*queue.Entry, error) bool) { yield(nil, c.fail) }
+	}
+	switch {
+	case f.Keys != nil:
+		c.keys++
+	case f.Kind == "k":
+		c.lists++
+	default:
+		c.gens++
+	}
+	return c.Storage.Entries(ctx, f)
+}
+
+func get(t *testing.T, l *table.List, key string, want bool) {
+	t.Helper()
+	got, err := l.Get(t.Context(), "other", key)
+	if _, ok := got[key]; err != nil || ok != want {
+		t.Errorf("%s: %v, %v; want %v", key, got, err, want)
+	}
+}
+
+// TestList: what another node wrote is seen after a second, and the list is read
+// when it has changed only.
+func TestList(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &counted{Storage: &memqueue.Storage{}}
+		here, there := &table.List{Storage: s, Kind: "k"}, &table.List{Storage: s.Storage, Kind: "k"}
+		get(t, here, "a", false)
+		if err := here.Put(t.Context(), queue.Entry{Key: "a"}); err != nil {
+			t.Fatal(err)
+		}
+		get(t, here, "a", true) // at once
+		for range 1000 {
+			get(t, here, "a", true)
+			time.Sleep(100 * time.Millisecond)
+		}
+		if s.lists != 2 || s.gens > 110 || s.keys != 0 {
+			t.Errorf("in 100 s the list was read %d times, the generations %d, keys %d", s.lists, s.gens, s.keys)
+		}
+		get(t, here, "b", false)
+		if err := there.Put(t.Context(), queue.Entry{Key: "b", Expires: time.Now().Add(time.Minute)}, queue.Entry{Key: "a", Remove: true}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		get(t, here, "b", true)
+		get(t, here, "a", false)
+		time.Sleep(time.Minute)
+		get(t, here, "b", false)
+		s.fail = errors.New("no")
+		time.Sleep(time.Second)
+		if _, err := here.Get(t.Context(), "a"); !errors.Is(err, s.fail) {
+			t.Errorf("got %v, want the storage's error", err)
+		}
+	})
+}
+
+// TestListLong: what does not fit is looked up, one query a call.
+func TestListLong(t *testing.T) {
+	s := &counted{Storage: &memqueue.Storage{}}
+	l := &table.List{Storage: s, Kind: "k", Max: 10}
+	for i := range 11 {
+		if err := l.Put(t.Context(), queue.Entry{Key: fmt.Sprintf("k%02d", i)}); err != nil {
+			t.Fatal(err)
+		}
+		get(t, l, fmt.Sprintf("k%02d", i), true)
+	}
+	if s.keys != 1 {
+		t.Errorf("%d queries for keys", s.keys)
+	}
+	get(t, l, "k00", true)
+	if all, err := l.All(t.Context()); err != nil || len(all) != 10 {
+		t.Errorf("%d of the list, %v", len(all), err)
+	}
+}
