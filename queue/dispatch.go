@@ -95,10 +95,10 @@ func (l *loop) look(ctx context.Context, now time.Time) (ended bool, err error) 
 	s := &l.sweep
 	s.turns = 0
 	if s.place == (Place{}) {
-		if len(l.table.Except()) > manyBlocked && now.Sub(s.full) < lookAgain {
+		if len(l.table.Except()) > manyBlocked && time.Since(s.full) < lookAgain {
 			s.place = s.front
 		} else {
-			s.front, s.full = Place{}, now
+			s.front, s.full = Place{}, time.Now()
 		}
 	}
 	found, err := l.r.Queue.Storage.LeaseDestinations(ctx, Look{Now: now, Max: sweepPage, Except: l.table.Except(), After: s.place})

@@ -418,3 +418,31 @@ func TestQueueEntriesPurge(t *testing.T) {
 		}
 	}
 }
+
+// TestQueueSetAside: a job that was set aside and can be read is seen as held,
+// and goes on when it is released.
+func TestQueueSetAside(t *testing.T) {
+	q := newQueue(t, sqlqueue.Options{Logger: slog.New(slog.DiscardHandler)})
+	q.put(t, queued("a", "d"), queued("b", "d"))
+	q.exec(t, `CREATE TABLE saved AS SELECT id, record FROM queue_job`)
+	q.exec(t, `UPDATE queue_job SET record = x'ff00000000' WHERE id = 'a'`)
+	if ls := q.leaseAll(t, "d"); len(ls) != 1 || ls[0].Job.ID != "b" {
+		t.Fatalf("leases %v", ls)
+	}
+	q.exec(t, `UPDATE queue_job SET record = (SELECT record FROM saved WHERE saved.id = queue_job.id)`)
+	held := queue.Filter{Held: new(true)}
+	for j, err := range q.List(t.Context(), held) {
+		if err != nil || j.ID != "a" || !strings.HasPrefix(j.Hold, "set aside") {
+			t.Errorf("held: %+v, %v", j, err)
+		}
+	}
+	if n, err := q.Edit(t.Context(), held, queue.Edit{Hold: new("")}); n != 1 || err != nil {
+		t.Fatalf("released %d, %v", n, err)
+	}
+	if ls := q.leaseAll(t, "d"); len(ls) != 1 || ls[0].Job.ID != "a" || ls[0].Job.Hold != "" {
+		t.Errorf("leases after the release: %v", ls)
+	}
+	if st, err := q.Stats(t.Context()); st.Held != 0 || st.Jobs != 2 || err != nil {
+		t.Errorf("stats %+v, %v", st, err)
+	}
+}
