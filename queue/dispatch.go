@@ -49,6 +49,7 @@ func (l *loop) limit(destination string) schedule.Limit {
 // dispatch starts as many attempts as fit and returns when to look again.
 func (l *loop) dispatch(ctx context.Context) time.Duration {
 	now := l.r.Queue.now()
+	l.checkClock(ctx, now)
 	if !l.pause(ctx) {
 		return lookAgain
 	}
