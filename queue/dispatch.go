@@ -80,11 +80,12 @@ func (l *loop) dispatch(ctx context.Context) time.Duration {
 	}
 }
 
-// until is how long there is nothing to do.
+// until is how long there is nothing to do. A time that is over says nothing: of a
+// lease that was given out before the clock was set forward.
 func (l *loop) until(now time.Time) time.Duration {
 	wait := lookAgain
 	for _, t := range [...]time.Time{l.sweep.next, l.table.Wake(now)} {
-		if !t.IsZero() {
+		if t.After(now) {
 			wait = min(wait, max(lookSoon, t.Sub(now)))
 		}
 	}
