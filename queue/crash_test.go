@@ -1,11 +1,13 @@
 package queue_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
 
 	"github.com/mailstead/mailstead/queue"
+	"github.com/mailstead/mailstead/smtp"
 )
 
 // Jobs that were under way at a crash are attempted one at a time, so that the
@@ -64,4 +66,38 @@ func TestBounce(t *testing.T) {
 			t.Errorf("the sender got %+v", got)
 		}
 	})
+}
+
+// TestBounceUnderWay: of a job that is bounced during its attempt the sender
+// hears once, or not at all where the attempt delivers it.
+func TestBounceUnderWay(t *testing.T) {
+	for _, err := range []error{nil, errBusy, errNobody} {
+		inWorld(t, func(w *world) {
+			w.take = func(_ context.Context, env *smtp.Envelope, _ *smtp.Body) ([]smtp.RcptStatus, error) {
+				if env.Recipients[0].ForwardPath.Domain == "example.org" {
+					return smtp.Accepted(1), nil // the report
+				}
+				time.Sleep(time.Minute)
+				return []smtp.RcptStatus{{Err: err}}, nil
+			}
+			defer w.run()()
+			w.send("bob@example.net")
+			pass(time.Second)
+			if n, err := w.store.Edit(t.Context(), queue.Filter{}, queue.Edit{Bounce: new("not wanted here")}); n != 1 || err != nil {
+				t.Fatalf("bounced %d, %v", n, err)
+			}
+			pass(time.Hour)
+			w.wantJobs(0)
+			want := 1
+			if err == nil {
+				want = 0
+			}
+			if n := w.triesOf("example.org"); n != want {
+				t.Errorf("attempt with %v: %d reports, want %d", err, n, want)
+			}
+			if n := w.triesOf("example.net"); n != 1 {
+				t.Errorf("attempt with %v: %d tries", err, n)
+			}
+		})
+	}
 }

@@ -49,6 +49,7 @@ func (l *loop) limit(destination string) schedule.Limit {
 // dispatch starts as many attempts as fit and returns when to look again.
 func (l *loop) dispatch(ctx context.Context) time.Duration {
 	now := l.r.Queue.now()
+	l.checkClock(ctx, now)
 	if !l.pause(ctx) {
 		return lookAgain
 	}
@@ -79,11 +80,12 @@ func (l *loop) dispatch(ctx context.Context) time.Duration {
 	}
 }
 
-// until is how long there is nothing to do.
+// until is how long there is nothing to do. A time that is over says nothing: of a
+// lease that was given out before the clock was set forward.
 func (l *loop) until(now time.Time) time.Duration {
 	wait := lookAgain
 	for _, t := range [...]time.Time{l.sweep.next, l.table.Wake(now)} {
-		if !t.IsZero() {
+		if t.After(now) {
 			wait = min(wait, max(lookSoon, t.Sub(now)))
 		}
 	}
@@ -95,10 +97,10 @@ func (l *loop) look(ctx context.Context, now time.Time) (ended bool, err error) 
 	s := &l.sweep
 	s.turns = 0
 	if s.place == (Place{}) {
-		if len(l.table.Except()) > manyBlocked && now.Sub(s.full) < lookAgain {
+		if len(l.table.Except()) > manyBlocked && time.Since(s.full) < lookAgain {
 			s.place = s.front
 		} else {
-			s.front, s.full = Place{}, now
+			s.front, s.full = Place{}, time.Now()
 		}
 	}
 	found, err := l.r.Queue.Storage.LeaseDestinations(ctx, Look{Now: now, Max: sweepPage, Except: l.table.Except(), After: s.place})

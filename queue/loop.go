@@ -24,6 +24,7 @@ type loop struct {
 	done    chan *attempt
 	suspect *attempt // of a job that may have ended the process; one at a time
 	put     int      // suspects put off since it began
+	clock   clock
 }
 
 func newLoop(ctx context.Context, r *Runner) *loop {

@@ -2,7 +2,6 @@ package queue
 
 import (
 	"slices"
-	"strings"
 )
 
 // Clone returns a copy that shares no memory with j, and has no Entries.
@@ -44,14 +43,22 @@ func (f *Filter) Match(j *Job) bool {
 }
 
 // FoldPath is the form of a path in which Filter compares it: ASCII letters in
-// lower case, everything else as it is.
+// lower case, every other octet as it is.
 func FoldPath(p string) string {
-	return strings.Map(func(r rune) rune {
-		if 'A' <= r && r <= 'Z' {
-			return r + 'a' - 'A'
+	upper := func(c byte) bool { return 'A' <= c && c <= 'Z' }
+	for i := range len(p) {
+		if !upper(p[i]) {
+			continue
 		}
-		return r
-	}, p)
+		b := []byte(p)
+		for ; i < len(b); i++ {
+			if upper(b[i]) {
+				b[i] += 'a' - 'A'
+			}
+		}
+		return string(b)
+	}
+	return p
 }
 
 // Apply does to j what e says. A Drop is the Storage's own affair: Apply

@@ -12,5 +12,6 @@
 //
 //   - H1: A message is judged by the rules that are known when it is accepted, at
 //     most a second old. Where they cannot be read, it is refused for now (451).
+//     A rule that is damaged holds nothing, and is logged: it stops no mail.
 //   - H2: There are at most MaxRules; they are in memory.
 package holdrule

@@ -6,7 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/mailstead/mailstead/queue"
@@ -72,10 +75,17 @@ func (r *Rule) validate() error {
 	return nil
 }
 
-// Rules are the rules of a queue. The fields are set before the first use;
-// Storage is required. Any number of goroutines may use it.
+// Rules are the rules of a queue; New makes them. Any number of goroutines may use
+// it.
 type Rules struct {
+	Logger *slog.Logger // told of rules that cannot be read; nil = slog.Default
+
 	table table.List
+
+	mu      sync.Mutex
+	version uint64 // of the table that the rules were read from
+	rules   []Rule
+	damage  error
 }
 
 // New makes the rules of a storage.
@@ -86,7 +96,7 @@ func New(s queue.Storage) *Rules {
 // Put adds or replaces rules, durable when it returns. ErrRule, ErrMany: none
 // was written.
 func (rs *Rules) Put(ctx context.Context, rules ...Rule) error {
-	known, err := rs.table.All(ctx)
+	known, _, err := rs.table.All(ctx)
 	if err != nil {
 		return err
 	}
@@ -117,32 +127,60 @@ func (rs *Rules) Remove(ctx context.Context, names ...string) error {
 	return rs.table.Put(ctx, out...)
 }
 
-// List returns the rules by name.
+// List returns the rules by name. ErrRule: some cannot be read, and are left out;
+// Remove takes them away.
 func (rs *Rules) List(ctx context.Context) ([]Rule, error) {
-	entries, err := rs.table.All(ctx)
+	rules, damage, err := rs.all(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var out []Rule
+	now := time.Now()
+	rules = slices.DeleteFunc(slices.Clone(rules), func(r Rule) bool { return r.expired(now) })
+	return rules, damage
+}
+
+func (r *Rule) expired(now time.Time) bool { return !r.Expires.IsZero() && !now.Before(r.Expires) }
+
+// all returns the rules as they were read last, and what could not be.
+func (rs *Rules) all(ctx context.Context) (rules []Rule, damage, err error) {
+	entries, version, err := rs.table.All(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	if version <= rs.version {
+		return rs.rules, rs.damage, nil
+	}
+	var faults []error
 	for i := range entries {
 		e := &entries[i]
-		if e.Expired(time.Now()) {
-			continue
-		}
 		r := Rule{}
 		if err := json.Unmarshal(e.Value, &r); err != nil {
-			return nil, fmt.Errorf("%w: %q: %w", ErrRule, e.Key, err)
+			faults = append(faults, fmt.Errorf("%w: %q: %w", ErrRule, e.Key, err))
+			continue
 		}
 		r.Name, r.Expires = e.Key, e.Expires
-		out = append(out, r)
+		rules = append(rules, r)
 	}
-	return out, nil
+	rs.version, rs.rules, rs.damage = version, rules, errors.Join(faults...)
+	if rs.damage != nil {
+		rs.log().ErrorContext(ctx, "holdrule: a rule cannot be read; it holds nothing", "error", rs.damage)
+	}
+	return rs.rules, rs.damage, nil
+}
+
+func (rs *Rules) log() *slog.Logger {
+	if rs.Logger != nil {
+		return rs.Logger
+	}
+	return slog.Default()
 }
 
 // Admit holds the jobs of a message that a rule selects, by the first of the
 // rules in the order of names. Jobs that are held already stay as they are.
 func (rs *Rules) Admit(ctx context.Context, jobs []queue.Job) error {
-	rules, err := rs.List(ctx)
+	rules, _, err := rs.all(ctx)
 	if err != nil || len(rules) == 0 {
 		return err
 	}
@@ -150,9 +188,10 @@ func (rs *Rules) Admit(ctx context.Context, jobs []queue.Job) error {
 	for i := range jobs {
 		total += len(jobs[i].Recipients)
 	}
+	now := time.Now()
 	for i := range jobs {
 		for k := range rules {
-			if jobs[i].Hold == "" && rules[k].match(&jobs[i], total) {
+			if jobs[i].Hold == "" && rules[k].match(&jobs[i], total) && !rules[k].expired(now) {
 				jobs[i].Hold = cmp.Or(rules[k].Reason, "hold rule "+rules[k].Name)
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -163,5 +164,34 @@ func TestInDoubt(t *testing.T) {
 	err := holdrule.New(unreadable{}).Admit(t.Context(), []queue.Job{job("a@b", "c", "d@e")})
 	if !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestDamaged: a rule that cannot be read keeps neither mail nor other rules, and
+// can be removed.
+func TestDamaged(t *testing.T) {
+	s := &memqueue.Storage{}
+	rs := holdrule.New(s)
+	rs.Logger = slog.New(slog.DiscardHandler)
+	if err := rs.Put(t.Context(), holdrule.Rule{Name: "b", Sender: "@a.test", Reason: "good"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.PutEntries(t.Context(), queue.Entry{Kind: holdrule.Kind, Key: "a", Value: []byte("{")}); err != nil {
+		t.Fatal(err)
+	}
+	again := holdrule.New(s)
+	again.Logger = rs.Logger
+	j := []queue.Job{job("a@a.test", "b.test", "b@b.test"), job("c@c.test", "b.test", "b@b.test")}
+	if err := again.Admit(t.Context(), j); err != nil || j[0].Hold != "good" || j[1].Hold != "" {
+		t.Errorf("holds %q, %q, %v", j[0].Hold, j[1].Hold, err)
+	}
+	if got, err := again.List(t.Context()); !errors.Is(err, holdrule.ErrRule) || len(got) != 1 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if err := again.Remove(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := again.List(t.Context()); err != nil || len(got) != 1 {
+		t.Errorf("%+v, %v", got, err)
 	}
 }

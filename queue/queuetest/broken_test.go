@@ -365,6 +365,19 @@ func settleFaults() []fault {
 			}
 		}},
 		{name: "the outcome wins over a hold", caught: "Edit/hold of a leased job", seed: edited(func(o queue.Outcome) queue.Edit { return queue.Edit{Hold: &o.Hold} })},
+		{name: "leased jobs that were rerouted count for the limit", caught: "Edit/reroute of leased jobs hides no other", seed: func(b *broken) {
+			moved := make(map[string]int)
+			b.edit = func(ctx context.Context, f queue.Filter, e queue.Edit) (int, error) {
+				n, err := b.Storage.Edit(ctx, f, e)
+				if e.Destination != nil && f.Destination != "" {
+					moved[*e.Destination] += n
+				}
+				return n, err
+			}
+			b.lease = func(ctx context.Context, dest string, now time.Time, limit int, ttl time.Duration) ([]queue.Lease, error) {
+				return b.Storage.LeaseJobs(ctx, dest, now, max(0, limit-moved[dest]), ttl)
+			}
+		}},
 		{name: "the outcome wins over a due time", caught: "Edit/retry at of a leased job", seed: edited(func(o queue.Outcome) queue.Edit { return queue.Edit{Due: &o.Due} })},
 	}
 }

@@ -1,6 +1,7 @@
 package queuetest
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/mailstead/mailstead/queue"
@@ -17,6 +18,7 @@ func editCases() []kase {
 		{name: "Edit/hold of a leased job", do: editLeasedHold},
 		{name: "Edit/retry at of a leased job", do: editLeasedDue},
 		{name: "Edit/reroute of a leased job", do: editLeasedReroute},
+		{name: "Edit/reroute of leased jobs hides no other", do: editLeasedHides},
 		{name: "Edit/bounce of a leased job", do: editLeasedBounce},
 		{name: "Edit/drop of a leased job", do: editLeasedDrop},
 		{name: "Edit/several of a leased job, in order", do: editLeasedSeveral},
@@ -178,4 +180,27 @@ func editLeasedExpiry(c *check) {
 		c.Errorf("destination %q", l.Job.Destination)
 	}
 	c.wantIDs("leases of the old destination", leased(c.lease("d", 1)))
+}
+
+// editLeasedHides: leased jobs that an operator sent to another destination are
+// in nobody's way there, while their leases last and when they end.
+func editLeasedHides(c *check) {
+	for i := range 5 {
+		j := c.job(fmt.Sprint("a", i), "d")
+		j.Due = c.now.Add(-time.Hour)
+		c.put(j)
+	}
+	ls := c.lease("d", 5)
+	c.put(c.job("b", "e"))
+	c.edit(queue.Filter{Destination: "d"}, queue.Edit{Destination: new("e")}, 5)
+	ds, _ := c.destinations(c.now, 5)
+	c.wantIDs("destinations", ds, "e")
+	c.wantIDs("leases", leased(c.lease("e", 2)), "b")
+	ds, _ = c.destinations(c.now, 5)
+	c.wantIDs("destinations of which all is leased", ds)
+	for _, l := range ls[1:] {
+		c.settle(queue.Outcome{Token: l.Token, Attempted: true})
+	}
+	c.settle(queue.Outcome{Token: ls[0].Token, Attempted: true, Remaining: ls[0].Job.Recipients, Due: c.now})
+	c.wantIDs("leases of what goes on", leased(c.lease("e", 5)), ls[0].Job.ID)
 }

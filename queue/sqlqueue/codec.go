@@ -295,6 +295,9 @@ type columns struct {
 	record            []byte
 }
 
+// holdSetAside is the Job.Hold of a job that could not be read before.
+const holdSetAside = "set aside: its record could not be read before"
+
 // never is the next of a job that is held.
 const never = math.MaxInt64
 
@@ -312,10 +315,15 @@ func (s *Storage) columnsOf(j *queue.Job) columns {
 }
 
 // job is the row's job. A row whose record is damaged is a held job of what
-// the columns say.
+// the columns say. One that was set aside, and can be read, is held until an
+// operator releases it: it was repaired, or a node of the version before could
+// not read it.
 func (s *Storage) job(c *columns) (*queue.Job, error) {
 	j, err := decode(c.record)
 	if err == nil {
+		if c.next == never && j.Hold == "" {
+			j.Hold = holdSetAside
+		}
 		return j, nil
 	}
 	return &queue.Job{

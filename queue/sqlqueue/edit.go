@@ -52,12 +52,13 @@ type editing struct {
 	ids  []string
 	done int // of the latest run of do
 
-	marked []string // in leases.editing
-	leased []*lease // that got the edit
+	marked []string        // in leases.editing
+	leased []*lease        // that got the edit
+	lanes  map[string]lane // of jobs that were changed
 }
 
 func (ed *editing) do(tx *sqldb.Tx) error {
-	ed.done = 0
+	ed.done, ed.lanes = 0, make(map[string]lane)
 	ed.mark()
 	tx.OnRollback(ed.undo)
 	b := ed.s.batch(tx)
@@ -94,6 +95,7 @@ func (ed *editing) edit(b *batch, id string) (bool, error) {
 	}
 	ed.remember(id)
 	ed.e.Apply(j)
+	ed.lanes[id] = lane{ed.s.text(j.Destination), j.Rank()}
 	if err := b.replace(&c, j); err != nil || ed.s.nodes == nil {
 		return true, err
 	}
@@ -139,6 +141,11 @@ func (ed *editing) end() {
 	defer l.mu.Unlock()
 	for _, id := range ed.marked {
 		l.changedLocked(id)
+	}
+	for _, x := range ed.leased {
+		if to, ok := ed.lanes[x.job]; ok && l.jobs[x.job] == x {
+			l.moveLocked(x, to)
+		}
 	}
 	ed.unmarkLocked()
 }

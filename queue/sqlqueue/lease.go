@@ -49,6 +49,24 @@ func (l *leases) init(now func() time.Time) {
 func (l *leases) endLocked(x *lease) {
 	delete(l.jobs, x.job)
 	l.marks.clear(x.job)
+	l.leaveLocked(x)
+}
+
+// moveLocked: the row of a leased job stands in another lane now.
+func (l *leases) moveLocked(x *lease, to lane) {
+	l.leaveLocked(x)
+	x.lane = to
+	l.enterLocked(x)
+}
+
+func (l *leases) enterLocked(x *lease) {
+	if l.lanes[x.lane] == nil {
+		l.lanes[x.lane] = make(map[string]*lease)
+	}
+	l.lanes[x.lane][x.job] = x
+}
+
+func (l *leases) leaveLocked(x *lease) {
 	delete(l.lanes[x.lane], x.job)
 	if len(l.lanes[x.lane]) == 0 {
 		delete(l.lanes, x.lane)
@@ -99,10 +117,7 @@ func (l *leases) endPick(rows []candidate, limit int, ttl time.Duration) []*leas
 		x := &lease{job: r.id, fence: l.fence, lane: lane{r.dest, r.rank}, expires: l.now().Add(ttl)}
 		l.jobs[r.id] = x
 		l.marks.set(r.id)
-		if l.lanes[x.lane] == nil {
-			l.lanes[x.lane] = make(map[string]*lease)
-		}
-		l.lanes[x.lane][r.id] = x
+		l.enterLocked(x)
 		out[i] = x
 	}
 	l.picking = false

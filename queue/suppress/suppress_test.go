@@ -189,6 +189,18 @@ func TestRecord(t *testing.T) {
 	})
 }
 
+// TestRecordOnlyOthers: what this host refuses, or gives up, is not recorded.
+func TestRecordOnlyOthers(t *testing.T) {
+	list := suppress.New(&memqueue.Storage{}, suppress.Options{})
+	reply := smtp.NewReply(550, smtp.EnhancedCode{Class: 5, Subject: 1, Detail: 1}, "no such user")
+	j := &queue.Job{Destination: "a.test", Recipients: make([]queue.Recipient, 2)}
+	j.Recipients[0].ForwardPath.Path, j.Recipients[1].ForwardPath.Path = path("b@a.test"), path("c@a.test")
+	es := list.Record(j, []queue.Result{{State: queue.Failed, Reply: reply}, {State: queue.Failed, Reply: reply, NextHop: "mx", Expired: true}}, time.Now())
+	if len(es) != 0 {
+		t.Errorf("recorded %v", es)
+	}
+}
+
 // unreadable is a storage whose entries cannot be read.
 type unreadable struct{ queue.Storage }
 

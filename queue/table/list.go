@@ -29,6 +29,7 @@ type List struct {
 	large  bool // there are more than Max
 	known  map[string]queue.Entry
 	sorted []queue.Entry
+	loads  uint64
 }
 
 const (
@@ -107,15 +108,16 @@ func (l *List) look(ctx context.Context, keys []string) (map[string]queue.Entry,
 	return out, nil
 }
 
-// All returns the entries by key, the first Max of them. The slice is not to be
-// changed.
-func (l *List) All(ctx context.Context) ([]queue.Entry, error) {
+// All returns the entries by key, the first Max of them, and a number that is
+// greater each time that they were read anew. The slice is not to be changed, and
+// may have entries that have expired since.
+func (l *List) All(ctx context.Context) (entries []queue.Entry, version uint64, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := l.refreshLocked(ctx); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	return l.sorted, nil
+	return l.sorted, l.loads, nil
 }
 
 // refreshLocked reads what has changed. Who asks meanwhile waits for it.
@@ -164,6 +166,7 @@ func (l *List) load(ctx context.Context) error {
 		}
 		all = append(all, *e)
 	}
+	l.loads++
 	l.large = len(all) > l.max()
 	l.sorted = all[:min(len(all), l.max())]
 	l.known = make(map[string]queue.Entry, len(l.sorted))

@@ -93,7 +93,7 @@ func TestListLong(t *testing.T) {
 		t.Errorf("%d queries for keys", s.keys)
 	}
 	get(t, l, "k00", true)
-	if all, err := l.All(t.Context()); err != nil || len(all) != 10 {
+	if all, _, err := l.All(t.Context()); err != nil || len(all) != 10 {
 		t.Errorf("%d of the list, %v", len(all), err)
 	}
 }

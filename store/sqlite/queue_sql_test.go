@@ -418,3 +418,84 @@ func TestQueueEntriesPurge(t *testing.T) {
 		}
 	}
 }
+
+// TestQueueSetAside: a job that was set aside and can be read is seen as held,
+// and goes on when it is released.
+func TestQueueSetAside(t *testing.T) {
+	q := newQueue(t, sqlqueue.Options{Logger: slog.New(slog.DiscardHandler)})
+	q.put(t, queued("a", "d"), queued("b", "d"))
+	q.exec(t, `CREATE TABLE saved AS SELECT id, record FROM queue_job`)
+	q.exec(t, `UPDATE queue_job SET record = x'ff00000000' WHERE id = 'a'`)
+	if ls := q.leaseAll(t, "d"); len(ls) != 1 || ls[0].Job.ID != "b" {
+		t.Fatalf("leases %v", ls)
+	}
+	q.exec(t, `UPDATE queue_job SET record = (SELECT record FROM saved WHERE saved.id = queue_job.id)`)
+	held := queue.Filter{Held: new(true)}
+	for j, err := range q.List(t.Context(), held) {
+		if err != nil || j.ID != "a" || !strings.HasPrefix(j.Hold, "set aside") {
+			t.Errorf("held: %+v, %v", j, err)
+		}
+	}
+	if n, err := q.Edit(t.Context(), held, queue.Edit{Hold: new("")}); n != 1 || err != nil {
+		t.Fatalf("released %d, %v", n, err)
+	}
+	if ls := q.leaseAll(t, "d"); len(ls) != 1 || ls[0].Job.ID != "a" || ls[0].Job.Hold != "" {
+		t.Errorf("leases after the release: %v", ls)
+	}
+	if st, err := q.Stats(t.Context()); st.Held != 0 || st.Jobs != 2 || err != nil {
+		t.Errorf("stats %+v, %v", st, err)
+	}
+}
+
+// TestQueueOldSchema: a queue of the first version, whose ranks were priorities
+// alone, is migrated as it is, in its order, and has entries then.
+func TestQueueOldSchema(t *testing.T) {
+	q := openQueue(t, t.TempDir())
+	for i, priority := range []int{-9, 0, 0, 9, 3} {
+		j := queued(fmt.Sprint(i), "d")
+		j.Priority = priority
+		j.Due = time.Now().Add(time.Duration(i-10) * time.Second)
+		q.put(t, j)
+	}
+	held := queued("h", "d")
+	held.Hold = "held"
+	q.put(t, held)
+	q.exec(t, `DELETE FROM queue_lane`)
+	q.exec(t, `UPDATE queue_job SET rank = -((-rank + 63) / 64) WHERE rank < 0`)
+	q.exec(t, `UPDATE queue_job SET rank = rank / 64 WHERE rank >= 0`)
+	q.exec(t, `INSERT INTO queue_lane (dest, rank, next) SELECT dest, rank, MIN(next) FROM queue_job GROUP BY dest, rank`)
+	q.exec(t, `DROP TABLE queue_entry`)
+	q.exec(t, `DELETE FROM schema_version WHERE component = 'queue_entries'`)
+	q.exec(t, `UPDATE schema_version SET version = 1 WHERE component = 'queue'`)
+	if n := q.int(t, `SELECT COUNT(*) FROM queue_job WHERE rank NOT BETWEEN -9 AND 9`); n != 0 {
+		t.Fatalf("%d rows are not of the first version", n)
+	}
+	again := q.again(t, sqlqueue.Options{})
+	var got []string
+	for range 5 {
+		ls, err := again.LeaseJobs(t.Context(), "d", time.Now(), 1, time.Hour)
+		if err != nil || len(ls) != 1 {
+			t.Fatalf("%d leases, %v", len(ls), err)
+		}
+		got = append(got, ls[0].Job.ID)
+		out := queue.Outcome{Token: ls[0].Token, Attempted: true, Entries: []queue.Entry{{Kind: "k", Key: ls[0].Job.ID}}}
+		if err := again.Settle(t.Context(), []queue.Outcome{out}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := []string{"3", "4", "1", "2", "0"}; !slices.Equal(got, want) {
+		t.Errorf("order %q, want %q", got, want)
+	}
+	if n, err := again.Edit(t.Context(), queue.Filter{}, queue.Edit{Hold: new("")}); n != 1 || err != nil {
+		t.Errorf("released %d, %v", n, err)
+	}
+	if ls := again.leaseAll(t, "d"); len(ls) != 1 || ls[0].Job.ID != "h" {
+		t.Errorf("leases after the release: %v", ls)
+	}
+	if n := again.int(t, `SELECT COUNT(*) FROM queue_lane`); n != 1 {
+		t.Errorf("%d lanes", n)
+	}
+	if n := again.int(t, `SELECT COUNT(*) FROM queue_entry`); n != 5 {
+		t.Errorf("%d entries", n)
+	}
+}
