@@ -500,3 +500,30 @@ func TestReportsAreNotCounted(t *testing.T) {
 		})
 	}
 }
+
+// TestSmartHost: what an operator says of a host of his own.
+func TestSmartHost(t *testing.T) {
+	w := newWorld(t)
+	for _, c := range []struct {
+		level    Level
+		shows    string
+		required bool
+		taken    bool
+	}{
+		{Opportunistic, "alone", false, true},
+		{Encrypt, "alone", true, true},
+		{DANEOnly, "alone", true, true},
+		{Verify, "host", true, true},
+		{Verify, "foreign", true, false},
+		{Secure, "host", true, true},
+		{Secure, "alone", true, false},
+	} {
+		rule := (&Static{Level: c.level}).Rule("mx.example.org", w.roots)
+		if err := w.shake(rule, c.shows); rule.Required != c.required || (err == nil) != c.taken {
+			t.Errorf("%v, %s: %+v, %v", c.level, c.shows, rule, err)
+		}
+	}
+	if rule := (&Static{Level: None, Override: true}).Rule("mx.example.org", nil); rule.Source != "none" || rule.PlaintextRetry {
+		t.Errorf("%+v", rule)
+	}
+}

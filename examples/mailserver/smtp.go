@@ -52,7 +52,7 @@ func (s *server) compose() {
 	s.queue = &queue.Queue{Storage: s.engine.queue, Blobs: s.engine.blobs, Router: router}
 	s.runner = &queue.Runner{
 		Queue: s.queue, Router: router, Logger: s.log, DrainTimeout: queueDrainTime,
-		Reporter: &dsn.Reporter{Hostname: s.o.hostname, Blobs: s.engine.blobs, RetryUntil: queue.Schedule{}.Expiry},
+		Reporter: &dsn.Reporter{Hostname: s.o.hostname, Blobs: s.engine.blobs, RetryUntil: queue.Schedule{}.Expiry, Signer: s.dsnSigner()},
 		Workers:  200, Ordered: isLocal, LeaseTTL: s.engine.lease,
 	}
 	s.queue.Kick = s.runner.Kick
@@ -91,9 +91,11 @@ func (s *server) nextHops() deliver.NextHops {
 			dialer.TLS, dialer.TLSConfig = smtpclient.TLSRequired, nil
 		}
 	}
-	if _, port, _ := net.SplitHostPort(s.o.relay); port == "465" {
+	host, port, _ := net.SplitHostPort(s.o.relay)
+	if port == "465" {
 		dialer.TLS = smtpclient.TLSImplicit
 	}
+	s.relayTLS(dialer, host)
 	return &deliver.SmartHost{Addr: s.o.relay, Relay: relay}
 }
 
