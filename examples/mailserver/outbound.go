@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/auth/mtasts"
+	"github.com/mailstead/mailstead/auth/mtasts/sqlsts"
 	"github.com/mailstead/mailstead/deliver/dsn"
 	"github.com/mailstead/mailstead/deliver/tlspolicy"
 	"github.com/mailstead/mailstead/smtp/smtpclient"
@@ -16,7 +17,9 @@ func (s *server) openOutbound(ctx context.Context) (err error) {
 	if s.outbound, err = readOutboundFile(s.o.data); err != nil {
 		return err
 	}
-	s.openPolicies()
+	if err = s.openPolicies(ctx); err != nil {
+		return err
+	}
 	if err = s.policies.Validate(); err != nil {
 		return fmt.Errorf("%s: %w", outboundFileName, err)
 	}
@@ -31,15 +34,20 @@ func (s *server) openOutbound(ctx context.Context) (err error) {
 }
 
 // openPolicies makes the policies for TLS to MX hosts.
-func (s *server) openPolicies() {
+func (s *server) openPolicies(ctx context.Context) error {
 	f := &s.outbound.TLS
 	s.policies = &tlspolicy.Policies{Static: f.table, InsecureMX: f.InsecureMX}
 	if isOn(f.DANE) {
 		s.policies.DANE = s.dns
 	}
 	if isOn(f.MTASTS) {
-		s.policies.STS = &mtasts.Cache{Resolver: s.dns, Logger: s.log}
+		store, err := sqlsts.New(ctx, s.engine.db)
+		if err != nil {
+			return err
+		}
+		s.policies.STS = &mtasts.Cache{Resolver: s.dns, Store: store, Logger: s.log}
 	}
+	return nil
 }
 
 // refreshEvery is how often MTA-STS policies that are old are fetched again.

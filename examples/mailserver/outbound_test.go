@@ -4,11 +4,18 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/mailstead/mailstead/auth/dmarc"
+	"github.com/mailstead/mailstead/auth/dmarc/report"
+	"github.com/mailstead/mailstead/auth/dnsx/dnsxtest"
+	"github.com/mailstead/mailstead/auth/tlsrpt"
 	"github.com/mailstead/mailstead/deliver/tlspolicy"
 	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/smtp"
@@ -186,5 +193,67 @@ func TestRelayTLS(t *testing.T) {
 		if d.TLS != want || (d.TLSConfig != nil) != (text != "" && want != smtpclient.TLSNever) {
 			t.Errorf("%q: %v, %v", text, d.TLS, d.TLSConfig)
 		}
+	}
+}
+
+// TestReportsGoOut: what was counted on a day that has ended is in the queue,
+// signed, and what was counted survives a restart.
+func TestReportsGoOut(t *testing.T) {
+	dns := dnsxtest.New(t, `
+		_dmarc.example.net     TXT  v=DMARC1; p=reject; rua=mailto:dmarc@example.net
+		_smtp._tls.example.net TXT  v=TLSRPTv1; rua=mailto:tls@example.net
+	`)
+	data := filepath.Join(t.TempDir(), "data")
+	args := []string{"-data", data, "-resolver", dns.Addr(), "-domain", "mailstead.dev", "-dkim", "mailstead.dev:s:" + write(t, keyFile(t))}
+	s, err := newTestServer(t, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record, err := dmarc.Parse("v=DMARC1; p=reject; rua=mailto:dmarc@example.net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	yesterday := time.Now().Add(-24 * time.Hour)
+	s.reports.dmarc.Count(&report.Message{
+		Time: yesterday, SourceIP: netip.MustParseAddr("192.0.2.1"), Disposition: dmarc.Reject,
+		Verdict: &dmarc.Verdict{Result: dmarc.Fail, Domain: "example.net", PolicyDomain: "example.net", Record: record, Policy: dmarc.Reject, Disposition: dmarc.Reject},
+	})
+	s.policies.Collector.Add(tlsrpt.Session{Domain: "example.net", Time: yesterday})
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	s.reports.dmarc.Run(ended, s.reports.stored, 0) // as at the end of the process
+	s.reports.tls.Run(ended, s.reports.sessions, 0, nil)
+	if err := s.engine.close(); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = newTestServer(t, args...); err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now().Add(time.Hour)
+	if n, err := s.reports.sendDMARC.SendDue(t.Context(), now); n != 1 || err != nil {
+		t.Error("DMARC:", n, err)
+	}
+	if n, err := s.reports.sendTLS.SendDue(t.Context(), now); n != 1 || err != nil {
+		t.Error("TLS:", n, err)
+	}
+	var got []string
+	for job, err := range s.engine.queue.List(t.Context(), queue.Filter{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := s.engine.blobs.Open(t.Context(), job.Blob)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(io.NewSectionReader(b, 0, b.Size()))
+		b.Close()
+		if err != nil || !bytes.Contains(text, []byte("d=mailstead.dev")) || !job.ReversePath.IsNull() {
+			t.Errorf("%v\n%s", err, text)
+		}
+		got = append(got, job.Recipients[0].ForwardPath.String())
+	}
+	slices.Sort(got)
+	if want := []string{"dmarc@example.net", "tls@example.net"}; !slices.Equal(got, want) {
+		t.Error(got)
 	}
 }

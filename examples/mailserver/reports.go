@@ -13,14 +13,16 @@ import (
 	"github.com/mailstead/mailstead/auth/dmarc/report"
 	"github.com/mailstead/mailstead/auth/dmarc/report/sqlreport"
 	"github.com/mailstead/mailstead/auth/tlsrpt"
+	"github.com/mailstead/mailstead/auth/tlsrpt/sqltlsrpt"
 )
 
 // reports are those that other domains get of this host each day: on the
 // messages that said to be theirs (DMARC), and on TLS with their hosts.
 type reports struct {
-	dmarc  *report.Collector
-	tls    *tlsrpt.Collector
-	stored report.Storage
+	dmarc    *report.Collector
+	tls      *tlsrpt.Collector
+	stored   report.Storage
+	sessions tlsrpt.Storage
 
 	sendDMARC *report.Sender
 	sendTLS   *tlsrpt.Sender
@@ -60,15 +62,19 @@ func (s *server) openReports(ctx context.Context) error {
 	}
 	organization := cmp.Or(s.outbound.Reports.Organization, s.o.hostname)
 	signer := &dkim.Signer{Keys: keys, Fields: append(dkim.DefaultFields(), "TLS-Report-Domain", "TLS-Report-Submitter")}
+	sessions, err := sqltlsrpt.New(ctx, s.engine.db, sqltlsrpt.Options{})
+	if err != nil {
+		return err
+	}
 	r := &reports{
-		dmarc: &report.Collector{Logger: s.log}, stored: stored,
+		dmarc: &report.Collector{Logger: s.log}, stored: stored, sessions: sessions,
 		tls: &tlsrpt.Collector{Organization: organization, Contact: from, Submitter: domainOf(from)},
 	}
 	r.sendDMARC = &report.Sender{
 		Checker: &dmarc.Checker{Resolver: s.dns}, Storage: stored, Receiver: s.queue, Signer: signer,
 		Organization: organization, Email: from, Submitter: s.o.hostname, Logger: s.log,
 	}
-	r.sendTLS = &tlsrpt.Sender{Collector: r.tls, Resolver: s.dns, Receiver: s.queue, Signer: signer, From: from, Logger: s.log}
+	r.sendTLS = &tlsrpt.Sender{Collector: r.tls, Storage: sessions, Resolver: s.dns, Receiver: s.queue, Signer: signer, From: from, Logger: s.log}
 	if err := r.sendDMARC.Validate(); err != nil {
 		return err
 	}
@@ -86,6 +92,7 @@ func (s *server) sendReports(ctx context.Context) {
 		return
 	}
 	s.wg.Go(func() { r.dmarc.Run(ctx, r.stored, 0) })
+	s.wg.Go(func() { r.tls.Run(ctx, r.sessions, 0, s.log) })
 	s.wg.Go(func() { r.sendDMARC.Run(ctx) })
 	s.wg.Go(func() { r.sendTLS.Run(ctx) })
 }
