@@ -103,7 +103,7 @@ func (s *server) keysFor(ctx context.Context, domain string) ([]dkim.Key, error)
 }
 
 // isPublic reports whether a name can be one that others know: neither one of
-// those that stand for nobody (RFC 2606, RFC 6761, RFC 6762, RFC 9476) nor a
+// those that stand for nobody (special-use domain names) nor a
 // single label.
 func isPublic(name string) bool {
 	name = strings.ToLower(name)
