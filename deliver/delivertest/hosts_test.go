@@ -39,6 +39,7 @@ func hostSituations() []situation {
 		{"greets with 421", at(delivertest.Greeting, reply("421 4.3.2 Busy")), nil, []want{byMX2}},
 		{"all greet with 421", everywhere(delivertest.Greeting, reply("421 4.3.2 Busy")), nil, []want{expired}},
 		{"greets with 554", at(delivertest.Greeting, reply("554 5.7.1 Go away")), nil, []want{byMX2}},
+		{"all greet with 554, at first", once(delivertest.Greeting, reply("554 5.7.1 Go away")), nil, []want{retried}},
 		{"greets with nonsense", at(delivertest.Greeting, reply("SSH-2.0-OpenSSH_9.9")), nil, []want{byMX2}},
 		{"greets with nothing", at(delivertest.Greeting, hang), nil, []want{byMX2}},
 		{"drops at the greeting", at(delivertest.Greeting, drop), nil, []want{byMX2}},

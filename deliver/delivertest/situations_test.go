@@ -63,7 +63,7 @@ func (w want) check(e *entry) error {
 		return fmt.Errorf("not delivered")
 	case word == "failed" && (len(e.failed) != 1 || e.failed[0] != status || e.expired > 0):
 		return fmt.Errorf("not failed with %s", status)
-	case word == "expired" && (len(e.failed) != 1 || e.failed[0][0] != '5' || e.expired == 0):
+	case word == "expired" && (len(e.failed) != 1 || e.failed[0] != "5.4.7" || e.expired == 0):
 		return fmt.Errorf("not expired")
 	}
 	switch {
