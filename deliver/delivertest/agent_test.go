@@ -3,7 +3,6 @@ package delivertest_test
 import (
 	"crypto/tls"
 
-	"github.com/mailstead/mailstead/auth/dnsx"
 	"github.com/mailstead/mailstead/deliver"
 	"github.com/mailstead/mailstead/smtp/smtpclient"
 )
@@ -18,7 +17,7 @@ func (w *world) agent() *deliver.MX {
 		d.TLS, d.TLSConfig = smtpclient.TLSRequired, &tls.Config{RootCAs: w.net.Roots()}
 	}
 	return &deliver.MX{
-		Resolver: dnsx.Net{Resolver: w.net.DNS},
+		Resolver: w.net.DNS,
 		Self:     []string{hostname},
 		Relay:    deliver.Relay{Dialer: d, PlaintextRetry: true, Pool: &w.pool},
 	}
