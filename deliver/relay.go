@@ -117,6 +117,7 @@ func (t *remoteTransaction) Data(ctx context.Context, b *smtp.Body) ([]smtp.Rcpt
 func (t *remoteTransaction) attempt(ctx context.Context, w demands, b *smtp.Body) error {
 	open, sessions := t.everybody(), 0
 	var tried tally
+	asked := ""
 	for to, err := range t.r.targets(ctx, t.from) {
 		if tried.enough(t.r.MaxHosts) || ctx.Err() != nil {
 			break
@@ -125,12 +126,16 @@ func (t *remoteTransaction) attempt(ctx context.Context, w demands, b *smtp.Body
 			tried.pass(err)
 			continue
 		}
+		if sessions > 0 && to.host.Name == asked { // by another address it would say the same
+			continue
+		}
 		c, err := t.get(ctx, to, w, b)
 		if err != nil {
 			tried.fail(hostError(to.addr, err))
 			continue
 		}
 		sessions++
+		asked = to.host.Name
 		if open = t.session(ctx, w, to, c, open, b); len(open) == 0 || sessions >= max(t.r.sessions, 1) || !b.Rewind() {
 			break
 		}
@@ -217,6 +222,13 @@ func (t *remoteTransaction) session(ctx context.Context, w demands, to target, c
 	return deferred
 }
 
+// defers says the same of some recipients.
+func (t *remoteTransaction) defers(places []int, err error) {
+	for _, i := range places {
+		t.statuses[i] = smtp.RcptStatus{Err: err}
+	}
+}
+
 // send sends to the recipients at these places, and returns those that need
 // another connection (RFC 9422).
 func (t *remoteTransaction) send(ctx context.Context, c connection, places []int, b *smtp.Body) (left []int) {
@@ -239,6 +251,16 @@ func (t *remoteTransaction) send(ctx context.Context, c connection, places []int
 // sendOn sends over one connection after the other. Those left at the end keep
 // their deferral.
 func (t *remoteTransaction) sendOn(ctx context.Context, w demands, to target, c connection, places []int, b *smtp.Body) {
+	if b.Stored() == nil {
+		spooled, err := smtp.Spool(b, smtp.SpoolOptions{})
+		if err != nil {
+			t.defers(places, err)
+			t.r.release(ctx, c)
+			return
+		}
+		defer spooled.Close()
+		b = spooled.Body()
+	}
 	for {
 		left := t.send(ctx, c, places, b)
 		t.r.release(ctx, c)
