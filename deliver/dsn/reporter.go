@@ -119,11 +119,16 @@ type rcptStatus struct {
 }
 
 // status is the Status field (RFC 3464 §2.3.4): the reply's enhanced code
-// where it fits the action, else the class with nothing known.
+// where it fits the action, else that the time was over, or the class with
+// nothing known.
 func (s rcptStatus) status() string {
 	class := map[string]uint16{"failed": 5, "delayed": 4, "delivered": 2, "relayed": 2, "expanded": 2}[s.action]
 	c := s.res.Reply.Enhanced
-	if c.Class != class {
+	switch {
+	case c.Class == class:
+	case s.res.Expired:
+		c = smtp.EnhancedCode{Class: class, Subject: 4, Detail: 7} // RFC 3463 §3.5: delivery time expired
+	default:
 		c = smtp.EnhancedCode{Class: class}
 	}
 	return c.String()

@@ -100,6 +100,7 @@ func layers() []layer {
 		// Delivery.
 		{"deliver/dsn", []string{"smtp", "queue", "store/blob"}},
 		{"deliver/srs", []string{"smtp"}},
+		{"deliver/delivertest", []string{"smtp", "auth/dnsx"}}, // hosts and names, not those who send to them
 		{"deliver/...", []string{
 			"smtp", "smtp/smtpclient", "store", "store/blob", "queue", "store/acl", "deliver", "deliver/dsn", "deliver/srs",
 			"auth/mtasts", "auth/dane", "auth/tlsrpt", "auth/dnsx",
@@ -148,6 +149,7 @@ func suites() []string {
 	return []string{
 		"smtp/smtptest", "smtp/smtppolicy/greytest", "imap/imaptest", "pop3/pop3test", "store/storetest", "store/blob/blobtest",
 		"store/blob/objects/objecttest", "queue/queuetest", "auth/login/logintest", "auth/dmarc/report/reporttest",
+		"deliver/delivertest",
 	}
 }
 
