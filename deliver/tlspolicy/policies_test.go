@@ -472,6 +472,8 @@ func TestReportsAreNotCounted(t *testing.T) {
 		want       string
 	}{
 		{"report", report, smtp.NotifyNever, ""},
+		{"stored report", report, smtp.NotifyNever, ""},
+		{"stored message", "From: a@b\r\n\r\n" + strings.Repeat("text\r\n", 10_000), smtp.NotifyNever, "no-policy-found good 1"},
 		{"another message", "From: a@b\r\n\r\nTLS-Report-Domain: example.org\r\n", smtp.NotifyNever, "no-policy-found good 1"},
 		{"of a user", report, 0, "no-policy-found good 1"},
 		{"long", "X: " + strings.Repeat("x", 20_000) + "\r\n\r\n" + strings.Repeat("text\r\n", 10_000), smtp.NotifyNever, "no-policy-found good 1"},
@@ -488,11 +490,17 @@ func TestReportsAreNotCounted(t *testing.T) {
 			}
 			tx.Rcpt(t.Context(), []*smtp.Recipient{{Params: smtp.RcptParams{Notify: c.notify}}})
 			b := smtp.NewBody(strings.NewReader(c.text), -1)
+			if strings.HasPrefix(c.name, "stored") {
+				b = smtp.NewStoredBody(strings.NewReader(c.text), int64(len(c.text)), "ref", nil)
+			}
 			if _, err := tx.Data(t.Context(), b); err != nil {
 				t.Fatal(err)
 			}
 			if got.String() != c.text {
 				t.Errorf("%d octets of %d", got.Len(), len(c.text))
+			}
+			if b.Stored() != nil && b.Size() != int64(len(c.text)) {
+				t.Error("the size is forgotten")
 			}
 			if got := strings.Join(counted(t, p.Collector), ","); got != c.want {
 				t.Errorf("%q, want %q", got, c.want)
