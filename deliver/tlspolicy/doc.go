@@ -43,7 +43,7 @@
 // # Invariants
 //
 //	P1  What cannot be judged now makes mail wait: an error of Policy or Rule. It
-//	    never goes out in plain text for that, and is never returned.
+//	    never goes out in plain text for that, nor is it refused.
 //	P2  A host that fails what is demanded never sees a command after the
 //	    handshake: all is verified in it.
 //	P3  Without Override an entry never makes a host's demands less.

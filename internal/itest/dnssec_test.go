@@ -103,7 +103,7 @@ func (z *dnssecZones) zoneOf(name string) *dnssecZone {
 }
 
 // answer has the records of a name, its CNAME, or the proof that there is
-// nothing: an NSEC record for just that name (RFC 4470).
+// nothing: an NSEC record for just that name.
 func (z *dnssecZones) answer(w dns.ResponseWriter, q *dns.Msg) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
