@@ -24,14 +24,19 @@ func demandsOf(m *smtp.Mail) demands {
 	return demands{requireTLS: m.Params.RequireTLS, deliverBy: m.Params.DeliverBy.Mode == smtp.ByReturn}
 }
 
-// dialer is d as the demands want it, and the name of that for the Pool.
-func (w demands) dialer(d smtpclient.Dialer) (smtpclient.Dialer, string) {
+// dialer is d as a rule and the demands want it, and the name of that for the
+// Pool.
+func (w demands) dialer(d smtpclient.Dialer, rule *TLSRule) (smtpclient.Dialer, string) {
+	d = ruled(d, rule)
 	switch {
 	case w.requireTLS:
 		if d.TLS != smtpclient.TLSImplicit {
 			d.TLS = smtpclient.TLSRequired
 		}
-		d.TLSConfig = verifying(d.TLSConfig)
+		if d.TLSConfig = verifying(d.TLSConfig); rule != nil && rule.Identity == "" && d.TLSConfig != nil {
+			d.TLSConfig = d.TLSConfig.Clone() // its VerifyConnection looks on, and verifies nothing
+			d.TLSConfig.InsecureSkipVerify = false
+		}
 		return d, "REQUIRETLS"
 	case w.tlsNotMust && d.TLS == smtpclient.TLSRequired:
 		d.TLS = smtpclient.TLSIfOffered

@@ -338,7 +338,7 @@ func (t *remoteTransaction) get(ctx context.Context, to target, w demands, b *sm
 	if t.r.Dialer != nil {
 		d = *t.r.Dialer
 	}
-	d, wish := w.dialer(ruled(d, to.rule))
+	d, wish := w.dialer(d, to.rule)
 	key := to.key(&d, t.from, wish)
 	d, err := dialFrom(d, t.from, to)
 	if err != nil {

@@ -472,6 +472,8 @@ func TestReportsAreNotCounted(t *testing.T) {
 		want       string
 	}{
 		{"report", report, smtp.NotifyNever, ""},
+		{"stored report", report, smtp.NotifyNever, ""},
+		{"stored message", "From: a@b\r\n\r\n" + strings.Repeat("text\r\n", 10_000), smtp.NotifyNever, "no-policy-found good 1"},
 		{"another message", "From: a@b\r\n\r\nTLS-Report-Domain: example.org\r\n", smtp.NotifyNever, "no-policy-found good 1"},
 		{"of a user", report, 0, "no-policy-found good 1"},
 		{"long", "X: " + strings.Repeat("x", 20_000) + "\r\n\r\n" + strings.Repeat("text\r\n", 10_000), smtp.NotifyNever, "no-policy-found good 1"},
@@ -488,15 +490,48 @@ func TestReportsAreNotCounted(t *testing.T) {
 			}
 			tx.Rcpt(t.Context(), []*smtp.Recipient{{Params: smtp.RcptParams{Notify: c.notify}}})
 			b := smtp.NewBody(strings.NewReader(c.text), -1)
+			if strings.HasPrefix(c.name, "stored") {
+				b = smtp.NewStoredBody(strings.NewReader(c.text), int64(len(c.text)), "ref", nil)
+			}
 			if _, err := tx.Data(t.Context(), b); err != nil {
 				t.Fatal(err)
 			}
 			if got.String() != c.text {
 				t.Errorf("%d octets of %d", got.Len(), len(c.text))
 			}
+			if b.Stored() != nil && b.Size() != int64(len(c.text)) {
+				t.Error("the size is forgotten")
+			}
 			if got := strings.Join(counted(t, p.Collector), ","); got != c.want {
 				t.Errorf("%q, want %q", got, c.want)
 			}
 		})
+	}
+}
+
+// TestSmartHost: what an operator says of a host of his own.
+func TestSmartHost(t *testing.T) {
+	w := newWorld(t)
+	for _, c := range []struct {
+		level    Level
+		shows    string
+		required bool
+		taken    bool
+	}{
+		{Opportunistic, "alone", false, true},
+		{Encrypt, "alone", true, true},
+		{DANEOnly, "alone", true, true},
+		{Verify, "host", true, true},
+		{Verify, "foreign", true, false},
+		{Secure, "host", true, true},
+		{Secure, "alone", true, false},
+	} {
+		rule := (&Static{Level: c.level}).Rule("mx.example.org", w.roots)
+		if err := w.shake(rule, c.shows); rule.Required != c.required || (err == nil) != c.taken {
+			t.Errorf("%v, %s: %+v, %v", c.level, c.shows, rule, err)
+		}
+	}
+	if rule := (&Static{Level: None, Override: true}).Rule("mx.example.org", nil); rule.Source != "none" || rule.PlaintextRetry {
+		t.Errorf("%+v", rule)
 	}
 }

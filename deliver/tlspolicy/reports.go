@@ -62,12 +62,18 @@ func (t *markingTransaction) Data(ctx context.Context, b *smtp.Body) ([]smtp.Rcp
 		return t.Transaction.Data(ctx, b)
 	}
 	h := &head{}
-	b.Wrap(h.read)
+	if b.Stored() == nil {
+		b.Wrap(h.read)
+	} else if h.read(b); !b.Rewind() { // its size and place stay known
+		return nil, errPeek
+	}
 	if h.isReport() {
 		ctx = WithReport(ctx)
 	}
 	return t.Transaction.Data(ctx, b)
 }
+
+var errPeek = errors.New("tlspolicy: a stored body cannot be read again")
 
 // head is the beginning of a message: its reader gives it back before the rest.
 type head struct {

@@ -3,6 +3,7 @@ package tlspolicy
 import (
 	"crypto/sha256"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/hex"
 	"slices"
 	"strings"
@@ -104,4 +105,16 @@ func (a *attempt) shaken(j *judged, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	j.shaken, j.failed = true, err
+}
+
+// Rule is what the entry asks of a host that the operator names, as a smart
+// host: nobody is asked what is published, and DANEOnly is as Encrypt. nil roots =
+// those of the system.
+func (s *Static) Rule(host string, roots *x509.CertPool) deliver.TLSRule {
+	f := &facts{static: *s, domain: host, host: deliver.MXHost{Name: host, Target: host}}
+	if s.Level == DANEOnly {
+		f.static.Level = Encrypt
+	}
+	a := &attempt{p: &Policies{Roots: roots}, domain: host, static: f.static}
+	return a.rule(&judged{decision: f.floor(decision{source: sourceOpportunistic})}, f)
 }

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/mailstead/mailstead/auth/mtasts"
+	"github.com/mailstead/mailstead/auth/mtasts/sqlsts"
+	"github.com/mailstead/mailstead/deliver/dsn"
+	"github.com/mailstead/mailstead/deliver/tlspolicy"
+	"github.com/mailstead/mailstead/smtp/smtpclient"
+)
+
+// openOutbound reads how mail goes out, and wires the queue.
+func (s *server) openOutbound(ctx context.Context) (err error) {
+	if s.outbound, err = readOutboundFile(s.o.data); err != nil {
+		return err
+	}
+	if err = s.openPolicies(ctx); err != nil {
+		return err
+	}
+	if err = s.policies.Validate(); err != nil {
+		return fmt.Errorf("%s: %w", outboundFileName, err)
+	}
+	s.compose()
+	if err = s.openReports(ctx); err != nil {
+		return err
+	}
+	if s.reports != nil {
+		s.policies.Collector = s.reports.tls
+	}
+	return nil
+}
+
+// openPolicies makes the policies for TLS to MX hosts.
+func (s *server) openPolicies(ctx context.Context) error {
+	f := &s.outbound.TLS
+	s.policies = &tlspolicy.Policies{Static: f.table, InsecureMX: f.InsecureMX}
+	if isOn(f.DANE) {
+		s.policies.DANE = s.dns
+	}
+	if isOn(f.MTASTS) {
+		store, err := sqlsts.New(ctx, s.engine.db)
+		if err != nil {
+			return err
+		}
+		s.policies.STS = &mtasts.Cache{Resolver: s.dns, Store: store, Logger: s.log}
+	}
+	return nil
+}
+
+// refreshEvery is how often MTA-STS policies that are old are fetched again.
+const refreshEvery = time.Hour
+
+// refreshPolicies keeps MTA-STS policies alive until ctx ends. What fails is
+// logged by the cache.
+func (s *server) refreshPolicies(ctx context.Context) {
+	if s.policies.STS == nil {
+		return
+	}
+	tick := time.NewTicker(refreshEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			_, _ = s.policies.STS.RefreshDue(ctx)
+		}
+	}
+}
+
+// relayTLS makes the dialer of the smart host do what outbound.toml says of it.
+func (s *server) relayTLS(d *smtpclient.Dialer, host string) {
+	static := s.outbound.TLS.relay
+	if static == nil {
+		return
+	}
+	rule := static.Rule(host, nil)
+	d.TLSConfig = rule.Config
+	switch {
+	case d.TLS == smtpclient.TLSImplicit:
+	case static.Level == tlspolicy.None:
+		d.TLS = smtpclient.TLSNever
+	case rule.Required:
+		d.TLS = smtpclient.TLSRequired
+	default:
+		d.TLS = smtpclient.TLSIfOffered
+	}
+}
+
+// dsnSigner signs the DSNs of the queue, where there is a key for the host's
+// domain.
+func (s *server) dsnSigner() dsn.Signer {
+	keys, err := s.keysFor(context.Background(), s.o.hostname)
+	if err != nil || len(keys) == 0 {
+		return nil
+	}
+	return signerOf(keys)
+}
