@@ -428,3 +428,15 @@ func TestMXPool(t *testing.T) {
 }
 
 func trusting(inet *delivertest.Internet) *tls.Config { return &tls.Config{RootCAs: inet.Roots()} }
+
+// A host that is down says nothing about TLS.
+func TestMXObservesTLSOnly(t *testing.T) {
+	inInternet(t, func(t *testing.T, _ *delivertest.Internet, m *deliver.MX, mx1, _ *delivertest.Host) {
+		p := &rules{rule: deliver.TLSRule{Source: "opportunistic"}}
+		m.TLS = p
+		mx1.SetScript(delivertest.At(delivertest.Greeting, delivertest.Answer{Reply: "421 4.3.2 busy"}))
+		if got := sendOne(t.Context(), m, "a@sister.test"); got != "421 4.3.2" || len(p.observed) != 0 {
+			t.Errorf("%s; observed %v", got, p.observed)
+		}
+	})
+}
