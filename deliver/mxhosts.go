@@ -191,7 +191,7 @@ func (m *MX) targets(ctx context.Context, domain string, from Source) iter.Seq2[
 			yield(target{}, final{err})
 			return
 		}
-		w := walk{m: m, domain: name, from: from, x: x, yield: yield}
+		w := walk{m: m, domain: name, from: from, x: x, yield: yield, unsure: len(x.hosts) > maxMXHosts}
 		if m.TLS != nil {
 			if w.policy, err = m.TLS.Policy(ctx, name); err != nil {
 				yield(target{}, final{errPolicy(err)})

@@ -126,12 +126,15 @@ func (t *remoteTransaction) attempt(ctx context.Context, w demands, b *smtp.Body
 			tried.pass(err)
 			continue
 		}
-		if sessions > 0 && to.host.Name == asked { // by another address it would say the same
+		if asked != "" && to.host.Name == asked { // by another address it would say the same
 			continue
 		}
 		c, err := t.get(ctx, to, w, b)
 		if err != nil {
 			tried.fail(hostError(to.addr, err))
+			if errors.Is(err, errBusy) {
+				asked = to.host.Name
+			}
 			continue
 		}
 		sessions++
@@ -293,6 +296,9 @@ func rcptStatus(r smtpclient.RcptResult, sendErr error) smtp.RcptStatus {
 	if cause == nil {
 		cause = sendErr
 	}
+	if full(r) {
+		r.Outcome, r.Reply.Code, r.Reply.Enhanced.Class = smtpclient.Deferred, 452, min(r.Reply.Enhanced.Class, 4)
+	}
 	switch r.Outcome {
 	case smtpclient.Delivered:
 		return smtp.RcptStatus{Text: r.QueueID}
@@ -300,10 +306,6 @@ func rcptStatus(r smtpclient.RcptResult, sendErr error) smtp.RcptStatus {
 		return smtp.RcptStatus{Err: fmt.Errorf("%w: %w", queue.ErrOutcomeUnknown, cause)}
 	case smtpclient.Failed:
 		reply := r.Reply
-		if full(r) {
-			reply.Code, reply.Enhanced.Class = 452, min(reply.Enhanced.Class, 4)
-			return smtp.RcptStatus{Err: &smtp.Error{Reply: reply, Err: cause}}
-		}
 		if own, ok := errors.AsType[*smtp.Error](cause); ok && !reply.Permanent() {
 			reply = own.Reply // refused on this side: an extension is missing, say
 		}
