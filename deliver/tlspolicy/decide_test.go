@@ -23,8 +23,14 @@ func (d decision) summary() string {
 		is   bool
 		word string
 	}{
-		{d.never, "plain"}, {d.required, "required"}, {d.by == byDANE, "tlsa"}, {d.by == bySTS, "pkix"}, {d.static, "static"},
-		{d.testing, "testing"}, {d.waivable, "waivable"}, {d.vouched, "vouched"},
+		{d.never, "plain"},
+		{d.required, "required"},
+		{d.by == byDANE, "tlsa"},
+		{d.by == bySTS, "pkix"},
+		{d.static, "static"},
+		{d.testing, "testing"},
+		{d.waivable, "waivable"},
+		{d.vouched, "vouched"},
 	} {
 		if w.is {
 			words = append(words, w.word)
@@ -137,8 +143,12 @@ func TestTable(t *testing.T) {
 		t.Error(err)
 	}
 	for _, bad := range []Static{
-		{Level: None}, {Level: Fingerprint}, {Level: Encrypt, Names: []string{"x"}}, {Level: Secure, Names: []string{"a b"}},
-		{Level: 99}, {Fingerprints: [][32]byte{{}}},
+		{Level: None},
+		{Level: Fingerprint},
+		{Level: Encrypt, Names: []string{"x"}},
+		{Level: Secure, Names: []string{"a b"}},
+		{Level: 99},
+		{Fingerprints: [][32]byte{{}}},
 	} {
 		if bad.Validate() == nil {
 			t.Errorf("%+v", bad)
@@ -175,9 +185,16 @@ func TestUndecided(t *testing.T) {
 		err  error
 		want bool
 	}{
-		{nil, false}, {mtasts.ErrNoRecord, false}, {mtasts.ErrRecord, false}, {mtasts.ErrPolicy, false},
-		{servfail, true}, {&dnsx.Error{Kind: dnsx.ErrTimeout}, true}, {&dnsx.Error{Kind: dnsx.ErrBogus}, true}, {nothing, false},
-		{errors.Join(mtasts.ErrFetch, servfail), false}, {errors.Join(mtasts.ErrFetch, context.DeadlineExceeded), false},
+		{nil, false},
+		{mtasts.ErrNoRecord, false},
+		{mtasts.ErrRecord, false},
+		{mtasts.ErrPolicy, false},
+		{servfail, true},
+		{&dnsx.Error{Kind: dnsx.ErrTimeout}, true},
+		{&dnsx.Error{Kind: dnsx.ErrBogus}, true},
+		{nothing, false},
+		{errors.Join(mtasts.ErrFetch, servfail), false},
+		{errors.Join(mtasts.ErrFetch, context.DeadlineExceeded), false},
 	} {
 		if got := undecided(c.err); got != c.want {
 			t.Errorf("%v: %v", c.err, got)
