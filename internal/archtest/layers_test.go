@@ -60,7 +60,7 @@ func layers() []layer {
 		{"smtp/smtpserver/testdata/naive", nil},
 		{"smtp/smtpclient", []string{"smtp"}},
 		{"smtp/smtppolicy/sqlgrey", []string{"smtp/smtppolicy", "store/sqldb"}},
-		{"smtp/smtppolicy", []string{"smtp", "smtp/smtpclient", "auth/authres"}},
+		{"smtp/smtppolicy", []string{"smtp", "smtp/smtpclient", "auth/authres", "auth/dnsbl", "auth/iprev", "auth/dnsx"}},
 		{"imap/imapserver", []string{"imap", "store", "store/acl", "store/blob", "store/view", "auth/authn"}},
 		{"imap/imapclient", []string{"imap"}},
 		{"pop3/pop3server", []string{"pop3", "store", "store/blob", "store/view", "auth/authn"}},
