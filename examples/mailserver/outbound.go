@@ -2,9 +2,13 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
+	"net"
+	"net/http"
 	"time"
 
+	"github.com/mailstead/mailstead/auth/dnsx"
 	"github.com/mailstead/mailstead/auth/mtasts"
 	"github.com/mailstead/mailstead/auth/mtasts/sqlsts"
 	"github.com/mailstead/mailstead/deliver/dsn"
@@ -45,9 +49,24 @@ func (s *server) openPolicies(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		s.policies.STS = &mtasts.Cache{Resolver: s.dns, Store: store, Logger: s.log}
+		s.policies.STS = &mtasts.Cache{Resolver: s.dns, Store: store, Fetcher: s.fetcher(), Logger: s.log}
 	}
 	return nil
+}
+
+// fetcher fetches MTA-STS policies from hosts that the server of -resolver knows,
+// where there is one.
+func (s *server) fetcher() *mtasts.Fetcher {
+	if s.o.resolver == "" {
+		return &mtasts.Fetcher{}
+	}
+	dialer := &dnsx.Dialer{Resolver: s.dns, Net: &net.Dialer{Timeout: dialTime}}
+	return &mtasts.Fetcher{Client: &http.Client{Transport: &http.Transport{
+		DialContext:            dialer.DialContext,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		DisableKeepAlives:      true, // one request a day
+		MaxResponseHeaderBytes: 64 << 10,
+	}}}
 }
 
 // refreshEvery is how often MTA-STS policies that are old are fetched again.
