@@ -27,6 +27,9 @@ func (s *server) openOutbound(ctx context.Context) (err error) {
 	if err = s.policies.Validate(); err != nil {
 		return fmt.Errorf("%s: %w", outboundFileName, err)
 	}
+	if err = s.checkRelayTLS(); err != nil {
+		return err
+	}
 	s.compose()
 	if err = s.openReports(ctx); err != nil {
 		return err
@@ -88,6 +91,19 @@ func (s *server) refreshPolicies(ctx context.Context) {
 			_, _ = s.policies.STS.RefreshDue(ctx)
 		}
 	}
+}
+
+// checkRelayTLS refuses to show the password of -relay-user to whoever answers.
+func (s *server) checkRelayTLS() error {
+	static := s.outbound.TLS.relay
+	if static == nil || s.o.relayUser == "" || isLoopback(s.o.relay) {
+		return nil
+	}
+	switch static.Level {
+	case tlspolicy.Verify, tlspolicy.Secure, tlspolicy.Fingerprint:
+		return nil
+	}
+	return fmt.Errorf("%s: tls.relay: -relay-user needs verify, secure or fingerprint, or anybody could ask for the password", outboundFileName)
 }
 
 // relayTLS makes the dialer of the smart host do what outbound.toml says of it.

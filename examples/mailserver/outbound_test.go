@@ -196,6 +196,28 @@ func TestRelayTLS(t *testing.T) {
 	}
 }
 
+// TestRelayPassword: it goes to nobody whose certificate is not looked at.
+func TestRelayPassword(t *testing.T) {
+	for _, c := range []struct {
+		level, relay, user string
+		ok                 bool
+	}{
+		{"opportunistic", "smart.mailstead.dev:587", "", true},
+		{"encrypt", "smart.mailstead.dev:587", "u:p", false},
+		{"opportunistic", "smart.mailstead.dev:587", "u:p", false},
+		{"verify", "smart.mailstead.dev:587", "u:p", true},
+		{"encrypt", "127.0.0.1:587", "u:p", true},
+	} {
+		args := []string{"-relay", c.relay}
+		if c.user != "" {
+			args = append(args, "-relay-user", c.user)
+		}
+		if err := unopened(t, "[tls]\nrelay = { level = '"+c.level+"' }", args...).checkRelayTLS(); (err == nil) != c.ok {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}
+
 // TestReportsGoOut: what was counted on a day that has ended is in the queue,
 // signed, and what was counted survives a restart.
 func TestReportsGoOut(t *testing.T) {
