@@ -71,7 +71,7 @@ func newWorld(t *testing.T, roots bool) *world {
 	w.DNS.TLSA("_25._tcp.wrong.example.org", dnsx.Association{Usage: 3, Matching: 1, Data: make([]byte, 32)})
 	w.DNS.Secure("mx.example.org", "wrong.example.org", "_25._tcp.mx.example.org", "_25._tcp.wrong.example.org", "signed.example", "more.example", "failing.example")
 	for domain, host := range map[string]string{
-		"plain.example": "mx.example.org", "signed.example": "mx.example.org", "more.example": "mx.example.org", "failing.example": "wrong.example.org", "own.example": "own.example",
+		"plain.example": "mx.example.org", "encrypted.example": "mx.example.org", "signed.example": "mx.example.org", "more.example": "mx.example.org", "failing.example": "wrong.example.org", "own.example": "own.example",
 	} {
 		w.DNS.MX(domain, "10 "+host)
 	}
@@ -80,7 +80,10 @@ func newWorld(t *testing.T, roots bool) *world {
 		trusted = w.Roots()
 	}
 	w.mx = &deliver.MX{
-		Resolver: w.DNS, TLS: &tlspolicy.Policies{DANE: w.DNS, Collector: w.counted, Roots: trusted},
+		Resolver: w.DNS, TLS: &tlspolicy.Policies{
+			DANE: w.DNS, Collector: w.counted, Roots: trusted,
+			Static: &tlspolicy.Table{Domains: map[string]tlspolicy.Static{"encrypted.example": {Level: tlspolicy.Encrypt}}},
+		},
 		Relay: deliver.Relay{Dialer: &smtpclient.Dialer{Hello: "client.example", Net: w.Internet}},
 	}
 	return w
@@ -96,12 +99,12 @@ func TestPool(t *testing.T) {
 	for i, step := range []struct {
 		domain string
 		dials  int
-	}{{"plain.example", 1}, {"plain.example", 1}, {"signed.example", 2}, {"more.example", 2}, {"plain.example", 2}} {
+	}{{"plain.example", 1}, {"plain.example", 1}, {"encrypted.example", 2}, {"signed.example", 3}, {"more.example", 3}, {"plain.example", 3}} {
 		if got := send(t, w.mx, step.domain, message, smtp.MailParams{}); got != "" || w.host.Dials() != step.dials {
 			t.Errorf("%d, %s: %s, %d connections, want %d", i, step.domain, got, w.host.Dials(), step.dials)
 		}
 	}
-	if n := len(w.host.Taken()); n != 5 {
+	if n := len(w.host.Taken()); n != 6 {
 		t.Errorf("%d messages", n)
 	}
 }
