@@ -89,23 +89,11 @@ func flatten(counted map[bucket][]*policyCount) (list []Counted) {
 // process that is killed loses what was counted since the last time. log is told
 // of what cannot be kept; nil = nobody.
 func (c *Collector) Run(ctx context.Context, s Storage, interval time.Duration, log *slog.Logger) {
-	if interval <= 0 {
-		interval = time.Minute
-	}
-	tick := time.NewTicker(interval)
-	defer tick.Stop()
-	for ended := false; !ended; {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			ended = true
-		}
-		flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-		if err := c.Flush(flush, s); err != nil && log != nil {
+	reportmail.EachMinute(ctx, interval, func(ctx context.Context) {
+		if err := c.Flush(ctx, s); err != nil && log != nil {
 			log.WarnContext(ctx, "counts for TLS reports cannot be kept", "err", err)
 		}
-		cancel()
-	}
+	})
 }
 
 // reportOf is the report of what was loaded. Its ID is the same for the same

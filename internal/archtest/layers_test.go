@@ -92,6 +92,7 @@ func layers() []layer {
 		{"auth/dmarc/report/sqlreport", []string{"auth/dmarc/report", "store/sqldb"}},
 		{"auth/dmarc/report/reporttest", []string{"auth/dmarc/report"}},
 		{"auth/dmarc/report", []string{"smtp", "auth/dmarc", "auth/dnsx"}},
+		{"auth/mtasts/mtaststest", []string{"auth/mtasts"}},
 		{"auth/mtasts/sqlsts", []string{"auth/mtasts", "store/sqldb"}},
 		{"auth/tlsrpt/tlsrpttest", []string{"auth/tlsrpt"}},
 		{"auth/tlsrpt/sqltlsrpt", []string{"auth/tlsrpt", "store/sqldb"}},
