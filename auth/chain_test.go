@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -159,6 +160,33 @@ func TestInjection(t *testing.T) {
 					t.Errorf("line %q of\n%s", line, text)
 				}
 			}
+		}
+	}
+}
+
+// TestLongChain: what asks for more keys than a message may cost fails for good, as
+// it does at each later attempt.
+func TestLongChain(t *testing.T) {
+	w := newWorld(t)
+	message := plain
+	for i := range 10 {
+		key := dkim.Key{Domain: fmt.Sprintf("d%d.example", i), Selector: "seal", Signer: w.keys[1].Signer}
+		w.publish(t, key, "")
+		r, err := (&Verifier{Resolver: w}).Verify(t.Context(), fromList, strings.NewReader(message))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fields, err := (&arc.Sealer{Key: key}).Seal(strings.NewReader(message), r.ARC, *r.Field("mx.list.example"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		message = string(fields) + message
+	}
+	trust := Policy{Sealers: arc.TrustDomains("d9.example")}
+	for most, want := range map[int]authres.Result{0: authres.Pass, 64: authres.Fail} {
+		r := judge(t, &Verifier{Resolver: w, MaxQuestions: most}, fromList, message)
+		if d := trust.Decide(r); r.ARC.Result != want || r.ARC.Temporary || d.Action != Reject {
+			t.Errorf("%d questions: %+v, %+v", most, r.ARC, d)
 		}
 	}
 }

@@ -20,7 +20,14 @@ type shares struct {
 	client  dnsx.Resolver // the name of the client
 	lists   dnsx.Resolver // lists of clients
 	methods dnsx.Resolver // further methods, together
+
+	// What a message makes more than these of is too many for good: no later
+	// attempt has more.
+	signatureKeys, chainKeys int
 }
+
+// mostSignatureKeys is how many keys of DKIM signatures are asked for at most.
+const mostSignatureKeys = 10
 
 // defaultQuestions is the sum of the shares that newShares has.
 const defaultQuestions = 320
@@ -29,10 +36,12 @@ const defaultQuestions = 320
 func newShares(r dnsx.Resolver, most int) shares {
 	c := &counter{r: r}
 	most = max(cmp.Or(most, defaultQuestions), 64)
-	share := func(n int) dnsx.Resolver { return dnsx.NewBudget(c, n*most/defaultQuestions) }
+	part := func(n int) int { return n * most / defaultQuestions }
+	share := func(n int) dnsx.Resolver { return dnsx.NewBudget(c, part(n)) }
 	return shares{
 		count: c, sender: share(124), helo: share(32), keys: share(16), chain: share(40),
 		author: share(48), client: share(12), lists: share(24), methods: share(24),
+		signatureKeys: min(part(16), mostSignatureKeys), chainKeys: part(40),
 	}
 }
 

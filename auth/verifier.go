@@ -135,8 +135,8 @@ func (v *Verifier) Start(ctx context.Context, s Session) *Verification {
 	m.shares = newShares(v.resolver(), v.MaxQuestions)
 	m.message = dkim.NewMessage(v.MaxHeaderBytes)
 	m.message.OnHeader(m.askAuthor)
-	m.dkim = (&dkim.Verifier{Resolver: m.shares.keys, MaxSignatures: v.MaxSignatures, Timeout: -1, Now: v.Now}).Join(m.message)
-	m.arc = (&arc.Verifier{Resolver: m.shares.chain, Timeout: -1, Now: v.Now}).Join(m.message)
+	m.dkim = (&dkim.Verifier{Resolver: m.shares.keys, MaxSignatures: v.MaxSignatures, MaxKeys: m.shares.signatureKeys, Timeout: -1, Now: v.Now}).Join(m.message)
+	m.arc = (&arc.Verifier{Resolver: m.shares.chain, MaxKeys: m.shares.chainKeys, Timeout: -1, Now: v.Now}).Join(m.message)
 	for _, method := range v.Methods {
 		m.methods = append(m.methods, method.Start(Input{Session: s, Resolver: m.shares.methods, Message: m.message}))
 	}

@@ -24,14 +24,19 @@ func demandsOf(m *smtp.Mail) demands {
 	return demands{requireTLS: m.Params.RequireTLS, deliverBy: m.Params.DeliverBy.Mode == smtp.ByReturn}
 }
 
-// dialer is d as the demands want it, and the name of that for the Pool.
-func (w demands) dialer(d smtpclient.Dialer) (smtpclient.Dialer, string) {
+// dialer is d as a rule and the demands want it, and the name of that for the
+// Pool.
+func (w demands) dialer(d smtpclient.Dialer, rule *TLSRule) (smtpclient.Dialer, string) {
+	d = ruled(d, rule)
 	switch {
 	case w.requireTLS:
 		if d.TLS != smtpclient.TLSImplicit {
 			d.TLS = smtpclient.TLSRequired
 		}
-		d.TLSConfig = verifying(d.TLSConfig)
+		if d.TLSConfig = verifying(d.TLSConfig); rule != nil && rule.Identity == "" && d.TLSConfig != nil {
+			d.TLSConfig = d.TLSConfig.Clone() // its VerifyConnection looks on, and verifies nothing
+			d.TLSConfig.InsecureSkipVerify = false
+		}
 		return d, "REQUIRETLS"
 	case w.tlsNotMust && d.TLS == smtpclient.TLSRequired:
 		d.TLS = smtpclient.TLSIfOffered
@@ -82,6 +87,14 @@ func (w demands) refusal(err error) error {
 	return encryptionNeeded(err)
 }
 
+// handshakeFailed tells a host that cannot do TLS right from one that is lost.
+func handshakeFailed(err error) bool {
+	_, record := errors.AsType[tls.RecordHeaderError](err)
+	_, alert := errors.AsType[tls.AlertError](err)
+	_, cert := errors.AsType[*tls.CertificateVerificationError](err)
+	return record || alert || cert
+}
+
 func encryptionNeeded(cause error) error {
 	return lack{&smtp.Error{Reply: smtp.NewReply(550, smtp.EnhancedCode{Class: 5, Subject: 7, Detail: 10}, "Encryption needed"), Err: cause}}
 }
@@ -95,12 +108,17 @@ func (l lack) Unwrap() error { return l.refusal }
 
 var errNotVouched = errors.New("deliver: nobody vouches for the name of this mail host")
 
-// vouched asks whether the name of a host may be believed.
-func (r *Relay) vouched(ctx context.Context, addr string) error {
-	if r.Vouch == nil {
-		return nil
+// vouched asks whether the name of a host may be believed. One with the name of
+// the domain itself cannot be the wrong one, for its certificate is for that name.
+func (r *Relay) vouched(ctx context.Context, to target) error {
+	ok, err := to.vouched, error(nil)
+	switch {
+	case r.route != nil:
+	case r.Vouch == nil:
+		ok = true
+	default:
+		ok, err = r.Vouch(ctx, to.addr)
 	}
-	ok, err := r.Vouch(ctx, addr)
 	if err == nil && !ok {
 		err = encryptionNeeded(errNotVouched)
 	}
@@ -108,10 +126,18 @@ func (r *Relay) vouched(ctx context.Context, addr string) error {
 }
 
 // waives reports whether a message with "TLS-Required: No" gets around the
-// policy of this Relay.
-func (r *Relay) waives(w demands) bool {
-	return r.RecipientTLS && !w.requireTLS && r.Auth == nil && r.Login == nil && r.Dialer != nil && r.Dialer.TLS == smtpclient.TLSRequired
+// policy for a target: where it is the recipient's, and no password is at stake.
+func (r *Relay) waives(to target) bool {
+	switch {
+	case r.Auth != nil || r.Login != nil:
+		return false
+	case to.rule != nil:
+		return to.rule.Waivable && to.rule.Required
+	}
+	return r.RecipientTLS && r.Dialer != nil && r.Dialer.TLS == smtpclient.TLSRequired
 }
+
+var errPeek = errors.New("deliver: a stored body cannot be read again")
 
 // peekHeader is how many octets of a message are searched for TLS-Required.
 const peekHeader = 256 << 10
@@ -119,6 +145,13 @@ const peekHeader = 256 << 10
 // saysNoTLS reads the beginning of the message for "TLS-Required: No"
 // (RFC 8689 §3), and puts it back.
 func saysNoTLS(b *smtp.Body) (bool, error) {
+	if b.Stored() != nil { // its size and place stay known
+		head, err := io.ReadAll(io.LimitReader(b, peekHeader))
+		if err != nil || b.Rewind() {
+			return tlsRequiredNo(head), err
+		}
+		return false, errPeek
+	}
 	var head []byte
 	var err error
 	b.Wrap(func(r io.Reader) io.Reader {

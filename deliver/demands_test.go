@@ -159,26 +159,6 @@ func TestVouch(t *testing.T) {
 			t.Errorf("another message: %s", got)
 		}
 	}
-	m := &deliver.MX{}
-	for _, test := range []struct {
-		domain, addr string
-		vouch, want  bool
-	}{
-		{"example.com", "example.com:25", false, true}, // no MX: the certificate says it
-		{"example.com", "mx.example.net:25", false, false},
-		{"example.com", "mx.example.net:25", true, true},
-	} {
-		m.Vouch = nil
-		if test.vouch {
-			m.Vouch = func(_ context.Context, domain, host string) (bool, error) {
-				return domain == "example.com" && host == "mx.example.net", nil
-			}
-		}
-		r, _ := m.Receiver(test.domain)
-		if got, err := r.(*deliver.Relay).Vouch(t.Context(), test.addr); got != test.want || err != nil {
-			t.Errorf("%+v: %v, %v", test, got, err)
-		}
-	}
 }
 
 // "TLS-Required: No" gets around a policy that would keep the message

@@ -6,12 +6,13 @@
 //
 //	RFC 5321 §4.4       Return-Path at final delivery        full
 //	RFC 5321 §4.5.1     <postmaster>                         full
-//	RFC 5321 §5         MX, implicit MX, preferences         partial: addresses are the dialer's
+//	RFC 5321 §5         MX, implicit MX, preferences         full
+//	RFC 5321 §4.5.3.1.10  552 is 452                         full
 //	RFC 5233 §4         sub-addresses                        full
 //	RFC 7505            null MX                              text not read whole
 //	RFC 1047            duplicates after a lost reply        see queue
 //	RFC 2852            BY= with "return"                    a host without DELIVERBY is passed over; text not read whole
-//	RFC 8689 §3, §4.2   REQUIRETLS, TLS-Required             MX names are for MX.Vouch to judge
+//	RFC 8689 §3, §4.2   REQUIRETLS, TLS-Required             whom MX names may be believed of is for TLSPolicies
 //
 // # Invariants
 //

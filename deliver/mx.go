@@ -2,44 +2,71 @@ package deliver
 
 import (
 	"context"
-	"errors"
-	"math/rand/v2"
-	"net"
+	"crypto/tls"
+	"iter"
 	"net/netip"
-	"slices"
-	"strings"
+	"sync"
 
-	"golang.org/x/net/idna"
-
+	"github.com/mailstead/mailstead/auth/dnsx"
 	"github.com/mailstead/mailstead/smtp"
+	"github.com/mailstead/mailstead/smtp/smtpclient"
 )
 
-// MXResolver is what delivery by MX asks; *net.Resolver is one.
-type MXResolver interface {
-	LookupMX(ctx context.Context, name string) ([]*net.MX, error)
-}
-
-// MX is the NextHops that sends foreign mail to the MX hosts of its domain
-// (RFC 5321 §5). Addresses of hosts are looked up when they are dialed.
+// MX is the NextHops that sends foreign mail to the mail hosts of its domain
+// (RFC 5321 §5). The zero value asks the name servers of the system, and uses TLS
+// where it works. The fields are set before the first use. It must not be copied.
 type MX struct {
-	// Resolver finds MX records; nil = net.DefaultResolver.
-	Resolver MXResolver
+	// Resolver finds mail hosts and their addresses; nil = a dnsx.Cache over the
+	// name servers of the system.
+	Resolver dnsx.Resolver
 
 	// Port is dialed; "" = "25".
 	Port string
 
-	// Self are names of this host: an MX of this name, and those not better
-	// than it, are not tried (RFC 5321 §5.1).
-	Self []string
+	// Self are names of this host, and SelfAddrs its addresses: an MX of this
+	// name or address, and those not better than it, are not tried (RFC 5321
+	// §5.1).
+	Self      []string
+	SelfAddrs []netip.Addr
 
-	// Vouch reports whether host is beyond doubt an MX host of domain: its MX
-	// records are signed (DNSSEC), or an MTA-STS policy names it. nil = it is of
-	// none, so that messages with REQUIRETLS go only to domains that are their own
-	// mail host (RFC 8689 §4.2.1).
-	Vouch func(ctx context.Context, domain, host string) (bool, error)
+	// Permit reports whether mail may be sent to an address that the DNS gives;
+	// nil = Reachable.
+	Permit func(netip.Addr) bool
 
-	// Relay is how hosts are reached; its Hosts and Vouch are ignored.
+	// TLS says how TLS has to be with each host. nil = as the Dialer of Relay
+	// says, where one of its TLS and TLSConfig is set; else TLS where a host
+	// offers it, with whatever certificate, and without where that fails
+	// (RFC 7435).
+	TLS TLSPolicies
+
+	// Source says from where a message goes; nil = the system decides.
+	Source func(m *smtp.Mail) Source
+
+	// MaxAddresses bounds the addresses that one attempt connects to; zero = 5.
+	// MaxSessions bounds the hosts that are asked to take the message, the next
+	// for those recipients only that the one before deferred; zero = 2.
+	MaxAddresses int
+	MaxSessions  int
+
+	// Limits are those of mail hosts, whatever domains they serve.
+	Limits HostLimits
+
+	// Relay is how hosts are reached; its Hosts, Vouch and RecipientTLS are
+	// ignored.
 	Relay Relay
+
+	once   sync.Once
+	system dnsx.Resolver
+}
+
+// Source is where connections come from.
+type Source struct {
+	// Addr is the address; the zero one leaves it to the system. Addresses of
+	// hosts that are of the other family are not tried.
+	Addr netip.Addr
+
+	// Hello is the name to say in EHLO; "" = that of the Dialer.
+	Hello string
 }
 
 // Key implements NextHops: the domain.
@@ -48,114 +75,62 @@ func (m *MX) Key(p smtp.ForwardPath) string { return CanonicalDomain(p.Domain) }
 // Receiver implements NextHops.
 func (m *MX) Receiver(key string) (smtp.Receiver, string) {
 	r := m.Relay
-	r.Hosts = func(ctx context.Context) ([]string, error) { return m.hosts(ctx, key) }
-	r.Vouch = func(ctx context.Context, addr string) (bool, error) { return m.vouch(ctx, key, addr) }
+	r.Hosts, r.Vouch, r.RecipientTLS = nil, nil, true
+	r.MaxHosts = or(m.MaxAddresses, 5)
+	r.sessions = or(m.MaxSessions, 2)
+	r.limits, r.source = &m.Limits, m.Source
+	r.route = func(ctx context.Context, from Source) iter.Seq2[target, error] { return m.targets(ctx, key, from) }
 	return &r, key
 }
 
-// vouch: a host with the name of the domain itself cannot be the wrong one, for
-// its certificate is for that name.
-func (m *MX) vouch(ctx context.Context, domain, addr string) (bool, error) {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil || CanonicalDomain(host) == domain || m.Vouch == nil {
-		return err == nil && CanonicalDomain(host) == domain, err
+func or(n, def int) int {
+	if n <= 0 {
+		return def
 	}
-	return m.Vouch(ctx, domain, host)
+	return n
 }
 
-// hosts are the addresses to dial for a domain or an address literal.
-func (m *MX) hosts(ctx context.Context, domain string) ([]string, error) {
-	port := m.Port
-	if port == "" {
-		port = "25"
-	}
-	if lit, ok := strings.CutPrefix(domain, "["); ok {
-		lit = strings.TrimPrefix(strings.TrimSuffix(lit, "]"), "ipv6:")
-		return []string{net.JoinHostPort(lit, port)}, nil
-	}
-	names, err := m.names(ctx, domain)
-	if err != nil {
-		return nil, err
-	}
-	for i, n := range names {
-		names[i] = net.JoinHostPort(n, port)
-	}
-	return names, nil
+// Reachable reports whether an address can be that of another host: no loopback,
+// unspecified, multicast, or link-local one. A domain that names such a one as
+// its mail host would have its mail delivered to this host, or to a neighbour.
+func Reachable(a netip.Addr) bool {
+	a = a.Unmap()
+	return a.IsValid() && !a.IsLoopback() && !a.IsUnspecified() && !a.IsMulticast() && !a.IsLinkLocalUnicast() &&
+		!netip.PrefixFrom(netip.IPv4Unspecified(), 8).Contains(a) && a != netip.AddrFrom4([4]byte{255, 255, 255, 255})
 }
 
-// names are the hosts to try, best first, equal preferences shuffled. Without
-// MX the domain itself is the host. A null MX is refused with 556 5.1.10
-// (RFC 7505 §4.2).
-func (m *MX) names(ctx context.Context, domain string) ([]string, error) {
-	name, err := idna.Lookup.ToASCII(domain)
-	if err != nil {
-		return nil, &smtp.Error{Reply: smtp.NewReply(553, smtp.EnhancedCode{Class: 5, Subject: 1, Detail: 2}, "Bad destination domain"), Err: err}
+func (m *MX) permits(a netip.Addr) bool {
+	if m.Permit != nil {
+		return m.Permit(a)
 	}
-	var res MXResolver = net.DefaultResolver
+	return Reachable(a)
+}
+
+func (m *MX) resolver() dnsx.Resolver {
 	if m.Resolver != nil {
-		res = m.Resolver
+		return m.Resolver
 	}
-	mxs, err := res.LookupMX(ctx, name+".")
-	if err != nil && len(mxs) == 0 {
-		return withoutMX(ctx, res, name, err)
-	}
-	if len(mxs) == 1 && strings.Trim(mxs[0].Host, ".") == "" {
-		return nil, smtp.Errorf(556, smtp.EnhancedCode{Class: 5, Subject: 1, Detail: 10}, "The domain takes no mail (null MX)")
-	}
-	rand.Shuffle(len(mxs), func(i, j int) { mxs[i], mxs[j] = mxs[j], mxs[i] })
-	slices.SortStableFunc(mxs, func(a, b *net.MX) int { return int(a.Pref) - int(b.Pref) })
-	return m.beforeSelf(mxs)
+	m.once.Do(func() { m.system = &dnsx.Cache{Resolver: &dnsx.Client{}} })
+	return m.system
 }
 
-// addressResolver is what an MXResolver may be besides, as *net.Resolver is:
-// it tells a domain that does not exist from one that is its own mail host.
-type addressResolver interface {
-	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+func (m *MX) port() string {
+	if m.Port == "" {
+		return "25"
+	}
+	return m.Port
 }
 
-// withoutMX tells a domain without MX, which is its own host, from one without
-// addresses, which gets no mail (RFC 5321 §5.1), and from a look-up that failed
-// for now.
-func withoutMX(ctx context.Context, res MXResolver, name string, err error) ([]string, error) {
-	if notFound(err) {
-		addresses, ok := res.(addressResolver)
-		if !ok {
-			return []string{name}, nil
-		}
-		if _, err = addresses.LookupNetIP(ctx, "ip", name+"."); err == nil {
-			return []string{name}, nil
-		}
-	}
-	if notFound(err) {
-		return nil, &smtp.Error{Reply: smtp.NewReply(550, smtp.EnhancedCode{Class: 5, Subject: 1, Detail: 2}, "The domain does not exist or has no mail host"), Err: err}
-	}
-	return nil, &smtp.Error{Reply: smtp.NewReply(451, smtp.EnhancedCode{Class: 4, Subject: 4, Detail: 3}, "Cannot look up the mail hosts of the destination"), Err: err}
+// anyCertificate is better than no TLS where nobody says which is right.
+func anyCertificate() *tls.Config {
+	return &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}
 }
 
-func notFound(err error) bool {
-	dns, ok := errors.AsType[*net.DNSError](err)
-	return ok && dns.IsNotFound
-}
-
-// beforeSelf cuts the sorted list at this host's own preference. If nothing is
-// left, the domain points here and nobody here knows it: 5.4.6, a loop.
-func (m *MX) beforeSelf(mxs []*net.MX) ([]string, error) {
-	cut := -1
-	for _, mx := range mxs {
-		if slices.ContainsFunc(m.Self, func(s string) bool { return CanonicalDomain(s) == CanonicalDomain(mx.Host) }) {
-			cut = int(mx.Pref)
-			break
-		}
+// ownRule is the rule of a host where there are no TLSPolicies; nil = that of the
+// Dialer.
+func (m *MX) ownRule() *TLSRule {
+	if d := m.Relay.Dialer; d != nil && (d.TLS != smtpclient.TLSIfOffered || d.TLSConfig != nil) {
+		return nil
 	}
-	var names []string
-	for _, mx := range mxs {
-		host := strings.TrimSuffix(mx.Host, ".")
-		if (cut < 0 || int(mx.Pref) < cut) && host != "" && !slices.Contains(names, host) {
-			names = append(names, host)
-		}
-	}
-	if len(names) == 0 {
-		return nil, smtp.Errorf(554, smtp.EnhancedCode{Class: 5, Subject: 4, Detail: 6}, "Mail for this domain loops back to this host")
-	}
-	return names, nil
+	return &TLSRule{Config: anyCertificate(), PlaintextRetry: true, Source: "opportunistic"}
 }

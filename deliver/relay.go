@@ -2,9 +2,9 @@ package deliver
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
+	"iter"
 	"net"
 
 	"github.com/emersion/go-sasl"
@@ -36,8 +36,8 @@ type Relay struct {
 	// by itself what may travel without TLS. nil = Auth.
 	Login func(ctx context.Context, c *smtpclient.Client) error
 
-	// PlaintextRetry dials once more without TLS where a handshake failed:
-	// opportunistic TLS (RFC 7435).
+	// PlaintextRetry dials once more without TLS where STARTTLS was refused or a
+	// handshake failed: opportunistic TLS (RFC 7435).
 	PlaintextRetry bool
 
 	// Vouch reports whether it is beyond doubt that the host of addr is where
@@ -55,25 +55,37 @@ type Relay struct {
 	// its own. Relays that share a Pool must agree in Dialer and Auth.
 	Pool *smtpclient.Pool
 
-	// MaxHosts bounds how many hosts one attempt tries; zero = 5.
+	// MaxHosts bounds how many hosts one attempt connects to; zero = 5.
 	MaxHosts int
+
+	route    func(ctx context.Context, from Source) iter.Seq2[target, error] // in place of Hosts
+	sessions int                                                             // hosts that are asked to take a message; zero = 1
+	source   func(m *smtp.Mail) Source                                       // nil = the system decides
+	limits   *HostLimits                                                     // nil = none
 }
 
 // Begin implements smtp.Receiver.
 func (r *Relay) Begin(_ context.Context, m *smtp.Mail) (smtp.Transaction, error) {
-	return &remoteTransaction{r: r, env: smtp.Envelope{Mail: m}}, nil
+	t := &remoteTransaction{r: r, env: smtp.Envelope{Mail: m}}
+	if r.source != nil {
+		t.from = r.source(m)
+	}
+	return t, nil
 }
 
 type remoteTransaction struct {
 	r        *Relay
 	env      smtp.Envelope
+	from     Source
 	statuses []smtp.RcptStatus // by their place in env
+	noTLS    *bool             // whether the message says "TLS-Required: No"; nil = not looked for
 }
 
 // connection is one of the Pool, or a new one.
 type connection struct {
 	*smtpclient.Client
-	key smtpclient.Key
+	key  smtpclient.Key
+	done func() // gives back its turn at the host
 }
 
 // Rcpt accepts all: the server is asked in Data, in one flight.
@@ -87,36 +99,137 @@ func (t *remoteTransaction) Abort() {}
 // Data connects and sends.
 func (t *remoteTransaction) Data(ctx context.Context, b *smtp.Body) ([]smtp.RcptStatus, error) {
 	w := demandsOf(t.env.Mail)
-	if t.r.waives(w) {
-		var err error
-		if w.tlsNotMust, err = saysNoTLS(b); err != nil {
-			return nil, err
-		}
-	}
-	c, err := t.r.connect(ctx, w)
+	err := t.attempt(ctx, w, b)
 	if _, ok := errors.AsType[lack](err); ok && w.requireTLS && t.env.Mail.ReversePath.IsNull() {
 		w.requireTLS = false // RFC 8689 §5: a bounce is not lost for it, also where another host is down
-		c, err = t.r.connect(ctx, w)
+		err = t.attempt(ctx, w, b)
 	}
 	if err != nil {
 		return nil, err
 	}
-	t.statuses = make([]smtp.RcptStatus, len(t.env.Recipients))
-	if l := c.Capabilities().Limits; len(t.statuses) > 1 && (l.Mails > 0 || l.RcptDomains > 0) {
-		return t.statuses, t.sendOn(ctx, w, c, b)
-	}
-	defer t.r.release(ctx, c)
-	t.send(ctx, c, t.everybody(), b)
 	return t.statuses, nil
+}
+
+// attempt asks one host after the other to take the message, as long as
+// recipients are deferred, up to the number of sessions. Its error means that
+// none was asked; it is permanent where there is no way, or each host lacks what
+// is demanded.
+func (t *remoteTransaction) attempt(ctx context.Context, w demands, b *smtp.Body) error {
+	open, sessions := t.everybody(), 0
+	var tried tally
+	asked := ""
+	for to, err := range t.r.targets(ctx, t.from) {
+		if tried.enough(t.r.MaxHosts) || ctx.Err() != nil {
+			break
+		}
+		if err != nil {
+			tried.pass(err)
+			continue
+		}
+		if asked != "" && to.host.Name == asked { // by another address it would say the same
+			continue
+		}
+		c, err := t.get(ctx, to, w, b)
+		if err != nil {
+			tried.fail(hostError(to.addr, err))
+			if errors.Is(err, errBusy) {
+				asked = to.host.Name
+			}
+			continue
+		}
+		sessions++
+		asked = to.host.Name
+		if open = t.session(ctx, w, to, c, open, b); len(open) == 0 || sessions >= max(t.r.sessions, 1) || !b.Rewind() {
+			break
+		}
+	}
+	if sessions > 0 {
+		return nil
+	}
+	return tried.verdict(ctx)
+}
+
+// tally is what became of the hosts of one attempt.
+type tally struct {
+	errs    []error
+	failed  int  // connections that failed
+	lacking int  // hosts that do not meet the demands
+	passed  int  // hosts passed over without a connection
+	end     bool // not all were tried
+}
+
+// enough reports whether no other host is to be tried. Those that lack something
+// are cheap, and another may have it.
+func (y *tally) enough(limit int) bool {
+	limit = or(limit, 5)
+	y.end = y.failed >= limit || y.lacking >= 10*limit || y.passed >= 10*limit
+	return y.end
+}
+
+func (y *tally) pass(err error) {
+	y.passed++
+	y.errs = append(y.errs, err)
+}
+
+func (y *tally) fail(err error) {
+	if _, ok := errors.AsType[lack](err); ok {
+		y.lacking++
+	} else {
+		y.failed++
+	}
+	y.errs = append(y.errs, err)
+}
+
+// verdict is why nobody was asked to take the message.
+func (y *tally) verdict(ctx context.Context) error {
+	err := errors.Join(y.errs...)
+	last, isFinal := errors.AsType[final](err)
+	if ctx.Err() != nil {
+		return unreached(errors.Join(err, context.Cause(ctx)))
+	}
+	if first, ok := errors.AsType[lack](err); ok && !y.end && y.lacking == len(y.errs) { // all were asked
+		return &smtp.Error{Reply: first.refusal.Reply, Err: err}
+	}
+	if isFinal && y.failed+y.lacking == 0 {
+		return last.error
+	}
+	return unreached(err)
 }
 
 // everybody is the places of all recipients.
 func (t *remoteTransaction) everybody() []int {
+	t.statuses = make([]smtp.RcptStatus, len(t.env.Recipients))
 	all := make([]int, len(t.env.Recipients))
 	for i := range all {
 		all[i] = i
 	}
 	return all
+}
+
+// session sends on a connection, and on as many others to the same host as the
+// limits of the server ask for (RFC 9422). It returns the places of those who are
+// deferred.
+func (t *remoteTransaction) session(ctx context.Context, w demands, to target, c connection, places []int, b *smtp.Body) []int {
+	if l := c.Capabilities().Limits; len(places) > 1 && (l.Mails > 0 || l.RcptDomains > 0) {
+		t.sendOn(ctx, w, to, c, places, b)
+	} else {
+		t.send(ctx, c, places, b)
+		t.r.release(ctx, c)
+	}
+	var deferred []int
+	for _, i := range places {
+		if err := t.statuses[i].Err; err != nil && !smtp.IsPermanent(err) && !errors.Is(err, queue.ErrOutcomeUnknown) {
+			deferred = append(deferred, i)
+		}
+	}
+	return deferred
+}
+
+// defers says the same of some recipients.
+func (t *remoteTransaction) defers(places []int, err error) {
+	for _, i := range places {
+		t.statuses[i] = smtp.RcptStatus{Err: err}
+	}
 }
 
 // send sends to the recipients at these places, and returns those that need
@@ -138,23 +251,29 @@ func (t *remoteTransaction) send(ctx context.Context, c connection, places []int
 	return left
 }
 
-// sendOn sends over as many connections as the limits of the server ask for.
-func (t *remoteTransaction) sendOn(ctx context.Context, w demands, c connection, b *smtp.Body) error {
-	spooled, err := smtp.Spool(b, smtp.SpoolOptions{})
-	if err != nil {
-		t.r.release(ctx, c)
-		return err
+// sendOn sends over one connection after the other. Those left at the end keep
+// their deferral.
+func (t *remoteTransaction) sendOn(ctx context.Context, w demands, to target, c connection, places []int, b *smtp.Body) {
+	if b.Stored() == nil {
+		spooled, err := smtp.Spool(b, smtp.SpoolOptions{})
+		if err != nil {
+			t.defers(places, err)
+			t.r.release(ctx, c)
+			return
+		}
+		defer spooled.Close()
+		b = spooled.Body()
 	}
-	defer spooled.Close()
-	for places := t.everybody(); ; {
-		left := t.send(ctx, c, places, spooled.Body())
+	for {
+		left := t.send(ctx, c, places, b)
 		t.r.release(ctx, c)
-		if len(left) == 0 || len(left) == len(places) {
-			return nil
+		if len(left) == 0 || len(left) == len(places) || !b.Rewind() {
+			return
 		}
 		places = left
-		if c, err = t.r.connect(ctx, w); err != nil {
-			return nil // those left keep their deferral
+		var err error
+		if c, err = t.get(ctx, to, w, b); err != nil {
+			return
 		}
 	}
 }
@@ -176,6 +295,9 @@ func rcptStatus(r smtpclient.RcptResult, sendErr error) smtp.RcptStatus {
 	cause := r.Err
 	if cause == nil {
 		cause = sendErr
+	}
+	if full(r) {
+		r.Outcome, r.Reply.Code, r.Reply.Enhanced.Class = smtpclient.Deferred, 452, min(r.Reply.Enhanced.Class, 4)
 	}
 	switch r.Outcome {
 	case smtpclient.Delivered:
@@ -199,69 +321,75 @@ func rcptStatus(r smtpclient.RcptResult, sendErr error) smtp.RcptStatus {
 	return smtp.RcptStatus{Err: &smtp.Error{Reply: reply, Err: cause}}
 }
 
-// connect tries the hosts in turn, up to one that meets the demands. A host that
-// refuses the connection with a 5xx greeting is passed over like one that does
-// not answer. The error is permanent where each host lacks what is demanded.
-func (r *Relay) connect(ctx context.Context, w demands) (connection, error) {
-	hosts, err := r.Hosts(ctx)
+// full reports a 552 that is no refusal for good (RFC 5321 §4.5.3.1.10): too many
+// recipients, or a mailbox that is full. Where the message is too large it is one:
+// at MAIL, and where the enhanced code says so.
+func full(r smtpclient.RcptResult) bool {
+	tooLarge := r.Reply.Enhanced.Subject == 3 && r.Reply.Enhanced.Detail == 4
+	return r.Reply.Code == 552 && !tooLarge && (r.Command == "RCPT" || r.Reply.Enhanced.Class != 0 && r.Command != "MAIL")
+}
+
+// get is a connection of the Pool, or a new one, that meets the demands.
+func (t *remoteTransaction) get(ctx context.Context, to target, w demands, b *smtp.Body) (connection, error) {
+	if err := t.prepare(ctx, to, &w, b); err != nil {
+		return connection{}, err
+	}
+	d := smtpclient.Dialer{}
+	if t.r.Dialer != nil {
+		d = *t.r.Dialer
+	}
+	d, wish := w.dialer(d, to.rule)
+	key := to.key(&d, t.from, wish)
+	d, err := dialFrom(d, t.from, to)
 	if err != nil {
 		return connection{}, err
 	}
-	limit := r.MaxHosts
-	if limit == 0 {
-		limit = 5
-	}
-	var failures []error
-	lacking := 0
-	for _, addr := range hosts {
-		if len(failures)-lacking == limit || lacking == 10*limit || ctx.Err() != nil {
-			break
-		}
-		c, err := r.get(ctx, addr, w)
-		if err == nil {
-			if err = w.met(c.Capabilities()); err == nil {
-				return c, nil
-			}
-			r.release(ctx, c)
-		}
-		if _, ok := errors.AsType[lack](err); ok {
-			lacking++
-		}
-		failures = append(failures, fmt.Errorf("%s: %w", addr, err))
-	}
-	err = errors.Join(failures...)
-	if first, ok := errors.AsType[lack](err); ok && lacking == len(hosts) { // all were asked
-		return connection{}, &smtp.Error{Reply: first.refusal.Reply, Err: err}
-	}
-	return connection{}, &smtp.Error{Reply: temporaryOf(err), Err: err}
-}
-
-// get is a connection of the Pool, or a new one.
-func (r *Relay) get(ctx context.Context, addr string, w demands) (connection, error) {
-	d := smtpclient.Dialer{}
-	if r.Dialer != nil {
-		d = *r.Dialer
-	}
-	key := smtpclient.Key{Addr: addr}
-	if w.requireTLS {
-		if err := r.vouched(ctx, addr); err != nil {
+	c := connection{key: key, done: func() {}}
+	if t.r.limits != nil {
+		if c.done, err = t.r.limits.acquire(ctx, to.host.Name, t.from); err != nil {
 			return connection{}, err
 		}
 	}
-	d, key.Policy = w.dialer(d)
-	key.TLS = d.TLS
-	retry := d.TLS == smtpclient.TLSIfOffered && (r.PlaintextRetry || w.tlsNotMust)
-	dial := func(ctx context.Context) (*smtpclient.Client, error) { return r.dial(ctx, d, addr, retry) }
-	if r.Pool == nil {
-		c, err := dial(ctx)
-		return connection{c, key}, w.refusal(err)
+	retry := d.TLS == smtpclient.TLSIfOffered && (t.r.PlaintextRetry || w.tlsNotMust || to.rule != nil && to.rule.PlaintextRetry)
+	dial := func(ctx context.Context) (*smtpclient.Client, error) { return t.r.reach(ctx, d, to, retry) }
+	if t.r.Pool == nil {
+		c.Client, err = dial(ctx)
+	} else {
+		c.Client, err = t.r.Pool.Get(ctx, key, dial)
 	}
-	c, err := r.Pool.Get(ctx, key, dial)
-	return connection{c, key}, w.refusal(err)
+	if err != nil {
+		c.done()
+		return connection{}, w.refusal(err)
+	}
+	if err := w.met(c.Capabilities()); err != nil {
+		t.r.release(ctx, c)
+		return connection{}, err
+	}
+	return c, nil
+}
+
+// prepare finds out what the message and the target have to say about TLS.
+func (t *remoteTransaction) prepare(ctx context.Context, to target, w *demands, b *smtp.Body) error {
+	if w.requireTLS {
+		return t.r.vouched(ctx, to)
+	}
+	if !t.r.waives(to) {
+		return nil
+	}
+	if t.noTLS == nil {
+		no, err := saysNoTLS(b)
+		if err != nil {
+			return err
+		}
+		t.noTLS = &no
+	}
+	w.tlsNotMust = *t.noTLS
+	return nil
 }
 
 // release gives a connection back, or ends it.
 func (r *Relay) release(ctx context.Context, c connection) {
+	defer c.done()
 	switch {
 	case r.Pool != nil:
 		r.Pool.Put(c.key, c.Client)
@@ -272,20 +400,31 @@ func (r *Relay) release(ctx context.Context, c connection) {
 	}
 }
 
-// temporaryOf is the reply to show for hosts that could not be reached: never
-// a permanent one, since another host or another day may do better.
-func temporaryOf(err error) smtp.Reply {
-	if e, ok := errors.AsType[*smtp.Error](err); ok && e.Reply.Temporary() {
-		return e.Reply
+// reach dials a target, unless it is known not to answer.
+func (r *Relay) reach(ctx context.Context, d smtpclient.Dialer, to target, retry bool) (*smtpclient.Client, error) {
+	known := r.limits != nil && to.ip.IsValid()
+	if known {
+		if err := r.limits.silent(to.ip); err != nil {
+			return nil, err
+		}
 	}
-	return smtp.NewReply(450, smtp.EnhancedCode{Class: 4, Subject: 4, Detail: 1}, "No mail host of the destination answers")
+	c, err := r.dial(ctx, d, to, retry)
+	switch {
+	case !known, ctx.Err() != nil:
+	case err == nil || tlsFailed(err):
+		r.limits.answered(to.ip)
+	default:
+		r.limits.failedNow(to.ip, err)
+	}
+	return c, err
 }
 
-func (r *Relay) dial(ctx context.Context, d smtpclient.Dialer, addr string, retry bool) (*smtpclient.Client, error) {
-	c, err := d.Dial(ctx, "tcp", addr)
-	if err != nil && retry && handshakeFailed(err) {
+func (r *Relay) dial(ctx context.Context, d smtpclient.Dialer, to target, retry bool) (*smtpclient.Client, error) {
+	c, err := d.Dial(ctx, "tcp", to.addr)
+	to.observe(err)
+	if err != nil && retry && tlsFailed(err) && ctx.Err() == nil {
 		d.TLS = smtpclient.TLSNever
-		c, err = d.Dial(ctx, "tcp", addr)
+		c, err = d.Dial(ctx, "tcp", to.addr)
 	}
 	if err != nil {
 		return nil, err
@@ -308,14 +447,6 @@ func (r *Relay) login(ctx context.Context, c *smtpclient.Client) error {
 		return smtpclient.ErrTLSRequired
 	}
 	return c.Auth(ctx, r.Auth())
-}
-
-// handshakeFailed tells a TLS failure from a connection that was never made.
-func handshakeFailed(err error) bool {
-	_, record := errors.AsType[tls.RecordHeaderError](err)
-	_, alert := errors.AsType[tls.AlertError](err)
-	_, cert := errors.AsType[*tls.CertificateVerificationError](err)
-	return record || alert || cert
 }
 
 // SmartHost is the NextHops that sends all foreign mail through one server.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -173,92 +172,6 @@ func TestRelayLogin(t *testing.T) {
 	r.Login = func(context.Context, *smtpclient.Client) error { return refused }
 	if _, err := sendTo(t, r, scripted(t, "220 hi", offers)); !errors.Is(err, refused) {
 		t.Errorf("%v, want the error of Login", err)
-	}
-}
-
-type zone map[string][]*net.MX
-
-func (z zone) LookupMX(_ context.Context, name string) ([]*net.MX, error) {
-	mx, ok := z[strings.TrimSuffix(name, ".")]
-	switch {
-	case ok && mx == nil:
-		return nil, &net.DNSError{Err: "server failure", Name: name, IsTemporary: true}
-	case !ok:
-		return nil, &net.DNSError{Err: "no such host", Name: name, IsNotFound: true}
-	}
-	return mx, nil
-}
-
-func TestMX(t *testing.T) {
-	m := &deliver.MX{Port: "2525", Self: []string{"Us.example"}, Resolver: zone{
-		"two.example":           {{Host: "b.example.", Pref: 20}, {Host: "a.example.", Pref: 10}, {Host: "a.example.", Pref: 30}},
-		"null.example":          {{Host: ".", Pref: 0}},
-		"broken.example":        nil,
-		"backup.example":        {{Host: "a.example.", Pref: 10}, {Host: "us.example.", Pref: 20}, {Host: "c.example.", Pref: 30}},
-		"ours.example":          {{Host: "us.example.", Pref: 5}, {Host: "a.example.", Pref: 10}},
-		"xn--bcher-kva.example": {{Host: "mx.example.", Pref: 1}},
-	}}
-	tests := []struct{ domain, want string }{
-		{"two.example", "a.example:2525 b.example:2525"},
-		{"plain.example", "plain.example:2525"},
-		{"bücher.example", "mx.example:2525"},
-		{"[192.0.2.1]", "192.0.2.1:2525"},
-		{"[IPv6:2001:db8::1]", "[2001:db8::1]:2525"},
-		{"null.example", "556"},
-		{"broken.example", "451"},
-		{"backup.example", "a.example:2525"},
-		{"ours.example", "554"},
-	}
-	for _, test := range tests {
-		r, _ := m.Receiver(m.Key(address("x@" + test.domain)))
-		hosts, err := r.(*deliver.Relay).Hosts(t.Context())
-		got := strings.Join(hosts, " ")
-		if err != nil {
-			got = fmt.Sprint(smtp.ReplyOf(err).Code)
-		}
-		if got != test.want {
-			t.Errorf("%s: %s (%v), want %s", test.domain, got, err, test.want)
-		}
-	}
-}
-
-// hosts is a zone that knows addresses as well.
-type hosts struct {
-	zone
-	addrs map[string]error // nil = has an address
-}
-
-func (h hosts) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error) {
-	err, ok := h.addrs[host]
-	if !ok {
-		err = &net.DNSError{Name: host, IsNotFound: true}
-	}
-	return []netip.Addr{netip.MustParseAddr("192.0.2.1")}, err
-}
-
-// A domain without MX is its own host only if it has an address; without any
-// it fails at once, and a look-up that failed is tried again.
-func TestImplicitMX(t *testing.T) {
-	m := &deliver.MX{Port: "25", Resolver: hosts{zone{"broken.example": nil}, map[string]error{
-		"a.example.":    nil,
-		"slow.example.": &net.DNSError{Name: "slow.example", IsTimeout: true, IsTemporary: true},
-	}}}
-	for domain, want := range map[string]string{
-		"a.example":      "a.example:25",
-		"slow.example":   "451 4.4.3",
-		"none.example":   "550 5.1.2",
-		"broken.example": "451 4.4.3",
-	} {
-		r, _ := m.Receiver(m.Key(address("x@" + domain)))
-		list, err := r.(*deliver.Relay).Hosts(t.Context())
-		got := strings.Join(list, " ")
-		if err != nil {
-			reply := smtp.ReplyOf(err)
-			got = fmt.Sprint(reply.Code, " ", reply.Enhanced)
-		}
-		if got != want {
-			t.Errorf("%s: %s, want %s", domain, got, want)
-		}
 	}
 }
 

@@ -21,7 +21,7 @@ type Report struct {
 func (a *attempt) settle(ctx context.Context, results []Result) {
 	job, now := a.lease.Job, a.r.Queue.now()
 	stopped := errors.Is(context.Cause(ctx), errShutdown)
-	if stopped && !anyFinal(results) && !a.panicked {
+	if stopped && !decided(results) && !a.panicked {
 		// Nothing was decided: the job goes back as it was.
 		a.back(ctx, job.Due)
 		return
@@ -283,9 +283,11 @@ func keepFailed(results []Result) {
 	}
 }
 
-func anyFinal(results []Result) bool {
+// decided reports whether an attempt got as far as a host that may have the
+// message now.
+func decided(results []Result) bool {
 	for _, r := range results {
-		if r.State == Delivered || r.State == Failed {
+		if r.State != Deferred {
 			return true
 		}
 	}

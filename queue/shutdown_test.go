@@ -35,6 +35,26 @@ func TestRunnerShutdownGivesBack(t *testing.T) {
 	})
 }
 
+// An attempt that was cut off behind the final dot may have delivered: that is
+// said, and the job is due again at once.
+func TestRunnerShutdownUnknown(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.take = func(ctx context.Context, _ *smtp.Envelope, _ *smtp.Body) ([]smtp.RcptStatus, error) {
+			<-ctx.Done()
+			return nil, queue.ErrOutcomeUnknown
+		}
+		w.send("bob@example.net")
+		before := w.wantJobs(1)[0]
+		stop := w.run()
+		pass(time.Second)
+		stop()
+		if j := w.wantJobs(1)[0]; j.Attempts != 1 || !j.Due.Equal(before.Due) {
+			t.Errorf("given back as %+v", j)
+		}
+		w.wantStates(queue.Unknown)
+	})
+}
+
 // An attempt that ends within the drain time is settled as what it was.
 func TestRunnerShutdownWaits(t *testing.T) {
 	inWorld(t, func(w *world) {

@@ -9,6 +9,8 @@ import (
 // to end. It is used by one goroutine.
 type Body struct {
 	r       io.Reader
+	seek    io.Seeker // of r, where it can be read again
+	started bool
 	size    int64
 	stored  any
 	trace   []byte
@@ -24,9 +26,27 @@ func NewBody(r io.Reader, size int64) *Body { return &Body{r: r, size: size} }
 // NewStoredBody makes a Body whose octets already lie in a blob store under
 // ref (a blob.Ref), so that a receiver on the same store need not copy them.
 // trace are header fields that stand in front of the stored octets and are not
-// part of them.
+// part of them. An r that is an io.Seeker stands at its start.
 func NewStoredBody(r io.Reader, size int64, ref any, trace []byte) *Body {
-	return &Body{r: r, size: size, stored: ref, trace: trace}
+	seek, _ := r.(io.Seeker)
+	return &Body{r: r, seek: seek, size: size, stored: ref, trace: trace}
+}
+
+// Rewind reports whether the body can be read from its start, and sees to it
+// that it is: nothing was read yet, or its octets are stored and no wrapper
+// looks at them. So a receiver tries a second way.
+func (b *Body) Rewind() bool {
+	if !b.started {
+		return b.err == nil
+	}
+	if b.seek == nil || b.err != nil && b.err != io.EOF {
+		return false
+	}
+	if _, err := b.seek.Seek(0, io.SeekStart); err != nil {
+		return false
+	}
+	b.err, b.started = nil, false
+	return true
 }
 
 // Read returns io.EOF only after a clean end of the body. A wrapper refuses a
@@ -36,6 +56,7 @@ func (b *Body) Read(p []byte) (int, error) {
 	if b.err != nil {
 		return 0, b.err
 	}
+	b.started = true
 	n, err := b.r.Read(p)
 	b.err = err
 	return n, err
@@ -50,6 +71,7 @@ func (b *Body) WriteTo(w io.Writer) (int64, error) {
 	if b.err != nil {
 		return 0, b.err
 	}
+	b.started = true
 	n, err := io.Copy(w, onlyReader(b.r))
 	if err == nil {
 		b.err = io.EOF
@@ -104,7 +126,7 @@ func (b *Body) Stored() any { return b.stored }
 // see the octets.
 func (b *Body) Wrap(f func(io.Reader) io.Reader) {
 	b.r = f(b.r)
-	b.size, b.stored = -1, nil
+	b.seek, b.size, b.stored = nil, -1, nil
 }
 
 // Ended reports whether the body was read to its clean end.

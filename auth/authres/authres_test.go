@@ -97,6 +97,8 @@ func TestClaims(t *testing.T) {
 		`"mx.example.org; none`, deep + strings.Repeat(")", 200_000) + "mx.example.org; none", deep + "mx.example.org", `"mx"."example".org; none`,
 		"mx.ex\x00ample.org; none", "mx.example.org\v; none", "\fmx.example.org; none", "mx.ex\x7fample.org; none", "\u00a0mx.example.org\u00a01; none",
 		"mx.example.org\u200b; none", "mx。example。org; none",
+		"=?utf-8?q?mx=2Eexample=2Eorg?=; none", "=?us-ascii?b?bXg=?=.example.org; none", "=?utf-8?q?mx.example.org; spf=pass?=",
+		`"=?utf-8?q?mx=2Eexample=2Eorg?="; none`, "(open =?utf-8?q?mx=2Eexample=2Eorg?=; none", "=(c)?utf-8?q?mx=2Eexample=2Eorg?=; none",
 	} {
 		if !authres.Claims(v, id) {
 			t.Errorf("%.60q is not taken for ours", v)
@@ -105,6 +107,7 @@ func TestClaims(t *testing.T) {
 	for _, v := range []string{
 		"mx.other; spf=pass", "mx.example.org.example; none", "mx.example.orgs; none", "amx.example.org; none", "(mx.example.org) mx.other; none", "",
 		"; mx.example.org", "mx.other; spf=pass smtp.mailfrom=mx.example.org", "mx.example.org-2; none", "(open mx.other", "mx; none", "mx.example.org2; none",
+		"mx.other; spf=pass reason=\"=?utf-8?q?mx=2Eexample=2Eorg?=\"", "(=?utf-8?q?mx=2Eexample=2Eorg?=) mx.other; none",
 	} {
 		if authres.Claims(v, id) {
 			t.Errorf("%q is taken for ours", v)

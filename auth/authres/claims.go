@@ -14,7 +14,9 @@ import (
 // internationalised domain, quoted, with comments in front, behind and between,
 // with a version, or with a dot at its end; control characters are passed over. A
 // field that nobody can parse is ours if the id stands anywhere in it; where the id
-// is internationalised, also if other text beyond ASCII does.
+// is internationalised, also if other text beyond ASCII does. An encoded-word (RFC
+// 2047), which some readers decode wherever it stands, is ours in place of an id
+// whatever it says, since no id needs one.
 func Claims(value, id string) bool {
 	id = canonicalID(id)
 	if id == "" {
@@ -22,8 +24,11 @@ func Claims(value, id string) bool {
 	}
 	h := readHead(value)
 	if h.broken {
-		return strings.Contains(strings.ToLower(h.spaced), id) || strings.Contains(strings.ToLower(value), id) ||
+		return strings.Contains(value, encodedWord) || strings.Contains(strings.ToLower(h.spaced), id) || strings.Contains(strings.ToLower(value), id) ||
 			strings.Contains(id, "xn--") && strings.ContainsFunc(value, func(r rune) bool { return r > unicode.MaxASCII })
+	}
+	if strings.Contains(h.joined, encodedWord) {
+		return true
 	}
 	if f, err := Parse(value); err == nil && canonicalID(f.ID) == id {
 		return true
@@ -38,6 +43,9 @@ func Claims(value, id string) bool {
 	}
 	return canonicalID(withoutVersion(h.joined)) == id
 }
+
+// encodedWord begins one.
+const encodedWord = "=?"
 
 // canonicalID makes ids comparable. What is no domain is in lower case, and what
 // is too long for one is not converted.

@@ -113,13 +113,6 @@ func (c *Cache) Recheck(ctx context.Context, domain string) (Found, error) {
 	return c.find(ctx, domain, true)
 }
 
-// Vouch reports whether a policy in mode Enforce names host as an MX host of
-// the domain. It has the form of deliver.MX.Vouch.
-func (c *Cache) Vouch(ctx context.Context, domain, host string) (bool, error) {
-	found, err := c.Lookup(ctx, domain)
-	return err == nil && found.Enforced() && found.Policy.Matches(host), err
-}
-
 func (c *Cache) find(ctx context.Context, domain string, again bool) (Found, error) {
 	domain, err := canonical(domain)
 	if err != nil {

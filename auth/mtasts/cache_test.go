@@ -285,9 +285,6 @@ func TestStore(t *testing.T) {
 		if f, err := w.cache(s).Lookup(t.Context(), "example.org"); err == nil || f.Policy != nil {
 			t.Error(f, err)
 		}
-		if ok, err := w.cache(s).Vouch(t.Context(), "example.org", "mail.example.org"); err == nil || ok {
-			t.Error(ok, err)
-		}
 	})
 }
 
@@ -326,27 +323,6 @@ func TestSaveBeyondTheAsker(t *testing.T) {
 	})
 }
 
-func TestVouch(t *testing.T) {
-	w := newWorld(t)
-	c := w.cache(nil)
-	for host, want := range map[string]bool{"mail.example.org": true, "a.example.net": true, "evil.example": false} {
-		if ok, err := c.Vouch(t.Context(), "example.org", host); ok != want || err != nil {
-			t.Error(host, ok, err)
-		}
-	}
-	w.set(func() {
-		w.texts["example.org"][0], w.body = "v=STSv1; id=2", strings.Replace(good, "enforce", "testing", 1)
-	})
-	if ok, err := c.Vouch(t.Context(), "example.org", "mail.example.org"); ok || err != nil {
-		t.Error("a test vouches for nothing", err)
-	}
-	for _, domain := range []string{"[192.0.2.1]", "", "a b"} {
-		if f, err := c.Lookup(t.Context(), domain); err != nil || f.Policy != nil || !errors.Is(f.Problem, ErrDomain) {
-			t.Error(domain, f, err)
-		}
-	}
-}
-
 func TestMemoryBound(t *testing.T) {
 	w := newWorld(t)
 	w.texts = map[string][]string{}
@@ -368,5 +344,15 @@ func TestMemoryBound(t *testing.T) {
 	}
 	if c.bytes != 0 || len(c.known) != 0 {
 		t.Error(c.bytes, len(c.known))
+	}
+}
+
+// What cannot be a domain has no policy.
+func TestNoDomain(t *testing.T) {
+	c := newWorld(t).cache(nil)
+	for _, domain := range []string{"[192.0.2.1]", "", "a b"} {
+		if f, err := c.Lookup(t.Context(), domain); err != nil || f.Policy != nil || !errors.Is(f.Problem, ErrDomain) {
+			t.Error(domain, f, err)
+		}
 	}
 }

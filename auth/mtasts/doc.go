@@ -59,7 +59,7 @@
 // # What is not here
 //
 // Nothing listens or serves a policy. No goroutine runs on its own: RefreshDue
-// is called by whoever has a clock. There is no Store on disk.
+// is called by whoever has a clock. A Store on disk is in package sqlsts.
 //
 // # Concurrency
 //

@@ -76,21 +76,26 @@ func (c *Collector) Add(s Session) {
 	key := hash(policy)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.addLocked(b, &policyCount{policy: policy, key: key}, s.Failure, 1)
+}
+
+// addLocked counts n sessions, by the policy of fresh.
+func (c *Collector) addLocked(b bucket, fresh *policyCount, failure *Failure, n int64) {
 	limit := c.MaxDomains
 	if limit <= 0 {
 		limit = maxDomains
 	}
 	list, known := c.counted[b]
 	if !known && len(c.counted) >= limit {
-		c.dropped++
+		c.dropped += n
 		return
 	}
-	p, begun := find(list, key)
+	p, begun := find(list, fresh.key)
 	if p == nil {
-		p = &policyCount{policy: policy, key: key}
+		p = fresh
 	}
-	if !c.countLocked(b, p, begun, s.Failure) {
-		c.dropped++
+	if !c.countLocked(b, p, failure, begun, n) {
+		c.dropped += n
 	}
 }
 
@@ -108,8 +113,8 @@ func find(list []*policyCount, key [sha256.Size]byte) (p *policyCount, begun boo
 	return nil, false
 }
 
-// countLocked counts a session, if there is memory for what is new about it.
-func (c *Collector) countLocked(b bucket, p *policyCount, begun bool, failure *Failure) bool {
+// countLocked counts n sessions, if there is memory for what is new about them.
+func (c *Collector) countLocked(b bucket, p *policyCount, failure *Failure, begun bool, n int64) bool {
 	var kind Failure
 	more := int64(0) // of p
 	if !begun {
@@ -140,13 +145,13 @@ func (c *Collector) countLocked(b bucket, p *policyCount, begun bool, failure *F
 		c.counted[b] = append(c.counted[b], p)
 	}
 	if failure == nil {
-		p.successes++
+		p.successes += n
 		return true
 	}
 	if p.failures == nil {
 		p.failures = make(map[Failure]int64)
 	}
-	p.failures[kind]++
+	p.failures[kind] += n
 	return true
 }
 

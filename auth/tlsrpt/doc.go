@@ -29,13 +29,16 @@
 //	    by https with a certificate that is valid for the host; unless the
 //	    Client is another one.
 //	T4  A report is given up only when nobody asks for it, or after GiveUp.
+//	T5  A stored report that is sent a second time, as a crash came in between, has
+//	    the same ID and Mail.Once: a queue that knows it takes it once.
 //
 // # What is not here
 //
-// Reports are in memory: a crash loses those of the day, which is no loss of
-// mail. Sessions that carry reports are for whoever counts to leave out (RFC 8460
-// §3): such a message has the field TLS-Report-Domain. Reports of others are not
-// read.
+// Without a Storage reports are in memory: a crash loses those of the day, which is
+// no loss of mail. With one, such as that of sqltlsrpt, it loses a minute.
+// Sessions that carry reports are for whoever counts to leave out (RFC 8460 §3), as
+// deliver/tlspolicy does: such a message has the field TLS-Report-Domain. Reports
+// of others are not read.
 //
 // # Concurrency
 //

@@ -33,6 +33,10 @@ type Sender struct {
 	// Required.
 	Collector *Collector
 
+	// Storage keeps what the Collector has counted over a restart, and reports
+	// until they are done; Collector.Run hands over to it. nil = all is in memory.
+	Storage Storage
+
 	// Resolver finds the records that say where reports go. Required.
 	Resolver dnsx.Resolver
 
@@ -108,6 +112,9 @@ func (s *Sender) Validate() error {
 func (s *Sender) SendDue(ctx context.Context, now time.Time) (sent int, err error) {
 	if err := s.Validate(); err != nil {
 		return 0, err
+	}
+	if s.Storage != nil {
+		return s.sendStored(ctx, now)
 	}
 	for _, r := range s.Collector.Take(now) {
 		s.left = append(s.left, &leftover{Report: r, since: now})
@@ -217,6 +224,8 @@ func (s *Sender) Run(ctx context.Context) {
 		return err
 	})
 }
+
+func joined(errs []error, err error) error { return errors.Join(append(errs, err)...) }
 
 func orDefault(v, def time.Duration) time.Duration {
 	if v <= 0 {

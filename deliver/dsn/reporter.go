@@ -3,6 +3,7 @@ package dsn
 import (
 	"bytes"
 	"context"
+	"io"
 	"time"
 
 	"github.com/mailstead/mailstead/queue"
@@ -28,8 +29,18 @@ type Reporter struct {
 	// a delay DSN; nil = not said.
 	RetryUntil func(*queue.Job) time.Time
 
+	// Signer signs the DSNs; a *dkim.Signer with a key of Hostname's domain, or
+	// one above it. One that it cannot sign leaves without. nil = none is signed.
+	Signer Signer
+
 	// Now is the clock; nil = time.Now.
 	Now func() time.Time
+}
+
+// Signer makes the DKIM-Signature fields of a message, which are put in front of
+// it. *dkim.Signer is one.
+type Signer interface {
+	Sign(message io.Reader) ([]byte, error)
 }
 
 var _ queue.Reporter = (*Reporter)(nil)
@@ -56,7 +67,20 @@ func (r *Reporter) Report(ctx context.Context, j *queue.Job, results []queue.Res
 	if err := n.write(ctx, &b); err != nil {
 		return nil, err
 	}
-	return []queue.Report{{To: smtp.ForwardPath(j.ReversePath), Body: &b, UTF8: n.utf8()}}, nil
+	return []queue.Report{{To: smtp.ForwardPath(j.ReversePath), Body: r.signed(&b), UTF8: n.utf8()}}, nil
+}
+
+// signed is a DSN with signatures in front, if there are any: who waits for it is
+// better off with one that is not signed than with none.
+func (r *Reporter) signed(b *bytes.Buffer) io.Reader {
+	if r.Signer == nil {
+		return b
+	}
+	fields, err := r.Signer.Sign(bytes.NewReader(b.Bytes()))
+	if err != nil {
+		return b
+	}
+	return io.MultiReader(bytes.NewReader(fields), b)
 }
 
 // action is the Action field (RFC 3464 §2.3.3) that a result calls for, ""
@@ -95,11 +119,16 @@ type rcptStatus struct {
 }
 
 // status is the Status field (RFC 3464 §2.3.4): the reply's enhanced code
-// where it fits the action, else the class with nothing known.
+// where it fits the action, else that the time was over, or the class with
+// nothing known.
 func (s rcptStatus) status() string {
 	class := map[string]uint16{"failed": 5, "delayed": 4, "delivered": 2, "relayed": 2, "expanded": 2}[s.action]
 	c := s.res.Reply.Enhanced
-	if c.Class != class {
+	switch {
+	case c.Class == class:
+	case s.res.Expired:
+		c = smtp.EnhancedCode{Class: class, Subject: 4, Detail: 7} // RFC 3463 §3.5: delivery time expired
+	default:
 		c = smtp.EnhancedCode{Class: class}
 	}
 	return c.String()

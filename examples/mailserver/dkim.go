@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/mailstead/mailstead/auth"
+	"github.com/mailstead/mailstead/auth/dkim"
 	"github.com/mailstead/mailstead/examples/internal/program"
 	"github.com/mailstead/mailstead/smtp"
 )
@@ -34,3 +35,6 @@ func (s *server) sign() smtp.Middleware {
 	}}
 	return signer.Middleware()
 }
+
+// signerOf signs with these keys.
+func signerOf(keys []dkim.Key) *dkim.Signer { return &dkim.Signer{Keys: keys} }

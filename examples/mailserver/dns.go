@@ -5,7 +5,6 @@ import (
 	"net"
 	"time"
 
-	"github.com/mailstead/mailstead/auth/dnsx"
 	"github.com/mailstead/mailstead/examples/internal/program"
 )
 
@@ -17,11 +16,6 @@ const dialTime = 30 * time.Second
 func (s *server) openDNS(ctx context.Context) (err error) {
 	s.dns, err = program.Resolver(ctx, s.o.resolver)
 	return err
-}
-
-// mxDialer connects to MX hosts, whose addresses come from the DNS alone.
-func (s *server) mxDialer() *dnsx.Dialer {
-	return &dnsx.Dialer{Resolver: s.dns, Net: &net.Dialer{Timeout: dialTime}}
 }
 
 // hostDialer connects to a host of the operator, which may also stand in

@@ -12,6 +12,7 @@ import (
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/blob"
 	"github.com/mailstead/mailstead/store/blob/segment"
+	"github.com/mailstead/mailstead/store/sqldb"
 	"github.com/mailstead/mailstead/store/sqlstore"
 )
 
@@ -30,6 +31,9 @@ type engine struct {
 	// blobs are the bodies of the queue. Where they are those of the store
 	// too, local delivery copies nothing.
 	blobs blob.Blobs
+
+	// db is the database of the queue, where other parts have tables, too.
+	db *sqldb.DB
 
 	users users
 

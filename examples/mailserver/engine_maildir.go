@@ -54,7 +54,7 @@ func openMaildir(ctx context.Context, o *options, log *slog.Logger) (*engine, er
 		return nil, errors.Join(err, closeAll())
 	}
 	return &engine{
-		store: s, queue: q, blobs: e.Blobs(),
+		store: s, queue: q, blobs: e.Blobs(), db: e.DB(),
 		users:    &filelogin.File{Path: filepath.Join(o.data, "passwd"), Logger: log},
 		segments: e.Blobs(),
 		lines:    true,

@@ -86,7 +86,7 @@ func openPostgres(ctx context.Context, o *options, log *slog.Logger) (_ *engine,
 	users.SetMaxOpenConns(4)
 	backend := &sqllogin.Backend{DB: users, Dialect: sqllogin.PostgreSQL}
 	e := &engine{
-		store: p.Store(), queue: q, blobs: p.Blobs(), shared: true, lease: nodeLease,
+		store: p.Store(), queue: q, blobs: p.Blobs(), db: p.DB(), shared: true, lease: nodeLease,
 		verify: p.Store().Verify,
 		users:  backend, tallies: &sqllogin.Guard{Backend: backend},
 		close: func() error { return errors.Join(users.Close(), p.Close()) },

@@ -37,7 +37,7 @@ func openSQLite(ctx context.Context, o *options, log *slog.Logger) (*engine, err
 		return nil, errors.Join(err, e.Close())
 	}
 	return &engine{
-		store: e.Store(), queue: q, blobs: e.Blobs(),
+		store: e.Store(), queue: q, blobs: e.Blobs(), db: e.DB(),
 		users:    &filelogin.File{Path: filepath.Join(o.data, "passwd"), Logger: log},
 		segments: e.Blobs(), verify: e.Store().Verify,
 		free: e.Blobs().Free,

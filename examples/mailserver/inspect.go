@@ -10,7 +10,9 @@ import (
 
 	"github.com/mailstead/mailstead/auth"
 	"github.com/mailstead/mailstead/auth/arc"
+	"github.com/mailstead/mailstead/auth/dmarc"
 	"github.com/mailstead/mailstead/auth/dnsbl"
+	"github.com/mailstead/mailstead/auth/reporting"
 	"github.com/mailstead/mailstead/deliver"
 	"github.com/mailstead/mailstead/smtp"
 	"github.com/mailstead/mailstead/store"
@@ -93,6 +95,9 @@ func (s *server) inspect() smtp.Middleware {
 		s.verifier.Lists = append(s.verifier.Lists, dnsbl.List{Zone: zone})
 	}
 	inspector := &auth.Inspector{Verifier: s.verifier, Policy: s.o.policy, ID: s.o.hostname, Logger: s.log}
+	if s.reports != nil {
+		inspector.Observe = reporting.Observe(s.reports.dmarc, dmarc.RFC9989)
+	}
 	if s.o.resolver != "" {
 		inspector.Skip = func(m *smtp.Mail) bool { return m.Peer == nil || m.Peer.Identity != "" }
 	}

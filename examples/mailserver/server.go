@@ -16,6 +16,7 @@ import (
 	"github.com/mailstead/mailstead/auth/login/activity"
 	"github.com/mailstead/mailstead/daemon"
 	"github.com/mailstead/mailstead/deliver"
+	"github.com/mailstead/mailstead/deliver/tlspolicy"
 	"github.com/mailstead/mailstead/imap/imapserver"
 	"github.com/mailstead/mailstead/pop3/pop3server"
 	"github.com/mailstead/mailstead/queue"
@@ -57,6 +58,9 @@ type server struct {
 	directory *deliver.Accounts
 	dns       *dnsx.Cache    // of MX delivery and of the authentication of messages
 	verifier  *auth.Verifier // of the MX port; nil = -auth off
+	outbound  *outboundFile
+	policies  *tlspolicy.Policies // for TLS to MX hosts
+	reports   *reports            // to other domains; nil = none
 	cert      certificate
 	given     map[string]net.Listener // by systemd, under the name of the flag
 	web       *web
@@ -100,7 +104,9 @@ func newServer(ctx context.Context, o *options, log *slog.Logger) (_ *server, er
 	}
 	warnForeign(log, s.directory, s.accounts)
 	s.views = view.New(s.engine.store, view.Options{})
-	s.compose()
+	if err = s.openOutbound(ctx); err != nil {
+		return nil, err
+	}
 	if err = s.listen(); err != nil {
 		return nil, err
 	}
@@ -230,6 +236,8 @@ func (s *server) start() {
 	})
 	s.wg.Go(func() { s.collect(ctx) })
 	s.wg.Go(func() { s.rememberLogins(ctx) })
+	s.wg.Go(func() { s.refreshPolicies(ctx) })
+	s.sendReports(ctx)
 	for _, p := range s.parts {
 		s.wg.Go(func() {
 			if err := p.serve(p.l); err != nil && !closed(err) {

@@ -6,11 +6,11 @@ import (
 	"net"
 	"strings"
 
-	"github.com/mailstead/mailstead/auth/dnsx"
 	"github.com/mailstead/mailstead/auth/login"
 	"github.com/mailstead/mailstead/auth/login/saslmech"
 	"github.com/mailstead/mailstead/deliver"
 	"github.com/mailstead/mailstead/deliver/dsn"
+	"github.com/mailstead/mailstead/deliver/tlspolicy"
 	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/smtp"
 	"github.com/mailstead/mailstead/smtp/smtpclient"
@@ -52,7 +52,7 @@ func (s *server) compose() {
 	s.queue = &queue.Queue{Storage: s.engine.queue, Blobs: s.engine.blobs, Router: router}
 	s.runner = &queue.Runner{
 		Queue: s.queue, Router: router, Logger: s.log, DrainTimeout: queueDrainTime,
-		Reporter: &dsn.Reporter{Hostname: s.o.hostname, Blobs: s.engine.blobs, RetryUntil: queue.Schedule{}.Expiry},
+		Reporter: &dsn.Reporter{Hostname: s.o.hostname, Blobs: s.engine.blobs, RetryUntil: queue.Schedule{}.Expiry, Signer: s.dsnSigner()},
 		Workers:  200, Ordered: isLocal, LeaseTTL: s.engine.lease,
 	}
 	s.queue.Kick = s.runner.Kick
@@ -66,18 +66,15 @@ func isLocal(destination string) bool {
 
 // nextHops is the way to foreign hosts: the smart host of -relay, or MX.
 func (s *server) nextHops() deliver.NextHops {
-	dialer := &smtpclient.Dialer{
-		Hello: s.o.hostname,
-		Net:   s.mxDialer(),
-		// Opportunistic TLS: a certificate that nobody vouches for is still
-		// better than none (RFC 7435).
-		TLSConfig: &tls.Config{InsecureSkipVerify: true},
-	}
+	dialer := &smtpclient.Dialer{Hello: s.o.hostname, Net: &net.Dialer{Timeout: dialTime}}
 	if s.o.relay == "" {
-		relay := deliver.Relay{Dialer: dialer, PlaintextRetry: true, Pool: s.outgoing}
-		return &deliver.MX{Resolver: dnsx.Net{Resolver: s.dns}, Self: []string{s.o.hostname}, Relay: relay}
+		relay := deliver.Relay{Dialer: dialer, Pool: s.outgoing}
+		return tlspolicy.NextHops{NextHops: &deliver.MX{Resolver: s.dns, TLS: s.policies, Self: []string{s.o.hostname}, Relay: relay}}
 	}
 	dialer.Net = s.hostDialer()
+	// Opportunistic TLS: a certificate that nobody vouches for is still better
+	// than none (RFC 7435).
+	dialer.TLSConfig = &tls.Config{InsecureSkipVerify: true}
 	relay := deliver.Relay{Dialer: dialer, Pool: s.outgoing}
 	if name, password, ok := strings.Cut(s.o.relayUser, ":"); ok {
 		client := login.Client{
@@ -91,9 +88,11 @@ func (s *server) nextHops() deliver.NextHops {
 			dialer.TLS, dialer.TLSConfig = smtpclient.TLSRequired, nil
 		}
 	}
-	if _, port, _ := net.SplitHostPort(s.o.relay); port == "465" {
+	host, port, _ := net.SplitHostPort(s.o.relay)
+	if port == "465" {
 		dialer.TLS = smtpclient.TLSImplicit
 	}
+	s.relayTLS(dialer, host)
 	return &deliver.SmartHost{Addr: s.o.relay, Relay: relay}
 }
 

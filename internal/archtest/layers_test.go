@@ -60,7 +60,7 @@ func layers() []layer {
 		{"smtp/smtpserver/testdata/naive", nil},
 		{"smtp/smtpclient", []string{"smtp"}},
 		{"smtp/smtppolicy/sqlgrey", []string{"smtp/smtppolicy", "store/sqldb"}},
-		{"smtp/smtppolicy", []string{"smtp", "smtp/smtpclient", "auth/authres"}},
+		{"smtp/smtppolicy", []string{"smtp", "smtp/smtpclient", "auth/authres", "auth/dnsbl", "auth/iprev", "auth/dnsx"}},
 		{"imap/imapserver", []string{"imap", "store", "store/acl", "store/blob", "store/view", "auth/authn"}},
 		{"imap/imapclient", []string{"imap"}},
 		{"pop3/pop3server", []string{"pop3", "store", "store/blob", "store/view", "auth/authn"}},
@@ -99,11 +99,16 @@ func layers() []layer {
 		{"auth/dmarc/report/sqlreport", []string{"auth/dmarc/report", "store/sqldb"}},
 		{"auth/dmarc/report/reporttest", []string{"auth/dmarc/report"}},
 		{"auth/dmarc/report", []string{"smtp", "auth/dmarc", "auth/dnsx"}},
+		{"auth/mtasts/mtaststest", []string{"auth/mtasts"}},
+		{"auth/mtasts/sqlsts", []string{"auth/mtasts", "store/sqldb"}},
+		{"auth/tlsrpt/tlsrpttest", []string{"auth/tlsrpt"}},
+		{"auth/tlsrpt/sqltlsrpt", []string{"auth/tlsrpt", "store/sqldb"}},
 		{"auth/...", []string{"smtp", "auth/authres", "auth/dnsx"}},
 
 		// Delivery.
 		{"deliver/dsn", []string{"smtp", "queue", "store/blob"}},
 		{"deliver/srs", []string{"smtp"}},
+		{"deliver/delivertest", []string{"smtp", "auth/dnsx"}}, // hosts and names, not those who send to them
 		{"deliver/...", []string{
 			"smtp", "smtp/smtpclient", "store", "store/blob", "queue", "store/acl", "deliver", "deliver/dsn", "deliver/srs",
 			"auth/mtasts", "auth/dane", "auth/tlsrpt", "auth/dnsx",
@@ -152,6 +157,7 @@ func suites() []string {
 	return []string{
 		"smtp/smtptest", "smtp/smtppolicy/greytest", "imap/imaptest", "pop3/pop3test", "store/storetest", "store/blob/blobtest",
 		"store/blob/objects/objecttest", "queue/queuetest", "auth/login/logintest", "auth/dmarc/report/reporttest",
+		"deliver/delivertest",
 	}
 }
 

@@ -49,8 +49,15 @@ func unbound(t *testing.T, records [][3]string) string {
 		}
 		fmt.Fprintf(&conf, " local-data: '%s. 60 IN %s %s'\n", r[0], r[1], value)
 	}
-	conf.WriteString("remote-control:\n control-enable: no\n")
-	file := writeFile(t, "unbound.conf", []byte(conf.String()))
+	runUnbound(t, addr, conf.String())
+	return addr
+}
+
+// runUnbound starts Debian's unbound, installed or unpacked, and returns when it
+// answers at addr.
+func runUnbound(t *testing.T, addr, conf string) {
+	t.Helper()
+	file := writeFile(t, "unbound.conf", []byte(conf+"remote-control:\n control-enable: no\n"))
 	var cmd *exec.Cmd
 	if path, err := exec.LookPath("unbound"); err == nil {
 		cmd = exec.CommandContext(t.Context(), path, "-d", "-c", file)
@@ -64,6 +71,11 @@ func unbound(t *testing.T, records [][3]string) string {
 	}
 	t.Cleanup(func() { _ = cmd.Wait() }) // the context of the test has ended by then
 	client := &dnsx.Client{Servers: []netip.AddrPort{netip.MustParseAddrPort(addr)}, Timeout: 100 * time.Millisecond, Rounds: 1}
+	defer func() {
+		if t.Failed() {
+			t.Log(log.tail())
+		}
+	}()
 	eventually(t, 10*time.Second, "unbound does not answer", func() bool {
 		_, err := client.Lookup(t.Context(), "example", dnsx.TXT)
 		if err != nil && !dnsx.NotFound(err) && cmd.ProcessState != nil {
@@ -71,7 +83,6 @@ func unbound(t *testing.T, records [][3]string) string {
 		}
 		return dnsx.NotFound(err)
 	})
-	return addr
 }
 
 // TestAuthcheckUnbound: authcheck over a real recursive server, with answers over

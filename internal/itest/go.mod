@@ -13,6 +13,7 @@ require (
 	github.com/mailstead/mailstead/store/postgres v0.0.0
 	github.com/mailstead/mailstead/store/s3 v0.0.0
 	github.com/mailstead/mailstead/store/sqlite v0.0.0
+	github.com/miekg/dns v1.1.73
 	github.com/pires/go-proxyproto v0.15.0
 	go.etcd.io/bbolt v1.5.0
 	modernc.org/sqlite v1.56.0

@@ -40,3 +40,25 @@ func untilNext(now time.Time, slot time.Duration) time.Duration {
 	}
 	return next.Sub(now)
 }
+
+const flushTime = 10 * time.Second
+
+// EachMinute calls flush every interval (0 = 1 min) until ctx ends, and once more
+// then; each call has 10 s, also the last one.
+func EachMinute(ctx context.Context, interval time.Duration, flush func(ctx context.Context)) {
+	if interval <= 0 {
+		interval = time.Minute
+	}
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for ended := false; !ended; {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			ended = true
+		}
+		own, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTime)
+		flush(own)
+		cancel()
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"strings"
+	"time"
 
 	"golang.org/x/net/idna"
 
@@ -29,11 +30,12 @@ type Client struct {
 	mails    int      // MAIL commands sent
 	sent     int      // messages of which the server took responsibility
 	domains  []string // of recipients so far, where they are limited
-	broken   error    // why the connection cannot be used; nil = usable
+	since    time.Time
+	broken   error // why the connection cannot be used; nil = usable
 }
 
 func newClient(d *Dialer, conn net.Conn, host string) *Client {
-	c := &Client{d: d, timeouts: d.Timeouts.withDefaults(), host: host, conn: conn}
+	c := &Client{d: d, timeouts: d.Timeouts.withDefaults(), host: host, conn: conn, since: time.Now()}
 	c.in = replyReader{
 		maxLines: orDefault(d.MaxReplyLines, 256),
 		maxLine:  orDefault(d.MaxReplyLine, 2048),

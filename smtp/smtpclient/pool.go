@@ -37,6 +37,14 @@ type Pool struct {
 	// negative = no bound.
 	MaxMessages int
 
+	// MaxTotal bounds the unused connections of all Keys; zero = 100, negative =
+	// no bound.
+	MaxTotal int
+
+	// MaxAge bounds the time in which new messages go over one connection, from
+	// its greeting on; zero = 5 min, negative = no bound.
+	MaxAge time.Duration
+
 	// Fresh is for how long an unused connection that the server has not
 	// closed is taken to be alive. After that RSET asks before it is used. Zero
 	// = 1 s, negative = always ask.
@@ -44,6 +52,7 @@ type Pool struct {
 
 	mu     sync.Mutex
 	idle   map[Key][]*idleConn // guarded by mu, the one used last at the end
+	total  int                 // of idle; guarded by mu
 	closed bool                // guarded by mu
 	work   sync.WaitGroup      // goodbyes
 }
@@ -95,6 +104,7 @@ func (p *Pool) take(key Key) *idleConn {
 func (p *Pool) removeLocked(key Key, i int) {
 	list := p.idle[key]
 	list = append(list[:i], list[i+1:]...)
+	p.total--
 	if len(list) == 0 {
 		delete(p.idle, key)
 		return
@@ -113,12 +123,13 @@ func (p *Pool) Put(key Key, c *Client) {
 
 func (p *Pool) keep(key Key, c *Client) bool {
 	maxIdle, maxMessages := orDefault0(p.MaxIdle, 2), orDefault0(p.MaxMessages, 100)
-	if maxMessages > 0 && c.Sent() >= maxMessages {
+	maxTotal, maxAge := orDefault0(p.MaxTotal, 100), orDefault0(p.MaxAge, 5*time.Minute)
+	if maxMessages > 0 && c.Sent() >= maxMessages || maxAge > 0 && time.Since(c.since) >= maxAge {
 		return false
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed || len(p.idle[key]) >= maxIdle {
+	if p.closed || len(p.idle[key]) >= maxIdle || maxTotal > 0 && p.total >= maxTotal {
 		return false
 	}
 	timeout := p.IdleTimeout
@@ -133,6 +144,7 @@ func (p *Pool) keep(key Key, c *Client) bool {
 		p.idle = make(map[Key][]*idleConn)
 	}
 	p.idle[key] = append(p.idle[key], ic)
+	p.total++
 	return true
 }
 
@@ -140,7 +152,7 @@ func (p *Pool) keep(key Key, c *Client) bool {
 func (p *Pool) expire(key Key, ic *idleConn) {
 	defer p.work.Done()
 	p.mu.Lock()
-	for i, other := range p.idle[key] {
+	for i, other := range p.idle[key] { // none once the Pool is closed
 		if other == ic {
 			p.removeLocked(key, i)
 			break
@@ -185,7 +197,7 @@ func (p *Pool) Close() error {
 	p.mu.Lock()
 	p.closed = true
 	idle := p.idle
-	p.idle = nil
+	p.idle, p.total = nil, 0
 	p.mu.Unlock()
 	for _, list := range idle {
 		for _, ic := range list {
@@ -203,7 +215,7 @@ func (p *Pool) Close() error {
 }
 
 // orDefault0: zero = the default, negative stays.
-func orDefault0(n, def int) int {
+func orDefault0[T int | time.Duration](n, def T) T {
 	if n == 0 {
 		return def
 	}

@@ -3,9 +3,19 @@ package smtpclient
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 
 	"github.com/mailstead/mailstead/smtp"
 )
+
+// TLSError is the error of a server that offers TLS and then refuses STARTTLS,
+// fails the handshake, or is lost in between: without TLS it may do better.
+type TLSError struct {
+	Err error // never nil
+}
+
+func (e *TLSError) Error() string { return "TLS: " + e.Err.Error() }
+func (e *TLSError) Unwrap() error { return e.Err }
 
 // startTLS: STARTTLS, handshake, EHLO again (RFC 3207 §4).
 func (c *Client) startTLS(ctx context.Context) error {
@@ -14,19 +24,23 @@ func (c *Client) startTLS(ctx context.Context) error {
 	}
 	r, err := c.command(ctx, c.timeouts.Command, "STARTTLS")
 	if err != nil {
-		return err
+		return &TLSError{err}
 	}
 	if r.Code != 220 {
-		return &smtp.Error{Reply: r}
+		return &TLSError{&smtp.Error{Reply: r}}
 	}
 	if c.in.buffered() {
 		c.broken = ErrInjected
-		return ErrInjected
+		return &TLSError{ErrInjected}
 	}
 	if err := c.handshake(ctx); err != nil {
 		return err
 	}
-	return c.hello(ctx)
+	err = c.hello(ctx)
+	if _, refused := errors.AsType[*smtp.Error](err); err != nil && !refused {
+		return &TLSError{err} // in TLS 1.3 a server that refuses the handshake is heard here
+	}
+	return err
 }
 
 func (c *Client) handshake(ctx context.Context) error {
@@ -44,7 +58,7 @@ func (c *Client) handshake(ctx context.Context) error {
 		return c.lost(ctx, err)
 	}
 	if err := tc.HandshakeContext(hctx); err != nil {
-		return c.lost(ctx, err)
+		return &TLSError{c.lost(ctx, err)}
 	}
 	state := tc.ConnectionState()
 	c.conn, c.tls = tc, &state

@@ -67,7 +67,17 @@ func TestDNSBL(t *testing.T) {
 			a: map[string][]string{
 				"1.2.0.192.a.example.": {"127.255.255.254"}, "1.2.0.192.b.example.": {"198.51.100.7"}, "1.2.0.192.c.example.": {"127.0.0.1"},
 			},
+			want: smtppolicy.Score{Failed: []string{"a.example", "b.example", "c.example"}},
+		},
+		{
+			name: "a list that has everything", addr: "192.0.2.1", lists: []smtppolicy.List{{Zone: "a.example"}},
+			a:    map[string][]string{"1.2.0.192.a.example.": {"127.0.0.2"}, "1.0.0.127.a.example.": {"127.0.0.2"}},
 			want: smtppolicy.Score{Failed: []string{"a.example"}},
+		},
+		{
+			name: "an allow list", addr: "192.0.2.1", lists: []smtppolicy.List{{Zone: "a.example", Weight: 9}, {Zone: "good.example", Allow: true}},
+			a:    map[string][]string{"1.2.0.192.a.example.": {"127.0.0.2"}, "1.2.0.192.good.example.": {"127.0.0.2"}},
+			want: smtppolicy.Score{Sum: 9, Zones: []string{"a.example", "good.example"}, Allowed: true},
 		},
 		{
 			name: "a failure is no verdict", addr: "192.0.2.1",

@@ -2,7 +2,6 @@ package smtppolicy
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -10,35 +9,22 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mailstead/mailstead/auth/dnsbl"
 	"github.com/mailstead/mailstead/internal/flight"
 	"github.com/mailstead/mailstead/smtp"
 )
 
-// List is one DNS list of addresses (RFC 5782).
-type List struct {
-	// Zone is the domain of the list, such as "zen.spamhaus.org".
-	Zone string
-
-	// Weight is what a listing adds to the score where Codes says nothing
-	// else; negative for a list of good hosts. Zero = 1.
-	Weight int
-
-	// Codes are weights by what the A record says; the first that holds the
-	// address counts, and an address in none counts nothing. nil = Weight for
-	// each address in 127.0.0.0/8 but 127.255.255.0/24, with which lists
-	// report that they refuse to answer, and 127.0.0.1, which no list uses.
-	Codes []Code
-}
-
-// Code is what A records in Answers mean.
-type Code struct {
-	Answers netip.Prefix
-	Weight  int
-}
+// List is one DNS list of addresses (RFC 5782), and Code what its answers mean:
+// those of auth/dnsbl.
+type (
+	List = dnsbl.List
+	Code = dnsbl.Code
+)
 
 // DNSBL judges addresses by DNS lists: their weights are added up, and an
-// address that reaches the threshold is refused. A list that does not answer,
-// or refuses to, says nothing.
+// address that reaches the threshold is refused, unless an allow list has it. A
+// list that does not answer, refuses to, or answers what no list may, says nothing.
+// It is dnsbl.Checker, which asks, with memory and limits for all connections.
 //
 //	bl := &smtppolicy.DNSBL{Lists: []smtppolicy.List{{Zone: "zen.spamhaus.org"}}}
 //	cfg.Receiver = smtp.Chain(receiver, bl.Refuse())
@@ -76,7 +62,7 @@ type DNSBL struct {
 	Logger *slog.Logger
 
 	once  sync.Once
-	cache flight.Cache[listing, int]
+	cache flight.Cache[listing, hit]
 	slots slots
 	log   *slog.Logger
 }
@@ -87,11 +73,19 @@ type listing struct {
 	list int
 }
 
+// hit is what a list says; the zero value is nothing.
+type hit struct {
+	weight int
+	allow  bool
+}
+
 // Score is what the lists say of one address.
 type Score struct {
 	Sum    int
 	Zones  []string // the lists that have it
-	Failed []string // the lists that did not answer
+	Failed []string // the lists that say nothing
+
+	Allowed bool // an allow list has it
 }
 
 // Check asks the lists for an address. It never fails: see Score.Failed.
@@ -100,14 +94,14 @@ func (d *DNSBL) Check(ctx context.Context, a netip.Addr) (s Score) {
 	a = a.Unmap().WithZone("")
 	ctx, cancel := context.WithTimeout(ctx, or(d.Timeout, 4*time.Second))
 	defer cancel()
-	weights, errs := make([]int, len(d.Lists)), make([]error, len(d.Lists))
+	hits, errs := make([]hit, len(d.Lists)), make([]error, len(d.Lists))
 	var wg sync.WaitGroup
 	for i := range d.Lists {
 		wg.Go(func() {
-			got, err := d.cache.Get(ctx, listing{a, i}, func(ctx context.Context) (int, time.Duration, error) {
+			got, err := d.cache.Get(ctx, listing{a, i}, func(ctx context.Context) (hit, time.Duration, error) {
 				return d.ask(ctx, a, &d.Lists[i])
 			})
-			weights[i], errs[i] = got.Value, err
+			hits[i], errs[i] = got.Value, err
 		})
 	}
 	wg.Wait()
@@ -117,9 +111,10 @@ func (d *DNSBL) Check(ctx context.Context, a netip.Addr) (s Score) {
 			s.Failed = append(s.Failed, l.Zone)
 			d.log.LogAttrs(ctx, slog.LevelWarn, "smtppolicy: a DNS list does not answer",
 				slog.String("zone", l.Zone), slog.Any("error", errs[i]))
-		case weights[i] != 0:
-			s.Sum += weights[i]
+		case hits[i].allow, hits[i].weight != 0:
+			s.Sum += hits[i].weight
 			s.Zones = append(s.Zones, l.Zone)
+			s.Allowed = s.Allowed || hits[i].allow
 		}
 	}
 	return s
@@ -131,51 +126,18 @@ func (d *DNSBL) init() {
 	d.log = or(d.Logger, slog.Default())
 }
 
-// errRefusing: a list says that it does not answer us.
-var errRefusing = errors.New("smtppolicy: the list refuses to answer this resolver")
-
-// ask is one lookup.
-func (d *DNSBL) ask(ctx context.Context, a netip.Addr, l *List) (weight int, keep time.Duration, err error) {
+// ask asks one list.
+func (d *DNSBL) ask(ctx context.Context, a netip.Addr, l *List) (h hit, keep time.Duration, err error) {
 	if err := d.slots.take(ctx); err != nil {
-		return 0, 0, err
+		return hit{}, 0, err
 	}
 	defer d.slots.give()
-	answers, err := lookupIP(ctx, resolver(d.Resolver), "ip4", reverseName(a, l.Zone))
-	if err != nil {
-		return 0, 0, err
+	c := dnsbl.Checker{Resolver: &records{Resolver: resolver(d.Resolver)}, Lists: []List{*l}, Timeout: -1}
+	v := c.Check(ctx, a)
+	if len(v.Failed) > 0 {
+		return hit{}, 0, v.Failed[0].Err
 	}
-	for _, answer := range answers {
-		w, err := l.weight(answer.Unmap())
-		if err != nil {
-			return 0, 0, err
-		}
-		if w*w > weight*weight { // of several answers the strongest
-			weight = w
-		}
-	}
-	return weight, or(d.Keep, 10*time.Minute), nil
-}
-
-var (
-	loopback4 = netip.PrefixFrom(netip.AddrFrom4([4]byte{127}), 8)
-	refusing  = netip.PrefixFrom(netip.AddrFrom4([4]byte{127, 255, 255}), 24)
-	unused    = netip.AddrFrom4([4]byte{127, 0, 0, 1})
-)
-
-// weight is what one A record means.
-func (l *List) weight(answer netip.Addr) (int, error) {
-	for _, c := range l.Codes {
-		if c.Answers.Contains(answer) {
-			return c.Weight, nil
-		}
-	}
-	switch {
-	case refusing.Contains(answer):
-		return 0, errRefusing
-	case l.Codes != nil, !loopback4.Contains(answer), answer == unused:
-		return 0, nil // a zone that was given up often answers with the address of a web page
-	}
-	return or(l.Weight, 1), nil
+	return hit{v.Score, v.Allowed}, or(d.Keep, 10*time.Minute), nil
 }
 
 // Connect is for the hook Connect: it refuses before the greeting, with 550
@@ -215,6 +177,7 @@ func (d *DNSBL) exempt(p *smtp.Peer) bool {
 // verdict is what a score means. A score below the threshold makes a suspect.
 func (d *DNSBL) verdict(p *smtp.Peer, s Score) error {
 	switch {
+	case s.Allowed:
 	case s.Sum >= or(d.Threshold, 1):
 		return refusal(550, smtp.EnhancedCode{Class: 5, Subject: 7, Detail: 1},
 			fmt.Sprintf("Client host [%v] is listed at %s", address(p), strings.Join(s.Zones, ", ")),

@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"net/netip"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
+	"github.com/mailstead/mailstead/auth/iprev"
 	"github.com/mailstead/mailstead/internal/flight"
 	"github.com/mailstead/mailstead/smtp"
 )
@@ -24,7 +23,8 @@ type HostName struct {
 
 // FCrDNS looks up the name of each client, in the reverse DNS, and confirms it
 // in the forward DNS (FCrDNS, "iprev" of RFC 8601 §3). The name then stands in
-// Peer.Name, and so in the Received field.
+// Peer.Name, and so in the Received field. It is iprev.Checker, with memory and
+// limits for all connections.
 //
 //	cfg.Connect = (&smtppolicy.FCrDNS{}).Connect
 //
@@ -113,35 +113,8 @@ func (f *FCrDNS) Lookup(ctx context.Context, a netip.Addr) (HostName, error) {
 
 // ask looks an address up. One failure among several names is forgiven when
 // another name is confirmed.
-func (f *FCrDNS) ask(ctx context.Context, a netip.Addr) (host HostName, err error) {
-	r := resolver(f.Resolver)
-	names, err := r.LookupAddr(ctx, a.String())
-	if len(names) == 0 {
-		if notFound(err) {
-			err = nil
-		}
-		return host, err
-	}
-	network := "ip4"
-	if a.Is6() {
-		network = "ip6"
-	}
-	host.Claimed = true
-	err = nil
-	for _, name := range names[:min(len(names), or(f.MaxNames, 10))] {
-		name = strings.TrimSuffix(name, ".")
-		if !isHostName(name) {
-			continue
-		}
-		addrs, lookupErr := lookupIP(ctx, r, network, name+".")
-		if lookupErr != nil {
-			err = lookupErr
-			continue
-		}
-		if slices.ContainsFunc(addrs, func(b netip.Addr) bool { return b.Unmap() == a }) {
-			host.Name = name
-			return host, nil
-		}
-	}
-	return host, err
+func (f *FCrDNS) ask(ctx context.Context, a netip.Addr) (HostName, error) {
+	r := &records{Resolver: resolver(f.Resolver), addr: a}
+	v := (&iprev.Checker{Resolver: r, MaxNames: f.MaxNames, Timeout: -1}).Check(ctx, a)
+	return HostName{Name: v.Name, Claimed: r.claimed}, v.Err
 }

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/mailstead/mailstead/auth/dnsx"
 	"github.com/mailstead/mailstead/smtp"
 )
 
@@ -37,39 +38,43 @@ func notFound(err error) bool {
 	return ok && e.IsNotFound
 }
 
-// lookupIP is LookupNetIP with "there is none" as no addresses.
-func lookupIP(ctx context.Context, r Resolver, network, host string) ([]netip.Addr, error) {
-	addrs, err := r.LookupNetIP(ctx, network, host)
-	if notFound(err) {
-		return nil, nil
-	}
-	return addrs, err
+// records is a Resolver in the form in which packages dnsbl and iprev ask.
+type records struct {
+	Resolver
+
+	addr    netip.Addr // whose names are asked for
+	claimed bool       // it has names, whether they can be ones or not
 }
 
-// reverseName is the name of an address in a list: its octets, or the nibbles
-// of an IPv6 address, backwards (RFC 5782 §2.1, §2.4).
-func reverseName(a netip.Addr, zone string) string {
-	var b strings.Builder
-	raw := a.AsSlice()
-	const digits = "0123456789abcdef"
-	for i := len(raw) - 1; i >= 0; i-- {
-		if a.Is4() {
-			b.WriteString(itoa(raw[i]))
-			b.WriteByte('.')
-			continue
+// Lookup implements dnsx.Resolver.
+func (r *records) Lookup(ctx context.Context, name string, t dnsx.Type) (*dnsx.Answer, error) {
+	answer := &dnsx.Answer{}
+	var err error
+	switch t {
+	case dnsx.PTR:
+		var names []string
+		names, err = r.LookupAddr(ctx, r.addr.String())
+		r.claimed = len(names) > 0
+		for _, n := range names {
+			if n = strings.TrimSuffix(n, "."); isHostName(n) {
+				answer.Names = append(answer.Names, n)
+			}
 		}
-		b.Write([]byte{digits[raw[i]&15], '.', digits[raw[i]>>4], '.'})
+		if r.claimed {
+			return answer, nil
+		}
+	case dnsx.A:
+		answer.Addrs, err = r.LookupNetIP(ctx, "ip4", name+".")
+	case dnsx.AAAA:
+		answer.Addrs, err = r.LookupNetIP(ctx, "ip6", name+".")
 	}
-	b.WriteString(strings.TrimSuffix(zone, "."))
-	b.WriteByte('.')
-	return b.String()
-}
-
-func itoa(n byte) string {
-	if n < 10 {
-		return string(rune('0' + n))
+	switch {
+	case err != nil && !notFound(err):
+		return nil, &dnsx.Error{Name: name, Type: t, Kind: dnsx.ErrServFail, Err: err}
+	case err != nil || len(answer.Addrs) == 0:
+		return nil, &dnsx.Error{Name: name, Type: t, Kind: dnsx.ErrNoData}
 	}
-	return itoa(n/10) + itoa(n%10)
+	return answer, nil
 }
 
 // isHostName reports a name that may stand in a Received field.

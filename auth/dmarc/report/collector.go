@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/mailstead/mailstead/internal/reportmail"
 )
 
 const (
@@ -232,23 +234,11 @@ func (c *Collector) Flush(ctx context.Context, s Storage) error {
 // Run flushes every interval (0 = 1 min) until ctx ends, and once more then. A
 // process that is killed loses what was counted since the last time.
 func (c *Collector) Run(ctx context.Context, s Storage, interval time.Duration) {
-	if interval <= 0 {
-		interval = time.Minute
-	}
-	tick := time.NewTicker(interval)
-	defer tick.Stop()
-	for ended := false; !ended; {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			ended = true
-		}
-		flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-		if err := c.Flush(flush, s); err != nil && c.Logger != nil {
+	reportmail.EachMinute(ctx, interval, func(ctx context.Context) {
+		if err := c.Flush(ctx, s); err != nil && c.Logger != nil {
 			c.Logger.WarnContext(ctx, "counts for DMARC reports cannot be kept", "err", err)
 		}
-		cancel()
-	}
+	})
 }
 
 func orDefault[T int | int64 | time.Duration](v, def T) T {
