@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/mailstead/mailstead/auth/login"
+	"github.com/mailstead/mailstead/examples/internal/program"
 	"github.com/mailstead/mailstead/store"
 )
 
@@ -88,7 +89,7 @@ func firstRunAccounts(file, domain string) ([]account, error) {
 	b, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		b = fmt.Appendf(nil, "alice@%s:%s\nbob@%s:%s\n", domain, rand.Text(), domain, rand.Text())
-		err = writeFile(file, b)
+		err = program.WriteFile(file, b)
 	}
 	if err != nil {
 		return nil, err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mailstead/mailstead/auth/login"
 	"github.com/mailstead/mailstead/auth/login/filelogin"
+	"github.com/mailstead/mailstead/examples/internal/program"
 	"github.com/mailstead/mailstead/store"
 )
 
@@ -73,7 +74,7 @@ func fileNames(t *testing.T, dir string) string {
 func TestWriteFileReplaces(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	for _, content := range []string{"one", "two"} {
-		if err := writeFile(file, []byte(content)); err != nil {
+		if err := program.WriteFile(file, []byte(content)); err != nil {
 			t.Fatal(err)
 		}
 		b, err := os.ReadFile(file)

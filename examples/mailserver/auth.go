@@ -14,6 +14,7 @@ import (
 
 	"github.com/mailstead/mailstead/auth/login"
 	"github.com/mailstead/mailstead/auth/login/activity"
+	"github.com/mailstead/mailstead/examples/internal/program"
 	"github.com/mailstead/mailstead/imap/imapserver"
 	"github.com/mailstead/mailstead/pop3/pop3server"
 	"github.com/mailstead/mailstead/store"
@@ -74,7 +75,7 @@ func secretFile(path string) ([]byte, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		b = make([]byte, 32)
 		_, _ = rand.Read(b) // never fails
-		return b, writeFile(path, b)
+		return b, program.WriteFile(path, b)
 	case err == nil && len(b) < 32:
 		err = fmt.Errorf("%s: shorter than 32 octets", path)
 	}

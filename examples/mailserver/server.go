@@ -17,6 +17,7 @@ import (
 	"github.com/mailstead/mailstead/daemon"
 	"github.com/mailstead/mailstead/deliver"
 	"github.com/mailstead/mailstead/deliver/tlspolicy"
+	"github.com/mailstead/mailstead/examples/internal/program"
 	"github.com/mailstead/mailstead/imap/imapserver"
 	"github.com/mailstead/mailstead/pop3/pop3server"
 	"github.com/mailstead/mailstead/queue"
@@ -63,7 +64,7 @@ type server struct {
 	reports   *reports            // to other domains; nil = none
 	cert      certificate
 	given     map[string]net.Listener // by systemd, under the name of the flag
-	web       *web
+	web       *program.Web
 	parts     []part
 
 	failures   chan error // of parts
@@ -199,7 +200,7 @@ func (s *server) part(name string) (part, error) {
 	case "pop3", "pop3s":
 		return pop3Part(s.pop3Config(name == "pop3s"))
 	}
-	s.web = newWeb(isLoopback(*s.o.listen["http"]))
+	s.web = program.NewWeb(isLoopback(*s.o.listen["http"]))
 	return part{serve: s.web.Serve, shutdown: s.web.Shutdown}, nil
 }
 
@@ -247,7 +248,7 @@ func (s *server) start() {
 		s.log.Info("listening", "service", p.name, "addr", p.l.Addr().String())
 	}
 	if s.web != nil {
-		s.web.ready.Store(true)
+		s.web.Ready.Store(true)
 	}
 }
 

@@ -9,12 +9,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // A smartHost accepts mail for everybody but refused@foreign.example.
 type smartHost struct {
 	addr     string
-	login    string // what AUTH PLAIN has to say; "" = nothing
+	login    string        // what AUTH PLAIN has to say; "" = nothing
+	slow     time.Duration // before the reply to a body
 	mu       sync.Mutex
 	received []relayed
 	hellos   int // connections
@@ -100,6 +102,7 @@ func (h *smartHost) serve(c net.Conn) {
 			h.mu.Lock()
 			h.received = append(h.received, m)
 			h.mu.Unlock()
+			time.Sleep(h.slow)
 			say("250 2.0.0 ok")
 		case "QUIT":
 			h.count(&h.goodbyes)

@@ -1,6 +1,7 @@
 // Package smtppeers holds the tests of smtpclient and smtpserver against the
 // mail servers and clients of others: each side reaches each with TLS, AUTH,
-// DSN, SMTPUTF8, CHUNKING and PRDR where it has them.
+// DSN, SMTPUTF8, CHUNKING and PRDR where it has them. The queue with its
+// runner and its reports sends to each server, too.
 //
 // MAILSTEAD_SMTP_PEERS names the directory with the unpacked servers
 // (unpack_smtp_peers of .ci/step-lib.sh). They run as root in a mount

@@ -57,7 +57,8 @@ func TestDovecot(t *testing.T) {
 		t.Fatal(err)
 	}
 	daemon(t, dir, addr, []string{root}, "/usr/sbin/dovecot", "-F", "-c", conf)
-	c := dial(t, smtpclient.Dialer{LMTP: true, TLS: smtpclient.TLSRequired, TLSConfig: id.client}, addr)
+	d := smtpclient.Dialer{LMTP: true, TLS: smtpclient.TLSRequired, TLSConfig: id.client}
+	c := dial(t, d, addr)
 	if caps := c.Capabilities(); !caps.Pipelining || !caps.Chunking {
 		t.Fatalf("%+v", caps)
 	}
@@ -87,6 +88,32 @@ func TestDovecot(t *testing.T) {
 		}
 	}
 	proxyDovecot(t, c, s)
+	queueDovecot(t, d, addr, dir)
+}
+
+// queueDovecot: our queue to Dovecot, one outcome for each recipient.
+func queueDovecot(t *testing.T, d smtpclient.Dialer, addr, dir string) {
+	t.Helper()
+	text := message("queued", 500)
+	end := newOutbound(t, d, addr).send(t, text, "one@example.net", "nobody@example.net", "two@example.net", "late@example.net")
+	for to, want := range map[string]string{"one": "delivered", "two": "delivered", "nobody": "failed 5.1.1", "late": "failed 5.7.1"} {
+		if got := end[to+"@example.net"]; !strings.HasPrefix(got, want) {
+			t.Errorf("%s: %s, want %s", to, got, want)
+		}
+	}
+	for _, name := range []string{"one", "two"} {
+		found := 0
+		files, _ := filepath.Glob(filepath.Join(dir, "mail", name, "new", "*"))
+		for _, f := range files {
+			data, err := os.ReadFile(f)
+			if err == nil && strings.HasSuffix(string(data), strings.ReplaceAll(text, "\r\n", "\n")) {
+				found++
+			}
+		}
+		if found != 1 {
+			t.Errorf("%s has the queued message %d times", name, found)
+		}
+	}
 }
 
 // proxyDovecot: our client to Dovecot, which hands the message on to our server,

@@ -100,6 +100,7 @@ func TestExim(t *testing.T) {
 	addr := startExim(t, root, dir, s.addr)
 	d := smtpclient.Dialer{TLS: smtpclient.TLSRequired, TLSConfig: id.client, Auth: login}
 	chain(t, dial(t, d, addr), s, traits{utf8: true, chunking: true, sends: true, dsn: true, queueID: true, protocol: "ESMTPSA"})
+	queued(t, d, addr, s)
 
 	// PRDR: at Exim one recipient is refused behind the body, and Exim asks us
 	// for it too.

@@ -35,4 +35,5 @@ func TestOpenSMTPD(t *testing.T) {
 	}
 	daemon(t, dir, addr, []string{root}, "/usr/sbin/smtpd", "-d", "-v", "-f", conf)
 	chain(t, dial(t, smtpclient.Dialer{}, addr), s, traits{noTLS: true, dsn: true, queueID: true, protocol: "ESMTPSA"})
+	queued(t, smtpclient.Dialer{}, addr, s)
 }

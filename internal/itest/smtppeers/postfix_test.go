@@ -140,8 +140,9 @@ func TestPostfix(t *testing.T) {
 	id := newIdentity(t, dir)
 	s := newSink(t, smtpserver.Config{TLSConfig: id.server, RequireTLS: true, RequireAuth: true})
 	addr := startPostfix(t, root, dir, s.addr)
-	c := dial(t, smtpclient.Dialer{TLS: smtpclient.TLSRequired, TLSConfig: id.client, Auth: login}, addr)
-	chain(t, c, s, traits{utf8: true, chunking: true, dsn: true, queueID: true, protocol: "ESMTPSA"})
+	d := smtpclient.Dialer{TLS: smtpclient.TLSRequired, TLSConfig: id.client, Auth: login}
+	chain(t, dial(t, d, addr), s, traits{utf8: true, chunking: true, dsn: true, queueID: true, protocol: "ESMTPSA"})
+	queued(t, d, addr, s)
 	if s.said("PRDR") {
 		t.Error("Postfix knows PRDR now")
 	}

@@ -1,4 +1,4 @@
-package main
+package program
 
 import (
 	"encoding/json"
@@ -20,8 +20,8 @@ func TestWeb(t *testing.T) {
 		{"/debug/pprof/cmdline", false, true, 404},
 		{"/", true, true, 404},
 	} {
-		w := newWeb(test.loopback)
-		w.ready.Store(test.ready)
+		w := NewWeb(test.loopback)
+		w.Ready.Store(test.ready)
 		rec := httptest.NewRecorder()
 		w.server.Handler.ServeHTTP(rec, httptest.NewRequest("GET", test.path, nil))
 		if rec.Code != test.want {

@@ -1,4 +1,4 @@
-package main
+package program
 
 import (
 	"errors"
@@ -6,9 +6,9 @@ import (
 	"path/filepath"
 )
 
-// writeFile makes a file that only its owner may read. After a crash it is
+// WriteFile makes a file that only its owner may read. After a crash it is
 // there whole or not at all.
-func writeFile(name string, data []byte) error {
+func WriteFile(name string, data []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".tmp*") // mode 0600
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package main
+package program
 
 import (
 	"context"
@@ -11,14 +11,16 @@ import (
 	"time"
 )
 
-// web is the HTTP face: health, metrics and, on loopback only, profiles.
-type web struct {
-	ready  atomic.Bool // every listener accepts
+// Web is the HTTP face of a server: health, metrics and, on loopback only,
+// profiles.
+type Web struct {
+	Ready  atomic.Bool // every listener accepts: /healthz says 200
 	server *http.Server
 }
 
-func newWeb(loopback bool) *web {
-	w := &web{}
+// NewWeb returns one that is not ready. loopback says who can reach it.
+func NewWeb(loopback bool) *Web {
+	w := &Web{}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", w.healthz)
 	mux.HandleFunc("GET /debug/vars", vars)
@@ -32,8 +34,8 @@ func newWeb(loopback bool) *web {
 	return w
 }
 
-func (w *web) healthz(rw http.ResponseWriter, _ *http.Request) {
-	if !w.ready.Load() {
+func (w *Web) healthz(rw http.ResponseWriter, _ *http.Request) {
+	if !w.Ready.Load() {
 		http.Error(rw, "starting or stopping", http.StatusServiceUnavailable)
 		return
 	}
@@ -55,9 +57,11 @@ func vars(rw http.ResponseWriter, _ *http.Request) {
 	fmt.Fprint(rw, "\n}\n")
 }
 
-func (w *web) Serve(l net.Listener) error { return w.server.Serve(l) }
+// Serve serves until Shutdown.
+func (w *Web) Serve(l net.Listener) error { return w.server.Serve(l) }
 
-func (w *web) Shutdown(ctx context.Context) error {
-	w.ready.Store(false)
+// Shutdown is not ready any more, and waits for requests under way.
+func (w *Web) Shutdown(ctx context.Context) error {
+	w.Ready.Store(false)
 	return w.server.Shutdown(ctx)
 }
