@@ -53,13 +53,14 @@ type Placement struct {
 }
 
 // Begin implements smtp.Receiver.
-func (l *LocalDelivery) Begin(_ context.Context, m *smtp.Mail) (smtp.Transaction, error) {
-	return &localTransaction{l: l, mail: m}, nil
+func (l *LocalDelivery) Begin(ctx context.Context, m *smtp.Mail) (smtp.Transaction, error) {
+	return &localTransaction{l: l, mail: m, kept: ctx.Value(keptCopy{}) != nil}, nil
 }
 
 type localTransaction struct {
 	l     *LocalDelivery
 	mail  *smtp.Mail
+	kept  bool // copies of aliases
 	rcpts []localRcpt
 }
 
@@ -76,7 +77,7 @@ func (t *localTransaction) Rcpt(ctx context.Context, rs []*smtp.Recipient) []err
 		switch {
 		case err != nil:
 			errs[i] = directoryError(err)
-		case entry.Kind != Local:
+		case entry.Kind != Local && !(t.kept && entry.Kind == Alias && entry.Account != ""):
 			errs[i] = errNoSuchUser()
 		default:
 			t.rcpts = append(t.rcpts, localRcpt{r, entry})
@@ -247,10 +248,22 @@ const NextHopLocal = "local"
 
 // shardKey spreads local mail over n destinations, so that one full or slow
 // account does not hold the others up.
-func shardKey(account string, n uint32) string {
+func shardKey(prefix, account string, n uint32) string {
 	h := uint32(2166136261)
 	for i := 0; i < len(account); i++ {
 		h = (h ^ uint32(account[i])) * 16777619
 	}
-	return NextHopLocal + "/" + strconv.FormatUint(uint64(h%n), 10)
+	return prefix + strconv.FormatUint(uint64(h%n), 10)
 }
+
+// keeping is local delivery of the copies that an alias keeps for itself.
+type keeping struct{ smtp.Receiver }
+
+// Begin implements smtp.Receiver.
+func (k keeping) Begin(ctx context.Context, m *smtp.Mail) (smtp.Transaction, error) {
+	return k.Receiver.Begin(context.WithValue(ctx, keptCopy{}, true), m)
+}
+
+// keptCopy is the key of a context in which an Alias with an Account is that
+// account: who comes from elsewhere would miss what else it stands for.
+type keptCopy struct{}
