@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/deliver"
+	"github.com/mailstead/mailstead/internal/rebody"
 	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/smtp"
 )
@@ -59,11 +60,11 @@ var errNobody = errors.New("route: a Failover without receivers")
 
 // Data implements smtp.Transaction.
 func (t *failoverTransaction) Data(ctx context.Context, b *smtp.Body) ([]smtp.RcptStatus, error) {
-	src, err := newSource(ctx, b)
+	src, err := rebody.New(ctx, b)
 	if err != nil {
 		return nil, err
 	}
-	defer src.close()
+	defer src.Close()
 	statuses := smtp.Refused(len(t.rcpts), errNobody)
 	left := make([]int, len(t.rcpts))
 	for i := range left {
@@ -159,7 +160,7 @@ func unreached(o outcome) bool {
 }
 
 // transact runs one transaction: one outcome for each recipient.
-func transact(ctx context.Context, r smtp.Receiver, env *smtp.Envelope, src *source) []outcome {
+func transact(ctx context.Context, r smtp.Receiver, env *smtp.Envelope, src *rebody.Source) []outcome {
 	out := make([]outcome, len(env.Recipients))
 	all := func(err error) []outcome {
 		for i := range out {
@@ -185,7 +186,7 @@ func transact(ctx context.Context, r smtp.Receiver, env *smtp.Envelope, src *sou
 	if len(accepted) == 0 {
 		return out
 	}
-	got, err := tx.Data(ctx, src.body())
+	got, err := tx.Data(ctx, src.Body())
 	if err == nil && len(got) != len(accepted) {
 		err = smtp.ErrStatusCount
 	}

@@ -28,6 +28,7 @@ func layers() []layer {
 		{"internal/imapsort", []string{"store"}},
 		{"internal/imapthread", []string{"store"}},
 		{"internal/reportmail", []string{"smtp"}},
+		{"internal/rebody", []string{"smtp", "store/blob"}},
 		{"internal/saslwire", []string{"auth/authn"}},
 		{"internal/authtest", []string{"auth/authn"}},
 		{"internal/mailsig", []string{"auth/dnsx"}},
