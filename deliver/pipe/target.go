@@ -12,7 +12,6 @@ import (
 
 	"github.com/mailstead/mailstead/deliver"
 	"github.com/mailstead/mailstead/internal/fanout"
-	"github.com/mailstead/mailstead/internal/mailloop"
 	"github.com/mailstead/mailstead/internal/rebody"
 	"github.com/mailstead/mailstead/smtp"
 )
@@ -156,7 +155,7 @@ func (x *transaction) Data(ctx context.Context, b *smtp.Body) ([]smtp.RcptStatus
 	defer src.Close()
 	var head []byte
 	if x.t.Fields&DeliveredTo != 0 && x.t.Hostname != "" {
-		if head, err = src.Head(mailloop.HeadBytes); err != nil {
+		if head, err = src.Head(deliver.LoopHead); err != nil {
 			return nil, err
 		}
 	}
@@ -181,13 +180,8 @@ func (x *transaction) batch(ctx context.Context, rcpts []*smtp.Recipient, head [
 		vs[i] = x.values(r.ForwardPath)
 	}
 	if head != nil {
-		address := deliver.CanonicalAddress(rcpts[0].ForwardPath.Path)
-		same := func(a string) bool {
-			p, err := smtp.ParseMailbox(a, true)
-			return err == nil && deliver.CanonicalAddress(p) == address
-		}
-		if mailloop.Returned(head, x.t.Hostname, same) {
-			return smtp.Errorf(554, smtp.EnhancedCode{Class: 5, Subject: 4, Detail: 6}, "This message was delivered here before: mail is looping")
+		if err := deliver.CheckLoop(head, x.t.Hostname, rcpts[0].ForwardPath); err != nil {
+			return err
 		}
 	}
 	args, err := x.command.args(vs)
