@@ -5,21 +5,17 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/mailstead/mailstead/internal/macro"
 	"github.com/mailstead/mailstead/smtp"
 )
 
 // ErrTemplate: an element of Command is no template.
-var ErrTemplate = errors.New("pipe: bad element of a command")
+var ErrTemplate = macro.ErrTemplate
 
-// maxElement bounds an element of Command, in octets.
-const maxElement = 4096
-
-// element is one element of Command: text and macros in turn, beginning and
-// ending with text.
+// element is one element of Command.
 type element struct {
-	text   []string
-	macros []string
-	each   bool // stands once for each recipient
+	macro.Template
+	each bool // stands once for each recipient
 }
 
 // values are what the macros of one recipient mean.
@@ -28,9 +24,8 @@ type values struct {
 	sender, queueID                             string // of the message
 }
 
-// macro is the value of a name; ok is false for a name that there is not. each
-// says that it is of a recipient.
-func (v *values) macro(name string) (value string, each, ok bool) {
+// value is what a name stands for. each says that it is of a recipient.
+func (v *values) value(name string) (value string, each, ok bool) {
 	switch name {
 	case "recipient":
 		return v.recipient, true, true
@@ -50,63 +45,20 @@ func (v *values) macro(name string) (value string, each, ok bool) {
 	return "", false, false
 }
 
-// parseElement: text = any octet but NUL, "$" as "$$"; macro = "$" name / "${" name "}".
 func parseElement(s string) (e element, err error) {
-	if len(s) > maxElement || strings.ContainsRune(s, 0) {
-		return e, fmt.Errorf("%w: %.40q", ErrTemplate, s)
-	}
-	var text strings.Builder
-	for rest := s; rest != ""; {
-		before, after, found := strings.Cut(rest, "$")
-		text.WriteString(before)
-		if !found {
-			break
-		}
-		if strings.HasPrefix(after, "$") {
-			text.WriteByte('$')
-			rest = after[1:]
-			continue
-		}
-		name, tail := macroName(after)
-		_, each, ok := (&values{}).macro(name)
-		if !ok {
-			return e, fmt.Errorf("%w: %.40q: no macro $%s", ErrTemplate, s, name)
-		}
-		e.text, e.macros, e.each = append(e.text, text.String()), append(e.macros, name), e.each || each
-		text.Reset()
-		rest = tail
-	}
-	e.text = append(e.text, text.String())
-	return e, nil
-}
-
-// macroName takes the name at the start of s, with or without braces.
-func macroName(s string) (name, rest string) {
-	if braced, ok := strings.CutPrefix(s, "{"); ok {
-		if name, rest, ok := strings.Cut(braced, "}"); ok {
-			return name, rest
-		}
-		return "{", s
-	}
-	n := 0
-	for n < len(s) && (s[n] == '_' || 'a' <= s[n] && s[n] <= 'z') {
-		n++
-	}
-	return s[:n], s[n:]
+	e.Template, err = macro.Parse(s, func(name string) bool {
+		_, each, ok := (&values{}).value(name)
+		e.each = e.each || each
+		return ok
+	})
+	return e, err
 }
 
 func (e *element) expand(v *values) string {
-	if len(e.macros) == 0 {
-		return e.text[0]
-	}
-	var b strings.Builder
-	for i, name := range e.macros {
-		value, _, _ := v.macro(name)
-		b.WriteString(e.text[i])
-		b.WriteString(value)
-	}
-	b.WriteString(e.text[len(e.macros)])
-	return b.String()
+	return e.Expand(func(name string) string {
+		value, _, _ := v.value(name)
+		return value
+	})
 }
 
 // command is a parsed Target.Command.
@@ -152,7 +104,7 @@ func (c command) args(vs []values) ([]string, error) {
 		}
 		for k := range n {
 			arg := e.expand(&vs[k])
-			if options && strings.HasPrefix(arg, "-") && !strings.HasPrefix(e.text[0], "-") {
+			if options && strings.HasPrefix(arg, "-") && !strings.HasPrefix(e.Start(), "-") {
 				return nil, smtp.Errorf(550, smtp.EnhancedCode{Class: 5, Subject: 1, Detail: 3}, "This address cannot be passed to a program")
 			}
 			if total += len(arg) + 1; total > maxArgs {
@@ -160,7 +112,7 @@ func (c command) args(vs []values) ([]string, error) {
 			}
 			out = append(out, arg)
 		}
-		options = options && !(len(e.macros) == 0 && e.text[0] == "--")
+		options = options && !(len(e.Names()) == 0 && e.Start() == "--")
 	}
 	return out, nil
 }

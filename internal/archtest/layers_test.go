@@ -102,6 +102,7 @@ func layers() []layer {
 			"smtp", "smtp/smtpclient", "store", "store/blob", "queue", "store/acl", "deliver", "deliver/dsn", "deliver/srs",
 			"auth/mtasts", "auth/dane", "auth/tlsrpt", "auth/dnsx",
 			"imap", "imap/imapclient", "pop3", "pop3/pop3client",
+			"store/mbox", "store/maildir", // files of the system
 		}},
 	}
 }
