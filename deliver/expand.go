@@ -41,7 +41,7 @@ func (r *Router) expand(ctx context.Context, j *queue.Job, i int, e Entry) queue
 	sender, err := r.owner(ctx, rcpt.ForwardPath)
 	if err == nil {
 		if sender != nil {
-			x.params = smtp.RcptParams{} // RFC 3461 §5.2.7.3
+			x.params = smtp.RcptParams{} // RFC 3461 §5.2.7.1
 		}
 		err = x.follow(ctx, rcpt.ForwardPath, e)
 	}

@@ -120,7 +120,11 @@ func (a *attempt) hop(ctx context.Context, h Hop) []Result {
 		return repeat(resultOf(h.Err, h.Name), len(h.Recipients))
 	case len(h.Expand) > 0 && (h.At == nil || len(h.At) == len(h.Expand)):
 		a.expandJob(h)
-		return repeat(Result{State: Delivered, NextHop: h.Name, Expanded: len(h.Expand)}, len(h.Recipients))
+		res := Result{State: Delivered, NextHop: h.Name, Expanded: len(h.Expand)}
+		if h.Sender != nil {
+			res.Expanded = 0 // RFC 3461 §5.2.7.1
+		}
+		return repeat(res, len(h.Recipients))
 	case h.Move != "":
 		a.moveJob(h)
 		return repeat(Result{State: Delivered, NextHop: h.Name, Expanded: 1}, len(h.Recipients))
@@ -151,7 +155,7 @@ func (a *attempt) expandJob(h Hop) {
 	job := a.lease.Job
 	mail := &smtp.Mail{ID: job.Message, ReversePath: job.ReversePath, Params: job.Params}
 	if h.Sender != nil && !mail.ReversePath.IsNull() {
-		mail.ReversePath, mail.Params.EnvelopeID = *h.Sender, ""
+		mail.ReversePath, mail.Params.EnvelopeID, mail.Params.Return = *h.Sender, "", smtp.ReturnDefault
 	}
 	at := make(map[string]*smtp.Envelope)
 	var order []string

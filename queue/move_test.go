@@ -73,11 +73,18 @@ func TestExpandAtAndSender(t *testing.T) {
 				to := []smtp.Recipient{{ForwardPath: forward("a@example.com")}, {ForwardPath: forward("b@example.com")}, {ForwardPath: forward("c@example.com")}}
 				return []queue.Hop{{Recipients: []int{0}, Expand: to, At: []string{"", "kept", ""}, Sender: &owner}}, nil
 			}
-			mail := &smtp.Mail{ID: smtp.NewID(), Params: smtp.MailParams{EnvelopeID: "e1"}}
+			mail := &smtp.Mail{ID: smtp.NewID(), Params: smtp.MailParams{EnvelopeID: "e1", Return: smtp.ReturnFull}}
 			if from != "" {
 				mail.ReversePath = smtp.ReversePath(forward(from))
 			}
 			env := &smtp.Envelope{Mail: mail, Recipients: []*smtp.Recipient{{ForwardPath: forward("list@example.net")}}}
+			var told []int
+			w.r.Reporter = reporter(func(_ *queue.Job, rs []queue.Result) ([]queue.Report, error) {
+				if rs[0].State == queue.Delivered {
+					told = append(told, rs[0].Expanded)
+				}
+				return nil, nil
+			})
 			if err := w.q.Enqueue(t.Context(), env, strings.NewReader("x\r\n")); err != nil {
 				t.Fatal(err)
 			}
@@ -85,14 +92,17 @@ func TestExpandAtAndSender(t *testing.T) {
 			pass(soon)
 			got := map[string]string{}
 			for _, j := range w.wantJobs(2) {
-				got[j.Destination] = fmt.Sprintf("%d <%s> %s", len(j.Recipients), j.ReversePath, j.Params.EnvelopeID)
+				got[j.Destination] = fmt.Sprintf("%d <%s> %s%s", len(j.Recipients), j.ReversePath, j.Params.EnvelopeID, j.Params.Return)
 			}
 			tail := " <owner-list@example.net> "
 			if from == "" {
-				tail = " <> e1"
+				tail = " <> e1FULL"
 			}
 			if got["kept"] != "1"+tail || got["example.com"] != "2"+tail {
 				t.Errorf("from <%s>: %q", from, got)
+			}
+			if fmt.Sprint(told) != "[0]" {
+				t.Errorf("expanded to %v; the list is where the message was sent to", told)
 			}
 		})
 	}

@@ -45,8 +45,9 @@ type Hop struct {
 	At []string
 
 	// Sender takes the place of the message's reverse-path in Expand, as for a
-	// mailing list (RFC 5321 §3.9.2), and the null sender stays; the sender's ENVID
-	// is dropped (RFC 3461 §5.2.7.3). nil = the reverse-path of the job.
+	// mailing list (RFC 5321 §3.9.2); the null sender stays. For the original sender
+	// that is final delivery, and ENVID and RET end there (RFC 3461 §5.2.7.1). nil =
+	// an alias: the reverse-path of the job.
 	Sender *smtp.ReversePath
 
 	// Move names the destination under which the recipients wait from now on, in

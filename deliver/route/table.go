@@ -39,7 +39,7 @@ type Target struct {
 
 	// Name is the next hop in logs and reports; "" = that of Hops, or of the
 	// target. deliver.NextHopLocal for final delivery, which a sender who asked to
-	// hear of success hears of (RFC 3461 §5.2.4).
+	// hear of success hears of (RFC 3461 §5.2.3).
 	Name string
 
 	// Addrs are the "host:port" that it connects to, as far as they are known,

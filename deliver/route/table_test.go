@@ -3,6 +3,7 @@ package route_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/mailstead/mailstead/deliver/route"
 	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/smtp"
+	"github.com/mailstead/mailstead/store"
 )
 
 func path(s string) smtp.ForwardPath {
@@ -257,4 +259,14 @@ func FuzzPattern(f *testing.F) {
 			}
 		}
 	})
+}
+
+// newAccounts is a Directory of these accounts, of example.org.
+func newAccounts(names ...string) *deliver.Accounts {
+	return &deliver.Accounts{
+		Domains: []string{"example.org"},
+		Exists: func(_ context.Context, id store.AccountID) (bool, error) {
+			return slices.Contains(names, string(id)), nil
+		},
+	}
 }
