@@ -118,6 +118,18 @@ func TestInput(t *testing.T) {
 	}
 }
 
+// Nothing of this process's environment is passed on.
+func TestEnvironment(t *testing.T) {
+	t.Setenv("MAILSTEAD_SECRET", "x")
+	target := shell(t, "env > env")
+	if got := send(t, t.Context(), target, body(), "ann@a.example"); got != "0 " {
+		t.Fatal(got)
+	}
+	if env := read(t, target, "env"); strings.Contains(env, "SECRET") || !strings.Contains(env, "PATH=/usr/bin:/bin\n") {
+		t.Errorf("environment %q", env)
+	}
+}
+
 // Addresses are data, whatever they hold.
 func TestHostileAddresses(t *testing.T) {
 	target := shell(t, `printf '%s\n' "$@" >> args; cat > /dev/null`, "--", "$mailbox", "$sender")
