@@ -3,6 +3,7 @@ package deliver
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/idna"
@@ -28,7 +29,9 @@ type Accounts struct {
 	// Exists reports whether an account with this canonical name takes mail.
 	Exists func(ctx context.Context, id store.AccountID) (bool, error)
 
-	// Aliases maps canonical addresses to what they stand for; nil = none.
+	// Aliases maps canonical addresses to what they stand for; nil = none. An
+	// alias of the name of an account goes before it, and one that stands for
+	// itself too leaves a copy there.
 	Aliases func(ctx context.Context, address string) ([]smtp.ForwardPath, error)
 
 	// Separator splits a sub-address from the account (RFC 5233 §4);
@@ -107,7 +110,7 @@ func (a *Accounts) exact(ctx context.Context, address string) (Entry, bool) {
 			return Entry{Err: err}, true
 		}
 		if len(to) > 0 {
-			return Entry{Kind: Alias, Expand: to}, true
+			return a.alias(ctx, address, to), true
 		}
 	}
 	ok, err := a.Exists(ctx, store.AccountID(address))
@@ -115,6 +118,22 @@ func (a *Accounts) exact(ctx context.Context, address string) (Entry, bool) {
 		return Entry{Err: err}, true
 	}
 	return Entry{Kind: Local, Account: store.AccountID(address)}, ok
+}
+
+// alias is the entry of an alias; one that stands for itself too is an account
+// besides, if there is one.
+func (a *Accounts) alias(ctx context.Context, address string, to []smtp.ForwardPath) Entry {
+	e := Entry{Kind: Alias, Expand: to}
+	itself := func(p smtp.ForwardPath) bool { return CanonicalAddress(p.Path) == address }
+	if a.Exists == nil || !slices.ContainsFunc(to, itself) {
+		return e
+	}
+	ok, err := a.Exists(ctx, store.AccountID(address))
+	if ok {
+		e.Account = store.AccountID(address)
+	}
+	e.Err = err
+	return e
 }
 
 func (a *Accounts) postmaster(ctx context.Context) Entry {

@@ -199,10 +199,10 @@ func TestLocalDelivery(t *testing.T) {
 			t.Fatalf("%v, %v", statuses, err)
 		}
 	}
-	const want = "Return-Path: <sender@remote.example>\r\nReceived: by us\r\n" + content
+	const want = "Return-Path: <sender@remote.example>\r\nDelivered-To: alice@example.org\r\nReceived: by us\r\n" + content
 	alice, ra := inbox(t, s, "alice@example.org")
 	bob, rb := inbox(t, s, "bob@example.org")
-	if len(alice) != 1 || alice[0] != want || len(bob) != 1 || bob[0] != want {
+	if len(alice) != 1 || alice[0] != want || len(bob) != 1 || bob[0] != strings.Replace(want, "alice@", "bob@", 1) {
 		t.Fatalf("alice %q\nbob %q\nwant one %q", alice, bob, want)
 	}
 	if ra[0] != rb[0] {

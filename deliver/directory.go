@@ -26,16 +26,24 @@ const (
 	Local               // an account here
 	Alias               // stands for Entry.Expand
 	Remote              // in a domain that is not ours
+
+	// Relayed is ours, but kept by another host, whose mail we take from
+	// everybody and hand on: a domain that is in part here and in part elsewhere.
+	Relayed
 )
 
 // String is the kind in lower case.
-func (k Kind) String() string { return [...]string{"unknown", "local", "alias", "remote"}[k&3] }
+func (k Kind) String() string {
+	names := [...]string{"unknown", "local", "alias", "remote", "relayed"}
+	return names[min(int(k), len(names)-1)]
+}
 
 // Entry is what a Directory knows of one address.
 type Entry struct {
 	Kind Kind
 
-	// Account is the account of a Local address.
+	// Account is the account of a Local address, and of an Alias that keeps a
+	// copy here because it stands for itself too.
 	Account store.AccountID
 
 	// CatchAll reports that the account only takes what nobody else does.
@@ -44,8 +52,12 @@ type Entry struct {
 	// Detail is the sub-address behind the separator (RFC 5233 §4); "" = none.
 	Detail string
 
-	// Expand are the addresses that an Alias stands for.
+	// Expand are the addresses that an Alias stands for; it may be among them.
 	Expand []smtp.ForwardPath
+
+	// NextHop is the key of the next hop of a Relayed or Remote address; "" = the
+	// Router's Remote knows.
+	NextHop string
 
 	// Err is a failure to find out: the address is neither known nor unknown.
 	Err error

@@ -1,6 +1,7 @@
 package deliver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/mailstead/mailstead/smtp"
 	"github.com/mailstead/mailstead/store"
@@ -21,7 +23,8 @@ import (
 // One blob serves all recipients, and the queue as well where it shares the
 // store's Blobs. Each recipient is one Change whose Once is made of Mail.Once
 // and the recipient, so a message that is delivered again after a crash
-// appears once.
+// appears once. In front of the body stand Return-Path, Delivered-To and the
+// trace fields.
 type LocalDelivery struct {
 	Store     store.Store
 	Directory Directory
@@ -30,8 +33,26 @@ type LocalDelivery struct {
 	Sort func(ctx context.Context, m *LocalMessage) ([]Placement, error)
 
 	// QuotaPermanent refuses mail over quota with 552 5.2.2 in place of
-	// 452 4.2.2.
+	// 452 4.2.2, which keeps it in the sender's queue until somebody makes room.
 	QuotaPermanent bool
+
+	// QuotaGrace lets one message in that would bring a mailbox over its quota
+	// in octets by no more than this; a mailbox that is over already takes
+	// nothing. Zero = none.
+	QuotaGrace int64
+
+	// Hostname is the name of this host in its Received fields. Mail that it has
+	// delivered to the same recipient before is refused with 5.4.6, see CheckLoop.
+	// "" = that is not looked for.
+	Hostname string
+
+	// Timeout is how long the delivery to one account may take, before it is
+	// deferred: a hook or an account that hangs holds up those behind it in its
+	// destination no longer than that. Zero = 1 min, negative = no limit.
+	Timeout time.Duration
+
+	// NoDeliveredTo leaves out the field Delivered-To.
+	NoDeliveredTo bool
 }
 
 // LocalMessage is one message on its way to one account.
@@ -53,14 +74,17 @@ type Placement struct {
 }
 
 // Begin implements smtp.Receiver.
-func (l *LocalDelivery) Begin(_ context.Context, m *smtp.Mail) (smtp.Transaction, error) {
-	return &localTransaction{l: l, mail: m}, nil
+func (l *LocalDelivery) Begin(ctx context.Context, m *smtp.Mail) (smtp.Transaction, error) {
+	return &localTransaction{l: l, mail: m, kept: ctx.Value(keptCopy{}) != nil}, nil
 }
 
 type localTransaction struct {
 	l     *LocalDelivery
 	mail  *smtp.Mail
+	kept  bool // copies of aliases
 	rcpts []localRcpt
+	trace []byte
+	head  []byte // the beginning of the message, where it is looked for loops
 }
 
 type localRcpt struct {
@@ -76,7 +100,9 @@ func (t *localTransaction) Rcpt(ctx context.Context, rs []*smtp.Recipient) []err
 		switch {
 		case err != nil:
 			errs[i] = directoryError(err)
-		case entry.Kind != Local:
+		case entry.Kind == Relayed: // it was moved to another host since it was routed
+			errs[i] = directoryError(errMoved)
+		case entry.Kind != Local && !(t.kept && entry.Kind == Alias && entry.Account != ""):
 			errs[i] = errNoSuchUser()
 		default:
 			t.rcpts = append(t.rcpts, localRcpt{r, entry})
@@ -84,6 +110,12 @@ func (t *localTransaction) Rcpt(ctx context.Context, rs []*smtp.Recipient) []err
 	}
 	return errs
 }
+
+// errSlow is why a delivery was given up for now.
+var errSlow = errors.New("deliver: the delivery to this account takes too long")
+
+// errMoved defers what the next attempt sends elsewhere.
+var errMoved = errors.New("deliver: the mailbox is on another host")
 
 func (t *localTransaction) Abort() {}
 
@@ -103,9 +135,12 @@ func (t *localTransaction) Data(ctx context.Context, b *smtp.Body) ([]smtp.RcptS
 	if err != nil {
 		return nil, err
 	}
-	prefix := append(returnPath(t.mail.ReversePath), b.Trace()...)
+	t.trace = b.Trace()
+	if err := t.readHead(body); err != nil {
+		return nil, err
+	}
 	op := store.Append{
-		Blob: ref, Key: key, Size: body.Size(), Prefix: prefix, Meta: desc.Meta, Received: t.mail.Received,
+		Blob: ref, Key: key, Size: body.Size(), Meta: desc.Meta, Received: t.mail.Received,
 		ThreadKeys: desc.ThreadKeys, SubjectHash: desc.SubjectHash,
 	}
 	return t.deliverAll(ctx, body, op), nil
@@ -120,6 +155,12 @@ func (t *localTransaction) deliverAll(ctx context.Context, body blob.Blob, op st
 	statuses := smtp.Accepted(len(t.rcpts))
 	one := func(i int) {
 		r := t.rcpts[i]
+		if err := CheckLoop(t.head, t.l.Hostname, r.rcpt.ForwardPath); err != nil {
+			statuses[i].Err = err
+			return
+		}
+		op := op
+		op.Prefix = t.prefix(r.rcpt.ForwardPath)
 		m := &LocalMessage{Mail: t.mail, Recipient: r.rcpt, Account: r.entry.Account, Detail: r.entry.Detail, Body: body, Prefix: op.Prefix}
 		statuses[i].Err = t.l.answer(t.l.deliver(ctx, m, op))
 	}
@@ -168,8 +209,39 @@ func (t *localTransaction) blob(ctx context.Context, b *smtp.Body) (blob.Ref, []
 	return ref, blob.KeyOf(w), nil
 }
 
+// readHead reads what CheckLoop wants to see.
+func (t *localTransaction) readHead(body blob.Blob) error {
+	if t.l.Hostname == "" {
+		return nil
+	}
+	n := min(LoopHead-min(LoopHead, len(t.trace)), int(min(body.Size(), LoopHead)))
+	t.head = append(make([]byte, 0, len(t.trace)+n), t.trace...)
+	got, err := body.ReadAt(t.head[len(t.trace):cap(t.head)][:n], 0)
+	t.head = t.head[:len(t.trace)+got]
+	if err == io.EOF {
+		err = nil
+	}
+	return err
+}
+
+// prefix is what stands in front of the body in the mailbox of p.
+func (t *localTransaction) prefix(p smtp.ForwardPath) []byte {
+	b := make([]byte, 0, 256+len(t.trace))
+	if t.l.NoDeliveredTo {
+		b = appendReturnPath(b, t.mail.ReversePath)
+	} else {
+		b = AppendFinal(b, t.mail, p)
+	}
+	return append(b, t.trace...)
+}
+
 // deliver makes one Change of all placements of m.
 func (l *LocalDelivery) deliver(ctx context.Context, m *LocalMessage, op store.Append) error {
+	if d := cmp.Or(l.Timeout, time.Minute); d > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, d, errSlow)
+		defer cancel()
+	}
 	places := []Placement{{}}
 	if l.Sort != nil {
 		var err error
@@ -190,6 +262,32 @@ func (l *LocalDelivery) deliver(ctx context.Context, m *LocalMessage, op store.A
 	for _, p := range places {
 		op.Mailbox, op.Flags, op.Keywords = mailboxOrInbox(boxes, p.Mailbox), p.Flags, p.Keywords
 		change.Ops = append(change.Ops, op)
+	}
+	_, err = acct.Apply(ctx, change)
+	if errors.Is(err, store.ErrOverQuota) && l.QuotaGrace > 0 {
+		err = l.applyInGrace(ctx, acct, change, err)
+	}
+	return err
+}
+
+// applyInGrace applies a Change that goes over the quota, if the account was
+// below it and QuotaGrace is enough. full is the error without grace.
+func (l *LocalDelivery) applyInGrace(ctx context.Context, acct store.Account, change store.Change, full error) error {
+	u, err := acct.Usage(ctx)
+	if err != nil {
+		return err
+	}
+	size := int64(0)
+	for i, op := range change.Ops {
+		add := op.(store.Append)
+		size += add.Size + int64(len(add.Prefix))
+		add.IgnoreQuota = true
+		change.Ops[i] = add
+	}
+	limit := u.Limits
+	over := limit.Bytes > 0 && (u.Bytes >= limit.Bytes || u.Bytes+size > limit.Bytes+l.QuotaGrace)
+	if over || limit.Messages > 0 && u.Messages+int64(len(change.Ops)) > limit.Messages {
+		return full
 	}
 	_, err = acct.Apply(ctx, change)
 	return err
@@ -235,22 +333,27 @@ func (l *LocalDelivery) answer(err error) error {
 	return err
 }
 
-// returnPath is the Return-Path field, first of the message (RFC 5321 §4.4).
-func returnPath(p smtp.ReversePath) []byte {
-	b := append(make([]byte, 0, 256), "Return-Path: <"...)
-	b = append(b, p.String()...)
-	return append(b, ">\r\n"...)
-}
-
 // NextHopLocal is the destination key of local mail.
 const NextHopLocal = "local"
 
 // shardKey spreads local mail over n destinations, so that one full or slow
 // account does not hold the others up.
-func shardKey(account string, n uint32) string {
+func shardKey(prefix, account string, n uint32) string {
 	h := uint32(2166136261)
 	for i := 0; i < len(account); i++ {
 		h = (h ^ uint32(account[i])) * 16777619
 	}
-	return NextHopLocal + "/" + strconv.FormatUint(uint64(h%n), 10)
+	return prefix + strconv.FormatUint(uint64(h%n), 10)
 }
+
+// keeping is local delivery of the copies that an alias keeps for itself.
+type keeping struct{ smtp.Receiver }
+
+// Begin implements smtp.Receiver.
+func (k keeping) Begin(ctx context.Context, m *smtp.Mail) (smtp.Transaction, error) {
+	return k.Receiver.Begin(context.WithValue(ctx, keptCopy{}, true), m)
+}
+
+// keptCopy is the key of a context in which an Alias with an Account is that
+// account: who comes from elsewhere would miss what else it stands for.
+type keptCopy struct{}

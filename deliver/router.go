@@ -3,6 +3,7 @@ package deliver
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/smtp"
@@ -11,6 +12,11 @@ import (
 // Router sends local addresses to a store, expands aliases, and everything
 // else to a remote next hop. It is a queue.Router. Directory, IsLocal, Local
 // and Remote are required; the fields are set before the first use.
+//
+// A recipient whose next hop Key cannot know without I/O, as a user of a local
+// domain whose mailbox is on another host, moves to the destination of that next
+// hop at the first lease: mail for a host that does not answer never waits among
+// local mail.
 type Router struct {
 	Directory Directory
 
@@ -20,12 +26,22 @@ type Router struct {
 	// Local takes what the Directory calls Local.
 	Local smtp.Receiver
 
-	// Remote takes the rest.
+	// Remote takes the rest, as a Chooser where it is one.
 	Remote NextHops
 
 	// LocalShards is the number of destinations over which local mail is
 	// spread; zero = 64.
 	LocalShards uint32
+
+	// Owner names the address that takes the reports of a list: what an Alias of
+	// this address sends on has it as reverse-path (RFC 5321 §3.9.2), provided the
+	// Directory knows it. OwnerName and RequestName are such functions. nil, and a
+	// zero path = the reverse-path stays, as is right for an alias.
+	Owner func(list smtp.ForwardPath) smtp.ForwardPath
+
+	// MaxExpand bounds the addresses that an Alias leads to; zero = 10,000. More
+	// are refused with 5.5.3, so that a list is never served in part.
+	MaxExpand int
 }
 
 // NextHops is the way out of this host.
@@ -38,19 +54,46 @@ type NextHops interface {
 	Receiver(key string) (r smtp.Receiver, name string)
 }
 
+// Chooser is a NextHops that knows next hops which hang on more than the
+// domain.
+type Chooser interface {
+	NextHops
+
+	// Fixed names the next hop of an address that has one of its own, also in a
+	// local domain. No I/O; what it cannot know, Choose and the Directory say.
+	Fixed(p smtp.ForwardPath) (key string, ok bool)
+
+	// Choose names the next hop of a recipient of this job, in place of Key,
+	// where the Directory has not named it. An error defers the recipient; one
+	// with a 5xx reply refuses it.
+	Choose(ctx context.Context, j *queue.Job, p smtp.ForwardPath) (key string, err error)
+}
+
 var _ queue.Router = (*Router)(nil)
 
 // Key implements queue.Keyer.
 func (r *Router) Key(p smtp.ForwardPath) string {
-	if p.IsPostmaster() || r.IsLocal(p.Domain) {
-		n := r.LocalShards
-		if n == 0 {
-			n = 64
+	if c, ok := r.Remote.(Chooser); ok {
+		if key, ok := c.Fixed(p); ok {
+			return key
 		}
-		return shardKey(CanonicalAddress(p.Path), n)
+	}
+	if p.IsPostmaster() || r.IsLocal(p.Domain) {
+		return shardKey(NextHopLocal+"/", CanonicalAddress(p.Path), r.shards())
 	}
 	return r.Remote.Key(p)
 }
+
+func (r *Router) shards() uint32 {
+	if r.LocalShards == 0 {
+		return 64
+	}
+	return r.LocalShards
+}
+
+// keptPrefix begins the destinations of copies that an alias which stands for
+// itself too leaves in its own mailbox. They are not expanded again.
+const keptPrefix = NextHopLocal + "/="
 
 // Route implements queue.Router.
 func (r *Router) Route(ctx context.Context, j *queue.Job) ([]queue.Hop, error) {
@@ -65,84 +108,78 @@ func (r *Router) Route(ctx context.Context, j *queue.Job) ([]queue.Hop, error) {
 	if err != nil {
 		return nil, directoryError(err)
 	}
-	var hops []queue.Hop
-	local := queue.Hop{Receiver: r.Local, Name: NextHopLocal}
-	remote := make(map[string]int)
+	a := routing{r: r, job: j, at: make(map[string]int)}
+	kept := strings.HasPrefix(j.Destination, keptPrefix)
 	for i, e := range entries {
 		switch {
 		case e.Err != nil:
-			hops = append(hops, queue.Hop{Recipients: []int{i}, Err: directoryError(e.Err)})
-		case e.Kind == Unknown:
-			hops = append(hops, queue.Hop{Recipients: []int{i}, Err: errNoSuchUser()})
+			a.hops = append(a.hops, queue.Hop{Recipients: []int{i}, Err: directoryError(e.Err)})
+		case kept && e.Kind == Alias && e.Account != "":
+			a.add("kept", i, func() queue.Hop { return queue.Hop{Receiver: keeping{r.Local}, Name: NextHopLocal} })
 		case e.Kind == Local:
-			local.Recipients = append(local.Recipients, i)
-		case e.Kind == Alias:
-			hops = append(hops, r.expand(ctx, j, i, e))
+			a.add("local", i, func() queue.Hop { return queue.Hop{Receiver: r.Local, Name: NextHopLocal} })
+		case e.Kind == Alias && !kept:
+			a.hops = append(a.hops, r.expand(ctx, j, i, e))
+		case e.Kind == Remote, e.Kind == Relayed:
+			a.remote(ctx, i, paths[i], e)
 		default:
-			hops = r.addRemote(hops, remote, i, paths[i])
+			a.hops = append(a.hops, queue.Hop{Recipients: []int{i}, Err: errNoSuchUser()})
 		}
 	}
-	if len(local.Recipients) > 0 {
-		hops = append(hops, local)
-	}
-	return hops, nil
+	return a.hops, nil
 }
 
-func (r *Router) addRemote(hops []queue.Hop, at map[string]int, i int, p smtp.ForwardPath) []queue.Hop {
-	key := r.Remote.Key(p)
-	n, ok := at[key]
+// routing is the work of one Route.
+type routing struct {
+	r    *Router
+	job  *queue.Job
+	hops []queue.Hop
+	at   map[string]int // places in hops
+}
+
+// add puts recipient i into the hop of this name, which is made when it is
+// first needed.
+func (a *routing) add(name string, i int, newHop func() queue.Hop) {
+	n, ok := a.at[name]
 	if !ok {
-		n = len(hops)
-		at[key] = n
-		receiver, name := r.Remote.Receiver(key)
-		hops = append(hops, queue.Hop{Receiver: receiver, Name: name})
+		n = len(a.hops)
+		a.at[name] = n
+		a.hops = append(a.hops, newHop())
 	}
-	hops[n].Recipients = append(hops[n].Recipients, i)
-	return hops
+	a.hops[n].Recipients = append(a.hops[n].Recipients, i)
 }
 
-// The bounds of an alias expansion.
-const (
-	maxAliasDepth = 10
-	maxAliasPaths = 10_000
-)
-
-var errAliasLoop = errors.New("deliver: alias expansion does not end")
-
-// expand follows aliases to addresses that are none, each at most once. An
-// alias that leads only to itself is a loop (RFC 3463 §3.5: 5.4.6).
-func (r *Router) expand(ctx context.Context, j *queue.Job, i int, e Entry) queue.Hop {
-	hop := queue.Hop{Recipients: []int{i}, Name: NextHopLocal}
-	seen := map[string]bool{CanonicalAddress(j.Recipients[i].ForwardPath.Path): true}
-	level := e.Expand
-	for depth := 0; len(level) > 0; depth++ {
-		if depth == maxAliasDepth || len(hop.Expand) > maxAliasPaths {
-			hop.Expand = nil
-			break
-		}
-		var fresh []smtp.ForwardPath
-		for _, p := range level {
-			if key := CanonicalAddress(p.Path); !seen[key] {
-				seen[key] = true
-				fresh = append(fresh, p)
-			}
-		}
-		entries, err := r.Directory.Lookup(ctx, fresh)
-		if err != nil || len(entries) != len(fresh) {
-			return queue.Hop{Recipients: hop.Recipients, Err: directoryError(errors.Join(err, errLookupCount))}
-		}
-		level = nil
-		for k, en := range entries {
-			if en.Kind == Alias && en.Err == nil {
-				level = append(level, en.Expand...)
-				continue
-			}
-			rcpt := smtp.Recipient{ForwardPath: fresh[k], Params: j.Recipients[i].Params}
-			hop.Expand = append(hop.Expand, rcpt)
-		}
+// remote finds the next hop of recipient i. Where that is another one than Key
+// could say, the recipient moves there; only once, from where Key has put it.
+func (a *routing) remote(ctx context.Context, i int, p smtp.ForwardPath, e Entry) {
+	key, err := e.NextHop, error(nil)
+	if key == "" {
+		key, err = a.r.nextHop(ctx, a.job, p)
 	}
-	if len(hop.Expand) == 0 {
-		hop.Err = &smtp.Error{Reply: smtp.NewReply(554, smtp.EnhancedCode{Class: 5, Subject: 4, Detail: 6}, "Alias expansion does not end"), Err: errAliasLoop}
+	switch {
+	case err != nil:
+		a.hops = append(a.hops, queue.Hop{Recipients: []int{i}, Err: routeError(err)})
+	case key != a.job.Destination && a.job.Destination == a.r.Key(p):
+		a.add("move\x00"+key, i, func() queue.Hop { return queue.Hop{Move: key, Name: NextHopLocal} })
+	default:
+		a.add("send\x00"+key, i, func() queue.Hop {
+			receiver, name := a.r.Remote.Receiver(key)
+			return queue.Hop{Receiver: receiver, Name: name}
+		})
 	}
-	return hop
+}
+
+func (r *Router) nextHop(ctx context.Context, j *queue.Job, p smtp.ForwardPath) (string, error) {
+	if c, ok := r.Remote.(Chooser); ok {
+		return c.Choose(ctx, j, p)
+	}
+	return r.Remote.Key(p), nil
+}
+
+// routeError keeps a reply, and defers without one.
+func routeError(err error) error {
+	if _, ok := errors.AsType[*smtp.Error](err); ok {
+		return err
+	}
+	return directoryError(err)
 }

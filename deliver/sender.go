@@ -25,8 +25,11 @@ func MaySend(dir Directory) func(ctx context.Context, account string, from smtp.
 		case Local:
 			return e.Account == id && !e.CatchAll, nil
 		case Alias:
+			if e.Account == id {
+				return true, nil
+			}
 			return expandsTo(ctx, dir, e.Expand, id)
-		case Unknown, Remote:
+		case Unknown, Remote, Relayed:
 		}
 		return false, nil
 	}

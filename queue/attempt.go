@@ -118,9 +118,16 @@ func (a *attempt) hop(ctx context.Context, h Hop) []Result {
 	switch {
 	case h.Err != nil:
 		return repeat(resultOf(h.Err, h.Name), len(h.Recipients))
-	case len(h.Expand) > 0:
-		a.expandJob(h.Expand)
-		return repeat(Result{State: Delivered, NextHop: h.Name, Expanded: len(h.Expand)}, len(h.Recipients))
+	case len(h.Expand) > 0 && (h.At == nil || len(h.At) == len(h.Expand)):
+		a.expandJob(h)
+		res := Result{State: Delivered, NextHop: h.Name, Expanded: len(h.Expand)}
+		if h.Sender != nil {
+			res.Expanded = 0 // RFC 3461 §5.2.7.1
+		}
+		return repeat(res, len(h.Recipients))
+	case h.Move != "":
+		a.moveJob(h)
+		return repeat(Result{State: Delivered, NextHop: h.Name, Expanded: 1}, len(h.Recipients))
 	case h.Receiver == nil || h.To != nil && len(h.To) != len(h.Recipients):
 		return repeat(resultOf(errNotTried, h.Name), len(h.Recipients))
 	}
@@ -144,24 +151,73 @@ func (a *attempt) hop(ctx context.Context, h Hop) []Result {
 
 // expandJob makes the jobs of recipients that an alias stands for. Where there
 // are several, the success is that of the alias (RFC 3461 §5.2.7).
-func (a *attempt) expandJob(to []smtp.Recipient) {
+func (a *attempt) expandJob(h Hop) {
 	job := a.lease.Job
-	env := &smtp.Envelope{Mail: &smtp.Mail{ID: job.Message, ReversePath: job.ReversePath, Params: job.Params}}
-	for i := range to {
-		rcpt := to[i]
-		if n := &rcpt.Params.Notify; len(to) > 1 && *n&smtp.NotifySuccess != 0 {
+	mail := &smtp.Mail{ID: job.Message, ReversePath: job.ReversePath, Params: job.Params}
+	if h.Sender != nil && !mail.ReversePath.IsNull() {
+		mail.ReversePath, mail.Params.EnvelopeID, mail.Params.Return = *h.Sender, "", smtp.ReturnDefault
+	}
+	at := make(map[string]*smtp.Envelope)
+	var order []string
+	for i := range h.Expand {
+		rcpt, key := h.Expand[i], ""
+		if h.At != nil {
+			key = h.At[i]
+		}
+		if n := &rcpt.Params.Notify; len(h.Expand) > 1 && *n&smtp.NotifySuccess != 0 {
 			if *n &^= smtp.NotifySuccess; *n == 0 {
 				*n = smtp.NotifyNever // nothing else was asked for
 			}
 		}
-		env.Recipients = append(env.Recipients, &rcpt)
+		if at[key] == nil {
+			at[key] = &smtp.Envelope{Mail: mail}
+			order = append(order, key)
+		}
+		at[key].Recipients = append(at[key].Recipients, &rcpt)
 	}
-	for _, j := range a.r.Queue.Jobs(env, job.Blob, job.Size, job.Prefix) {
-		j.Key, j.Identity, j.Peer, j.Priority = job.Key, job.Identity, job.Peer, job.Priority
-		j.Created, j.Expires, j.Due = job.Created, job.Expires, a.r.Queue.now()
-		a.expand = append(a.expand, j)
+	for _, key := range order {
+		a.expand = append(a.expand, a.jobsLike(at[key], key)...)
 	}
 }
+
+// moveJob makes the job of recipients that wait elsewhere.
+func (a *attempt) moveJob(h Hop) {
+	job := a.lease.Job
+	env := &smtp.Envelope{Mail: &smtp.Mail{ID: job.Message, ReversePath: job.ReversePath, Params: job.Params}}
+	for _, place := range h.Recipients {
+		env.Recipients = append(env.Recipients, &job.Recipients[place].Recipient)
+	}
+	jobs, n := a.jobsLike(env, h.Move), 0
+	for i := range jobs {
+		for k := range jobs[i].Recipients {
+			jobs[i].Recipients[k].Delayed = job.Recipients[h.Recipients[n]].Delayed
+			n++
+		}
+	}
+	a.expand = append(a.expand, jobs...)
+}
+
+// jobsLike makes jobs of an envelope at a destination, "" = that of each
+// recipient, which have all else from this job.
+func (a *attempt) jobsLike(env *smtp.Envelope, destination string) []Job {
+	job, q := a.lease.Job, a.r.Queue
+	var router Keyer = q.Router
+	if destination != "" {
+		router = fixedKey(destination)
+	}
+	jobs := q.jobs(router, env, spooled{ref: job.Blob, size: job.Size, key: job.Key}, job.Prefix)
+	for i := range jobs {
+		j := &jobs[i]
+		j.Identity, j.Peer, j.Priority = job.Identity, job.Peer, job.Priority
+		j.Created, j.Expires, j.Due = job.Created, job.Expires, q.now()
+	}
+	return jobs
+}
+
+// fixedKey is a Keyer with one answer.
+type fixedKey string
+
+func (k fixedKey) Key(smtp.ForwardPath) string { return string(k) }
 
 // transact runs one transaction with the hop's receiver: one status for each
 // of h.Recipients, refusals at RCPT included.

@@ -118,7 +118,8 @@ type Result struct {
 	Passed smtp.Wishes
 
 	// Expanded is how many recipients have taken the place of this one, which
-	// was an alias or a list; zero = none, it went where it was addressed to.
+	// was an alias or a list, or was moved; zero = none, it went where it was
+	// addressed to.
 	Expanded int
 
 	// Expired: it Failed because the time of the job was over. Set by the Runner.

@@ -83,7 +83,7 @@ func (t *transaction) Data(ctx context.Context, b *smtp.Body) ([]smtp.RcptStatus
 	if err != nil {
 		return nil, err
 	}
-	jobs := t.q.jobs(&smtp.Envelope{Mail: t.mail, Recipients: t.rcpt}, body, b.Trace())
+	jobs := t.q.jobs(t.q.Router, &smtp.Envelope{Mail: t.mail, Recipients: t.rcpt}, body, b.Trace())
 	if err := t.q.Put(ctx, jobs...); err != nil {
 		return nil, err
 	}
@@ -146,10 +146,10 @@ func (nothing) Close() error                      { return nil }
 // for each destination and each MaxRecipients recipients. Where the body has a
 // key (blob.Keyed) the caller sets Job.Key.
 func (q *Queue) Jobs(env *smtp.Envelope, ref blob.Ref, size int64, trace []byte) []Job {
-	return q.jobs(env, spooled{ref: ref, size: size}, trace)
+	return q.jobs(q.Router, env, spooled{ref: ref, size: size}, trace)
 }
 
-func (q *Queue) jobs(env *smtp.Envelope, body spooled, trace []byte) []Job {
+func (q *Queue) jobs(router Keyer, env *smtp.Envelope, body spooled, trace []byte) []Job {
 	head := Job{
 		Message: env.Mail.ID, ReversePath: env.Mail.ReversePath, Params: env.Mail.Params.Clone(),
 		Blob: body.ref, Size: body.size, Key: body.key, Prefix: trace, Created: q.now(), Peer: peerInfo(env.Mail.Peer),
@@ -165,7 +165,7 @@ func (q *Queue) jobs(env *smtp.Envelope, body spooled, trace []byte) []Job {
 	var jobs []Job
 	open := make(map[string]int) // destination → index in jobs that still has room
 	for _, r := range env.Recipients {
-		key := q.Router.Key(r.ForwardPath)
+		key := router.Key(r.ForwardPath)
 		i, ok := open[key]
 		if !ok || len(jobs[i].Recipients) == MaxRecipients {
 			i = len(jobs)
@@ -250,7 +250,7 @@ func (q *Queue) Prepare(ctx context.Context, env *smtp.Envelope, body io.Reader)
 	if err != nil {
 		return nil, err
 	}
-	return q.jobs(env, s, nil), nil
+	return q.jobs(q.Router, env, s, nil), nil
 }
 
 func (q *Queue) now() time.Time {

@@ -22,7 +22,7 @@ type Router interface {
 }
 
 // Hop is one way that some recipients of a job take. Exactly one of Receiver,
-// Expand and Err is set.
+// Expand, Move and Err is set.
 type Hop struct {
 	// Recipients are places in Job.Recipients.
 	Recipients []int
@@ -39,6 +39,21 @@ type Hop struct {
 	// Expand replaces the recipients: an alias or a list. The new ones enter
 	// the queue in the commit that settles the old.
 	Expand []smtp.Recipient
+
+	// At names the destination of each of Expand where it is not that of
+	// Keyer.Key; "" = that one, nil = of all.
+	At []string
+
+	// Sender takes the place of the message's reverse-path in Expand, as for a
+	// mailing list (RFC 5321 §3.9.2); the null sender stays. For the original sender
+	// that is final delivery, and ENVID and RET end there (RFC 3461 §5.2.7.1). nil =
+	// an alias: the reverse-path of the job.
+	Sender *smtp.ReversePath
+
+	// Move names the destination under which the recipients wait from now on, in
+	// a job of their own: where Keyer.Key could not know it without I/O, as when a
+	// directory says on which host a user of a domain is.
+	Move string
 
 	// Err refuses the recipients; an *smtp.Error with a 5xx reply for good.
 	Err error

@@ -44,7 +44,7 @@ func (s *server) extensions(ext smtpserver.Extensions) smtpserver.Extensions {
 // where the store has its own, so a delivered message is written once.
 func (s *server) compose() {
 	s.outgoing = &smtpclient.Pool{}
-	s.local = &deliver.LocalDelivery{Store: s.engine.store, Directory: s.directory, Sort: s.sort}
+	s.local = &deliver.LocalDelivery{Store: s.engine.store, Directory: s.directory, Sort: s.sort, Hostname: s.o.hostname}
 	router := &deliver.Router{
 		Directory: s.directory, IsLocal: s.directory.IsLocal,
 		Local: s.local, Remote: s.nextHops(),

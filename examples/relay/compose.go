@@ -46,17 +46,8 @@ func (r *relay) nextHops() deliver.NextHops {
 	if r.o.relay != "" {
 		return &deliver.SmartHost{Addr: r.o.relay, Relay: r.smartHost()}
 	}
-	dialer := &smtpclient.Dialer{
-		Hello: r.o.hostname,
-		Net:   &dnsx.Dialer{Resolver: r.dns, Net: &net.Dialer{Timeout: dialTime}},
-		// Opportunistic TLS: a certificate that nobody vouches for is still
-		// better than none (RFC 7435).
-		TLSConfig: &tls.Config{InsecureSkipVerify: true},
-	}
-	return &deliver.MX{
-		Resolver: dnsx.Net{Resolver: r.dns}, Self: []string{r.o.hostname},
-		Relay: deliver.Relay{Dialer: dialer, PlaintextRetry: true, Pool: r.pool},
-	}
+	dialer := &smtpclient.Dialer{Hello: r.o.hostname, Net: &net.Dialer{Timeout: dialTime}}
+	return &deliver.MX{Resolver: r.dns, Self: []string{r.o.hostname}, Relay: deliver.Relay{Dialer: dialer, Pool: r.pool}}
 }
 
 // smartHost is how the one of -relay is reached: with TLS that is verified,

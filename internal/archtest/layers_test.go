@@ -28,6 +28,7 @@ func layers() []layer {
 		{"internal/imapsort", []string{"store"}},
 		{"internal/imapthread", []string{"store"}},
 		{"internal/reportmail", []string{"smtp"}},
+		{"internal/rebody", []string{"smtp", "store/blob"}},
 		{"internal/saslwire", []string{"auth/authn"}},
 		{"internal/authtest", []string{"auth/authn"}},
 		{"internal/mailsig", []string{"auth/dnsx"}},
@@ -113,6 +114,7 @@ func layers() []layer {
 			"smtp", "smtp/smtpclient", "store", "store/blob", "queue", "store/acl", "deliver", "deliver/dsn", "deliver/srs",
 			"auth/mtasts", "auth/dane", "auth/tlsrpt", "auth/dnsx",
 			"imap", "imap/imapclient", "pop3", "pop3/pop3client",
+			"store/mbox", "store/maildir", // files of the system
 		}},
 	}
 }

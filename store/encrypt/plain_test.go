@@ -245,7 +245,7 @@ func handOver(t *testing.T, v *vault) {
 		if len(list) != 1 {
 			t.Fatalf("%s has %d messages", to, len(list))
 		}
-		if got, err := b.read(b.inbox, 1); err != nil || got != "Return-Path: <>\r\n"+message(1) {
+		if got, err := b.read(b.inbox, 1); err != nil || got != "Return-Path: <>\r\nDelivered-To: "+to+"\r\n"+message(1) {
 			t.Errorf("%s reads %q, %v", to, got, err)
 		}
 	}

@@ -25,3 +25,6 @@ func (o Options) Files(f vfs.FS) Options {
 	o.files = f
 	return o
 }
+
+// SetFS puts t on another file system.
+func (t *Target) SetFS(f vfs.FS) { t.files = f }

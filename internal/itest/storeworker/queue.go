@@ -51,7 +51,7 @@ func openPath(ctx context.Context, dir string, control bool) (*path, error) {
 	}
 	router := &deliver.Router{
 		Directory: directory, IsLocal: directory.IsLocal, Remote: &deliver.MX{},
-		Local: &deliver.LocalDelivery{Store: e.Store(), Directory: directory},
+		Local: &deliver.LocalDelivery{Store: e.Store(), Directory: directory, NoDeliveredTo: true},
 	}
 	p := &path{engine: e, queue: &queue.Queue{Storage: s, Blobs: e.Blobs(), Router: router}}
 	p.runner = &queue.Runner{Queue: p.queue, Router: router, Logger: slog.New(slog.DiscardHandler)}
