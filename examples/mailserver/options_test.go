@@ -139,7 +139,7 @@ func TestOptionsRefused(t *testing.T) {
 		{"-store", "postgres://host/db", "-blobs", "s3://key:hunter2/hunter2@host/bucket"},
 		{"-blobs", "s3://key:hunter2@host/bucket"},
 		{"-store", "maildir:", "-blobs", "s3://hunter2"},
-		{"-journal", "a@b.c"},
+		{"-journal", "a@b@c"},
 		{"-dkim", "a:b:c"},
 		{"-dkim", "example.org:s"},
 		{"-dkim", "example.org:s:" + write(t, "hunter2")},

@@ -16,6 +16,7 @@ import (
 	"github.com/mailstead/mailstead/auth/login/activity"
 	"github.com/mailstead/mailstead/daemon"
 	"github.com/mailstead/mailstead/deliver"
+	"github.com/mailstead/mailstead/deliver/intake"
 	"github.com/mailstead/mailstead/imap/imapserver"
 	"github.com/mailstead/mailstead/pop3/pop3server"
 	"github.com/mailstead/mailstead/queue"
@@ -44,6 +45,7 @@ type server struct {
 	engine    *engine
 	queue     *queue.Queue
 	runner    *queue.Runner
+	intake    *intake.Intake // in front of the queue
 	local     *deliver.LocalDelivery
 	outgoing  *smtpclient.Pool // connections to other servers
 	views     *view.Views
@@ -101,6 +103,9 @@ func newServer(ctx context.Context, o *options, log *slog.Logger) (_ *server, er
 	warnForeign(log, s.directory, s.accounts)
 	s.views = view.New(s.engine.store, view.Options{})
 	s.compose()
+	if err = s.openIntake(); err != nil {
+		return nil, err
+	}
 	if err = s.listen(); err != nil {
 		return nil, err
 	}

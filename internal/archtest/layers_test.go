@@ -97,6 +97,9 @@ func layers() []layer {
 		// Delivery.
 		{"deliver/dsn", []string{"smtp", "queue", "store/blob"}},
 		{"deliver/srs", []string{"smtp"}},
+		{"deliver/intake", []string{"smtp", "queue", "store/blob"}},
+		{"deliver/journal", []string{"smtp", "queue", "store/blob", "deliver", "deliver/intake"}},
+		{"deliver/submission", []string{"smtp", "smtp/smtppolicy", "queue", "store", "store/blob", "deliver/intake"}},
 		{"deliver/...", []string{
 			"smtp", "smtp/smtpclient", "store", "store/blob", "queue", "store/acl", "deliver", "deliver/dsn", "deliver/srs",
 			"auth/mtasts", "auth/dane", "auth/tlsrpt", "auth/dnsx",
