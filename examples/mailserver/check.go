@@ -22,7 +22,7 @@ func (o *options) check() error {
 	if (o.tlsCert == "") != (o.tlsKey == "") {
 		return errors.New("-tls-cert and -tls-key need each other")
 	}
-	for _, check := range []func() error{o.checkNames, o.checkListeners, o.checkUsers, o.checkRelay, o.checkStore, o.checkDKIM, o.checkAuth, o.checkJournal} {
+	for _, check := range []func() error{o.checkNames, o.checkListeners, o.checkUsers, o.checkRelay, o.checkStore, o.checkDKIM, o.checkAuth, o.checkJournal, o.checkSent} {
 		if err := check(); err != nil {
 			return err
 		}

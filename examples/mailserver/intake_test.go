@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mailstead/mailstead/deliver/submission"
 	"github.com/mailstead/mailstead/smtp"
 	"github.com/mailstead/mailstead/store"
 )
@@ -85,6 +86,26 @@ func contents(t *testing.T, acct store.Account, box store.MailboxID) (texts []st
 		texts, flags = append(texts, string(b)), append(flags, m.Flags)
 	}
 	return texts, flags
+}
+
+// A submitted message is fixed, and its copy is in the mailbox for sent mail.
+func TestSentCopy(t *testing.T) {
+	s := running(t, "-user", "alice@example.org:x", "-user", "bob@example.org:x", "-sent", "on")
+	s.intake.Steps[1].(*submission.Sent).Delay = 0
+	m := &smtp.Mail{Peer: &smtp.Peer{Protocol: "ESMTPSA", Identity: "alice@example.org"}}
+	offer(t, s.submissionConfig(false).Receiver, m, "Bcc: x@example.org\r\nFrom: bob@example.org\r\n\r\nhello\r\n", "bob@example.org")
+	copies, flags := waitFor(t, s, "alice@example.org", "Sent", 1)
+	got, _ := waitFor(t, s, "bob@example.org", "INBOX", 1)
+	if !strings.HasPrefix(copies[0], "Bcc: x@example.org\r\nReceived: ") || flags[0] != store.Seen || strings.Contains(got[0], "Bcc") {
+		t.Errorf("copy\n%s\nflags %v, message\n%s", copies[0], flags[0], got[0])
+	}
+	for _, text := range append(copies, got...) {
+		for _, want := range []string{"\r\nFrom: bob@example.org\r\nSender: alice@example.org\r\nDate: ", "\r\nMessage-ID: <" + m.ID + "@mail.example.org>\r\n\r\nhello\r\n"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%q is missing in\n%s", want, text)
+			}
+		}
+	}
 }
 
 // Each port reports what it accepts.

@@ -140,6 +140,7 @@ func TestOptionsRefused(t *testing.T) {
 		{"-blobs", "s3://key:hunter2@host/bucket"},
 		{"-store", "maildir:", "-blobs", "s3://hunter2"},
 		{"-journal", "a@b@c"},
+		{"-sent", "perhaps"},
 		{"-dkim", "a:b:c"},
 		{"-dkim", "example.org:s"},
 		{"-dkim", "example.org:s:" + write(t, "hunter2")},

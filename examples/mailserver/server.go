@@ -21,6 +21,7 @@ import (
 	"github.com/mailstead/mailstead/pop3/pop3server"
 	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/smtp/smtpclient"
+	"github.com/mailstead/mailstead/smtp/smtppolicy"
 	"github.com/mailstead/mailstead/smtp/smtpserver"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/backup"
@@ -45,7 +46,8 @@ type server struct {
 	engine    *engine
 	queue     *queue.Queue
 	runner    *queue.Runner
-	intake    *intake.Intake // in front of the queue
+	intake    *intake.Intake    // in front of the queue
+	budgets   *smtppolicy.Users // what each user may submit
 	local     *deliver.LocalDelivery
 	outgoing  *smtpclient.Pool // connections to other servers
 	views     *view.Views

@@ -133,10 +133,12 @@ func (s *server) submissionConfig(implicit bool) smtpserver.Config {
 	cfg.AllowPlaintextAuth = s.o.plaintextAuth
 	cfg.Newlines = smtpserver.NormaliseNewlines
 	cfg.Receiver = smtp.Chain(s.intake,
+		s.budgets.Limit(),
 		smtppolicy.SenderLogin(deliver.MaySendUnowned(s.directory)),
 		deliver.Gate(s.directory, func(m *smtp.Mail) bool { return m.Peer != nil && m.Peer.Identity != "" }),
 		smtppolicy.Received(s.o.hostname),
-		smtppolicy.EditHeader(smtppolicy.Limits{}, smtppolicy.LoopLimit(0), smtppolicy.Submission(s.o.hostname)),
+		smtppolicy.EditHeader(smtppolicy.Limits{}, smtppolicy.LoopLimit(0)),
+		s.fixes().Middleware(),
 		s.sign(),
 	)
 	return cfg
