@@ -335,7 +335,6 @@ func TestDeclared(t *testing.T) {
 }
 
 func TestArchive(t *testing.T) {
-
 	var order []string
 	box := func(name string, err error) smtp.Receiver {
 		return smtp.ReceiveFunc(func(_ context.Context, env *smtp.Envelope, r io.Reader) error {

@@ -111,9 +111,13 @@ func TestFixes(t *testing.T) {
 		{"8-bit passed", submission.Fixes{}, "", from + "Subject: \xe4\r\n", from + "Subject: \xe4\r\n" + date + mid},
 		{"header too large", submission.Fixes{Limits: smtppolicy.Limits{Bytes: 100}}, "", from + unfolded, "552 5.3.4"},
 		{"too many fields", submission.Fixes{Limits: smtppolicy.Limits{Fields: 3}}, "", strings.Repeat("X: 1\r\n", 4), "552 5.3.4"},
-		{"mapped", submission.Fixes{Map: &submission.Masquerade{Domains: []string{"example.org"}}}, "-",
+		{
+			"mapped",
+			submission.Fixes{Map: &submission.Masquerade{Domains: []string{"example.org"}}},
+			"-",
 			"From: A (of host.example.org) <a@host.example.org>\r\nTo: b@host.example.org\r\nReply-To: b@HOST.example.org,\r\n c@x.example.org (c)\r\n",
-			"From: A (of host.example.org) <a@example.org>\r\nTo: b@host.example.org\r\nReply-To: b@example.org,\r\n c@example.org (c)\r\n" + date + mid},
+			"From: A (of host.example.org) <a@example.org>\r\nTo: b@host.example.org\r\nReply-To: b@example.org,\r\n c@example.org (c)\r\n" + date + mid,
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
