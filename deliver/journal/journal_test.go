@@ -323,7 +323,10 @@ func TestDeclared(t *testing.T) {
 			}
 			settle()
 			got := w.to("keep@archive.example")[0]
-			_, body, _, typ := parts(t, got.text)
+			h, body, _, typ := parts(t, got.text)
+			if h.Get("Content-Transfer-Encoding") != test.encoding && test.encoding != "7bit" {
+				t.Errorf("the report itself is declared %q", h.Get("Content-Transfer-Encoding"))
+			}
 			if typ != "message/global" || !strings.Contains(got.text, "Content-Transfer-Encoding: "+test.encoding+"\r\n") || !strings.Contains(body, "Subject: ä\r\n") {
 				t.Errorf("%s\n%s", typ, got.text)
 			}

@@ -34,6 +34,9 @@ func trailer(job string) string { return "\r\n--" + boundary(job) + "--\r\n" }
 // head is a report up to where the message begins that it encloses.
 func (j *Journal) head(e *envelope, job *queue.Job) ([]byte, error) {
 	var b bytes.Buffer
+	if job.Params.Body > smtp.Body7Bit { // RFC 2045 §6.4; the writer takes it out of a multipart's header
+		b.WriteString("Content-Transfer-Encoding: " + encodingOf(job.Params.Body) + "\r\n")
+	}
 	h := j.header(e, job)
 	w, err := message.CreateWriter(&b, h.Header)
 	if err != nil {
@@ -73,9 +76,6 @@ func (j *Journal) header(e *envelope, job *queue.Job) *mail.Header {
 	id := "<" + job.ID + "@" + j.Hostname + ">"
 	h := new(mail.Header) // each field is put in front of the earlier ones
 	h.SetContentType("multipart/mixed", map[string]string{"boundary": boundary(job.ID)})
-	if job.Params.Body > smtp.Body7Bit {
-		h.Set("Content-Transfer-Encoding", encodingOf(job.Params.Body))
-	}
 	h.Set("MIME-Version", "1.0")
 	if len(j.Secret) > 0 {
 		h.Set(markField, j.mark(id))
