@@ -67,6 +67,7 @@ type addressScanner struct {
 	found span // of the mailbox under way; end 0 = none
 	words int  // of that mailbox, outside of angle brackets
 	angle bool // it had angle brackets
+	group bool // in a group
 }
 
 func findAddresses(b []byte) []span {
@@ -81,13 +82,18 @@ func findAddresses(b []byte) []span {
 // step takes one token.
 func (s *addressScanner) step() {
 	switch c := s.b[s.i]; c {
-	case ' ', '\t', '\r', '\n', '>':
+	case ' ', '\t', '\r', '\n':
 		s.i++
 	case ',', ';':
 		s.endMailbox()
+		s.group = s.group && c == ','
 		s.i++
-	case ':':
-		s.found, s.words = span{}, 0 // it was the name of a group
+	case ':', '>':
+		if c == ':' && s.found.end == 0 && !s.angle && !s.group {
+			s.group, s.words = true, 0 // it was the name of a group
+		} else {
+			s.words++ // out of place: what stands beside it is not taken
+		}
 		s.i++
 	case '(':
 		s.i = skipComment(s.b, s.i)
@@ -116,12 +122,17 @@ func (s *addressScanner) endMailbox() {
 func (s *addressScanner) inAngle() {
 	again := s.angle
 	s.found, s.angle = span{}, true
-	words := 0
+	words, routed, bad := 0, false, again
 	for s.i < len(s.b) && s.b[s.i] != '>' {
 		switch s.b[s.i] {
-		case ' ', '\t', '\r', '\n', '<', ';':
+		case ' ', '\t', '\r', '\n':
 			s.i++
-		case ',', ':':
+		case '<', ';':
+			bad = true
+			s.i++
+		case ',', ':': // of a route, which ends with one colon
+			bad = bad || routed
+			routed = s.b[s.i] == ':'
 			s.found, words = span{}, 0
 			s.i++
 		case '(':
@@ -131,9 +142,10 @@ func (s *addressScanner) inAngle() {
 			s.found, _ = s.word()
 		}
 	}
-	if words != 1 || again || s.i == len(s.b) {
+	if words != 1 || bad || s.i == len(s.b) {
 		s.found = span{}
 	}
+	s.i++ // the ">"
 }
 
 // word reads up to white space or a separator; ok: it is an address.

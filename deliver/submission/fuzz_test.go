@@ -164,7 +164,7 @@ func checkFields(t *testing.T, in, out []string, mapped bool) {
 func FuzzMapField(f *testing.F) {
 	for _, s := range []string{
 		"a@x.old.example", "A <a@x.old.example>", "\"b@x.old.example\" <a@x.old.example> (c@x.old.example)", "g: a@x.old.example, b@y.old.example;",
-		"<@r.old.example:a@x.old.example>", "\"a b\"@x.old.example", "a@x.old.example b@y.old.example", "a @ x.old.example", "a(\\)@x.old.example", "<a@x.old.example",
+		"<@r.old.example:a@x.old.example>", "\"a b\"@x.old.example", "a@x.old.example b@y.old.example", "a @ x.old.example", "a(\\)@x.old.example", "<a@x.old.example", "U@r.old.example:a@x.old.example>", "<@r.old.:,xampleea@x.old.example>",
 	} {
 		f.Add(s)
 	}
