@@ -11,8 +11,7 @@ import (
 	"github.com/mailstead/mailstead/smtp"
 )
 
-// check fills in what depends on other flags, and refuses what cannot work or
-// is not built yet.
+// check fills in what depends on other flags, and refuses what cannot work.
 func (o *options) check() error {
 	if len(o.domains) == 0 {
 		o.domains = program.List{"example.org"}
@@ -23,12 +22,12 @@ func (o *options) check() error {
 	if (o.tlsCert == "") != (o.tlsKey == "") {
 		return errors.New("-tls-cert and -tls-key need each other")
 	}
-	for _, check := range []func() error{o.checkNames, o.checkListeners, o.checkUsers, o.checkRelay, o.checkStore, o.checkDKIM, o.checkAuth} {
+	for _, check := range []func() error{o.checkNames, o.checkListeners, o.checkUsers, o.checkRelay, o.checkStore, o.checkDKIM, o.checkAuth, o.checkJournal, o.checkSent} {
 		if err := check(); err != nil {
 			return err
 		}
 	}
-	return o.unbuilt()
+	return nil
 }
 
 // checkNames: names that stand in replies and trace fields are domains
@@ -105,14 +104,6 @@ func (o *options) checkRelay() error {
 	}
 	if o.relayUser != "" && (o.relay == "" || !strings.Contains(o.relayUser, ":")) {
 		return errors.New("-relay-user: want NAME:PASSWORD, and -relay")
-	}
-	return nil
-}
-
-// unbuilt refuses the flags whose part does not exist yet.
-func (o *options) unbuilt() error {
-	if o.journal != "" && o.journal != "off" {
-		return errors.New("-journal is not supported yet")
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/mailstead/mailstead/auth"
 	"github.com/mailstead/mailstead/auth/dkim"
 	"github.com/mailstead/mailstead/examples/internal/program"
+	"github.com/mailstead/mailstead/smtp"
 )
 
 // options is everything the command line, the environment and the
@@ -26,6 +27,7 @@ type options struct {
 	store          string
 	blobs          string
 	journal        string
+	sent           string
 	catchAll       string
 	shared         program.List
 	dkim           program.List
@@ -39,8 +41,9 @@ type options struct {
 	trustedSealers program.List
 	dnsbl          program.List
 
-	keys   []dkim.Key  // of -dkim
-	policy auth.Policy // of -dmarc-reject and the like
+	keys      []dkim.Key       // of -dkim
+	journalTo smtp.ForwardPath // of -journal
+	policy    auth.Policy      // of -dmarc-reject and the like
 }
 
 // listeners are the names of the listeners, in the order they are opened,
@@ -75,7 +78,8 @@ func (o *options) flagSet() *flag.FlagSet {
 	fs.StringVar(&o.resolver, "resolver", "", "DNS resolver `HOST:PORT` (default: the system's)")
 	fs.StringVar(&o.store, "store", "sqlite:", "message store `URL`: sqlite: is the embedded engine, maildir:DIR a Maildir++ tree for each account, postgres://… a database for several nodes")
 	fs.StringVar(&o.blobs, "blobs", "", "body store `URL`: segments: with sqlite: and maildir: (their default); database: (its default) or s3://… with postgres:")
-	fs.StringVar(&o.journal, "journal", "", "send a journal of all mail to this `address`")
+	fs.StringVar(&o.journal, "journal", "", "send a report of all mail, with the message in it, to this `address`")
+	fs.StringVar(&o.sent, "sent", "off", "`on` or off: keep a copy of what a user submits in the user's mailbox for sent mail; on has a client that keeps its own copy skipped")
 	fs.StringVar(&o.catchAll, "catch-all", "", "account `address` that takes mail of local domains for nobody else")
 	fs.Var(&o.shared, "shared", "account `address` whose mailboxes can be opened to everybody, under Shared/; repeatable")
 	fs.Var(&o.dkim, "dkim", "sign submitted mail with `DOMAIN:SELECTOR:KEYFILE`; repeatable")

@@ -16,12 +16,14 @@ import (
 	"github.com/mailstead/mailstead/auth/login/activity"
 	"github.com/mailstead/mailstead/daemon"
 	"github.com/mailstead/mailstead/deliver"
+	"github.com/mailstead/mailstead/deliver/intake"
 	"github.com/mailstead/mailstead/deliver/tlspolicy"
 	"github.com/mailstead/mailstead/examples/internal/program"
 	"github.com/mailstead/mailstead/imap/imapserver"
 	"github.com/mailstead/mailstead/pop3/pop3server"
 	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/smtp/smtpclient"
+	"github.com/mailstead/mailstead/smtp/smtppolicy"
 	"github.com/mailstead/mailstead/smtp/smtpserver"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/backup"
@@ -46,6 +48,8 @@ type server struct {
 	engine    *engine
 	queue     *queue.Queue
 	runner    *queue.Runner
+	intake    *intake.Intake    // in front of the queue
+	budgets   *smtppolicy.Users // what each user may submit
 	local     *deliver.LocalDelivery
 	outgoing  *smtpclient.Pool // connections to other servers
 	views     *view.Views
@@ -106,6 +110,9 @@ func newServer(ctx context.Context, o *options, log *slog.Logger) (_ *server, er
 	warnForeign(log, s.directory, s.accounts)
 	s.views = view.New(s.engine.store, view.Options{})
 	if err = s.openOutbound(ctx); err != nil {
+		return nil, err
+	}
+	if err = s.openIntake(); err != nil {
 		return nil, err
 	}
 	if err = s.listen(); err != nil {

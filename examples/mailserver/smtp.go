@@ -112,7 +112,7 @@ func (s *server) mxConfig() smtpserver.Config {
 	cfg := s.smtpConfig()
 	cfg.StrictPipelining = true
 	cfg.Extensions |= smtpserver.PRDR
-	cfg.Receiver = smtp.Chain(&deliver.Prompt{Directory: s.directory, Now: s.local, Later: s.queue},
+	cfg.Receiver = smtp.Chain(s.mxReceiver(),
 		deliver.Gate(s.directory, nil),
 		smtppolicy.Received(s.o.hostname),
 		s.inspect(),
@@ -131,11 +131,13 @@ func (s *server) submissionConfig(implicit bool) smtpserver.Config {
 	cfg.RequireTLS = !s.o.plaintextAuth
 	cfg.AllowPlaintextAuth = s.o.plaintextAuth
 	cfg.Newlines = smtpserver.NormaliseNewlines
-	cfg.Receiver = smtp.Chain(s.queue,
+	cfg.Receiver = smtp.Chain(s.intake,
+		s.budgets.Limit(),
 		smtppolicy.SenderLogin(deliver.MaySendUnowned(s.directory)),
 		deliver.Gate(s.directory, func(m *smtp.Mail) bool { return m.Peer != nil && m.Peer.Identity != "" }),
 		smtppolicy.Received(s.o.hostname),
-		smtppolicy.EditHeader(smtppolicy.Limits{}, smtppolicy.LoopLimit(0), smtppolicy.Submission(s.o.hostname)),
+		smtppolicy.EditHeader(smtppolicy.Limits{}, smtppolicy.LoopLimit(0)),
+		s.fixes().Middleware(),
 		s.sign(),
 	)
 	return cfg
@@ -151,7 +153,7 @@ func priority(_ context.Context, _ *smtp.Peer, level int) (int, error) {
 func (s *server) lmtpConfig() smtpserver.Config {
 	cfg := s.smtpConfig()
 	cfg.LMTP, cfg.Extensions = true, s.extensions(storeExtensions)
-	cfg.Receiver = smtp.Chain(s.local,
+	cfg.Receiver = smtp.Chain(s.atOnce(s.local),
 		deliver.Gate(s.directory, nil),
 		smtppolicy.Received(s.o.hostname),
 		smtppolicy.EditHeader(smtppolicy.Limits{}, smtppolicy.LoopLimit(0)),

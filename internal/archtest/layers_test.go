@@ -110,6 +110,9 @@ func layers() []layer {
 		{"deliver/dsn", []string{"smtp", "queue", "store/blob"}},
 		{"deliver/srs", []string{"smtp"}},
 		{"deliver/delivertest", []string{"smtp", "auth/dnsx"}}, // hosts and names, not those who send to them
+		{"deliver/intake", []string{"smtp", "queue", "store/blob"}},
+		{"deliver/journal", []string{"smtp", "queue", "store/blob", "deliver", "deliver/intake"}},
+		{"deliver/submission", []string{"smtp", "smtp/smtppolicy", "queue", "store", "store/blob", "deliver/intake"}},
 		{"deliver/...", []string{
 			"smtp", "smtp/smtpclient", "store", "store/blob", "queue", "store/acl", "deliver", "deliver/dsn", "deliver/srs",
 			"auth/mtasts", "auth/dane", "auth/tlsrpt", "auth/dnsx",

@@ -30,22 +30,28 @@ func killUnderLoad(t *testing.T, s *mailserver, kills int) {
 	t.Helper()
 	l := &killLoad{s: s, acked: map[int]string{}}
 	for round := range kills {
-		before := l.count()
-		var wg sync.WaitGroup
-		for i := range 8 {
-			wg.Go(func() { l.sender(i) })
-		}
-		eventually(t, 30*time.Second, "the server does not acknowledge messages", func() bool { return l.count() >= before+50 })
-		<-time.After(time.Duration(rand.IntN(500)) * time.Millisecond)
-		s.kill()
-		wg.Wait()
-		for _, err := range l.takeRefusals() {
-			t.Errorf("round %d: %v", round, err)
-		}
-		s.start()
-		l.verify(t)
+		killRound(t, l)
 		t.Logf("kill %d: %d messages acknowledged so far, none lost", round+1, l.count())
 	}
+}
+
+// killRound kills the server once while messages come in, and looks for them.
+func killRound(t *testing.T, l *killLoad) {
+	t.Helper()
+	before := l.count()
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() { l.sender(i) })
+	}
+	eventually(t, 30*time.Second, "the server does not acknowledge messages", func() bool { return l.count() >= before+50 })
+	<-time.After(time.Duration(rand.IntN(500)) * time.Millisecond)
+	l.s.kill()
+	wg.Wait()
+	for _, err := range l.takeRefusals() {
+		t.Error(err)
+	}
+	l.s.start()
+	l.verify(t)
 }
 
 // A killLoad is what the senders of TestKillUnderLoad share.

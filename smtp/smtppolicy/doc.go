@@ -9,6 +9,7 @@
 //	Tarpit        slow answers for suspects                        Pause Closed, Count
 //	Greylist      the first message is deferred                    Defer
 //	CallForward   recipients are verified at the next hop          Verify
+//	Users         what an account submits                          Limit, Take
 //	RequireTLS, RequireAuth, SenderLogin                           middleware
 //	Received, EditHeader with LoopLimit, StripForged, Submission   middleware
 //	TraceTo       the dialogue in a log, without secrets           Trace

@@ -43,7 +43,7 @@ func StripForged(authservID string) Edit {
 
 // Submission completes what a submitting client left out (RFC 6409 §8): Date,
 // Message-ID at hostname, and From where there is none and the reverse-path is
-// not null.
+// not null. Package deliver/submission has the other fixes of that RFC.
 func Submission(hostname string) Edit {
 	return func(_ context.Context, m *smtp.Mail, h *Header) error {
 		if h.Count("Date") == 0 {

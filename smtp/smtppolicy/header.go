@@ -22,6 +22,10 @@ type Header struct {
 // none reports a text that begins with no field: it has no header to add to.
 func (h *Header) none() bool { return h.malformed == 0 }
 
+// Malformed reports lines that are no fields: the text may have no header, or no
+// end of it.
+func (h *Header) Malformed() bool { return h.malformed < len(h.fields) }
+
 // Edit looks at a header and may change it. An error refuses the message; an
 // *smtp.Error chooses the reply.
 type Edit func(ctx context.Context, m *smtp.Mail, h *Header) error
@@ -66,6 +70,32 @@ func (h *Header) Remove(match func(name, value string) bool) int {
 	n := len(h.fields) - len(kept)
 	h.fields, h.malformed = kept, malformed
 	h.changed = h.changed || n > 0
+	return n
+}
+
+// Rewrite shows f every field as it stands in the message, with its line ends,
+// and puts in its place what f returns: the field itself, another one, or nothing
+// (nil). name is in lower case. It sees what Remove sees, and returns how many
+// fields were changed. f does not keep or change what it is given.
+func (h *Header) Rewrite(f func(name string, field []byte) []byte) int {
+	kept, malformed, n := make([][]byte, 0, len(h.fields)), h.malformed, 0
+	for i, old := range h.fields {
+		field := old
+		if name := fieldName(old); name != "" {
+			field = f(name, old)
+		}
+		if !bytes.Equal(field, old) {
+			n++
+		}
+		if field != nil {
+			kept = append(kept, field)
+		} else if i < h.malformed {
+			malformed--
+		}
+	}
+	if n > 0 {
+		h.fields, h.malformed, h.changed = kept, malformed, true
+	}
 	return n
 }
 

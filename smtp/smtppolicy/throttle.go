@@ -196,9 +196,7 @@ func (l *Level) rate(e event) Rate {
 func (l *Level) room(u *usage, e event, now time.Duration) int {
 	room := 1 << 30
 	if r := l.rate(e); r.N > 0 {
-		free := r.per() - max(u.full[e]-now, 0)
-		room = int(free / (r.per() / time.Duration(r.N)))
-		room = min(max(room, 0), r.N)
+		room = r.room(u.full[e], now)
 	}
 	if e == connects && l.Connections > 0 {
 		room = min(room, max(l.Connections-int(u.open), 0))
@@ -208,7 +206,7 @@ func (l *Level) room(u *usage, e event, now time.Duration) int {
 
 func (l *Level) charge(u *usage, e event, now time.Duration, n int) {
 	if r := l.rate(e); r.N > 0 {
-		u.full[e] = max(u.full[e], now) + time.Duration(n)*(r.per()/time.Duration(r.N))
+		u.full[e] = r.charge(u.full[e], now, n)
 	}
 	if e == connects {
 		u.open++
@@ -216,3 +214,15 @@ func (l *Level) charge(u *usage, e event, now time.Duration, n int) {
 }
 
 func (r Rate) per() time.Duration { return or(r.Per, time.Minute) }
+
+// room is how many events there is room for at now, where full is the time at
+// which nothing would be used. N is not zero.
+func (r Rate) room(full, now time.Duration) int {
+	free := r.per() - max(full-now, 0)
+	return min(max(int(free/(r.per()/time.Duration(r.N))), 0), r.N)
+}
+
+// charge counts n events.
+func (r Rate) charge(full, now time.Duration, n int) time.Duration {
+	return max(full, now) + time.Duration(n)*(r.per()/time.Duration(r.N))
+}
