@@ -95,7 +95,11 @@ func layers() []layer {
 		{"auth/...", []string{"smtp", "auth/authres", "auth/dnsx"}},
 
 		// Delivery.
-		{"deliver/dsn", []string{"smtp", "queue", "store/blob"}},
+		{"deliver/verp", []string{"smtp"}},
+		{"deliver/autoreply", []string{"smtp"}},
+		{"deliver/arf", nil},
+		{"deliver/bounce", []string{"smtp", "deliver/arf", "deliver/autoreply"}},
+		{"deliver/dsn", []string{"smtp", "queue", "store/blob", "deliver/autoreply"}},
 		{"deliver/srs", []string{"smtp"}},
 		{"deliver/...", []string{
 			"smtp", "smtp/smtpclient", "store", "store/blob", "queue", "store/acl", "deliver", "deliver/dsn", "deliver/srs",
