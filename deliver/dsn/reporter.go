@@ -5,6 +5,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/mailstead/mailstead/deliver/autoreply"
 	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/smtp"
 	"github.com/mailstead/mailstead/store/blob"
@@ -28,8 +29,25 @@ type Reporter struct {
 	// a delay DSN; nil = not said.
 	RetryUntil func(*queue.Job) time.Time
 
+	// Forged reports that the reverse-path of a message is not that of who
+	// sent it, so that a DSN would go to a stranger; nil =
+	// FailedAuthentication. What was submitted with a password is not asked for.
+	Forged func(*queue.Job) bool
+
+	// PerHour is the number of DSNs that one address gets within an hour, for
+	// messages that were not submitted with a password; zero = 100, negative = no
+	// limit. One DSN is for all recipients of a job that have their result
+	// at once.
+	PerHour int
+
+	// Suppressed is told of a DSN that is not written, though somebody wanted
+	// one: for logs and counters. nil = none. It must not block.
+	Suppressed func(j *queue.Job, why Reason)
+
 	// Now is the clock; nil = time.Now.
 	Now func() time.Time
+
+	sent autoreply.Counter
 }
 
 var _ queue.Reporter = (*Reporter)(nil)
@@ -49,6 +67,7 @@ func (r *Reporter) Report(ctx context.Context, j *queue.Job, results []queue.Res
 			n.rcpts = append(n.rcpts, rcptStatus{rcpt: &j.Recipients[i], res: res, action: a})
 		}
 	}
+	r.suppress(&n)
 	if len(n.rcpts) == 0 {
 		return nil, nil
 	}
@@ -61,7 +80,7 @@ func (r *Reporter) Report(ctx context.Context, j *queue.Job, results []queue.Res
 
 // action is the Action field (RFC 3464 §2.3.3) that a result calls for, ""
 // where no DSN is due (RFC 3461 §4.1). Who asked to hear of success hears of it
-// from where it ends: at a mailbox, or at a next hop that does not report
+// from where it ends: at a mailbox that sends nothing on, or at a next hop that does not report
 // (RFC 3461 §5.2.2), or at an alias of several (§5.2.7.3); who asked for a
 // trace, of a next hop without DELIVERBY (RFC 2852).
 func action(j *queue.Job, n smtp.Notify, res queue.Result) string {
@@ -77,7 +96,7 @@ func action(j *queue.Job, n smtp.Notify, res queue.Result) string {
 		if n&smtp.NotifySuccess != 0 {
 			return "expanded"
 		}
-	case res.NextHop == "local":
+	case res.NextHop == "local" && res.Passed&smtp.WishDSN == 0:
 		if n&smtp.NotifySuccess != 0 {
 			return "delivered"
 		}

@@ -99,7 +99,7 @@ func layers() []layer {
 		{"deliver/autoreply", []string{"smtp"}},
 		{"deliver/arf", nil},
 		{"deliver/bounce", []string{"smtp", "deliver/arf", "deliver/autoreply"}},
-		{"deliver/dsn", []string{"smtp", "queue", "store/blob", "deliver/autoreply"}},
+		{"deliver/dsn", []string{"smtp", "queue", "store/blob", "deliver/autoreply", "auth/authres"}},
 		{"deliver/srs", []string{"smtp"}},
 		{"deliver/...", []string{
 			"smtp", "smtp/smtpclient", "store", "store/blob", "queue", "store/acl", "deliver", "deliver/dsn", "deliver/srs",
