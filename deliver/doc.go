@@ -1,10 +1,13 @@
 // Package deliver brings mail to where it belongs: a [Directory] says who an
 // address is, a [Router] names the next hop of a queued job, and receivers
 // take it there: [LocalDelivery] into a store, [Relay] to another server by
-// SMTP, reached through a [SmartHost] or by [MX]. A [Gate] refuses at RCPT
+// SMTP, reached through a [SmartHost] or by [MX]. A [Forward] in front of local
+// delivery sends mail on. A [Gate] refuses at RCPT
 // what could not be delivered or may not be relayed.
 //
 //	RFC 5321 §4.4       Return-Path at final delivery        full
+//	RFC 5321 §3.9       aliases and forwarding               Forward
+//	RFC 3461 §5.2.7     wishes of the sender at an alias      Forward
 //	RFC 5321 §4.5.1     <postmaster>                         full
 //	RFC 5321 §5         MX, implicit MX, preferences         partial: addresses are the dialer's
 //	RFC 5233 §4         sub-addresses                        full
