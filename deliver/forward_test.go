@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,6 +26,7 @@ type sentOn struct {
 func forwarder(t *testing.T) (f *deliver.Forward, out, local *[]sentOn) {
 	t.Helper()
 	out, local = new([]sentOn), new([]sentOn)
+	var mu sync.Mutex
 	take := func(to *[]sentOn) smtp.Receiver {
 		return smtp.EachRcpt(func(_ context.Context, env *smtp.Envelope, b *smtp.Body) ([]smtp.RcptStatus, error) {
 			text, err := io.ReadAll(b)
@@ -35,6 +37,8 @@ func forwarder(t *testing.T) (f *deliver.Forward, out, local *[]sentOn) {
 			for _, r := range env.Recipients {
 				s.rcpts = append(s.rcpts, *r)
 			}
+			mu.Lock()
+			defer mu.Unlock()
 			*to = append(*to, s)
 			return smtp.Accepted(len(env.Recipients)), nil
 		})

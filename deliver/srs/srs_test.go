@@ -148,7 +148,9 @@ func TestForwardKeeps(t *testing.T) {
 
 func TestValidate(t *testing.T) {
 	for _, s := range []srs.Scheme{
-		{}, {Domain: "a.example"}, {Domain: "a.example", Secrets: []string{"short"}},
+		{},
+		{Domain: "a.example"},
+		{Domain: "a.example", Secrets: []string{"short"}},
 		{Domain: "a.example", Secrets: []string{"long enough"}, Separator: '/'},
 		{Domain: "a.example", Secrets: []string{"long enough"}, HashLength: 28},
 		{Domain: "a.example", Secrets: []string{"long enough"}, MinHash: 5},
@@ -236,7 +238,7 @@ func FuzzScheme(f *testing.F) {
 				t.Fatalf("%v reverses to %v, and that is sent as %v", p, back, again)
 			}
 		}
-		fwd, err := s.Forward(smtp.ReversePath{Path: p.Path})
+		fwd, err := s.Forward(smtp.ReversePath(p))
 		if err != nil || fwd.Path == p.Path {
 			return
 		}
