@@ -129,7 +129,15 @@ func TestVERP(t *testing.T) {
 		t.Fatal(err)
 	}
 	env := bounce.Envelope{To: []smtp.Path{path("news@lists.example"), to.Path}}
+	bob, err := s.Encode(path("bob@example.net"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rep := parse(t, p, read(t, "qmail"), bounce.Envelope{To: []smtp.Path{bob.Path}}); !rep.Recipients[0].Proven || rep.Recipients[1].Proven {
+		t.Errorf("one of two: %s", show(rep))
+	}
 	for name, want := range map[string]string{
+		"qmail":        "failure qmail " + orig + " | old@forwarder.example failed 5.1.1 550 uncertain bad address | old@forwarder.example failed 5.1.2 0 uncertain bad domain",
 		"sendmail-old": "failure sendmail " + orig + " | old@forwarder.example failed 5.1.1 550 hard bad address",
 		"autoreply":    "auto-reply - - | old@forwarder.example  - 0 uncertain ",
 		"newsletter":   "unknown - - | old@forwarder.example  - 0 uncertain ",

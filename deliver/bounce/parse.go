@@ -41,10 +41,10 @@ func (p *Parser) Parse(r io.ReaderAt, size int64, env Envelope) (*Report, error)
 	if s.rep.Kind == Unknown {
 		s.judge()
 	}
-	p.verp(s.rep, env)
 	for i := range s.rep.Recipients {
 		s.rep.Recipients[i].finish()
 	}
+	p.verp(s.rep, env)
 	return s.rep, nil
 }
 
@@ -179,29 +179,42 @@ func (s *scan) fromProgram() bool {
 	return yes
 }
 
-// verp puts the recipient that the reverse-path names into the report: into its
-// only entry, or as an entry of its own. Among several entries, the one with
-// that address is proven.
+// verp puts the recipient that a reverse-path names into the report.
 func (p *Parser) verp(rep *Report, env Envelope) {
+	if p.VERP == nil {
+		return
+	}
 	for _, to := range env.To {
-		if p.VERP == nil {
-			break
+		if rcpt, ok := p.VERP(to); ok {
+			rep.prove(rcpt)
+			return
 		}
-		rcpt, ok := p.VERP(to)
-		if !ok {
-			continue
+	}
+}
+
+// prove: the message was for rcpt. That is the only entry of the report, or one
+// of its own where there is none. Among several it is the one with that address;
+// without one rcpt was a list or an alias, and that a member is gone says little of it.
+func (rep *Report) prove(rcpt smtp.Path) {
+	if len(rep.Recipients) == 0 {
+		rep.Recipients = append(rep.Recipients, Recipient{})
+	}
+	if len(rep.Recipients) == 1 {
+		rep.Recipients[0].Sent, rep.Recipients[0].Proven = rcpt, true
+		return
+	}
+	found := false
+	for i := range rep.Recipients {
+		r := &rep.Recipients[i]
+		if strings.EqualFold(r.Original, rcpt.String()) || strings.EqualFold(r.Final, rcpt.String()) {
+			r.Sent, r.Proven, found = rcpt, true, true
 		}
-		if len(rep.Recipients) <= 1 {
-			if len(rep.Recipients) == 0 {
-				rep.Recipients = append(rep.Recipients, Recipient{})
-			}
-			rep.Recipients[0].Sent, rep.Recipients[0].Proven = rcpt, true
-			break
-		}
-		for i := range rep.Recipients {
-			r := &rep.Recipients[i]
-			if strings.EqualFold(r.Original, rcpt.String()) || strings.EqualFold(r.Final, rcpt.String()) {
-				r.Sent, r.Proven = rcpt, true
+	}
+	for i := range rep.Recipients {
+		if r := &rep.Recipients[i]; !found {
+			r.Sent, r.Proven = rcpt, true
+			if r.Class == Hard {
+				r.Class = Uncertain
 			}
 		}
 	}

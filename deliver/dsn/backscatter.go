@@ -37,6 +37,7 @@ func (r *Reporter) suppress(n *notice) {
 	if forged == nil {
 		forged = FailedAuthentication
 	}
+	vouched, _ := verdict(j)
 	switch {
 	case forged(j):
 		r.suppressed(n, Forged)
@@ -49,6 +50,9 @@ func (r *Reporter) suppress(n *notice) {
 		}
 	}
 	limit := r.PerHour
+	if vouched {
+		limit = -1
+	}
 	if limit == 0 {
 		limit = 100
 	}
@@ -90,7 +94,13 @@ func marked(prefix []byte) bool {
 // reverse-path is forged where SPF or DMARC failed and nothing passed for its
 // domain. A message that was not judged is not forged.
 func FailedAuthentication(j *queue.Job) bool {
-	domain, failed := strings.ToLower(j.ReversePath.Domain), false
+	vouched, failed := verdict(j)
+	return failed && !vouched
+}
+
+// verdict is what the fields of this host say of the reverse-path: something
+// passed for its domain, something failed.
+func verdict(j *queue.Job) (vouched, failed bool) {
 	for f := range mime.Fields(j.Prefix) {
 		if !f.Is("authentication-results") {
 			continue
@@ -101,13 +111,11 @@ func FailedAuthentication(j *queue.Job) bool {
 		}
 		for i := range field.Statements {
 			s := &field.Statements[i]
-			if passes(s, domain) {
-				return false
-			}
+			vouched = vouched || passes(s, j.ReversePath.Domain)
 			failed = failed || fails(s)
 		}
 	}
-	return failed
+	return vouched, failed
 }
 
 // passes reports a statement that the domain of the reverse-path is the sender's.

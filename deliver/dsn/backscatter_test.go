@@ -90,7 +90,11 @@ func TestPerHour(t *testing.T) {
 	if n := send(9); n != 9 {
 		t.Errorf("%d of 9 of a user", n)
 	}
-	j.Identity, r.PerHour = "", -1
+	j.Identity, j.Prefix = "", []byte("Authentication-Results: mx.example.org; spf=pass smtp.mailfrom=example.net\r\n")
+	if n := send(9); n != 9 {
+		t.Errorf("%d of 9 of a sender that is known", n)
+	}
+	j.Prefix, r.PerHour = nil, -1
 	if n := send(9); n != 9 {
 		t.Errorf("%d of 9 without a limit", n)
 	}

@@ -34,10 +34,11 @@ type Reporter struct {
 	// FailedAuthentication. What was submitted with a password is not asked for.
 	Forged func(*queue.Job) bool
 
-	// PerHour is the number of DSNs that one address gets within an hour, for
-	// messages that were not submitted with a password; zero = 100, negative = no
-	// limit. One DSN is for all recipients of a job that have their result
-	// at once.
+	// PerHour is the number of DSNs that one address gets within an hour, where
+	// nothing vouches for it: the message was not submitted with a password, and
+	// no SPF, DKIM or DMARC of its domain passed. Zero = 100, negative = no limit,
+	// for hosts that take lists' mail from programs without a password. One
+	// DSN is for all recipients of a job that have their result at once.
 	PerHour int
 
 	// Suppressed is told of a DSN that is not written, though somebody wanted
