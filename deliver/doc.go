@@ -2,16 +2,18 @@
 // address is, a [Router] names the next hop of a queued job, and receivers
 // take it there: [LocalDelivery] into a store, [Relay] to another server by
 // SMTP, reached through a [SmartHost] or by [MX], [LMTP] to another mail store.
-// Package route is a table of next hops. A [Gate] refuses at RCPT
+// Package route is a table of next hops. A [Forward] in front of local delivery
+// sends mail on. A [Gate] refuses at RCPT
 // what could not be delivered or may not be relayed.
 //
 //	RFC 5321 §4.4       Return-Path at final delivery        full
+//	RFC 5321 §3.9       aliases and forwarding               Forward
 //	RFC 5321 §4.5.1     <postmaster>                         full
 //	RFC 5321 §5         MX, implicit MX, preferences         full
 //	RFC 5321 §4.5.3.1.10  552 is 452                         full
 //	RFC 2033            LMTP as a target                     full
 //	RFC 2142 §6         LIST-request                         as the owner of a list; text not read whole
-//	RFC 3461 §5.2.7     aliases and lists                    full, with queue
+//	RFC 3461 §5.2.7     aliases, lists and forwarding        full, with queue
 //	RFC 5233 §4         sub-addresses                        full
 //	RFC 7505            null MX                              text not read whole
 //	RFC 1047            duplicates after a lost reply        see queue

@@ -265,6 +265,7 @@ func TestReturnFull(t *testing.T) {
 func TestInternational(t *testing.T) {
 	blobs := memblob.New()
 	j := newJob(t, blobs, "A: 1\r\n\r\n", "jörg@example.com")
+	j.Params.UTF8 = true
 	reps := report(t, blobs, j, queue.Result{State: queue.Failed})
 	p := parse(t, reps[0].Body)
 	if !reps[0].UTF8 || p.types[1] != "message/global-delivery-status" || p.types[2] != "message/global-headers" {

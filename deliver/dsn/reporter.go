@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/mailstead/mailstead/deliver/autoreply"
 	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/smtp"
 	"github.com/mailstead/mailstead/store/blob"
@@ -33,8 +34,26 @@ type Reporter struct {
 	// one above it. One that it cannot sign leaves without. nil = none is signed.
 	Signer Signer
 
+	// Forged reports that the reverse-path of a message is not that of who
+	// sent it, so that a DSN would go to a stranger; nil =
+	// FailedAuthentication. What was submitted with a password is not asked for.
+	Forged func(*queue.Job) bool
+
+	// PerHour is the number of DSNs that one address gets within an hour, where
+	// nothing vouches for it: the message was not submitted with a password, and
+	// no SPF, DKIM or DMARC of its domain passed. Zero = 100, negative = no limit,
+	// for hosts that take lists' mail from programs without a password. One
+	// DSN is for all recipients of a job that have their result at once.
+	PerHour int
+
+	// Suppressed is told of a DSN that is not written, though somebody wanted
+	// one: for logs and counters. nil = none. It must not block.
+	Suppressed func(j *queue.Job, why Reason)
+
 	// Now is the clock; nil = time.Now.
 	Now func() time.Time
+
+	sent autoreply.Counter
 }
 
 // Signer makes the DKIM-Signature fields of a message, which are put in front of
@@ -60,6 +79,7 @@ func (r *Reporter) Report(ctx context.Context, j *queue.Job, results []queue.Res
 			n.rcpts = append(n.rcpts, rcptStatus{rcpt: &j.Recipients[i], res: res, action: a})
 		}
 	}
+	r.suppress(&n)
 	if len(n.rcpts) == 0 {
 		return nil, nil
 	}
@@ -85,7 +105,7 @@ func (r *Reporter) signed(b *bytes.Buffer) io.Reader {
 
 // action is the Action field (RFC 3464 §2.3.3) that a result calls for, ""
 // where no DSN is due (RFC 3461 §4.1). Who asked to hear of success hears of it
-// from where it ends: at a mailbox, or at a next hop that does not report
+// from where it ends: at a mailbox that sends nothing on, or at a next hop that does not report
 // (RFC 3461 §5.2.2), or at an alias of several (§5.2.7.3); who asked for a
 // trace, of a next hop without DELIVERBY (RFC 2852).
 func action(j *queue.Job, n smtp.Notify, res queue.Result) string {
@@ -101,7 +121,7 @@ func action(j *queue.Job, n smtp.Notify, res queue.Result) string {
 		if n&smtp.NotifySuccess != 0 {
 			return "expanded"
 		}
-	case res.NextHop == "local":
+	case res.NextHop == "local" && res.Passed&smtp.WishDSN == 0:
 		if n&smtp.NotifySuccess != 0 {
 			return "delivered"
 		}

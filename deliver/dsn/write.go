@@ -24,18 +24,11 @@ type notice struct {
 	rcpts []rcptStatus
 }
 
-// utf8 reports whether the DSN needs the international form (RFC 6533 §3).
-func (n *notice) utf8() bool {
-	if n.job.ReversePath.NeedsUTF8() || n.job.Params.UTF8 {
-		return true
-	}
-	for _, s := range n.rcpts {
-		if s.rcpt.ForwardPath.NeedsUTF8() {
-			return true
-		}
-	}
-	return false
-}
+// utf8 reports whether the DSN has the international form (RFC 6533 §3), which
+// needs SMTPUTF8 all the way back: only where the message needed it on its way
+// here. An address beyond ASCII that took the place of another one is written in
+// ASCII then.
+func (n *notice) utf8() bool { return n.job.ReversePath.NeedsUTF8() || n.job.Params.UTF8 }
 
 // write composes the multipart/report (RFC 6522 §3).
 func (n *notice) write(ctx context.Context, w io.Writer) error {
@@ -131,13 +124,13 @@ func (n *notice) fields(_ context.Context, mw *message.Writer) error {
 func (n *notice) rcptFields(b *bytes.Buffer, s rcptStatus) {
 	b.WriteString("\r\n")
 	if o := s.rcpt.Params.Original; !o.IsZero() {
-		fmt.Fprintf(b, "Original-Recipient: %s; %s\r\n", oneLine(o.Type, 64), singleLine(o.Address))
+		fmt.Fprintf(b, "Original-Recipient: %s; %s\r\n", oneLine(o.Type, 64), n.address(o.Type, o.Address))
 	}
 	typ := "rfc822"
 	if s.rcpt.ForwardPath.NeedsUTF8() {
 		typ = "utf-8" // RFC 6533 §3
 	}
-	fmt.Fprintf(b, "Final-Recipient: %s; %s\r\n", typ, s.rcpt.ForwardPath.String())
+	fmt.Fprintf(b, "Final-Recipient: %s; %s\r\n", typ, n.address(typ, s.rcpt.ForwardPath.String()))
 	fmt.Fprintf(b, "Action: %s\r\nStatus: %s\r\n", s.action, s.status())
 	if s.res.NextHop != "" && s.res.NextHop != "local" {
 		fmt.Fprintf(b, "Remote-MTA: dns; %s\r\n", oneLine(mtaName(s.res.NextHop), 255))
@@ -149,6 +142,18 @@ func (n *notice) rcptFields(b *bytes.Buffer, s rcptStatus) {
 	if s.action == "delayed" && n.r.RetryUntil != nil {
 		fmt.Fprintf(b, "Will-Retry-Until: %s\r\n", n.r.RetryUntil(n.job).Format(time.RFC1123Z))
 	}
+}
+
+// address is an address of a type as it stands in a field: as it is in the
+// international form, else in ASCII (RFC 6533 §3: utf-8-addr-xtext).
+func (n *notice) address(typ, address string) string {
+	switch {
+	case n.utf8():
+		return singleLine(address)
+	case strings.EqualFold(typ, "utf-8"):
+		return string(smtp.AppendUnitext(nil, address, false))
+	}
+	return oneLine(address, 1000)
 }
 
 // mtaName is a host as a dns mta-name: a domain or an address literal

@@ -107,7 +107,11 @@ func layers() []layer {
 		{"auth/...", []string{"smtp", "auth/authres", "auth/dnsx"}},
 
 		// Delivery.
-		{"deliver/dsn", []string{"smtp", "queue", "store/blob"}},
+		{"deliver/verp", []string{"smtp"}},
+		{"deliver/autoreply", []string{"smtp"}},
+		{"deliver/arf", nil},
+		{"deliver/bounce", []string{"smtp", "deliver/arf", "deliver/autoreply"}},
+		{"deliver/dsn", []string{"smtp", "queue", "store/blob", "deliver/autoreply", "auth/authres"}},
 		{"deliver/srs", []string{"smtp"}},
 		{"deliver/delivertest", []string{"smtp", "auth/dnsx"}}, // hosts and names, not those who send to them
 		{"deliver/intake", []string{"smtp", "queue", "store/blob"}},
