@@ -126,6 +126,7 @@ func TestSituations(t *testing.T) {
 	for _, table := range [][]situation{dnsSituations(), hostSituations(), replySituations(), tlsSituations(), mixedSituations()} {
 		for _, s := range table {
 			t.Run(s.name, func(t *testing.T) {
+				t.Parallel()
 				var missed error
 				inWorld(t, func(w *world) {
 					missed = errors.Join(w.meet(s, true)...)
