@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/auth"
-	"github.com/mailstead/mailstead/auth/dnsx"
 	"github.com/mailstead/mailstead/auth/login"
 	"github.com/mailstead/mailstead/auth/login/filelogin"
 	"github.com/mailstead/mailstead/auth/login/saslmech"

@@ -7,10 +7,12 @@ import (
 	"go/parser"
 	"go/token"
 	"net"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/mailstead/mailstead/auth/dnsx"
 	"github.com/mailstead/mailstead/deliver"
 	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/smtp"
@@ -21,8 +23,14 @@ import (
 // hosts says that one host is the MX of every domain.
 type hosts string
 
-func (h hosts) LookupMX(context.Context, string) ([]*net.MX, error) {
-	return []*net.MX{{Host: string(h) + ".", Pref: 10}}, nil
+func (h hosts) Lookup(_ context.Context, name string, t dnsx.Type) (*dnsx.Answer, error) {
+	switch t {
+	case dnsx.MX:
+		return &dnsx.Answer{Name: name, MX: []dnsx.Exchange{{Host: string(h), Preference: 10}}}, nil
+	case dnsx.A:
+		return &dnsx.Answer{Name: name, Addrs: []netip.Addr{netip.MustParseAddr("192.0.2.1")}}, nil
+	}
+	return nil, &dnsx.Error{Name: name, Type: t, Kind: dnsx.ErrNoData}
 }
 
 // dialer leads to one address, whatever is dialed.
