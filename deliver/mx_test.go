@@ -189,6 +189,7 @@ func inInternet(t *testing.T, f func(t *testing.T, inet *delivertest.Internet, m
 		mx1, mx2 := inet.Host("mx1.dest.test", "192.0.2.1", "192.0.2.2"), inet.Host("mx2.dest.test", "192.0.2.3")
 		inet.DNS.MX("dest.test", "10 mx1.dest.test", "20 mx2.dest.test")
 		inet.DNS.MX("sister.test", "10 mx1.dest.test")
+		inet.DNS.MX("brother.test", "10 mx1.dest.test")
 		f(t, inet, &deliver.MX{Resolver: inet.DNS, Relay: deliver.Relay{Dialer: &smtpclient.Dialer{Net: inet, Hello: "us.test"}}}, mx1, mx2)
 	})
 }
@@ -267,7 +268,7 @@ func TestMXHostLimit(t *testing.T) {
 		got := make([]string, 12)
 		var all sync.WaitGroup
 		for i := range got {
-			all.Go(func() { got[i] = sendOne(t.Context(), m, []string{"a@dest.test", "a@sister.test"}[i%2]) })
+			all.Go(func() { got[i] = sendOne(t.Context(), m, []string{"a@brother.test", "a@sister.test"}[i%2]) })
 		}
 		all.Wait()
 		slices.Sort(got)

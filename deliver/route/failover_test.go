@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -269,7 +270,7 @@ func TestFallback(t *testing.T) {
 	fallback := smtptest.NewServer(t)
 	dialer := &smtpclient.Dialer{Net: refused{"127.0.0.1:25"}, Hello: "a.example"}
 	relay := &deliver.Relay{Dialer: dialer, Hosts: func(context.Context) ([]string, error) { return []string{fallback.Addr}, nil }}
-	hops := &route.Fallback{First: &deliver.MX{Relay: deliver.Relay{Dialer: dialer}}, Rest: []smtp.Receiver{relay}}
+	hops := &route.Fallback{First: &deliver.MX{Permit: func(netip.Addr) bool { return true }, Relay: deliver.Relay{Dialer: dialer}}, Rest: []smtp.Receiver{relay}}
 	key := hops.Key(path("x@[127.0.0.1]"))
 	r, name := hops.Receiver(key)
 	if key != "[127.0.0.1]" || name != key {

@@ -64,7 +64,7 @@ func (t *Target) create() (vfs.File, string, error) {
 	path := filepath.Join(t.Path, "tmp", name)
 	f, err := t.files.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrNotExist) {
-		for _, sub := range []string{"tmp", "new", "cur"} {
+		for _, sub := range []string{"new", "cur", "tmp"} { // tmp last: who finds it finds the others
 			if err := t.files.MkdirAll(filepath.Join(t.Path, sub), 0o700); err != nil {
 				return nil, "", err
 			}
