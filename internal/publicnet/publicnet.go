@@ -25,7 +25,7 @@ func Control(_, address string, _ syscall.RawConn) error {
 	return nil
 }
 
-// IsPublic: neither loopback, private, link-local, multicast nor unspecified, nor
+// IsPublic reports whether an address is neither loopback, private, link-local, multicast nor unspecified, nor
 // in another block that is not routed on the Internet or leads to IPv4.
 func IsPublic(a netip.Addr) bool {
 	a = a.Unmap()
