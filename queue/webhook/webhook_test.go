@@ -83,6 +83,20 @@ func (s *site) told() []string {
 	return slices.Sorted(slices.Values(s.seen))
 }
 
+// requests is how many there were.
+func (s *site) requests() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.n
+}
+
+// answers sets what the site says.
+func (s *site) answers(f func(n int) (int, http.Header)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answer = f
+}
+
 // world is a queue that tells a site.
 type world struct {
 	q     *queue.Queue
@@ -213,12 +227,12 @@ func TestDown(t *testing.T) {
 	}{{2 * time.Hour, 2}, {80 * time.Hour, 0}} {
 		inWorld(t, endpoint(), func(t *testing.T, w *world) {
 			start := time.Now()
-			w.site.answer = func(n int) (int, http.Header) {
+			w.site.answers(func(n int) (int, http.Header) {
 				if time.Since(start) < test.down {
 					return []int{0, 500, 404, 302, 401}[n%5], http.Header{"Location": {"https://elsewhere.example.org/"}}
 				}
 				return 200, nil
-			}
+			})
 			w.send(t, "", "a@example.net")
 			if s, _ := w.store.Stats(t.Context()); s.Jobs != 2 {
 				t.Errorf("%+v: the mail is gone, two webhooks wait", s)
@@ -237,28 +251,28 @@ func TestDown(t *testing.T) {
 // 410 ends it; 503 with Retry-After gets time.
 func TestReplies(t *testing.T) {
 	inWorld(t, endpoint(), func(t *testing.T, w *world) {
-		w.site.answer = func(int) (int, http.Header) { return http.StatusGone, nil }
+		w.site.answers(func(int) (int, http.Header) { return http.StatusGone, nil })
 		w.send(t, "", "a@example.net")
 		w.send(t, "", "b@example.net")
 		time.Sleep(24 * time.Hour)
-		if s, _ := w.store.Stats(t.Context()); s.Jobs != 0 || w.site.n > 2 {
-			t.Errorf("%+v after %d requests", s, w.site.n)
+		if s, _ := w.store.Stats(t.Context()); s.Jobs != 0 || w.site.requests() > 2 {
+			t.Errorf("%+v after %d requests", s, w.site.requests())
 		}
 		if jobs := w.hooks.Notify([]queue.Event{{Job: &queue.Job{Destination: "example.net"}}}); len(jobs) != 0 {
 			t.Errorf("%d jobs for who wants no more", len(jobs))
 		}
 	})
 	inWorld(t, endpoint(), func(t *testing.T, w *world) {
-		w.site.answer = func(n int) (int, http.Header) {
+		w.site.answers(func(n int) (int, http.Header) {
 			if n == 0 {
 				return http.StatusServiceUnavailable, http.Header{"Retry-After": {"3000"}}
 			}
 			return 200, nil
-		}
+		})
 		w.send(t, "", "a@example.net")
 		time.Sleep(49 * time.Minute)
-		if w.site.n > 1 {
-			t.Errorf("%d requests before the time was over", w.site.n)
+		if w.site.requests() > 1 {
+			t.Errorf("%d requests before the time was over", w.site.requests())
 		}
 		time.Sleep(4 * time.Hour)
 		if got := w.site.told(); len(got) != 2 {
@@ -271,7 +285,7 @@ func TestReplies(t *testing.T) {
 // that is put twice.
 func TestSameCommit(t *testing.T) {
 	inWorld(t, endpoint(), func(t *testing.T, w *world) {
-		w.site.answer = func(int) (int, http.Header) { return 500, nil }
+		w.site.answers(func(int) (int, http.Header) { return 500, nil })
 		w.send(t, "once", "later@example.net")
 		w.send(t, "once", "later@example.net")
 		if s, _ := w.store.Stats(t.Context()); s.Jobs != 2 {
