@@ -29,18 +29,18 @@ func TestHandOverStress(t *testing.T) {
 		db := d.open(t)
 		mine, other := catalogue(t, db, mem, opts), catalogue(t, d.open(t), mem, opts)
 		n := newNode(t, db, mine)
-		stop := make(chan struct{})
+		stop, passed := make(chan struct{}), make(chan struct{})
 		var collectors, writers sync.WaitGroup
 		var deleted atomic.Int64
 		for _, b := range []*sqlblob.Blobs{mine, other} {
-			collectors.Go(func() { deleted.Add(collectUntil(t, n, b, stop)) })
+			collectors.Go(func() { collectUntil(t, n, b, stop, passed, &deleted) })
 		}
 		var adopted, refused atomic.Int64
 		for w := range 6 {
 			writers.Go(func() {
 				a, inbox := n.account(t, store.AccountID(fmt.Sprint("a", w)), store.AccountActive)
 				for i := range rounds {
-					if adoptOne(t, n, &box{a, inbox}, w*1000+i) {
+					if adoptOne(t, n, &box{a, inbox}, w*1000+i, passed) {
 						adopted.Add(1)
 					} else {
 						refused.Add(1)
@@ -78,23 +78,27 @@ func (b *tail) List(ctx context.Context, _ blob.Ref) iter.Seq2[blob.Info, error]
 	}
 }
 
-func collectUntil(t *testing.T, n *node, b *sqlblob.Blobs, stop <-chan struct{}) (deleted int64) {
+func collectUntil(t *testing.T, n *node, b *sqlblob.Blobs, stop <-chan struct{}, passed chan<- struct{}, deleted *atomic.Int64) {
 	c := n.collector(&tail{Blobs: b})
 	for {
 		select {
 		case <-stop:
-			return deleted
+			return
 		default:
 		}
 		stats, err := c.Collect(context.Background())
 		if err != nil {
 			t.Error(err)
-			return deleted
+			return
 		}
-		deleted += stats.Deleted
+		deleted.Add(int64(stats.Deleted))
+		select {
+		case passed <- struct{}{}:
+		default:
+		}
 		if _, err := b.Sweep(context.Background()); err != nil {
 			t.Error(err)
-			return deleted
+			return
 		}
 	}
 }
@@ -106,13 +110,17 @@ type box struct {
 
 // adoptOne writes a blob and has one or two rows adopt it; false when it was
 // collected before.
-func adoptOne(t *testing.T, n *node, b *box, seed int) bool {
+func adoptOne(t *testing.T, n *node, b *box, seed int, passed <-chan struct{}) bool {
 	ctx := context.Background()
 	body := objecttest.Octets(uint64(seed), 1000+rand.IntN(2000))
 	ref, err := tryPut(ctx, n.blobs, body)
 	if err != nil {
 		t.Error(err)
 		return false
+	}
+	if rand.IntN(16) == 0 { // one that is late finds that it was collected
+		<-passed
+		<-passed
 	}
 	for range rand.IntN(8) { // as when it is described; it may be gone
 		_ = whole(n.blobs, ref, body)
