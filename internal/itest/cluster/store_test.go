@@ -82,6 +82,9 @@ func openOnS3(t *testing.T, path string, c s3.Config) *onS3 {
 
 // TestStore: a store with its bodies on a real S3 server passes its suite.
 func TestStore(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a minute; the parts have suites of their own")
+	}
 	storetest.Run(t, storetest.Config{
 		New: func(t *testing.T) store.Store {
 			return openOnS3(t, filepath.Join(t.TempDir(), "mail.db"), s3test.Bucket(t, gw.Server(t)))
