@@ -1,6 +1,7 @@
 package dsn
 
 import (
+	"net/netip"
 	"strings"
 	"time"
 
@@ -27,10 +28,10 @@ func (r Reason) String() string {
 // suppress takes away what nobody is to be told of, since the reverse-path may be
 // that of somebody who never wrote: backscatter (RFC 3834 §2 asks the same of all
 // programs that answer). The sender of a message that was submitted with a
-// password is known, and hears of everything.
+// password, or that began on this host, is known, and hears of everything.
 func (r *Reporter) suppress(n *notice) {
 	j := n.job
-	if len(n.rcpts) == 0 || j.Identity != "" {
+	if len(n.rcpts) == 0 || j.Identity != "" || fromHere(j) {
 		return
 	}
 	forged := r.Forged
@@ -59,6 +60,12 @@ func (r *Reporter) suppress(n *notice) {
 	if limit > 0 && r.sent.Count(strings.ToLower(j.ReversePath.String()), n.now, n.now.Add(time.Hour)) > limit {
 		r.suppressed(n, Often)
 	}
+}
+
+// fromHere reports a message that no other host has brought.
+func fromHere(j *queue.Job) bool {
+	addr, err := netip.ParseAddr(j.Peer.Addr)
+	return j.Peer.Addr == "" || err == nil && addr.Unmap().IsLoopback()
 }
 
 func (r *Reporter) suppressed(n *notice, why Reason) {

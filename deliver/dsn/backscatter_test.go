@@ -94,7 +94,14 @@ func TestPerHour(t *testing.T) {
 	if n := send(9); n != 9 {
 		t.Errorf("%d of 9 of a sender that is known", n)
 	}
-	j.Prefix, r.PerHour = nil, -1
+	j.Prefix = nil
+	for _, addr := range []string{"", "127.0.0.1", "::1"} {
+		j.Peer.Addr = addr
+		if n := send(9); n != 9 {
+			t.Errorf("%d of 9 that began here (%q)", n, addr)
+		}
+	}
+	j.Peer.Addr, r.PerHour = "192.0.2.9", -1
 	if n := send(9); n != 9 {
 		t.Errorf("%d of 9 without a limit", n)
 	}

@@ -40,6 +40,7 @@ func newJob(t *testing.T, blobs blob.Blobs, body string, rcpts ...string) *queue
 	j := &queue.Job{
 		ID: "job", Message: "msg", ReversePath: smtp.ReversePath{Path: path("sender@example.net")},
 		Blob: ref, Size: int64(len(body)), Prefix: []byte("Received: by us\r\n"), Created: now.Add(-time.Hour),
+		Peer: queue.PeerInfo{Addr: "192.0.2.9"},
 	}
 	for _, r := range rcpts {
 		j.Recipients = append(j.Recipients, queue.Recipient{Recipient: smtp.Recipient{ForwardPath: smtp.ForwardPath{Path: path(r)}}})

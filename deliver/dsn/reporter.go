@@ -40,8 +40,8 @@ type Reporter struct {
 	Forged func(*queue.Job) bool
 
 	// PerHour is the number of DSNs that one address gets within an hour, where
-	// nothing vouches for it: the message was not submitted with a password, and
-	// no SPF, DKIM or DMARC of its domain passed. Zero = 100, negative = no limit,
+	// nothing vouches for it: the message came from another host without a
+	// password, and no SPF, DKIM or DMARC of its domain passed. Zero = 100, negative = no limit,
 	// for hosts that take lists' mail from programs without a password. One
 	// DSN is for all recipients of a job that have their result at once.
 	PerHour int

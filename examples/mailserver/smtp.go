@@ -52,10 +52,15 @@ func (s *server) compose() {
 	s.queue = &queue.Queue{Storage: s.engine.queue, Blobs: s.engine.blobs, Router: router}
 	s.runner = &queue.Runner{
 		Queue: s.queue, Router: router, Logger: s.log, DrainTimeout: queueDrainTime,
-		Reporter: &dsn.Reporter{Hostname: s.o.hostname, Blobs: s.engine.blobs, RetryUntil: queue.Schedule{}.Expiry, Signer: s.dsnSigner()},
+		Reporter: &dsn.Reporter{Hostname: s.o.hostname, Blobs: s.engine.blobs, RetryUntil: queue.Schedule{}.Expiry, Signer: s.dsnSigner(), Suppressed: s.logSuppressed},
 		Workers:  200, Ordered: isLocal, LeaseTTL: s.engine.lease,
 	}
 	s.queue.Kick = s.runner.Kick
+}
+
+// logSuppressed tells the operator of a report that nobody gets.
+func (s *server) logSuppressed(j *queue.Job, why dsn.Reason) {
+	s.log.Warn("queue: no delivery status notification", "job", j.ID, "message", j.Message, "sender", j.ReversePath.String(), "why", why.String())
 }
 
 // isLocal reports a destination in the own store: a mailbox shows messages in
