@@ -378,18 +378,31 @@ func TestMXTLS(t *testing.T) {
 }
 
 // "TLS-Required: No" turns off what the recipient's domain asks for, and not what
-// the operator does.
+// the operator does; it gets around hosts that a policy passes over.
 func TestMXTLSNotRequired(t *testing.T) {
-	for waivable, want := range map[bool]string{true: "ok", false: "450 4.4.1"} {
+	over := errors.New("not named")
+	for _, test := range []struct {
+		waivable bool
+		err      error
+		field    string
+		want     string
+	}{
+		{true, nil, "TLS-Required: No\r\n", "ok"},
+		{false, nil, "TLS-Required: No\r\n", "450 4.4.1"},
+		{true, nil, "", "450 4.4.1"},
+		{true, over, "TLS-Required: No\r\n", "ok"},
+		{false, over, "TLS-Required: No\r\n", "451 4.7.5"},
+		{true, over, "", "451 4.7.5"},
+	} {
 		inInternet(t, func(t *testing.T, inet *delivertest.Internet, m *deliver.MX, mx1, _ *delivertest.Host) {
-			const text = "TLS-Required: No\r\nSubject: x\r\n\r\nx\r\n"
-			m.TLS = &rules{rule: deliver.TLSRule{Required: true, Waivable: waivable, Source: "dane"}}
+			text := test.field + "Subject: x\r\n\r\nx\r\n"
+			m.TLS = &rules{rule: deliver.TLSRule{Required: true, Waivable: test.waivable, Source: "dane"}, err: test.err}
 			r, _ := m.Receiver("sister.test")
 			tx, _ := r.Begin(t.Context(), &smtp.Mail{ID: "i", PerRecipient: true})
 			tx.Rcpt(t.Context(), []*smtp.Recipient{{ForwardPath: address("a@sister.test")}})
 			_, err := tx.Data(t.Context(), smtp.NewStoredBody(strings.NewReader(text), int64(len(text)), "stored", nil))
-			if got := refusal(err); got != want {
-				t.Errorf("waivable %v: %s", waivable, got)
+			if got := refusal(err); got != test.want {
+				t.Errorf("%+v: %s", test, got)
 			}
 			if taken := mx1.Taken(); len(taken) > 0 && string(taken[0].Data) != text {
 				t.Errorf("it went as %q", taken[0].Data)

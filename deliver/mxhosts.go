@@ -287,8 +287,11 @@ func (w *walk) host(ctx context.Context, f found, last bool) bool {
 	if w.policy != nil {
 		rule, err := w.policy.Rule(ctx, f.host)
 		if err != nil {
+			to.refusal = passedOver{errPolicy(err)}
+		}
+		if err != nil && !rule.Waivable {
 			w.unsure = true
-			return w.yield(target{}, hostError(f.host.Name, errPolicy(err)))
+			return w.yield(target{}, hostError(f.host.Name, to.refusal))
 		}
 		to.rule, to.vouched = &rule, to.vouched || rule.Vouched
 	}

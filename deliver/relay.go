@@ -131,8 +131,7 @@ func (t *remoteTransaction) attempt(ctx context.Context, w demands, b *smtp.Body
 		}
 		c, err := t.get(ctx, to, w, b)
 		if err != nil {
-			tried.fail(hostError(to.addr, err))
-			if errors.Is(err, errBusy) {
+			if tried.fail(hostError(to.addr, err)) {
 				asked = to.host.Name
 			}
 			continue
@@ -171,13 +170,21 @@ func (y *tally) pass(err error) {
 	y.errs = append(y.errs, err)
 }
 
-func (y *tally) fail(err error) {
-	if _, ok := errors.AsType[lack](err); ok {
+// fail counts a target that was tried in vain, and reports whether another
+// address of its host would say the same.
+func (y *tally) fail(err error) bool {
+	_, lacks := errors.AsType[lack](err)
+	_, over := errors.AsType[passedOver](err)
+	switch {
+	case lacks:
 		y.lacking++
-	} else {
+	case over:
+		y.passed++
+	default:
 		y.failed++
 	}
 	y.errs = append(y.errs, err)
+	return over || errors.Is(err, errBusy)
 }
 
 // verdict is why nobody was asked to take the message.
@@ -371,10 +378,13 @@ func (t *remoteTransaction) get(ctx context.Context, to target, w demands, b *sm
 // prepare finds out what the message and the target have to say about TLS.
 func (t *remoteTransaction) prepare(ctx context.Context, to target, w *demands, b *smtp.Body) error {
 	if w.requireTLS {
+		if to.refusal != nil {
+			return to.refusal
+		}
 		return t.r.vouched(ctx, to)
 	}
 	if !t.r.waives(to) {
-		return nil
+		return to.refusal
 	}
 	if t.noTLS == nil {
 		no, err := saysNoTLS(b)
@@ -383,8 +393,10 @@ func (t *remoteTransaction) prepare(ctx context.Context, to target, w *demands, 
 		}
 		t.noTLS = &no
 	}
-	w.tlsNotMust = *t.noTLS
-	return nil
+	if w.tlsNotMust = *t.noTLS; w.tlsNotMust {
+		return nil
+	}
+	return to.refusal
 }
 
 // release gives a connection back, or ends it.

@@ -24,7 +24,13 @@ type target struct {
 	policy  TLSPolicy // nil = none
 	rule    *TLSRule  // nil = TLS is as the Dialer says
 	vouched bool      // the host is beyond doubt one of the domain
+	refusal error     // of the policy; it counts unless the message waives it
 }
+
+// passedOver is the error of a host that a policy passes over.
+type passedOver struct{ error }
+
+func (p passedOver) Unwrap() error { return p.error }
 
 // final is the error of a destination to which there is no way.
 type final struct{ error }

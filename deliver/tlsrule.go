@@ -25,7 +25,9 @@ type TLSPolicies interface {
 // TLSPolicy is that of one destination, for one attempt.
 type TLSPolicy interface {
 	// Rule is what holds for a host. An error passes the host over; where all
-	// hosts are, the message is deferred (never failed for a policy alone).
+	// hosts are, the message is deferred (never failed for a policy alone). Where
+	// the rule beside the error is Waivable, a message with "TLS-Required: No"
+	// goes there nonetheless (RFC 8689 §4.2.2).
 	Rule(ctx context.Context, h MXHost) (TLSRule, error)
 
 	// Observe is told how each connection to a host went that got as far as

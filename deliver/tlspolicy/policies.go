@@ -132,7 +132,9 @@ func (a *attempt) Rule(ctx context.Context, h deliver.MXHost) (deliver.TLSRule, 
 	j := &judged{decision: d, report: describe(d.policy, f)}
 	if d.refusal != nil {
 		a.count(j.report, &tlsrpt.Failure{Result: d.result, MXHost: h.Name, Reason: reason(d.refusal)})
-		return deliver.TLSRule{}, d.refusal
+		l := a.static.Level
+		waivable := l != DANEOnly && l != Encrypt && !l.authenticates() // what refuses is the domain's alone
+		return deliver.TLSRule{Required: true, Waivable: waivable, Source: d.source}, d.refusal
 	}
 	a.mu.Lock()
 	a.hosts[h.Name] = j

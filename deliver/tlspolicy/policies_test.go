@@ -535,3 +535,22 @@ func TestSmartHost(t *testing.T) {
 		t.Errorf("%+v", rule)
 	}
 }
+
+// A host that the domain's policy passes over is for messages with "TLS-Required:
+// No" nonetheless, unless the operator asks for TLS (RFC 8689 §4.2.2).
+func TestWaivableRefusal(t *testing.T) {
+	for level, want := range map[Level]bool{Opportunistic: true, Encrypt: false, Verify: false} {
+		w := newWorld(t)
+		w.publish("1", "enforce", "elsewhere.example.org")
+		p := w.policies()
+		p.Static = &Table{Default: Static{Level: level}}
+		a, err := p.Policy(t.Context(), "example.org")
+		if err != nil {
+			t.Fatal(err)
+		}
+		rule, err := a.Rule(t.Context(), deliver.MXHost{Name: "mx.example.org", Target: "mx.example.org"})
+		if !errors.Is(err, ErrNotNamed) || rule.Waivable != want || !rule.Required {
+			t.Errorf("%v: %+v, %v", level, rule, err)
+		}
+	}
+}
