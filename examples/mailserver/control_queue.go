@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -57,23 +58,33 @@ type jobList struct {
 	Next string      `json:"next,omitempty"` // the after of the next page
 }
 
+// filterOf reads which jobs are meant.
+func filterOf(q url.Values) (queue.Filter, error) {
+	f := queue.Filter{
+		Message: q.Get("message"), Destination: q.Get("destination"), Sender: q.Get("sender"),
+		Recipient: q.Get("recipient"), Identity: q.Get("identity"),
+	}
+	if s := q.Get("held"); s != "" {
+		held, err := strconv.ParseBool(s)
+		if err != nil {
+			return f, control.BadRequest("held is true or false")
+		}
+		f.Held = &held
+	}
+	return f, nil
+}
+
 func (c *controls) listJobs(r *http.Request) (any, error) {
 	q := r.URL.Query()
 	after, limit, err := page(q)
 	if err != nil {
 		return nil, err
 	}
-	f := queue.Filter{
-		Message: q.Get("message"), Destination: q.Get("destination"), Sender: q.Get("sender"),
-		Recipient: q.Get("recipient"), Identity: q.Get("identity"), After: after, Limit: limit + 1,
+	f, err := filterOf(q)
+	if err != nil {
+		return nil, err
 	}
-	if s := q.Get("held"); s != "" {
-		held, err := strconv.ParseBool(s)
-		if err != nil {
-			return nil, control.BadRequest("held is true or false")
-		}
-		f.Held = &held
-	}
+	f.After, f.Limit = after, limit+1
 	a := jobList{Jobs: []jobAnswer{}}
 	for j, err := range c.s.engine.queue.List(r.Context(), f) {
 		if err != nil {
@@ -110,7 +121,8 @@ type selection struct {
 	Identity    string   `json:"identity"`
 	Held        *bool    `json:"held"`
 	All         bool     `json:"all"`
-	Reason      string   `json:"reason"` // of hold
+	Reason      string   `json:"reason"` // of hold and bounce
+	To          string   `json:"to"`     // of reroute
 }
 
 // edit changes the selected jobs, and counts them.
@@ -128,7 +140,11 @@ func (c *controls) edit(r *http.Request, change func(selection) queue.Edit) (any
 	if some == in.All {
 		return nil, control.BadRequest("say which jobs, or all: true for every one")
 	}
-	n, err := c.s.engine.queue.Edit(r.Context(), f, change(in))
+	e := change(in)
+	if e.Destination != nil && *e.Destination == "" || e.Bounce != nil && *e.Bounce == "" {
+		return nil, control.BadRequest("reroute needs to, and bounce a reason")
+	}
+	n, err := c.s.engine.queue.Edit(r.Context(), f, e)
 	if err == nil {
 		c.s.runner.Kick()
 		c.s.log.Info("control", "request", r.URL.Path, "jobs", n)
