@@ -28,6 +28,10 @@ type queueCmd struct {
 	Pause   queuePauseCmd   `cmd:"" help:"Pause destinations: their jobs wait until the pause ends."`
 	Resume  queueResumeCmd  `cmd:"" help:"End the pause of destinations."`
 	Paused  queuePausedCmd  `cmd:"" help:"List the destinations that are paused."`
+
+	Suppress queueSuppressCmd `cmd:"" help:"Addresses that get no mail: list, add and remove them."`
+	Rule     queueRuleCmd     `cmd:"" help:"Rules that hold messages: list, add and remove them."`
+	History  queueHistoryCmd  `cmd:"" help:"Show what became of messages, the newest first."`
 }
 
 // filter selects jobs.

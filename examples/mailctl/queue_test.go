@@ -10,8 +10,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mailstead/mailstead/queue"
+	"github.com/mailstead/mailstead/queue/history"
 	"github.com/mailstead/mailstead/queue/sqlqueue"
 	"github.com/mailstead/mailstead/smtp"
 	"github.com/mailstead/mailstead/store/sqlite"
@@ -143,6 +145,80 @@ func TestQueuePause(t *testing.T) {
 	}
 }
 
+// TestQueueSuppress: addresses are added, listed and removed.
+func TestQueueSuppress(t *testing.T) {
+	data := queued(t)
+	if x := ok[addressChange](t, "--data", data, "--dry-run", "queue", "suppress", "add", "x@a.example"); x.Addresses != 1 || !x.DryRun {
+		t.Errorf("%+v", x)
+	}
+	if x := ok[suppressions](t, "--data", data, "queue", "suppress", "list"); x.Addresses == nil || len(x.Addresses) != 0 {
+		t.Errorf("%+v", x)
+	}
+	ok[addressChange](t, "--data", data, "queue", "suppress", "add", "X@A.example", "b.example", "--reason", "complained", "--for", "24h")
+	if x := ok[suppressions](t, "--data", data, "queue", "suppress", "list", "x@"); len(x.Addresses) != 1 || x.Addresses[0].Address != "x@a.example" ||
+		x.Addresses[0].Reason != "complained" || x.Addresses[0].Added == nil || x.Addresses[0].Expires == nil {
+		t.Errorf("%+v", x)
+	}
+	if x := ok[addressChange](t, "--data", data, "queue", "suppress", "remove", "x@A.example", "nobody@a.example"); x.Addresses != 1 {
+		t.Errorf("%+v", x)
+	}
+	if x := ok[suppressions](t, "--data", data, "queue", "suppress", "list"); len(x.Addresses) != 1 || x.Addresses[0].Address != "@b.example" {
+		t.Errorf("%+v", x)
+	}
+}
+
+// TestQueueRules: rules are added, listed and removed.
+func TestQueueRules(t *testing.T) {
+	data := queued(t)
+	ok[ruleChange](t, "--data", data, "queue", "rule", "add", "big", "--min-octets", "1000", "--sender", "<>", "--for", "1h", "--reason", "too big")
+	ok[ruleChange](t, "--data", data, "queue", "rule", "add", "all", "--all")
+	if x := ok[ruleChange](t, "--data", data, "--dry-run", "queue", "rule", "remove", "all", "none"); x.Rules != 1 || !x.DryRun {
+		t.Errorf("%+v", x)
+	}
+	ok[ruleChange](t, "--data", data, "queue", "rule", "remove", "all")
+	x := ok[holdRules](t, "--data", data, "queue", "rule", "list")
+	if len(x.Rules) != 1 || x.Rules[0].Name != "big" || x.Rules[0].MinOctets != 1000 || x.Rules[0].Sender != "<>" || x.Rules[0].Expires == nil {
+		t.Errorf("%+v", x)
+	}
+	if _, out, _ := ctl(t, "", "--data", data, "queue", "rule", "list"); !strings.HasPrefix(out, "big  sender <>  octets from 1000  until ") || !strings.HasSuffix(out, "too big\n") {
+		t.Error(out)
+	}
+}
+
+// TestQueueHistory reads what a server has recorded.
+func TestQueueHistory(t *testing.T) {
+	data := queued(t)
+	e, err := sqlite.Open(t.Context(), data, sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q, err := sqlqueue.New(t.Context(), e.DB(), sqlqueue.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for j, err := range q.List(t.Context(), queue.Filter{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		entries := (&history.History{Storage: q}).Record(j, []queue.Result{{State: queue.Delivered, NextHop: "mx." + j.Destination}}, time.Now().Add(-time.Hour))
+		if err := q.PutEntries(t.Context(), entries...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for args, want := range map[string]int{
+		"": 3, "--recipient Y@b.example": 1, "--since 2h": 3, "--since 30m": 0, "--until 30m --limit 2": 2, "--message none": 0, "--sender <>": 3,
+		"--since 2020-01-01 --until 2021-01-01T00:00:00Z": 0,
+	} {
+		x := ok[historyAnswer](t, append([]string{"--data", data, "queue", "history"}, strings.Fields(args)...)...)
+		if len(x.Records) != want || want == 1 && (x.Records[0].Job != "j-y" || x.Records[0].Recipients[0].NextHop != "mx.b.example") {
+			t.Errorf("%s: %+v", args, x)
+		}
+	}
+}
+
 // TestQueueOwned: what a server is asked, where it owns the data.
 func TestQueueOwned(t *testing.T) {
 	data := t.TempDir()
@@ -178,14 +254,23 @@ func TestQueueOwned(t *testing.T) {
 
 var queueAnswers = map[string]string{
 	"/v1/queue/reroute": `{"jobs":3}`, "/v1/queue/bounce": `{"jobs":4}`, "/v1/queue/pause": `{}`, "/v1/queue/resume": `{}`,
-	"/v1/queue/paused": `{"destinations":["p.example"]}`,
-	"/v1/queue/shape":  `{"rows":[{"key":"a.example","total":7,"ages":[1,0,0,0,0,0,0,0,0,6]}]}`,
+	"/v1/queue/rules": `{"rules":[{"name":"r","all":true}]}`, "/v1/queue/rules/a/b": `{}`, "/v1/queue/suppress": `{}`, "/v1/queue/unsuppress": `{}`,
+	"/v1/queue/suppressed": `{"addresses":[{"address":"x@a.example","reason":"r"}]}`,
+	"/v1/queue/history":    `{"records":[{"message":"m7","recipients":[{"address":"x@a.example","state":"failed"}]}]}`,
+	"/v1/queue/paused":     `{"destinations":["p.example"]}`,
+	"/v1/queue/shape":      `{"rows":[{"key":"a.example","total":7,"ages":[1,0,0,0,0,0,0,0,0,6]}]}`,
 }
 
 var queueRequests = []struct{ args, asks, out string }{
 	{"queue reroute --sender a@b --to C.example", `POST reroute {"sender":"a@b","to":"c.example"}`, "3 jobs"},
 	{"queue bounce j1 --reason gone", `POST bounce {"ids":["j1"],"reason":"gone"}`, "4 jobs"},
 	{"queue shape --by sender --held --top 5", `GET shape?by=sender&held=true&top=5 null`, "a.example       7"},
+	{"queue rule list", "GET rules null", "r  everything"},
+	{"queue rule add r --min-recipients 50 --recipient b.example", `POST rules {"min_recipients":50,"name":"r","recipient":"@b.example"}`, "1 rules"},
+	{"queue rule remove a/b", "DELETE rules/a%2Fb null", "1 rules"},
+	{"queue suppress add x@a.example --reason r", `POST suppress {"address":"x@a.example","reason":"r"}`, "1 addresses"},
+	{"queue suppress remove X@a.example", `GET suppressed?prefix=X%40a.example null; POST unsuppress {"address":"X@a.example"}`, "1 addresses"},
+	{"queue history --message m7", "GET history?limit=100&message=m7 null", "m7  <>  failed  to x@a.example"},
 	{"queue paused", `GET paused null`, "p.example"},
 	{"queue pause p.example q.example", `GET paused null; POST pause {"destination":"q.example"}`, "1 destinations"},
 	{"queue resume p.example q.example", `GET paused null; POST resume {"destination":"p.example"}`, "1 destinations"},

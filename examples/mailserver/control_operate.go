@@ -1,24 +1,39 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
 	"time"
 
+	"github.com/mailstead/mailstead/deliver"
 	"github.com/mailstead/mailstead/queue"
-	"github.com/mailstead/mailstead/queue/history"
 	"github.com/mailstead/mailstead/queue/suppress"
 	"github.com/mailstead/mailstead/store/control"
 )
 
 func (c *controls) rerouteJobs(r *http.Request) (any, error) {
-	return c.edit(r, func(in selection) queue.Edit { return queue.Edit{Destination: &in.To} })
+	if c.s.o.relay != "" {
+		return nil, control.BadRequest("all mail leaves by the smart host of -relay")
+	}
+	return c.edit(r, func(in selection) (queue.Edit, error) {
+		to, err := deliver.Reroute(in.To)
+		if err != nil {
+			return queue.Edit{}, control.BadRequest("to is the domain to whose hosts the jobs are sent")
+		}
+		return queue.Edit{Destination: &to}, nil
+	})
 }
 
 func (c *controls) bounceJobs(r *http.Request) (any, error) {
-	return c.edit(r, func(in selection) queue.Edit { return queue.Edit{Bounce: &in.Reason} })
+	return c.edit(r, func(in selection) (queue.Edit, error) {
+		if in.Reason == "" {
+			in.Reason = "given up by the operator of this host"
+		}
+		return queue.Edit{Bounce: &in.Reason}, nil
+	})
 }
 
 // shapeRow is one destination, sender or identity: jobs by age.
@@ -41,6 +56,7 @@ func (c *controls) queueShape(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	f.IDs = q["id"]
 	by, ok := map[string]queue.ShapeBy{"": queue.ByDestination, "destination": queue.ByDestination, "sender": queue.BySender, "identity": queue.ByIdentity}[q.Get("by")]
 	if !ok {
 		return nil, control.BadRequest("by is destination, sender or identity")
@@ -78,27 +94,32 @@ type pausedAnswer struct {
 }
 
 func (c *controls) listPaused(r *http.Request) (any, error) {
-	list, err := queue.Paused(r.Context(), c.s.engine.queue)
+	list, err := c.s.runner.Paused(r.Context())
 	if list == nil {
 		list = []string{}
 	}
 	return pausedAnswer{list}, err
 }
 
-func (c *controls) pauseDestination(r *http.Request) (any, error)  { return c.setPaused(r, true) }
-func (c *controls) resumeDestination(r *http.Request) (any, error) { return c.setPaused(r, false) }
+func (c *controls) pauseDestination(r *http.Request) (any, error) {
+	return c.setPaused(r, c.s.runner.Pause)
+}
 
-func (c *controls) setPaused(r *http.Request, paused bool) (any, error) {
+func (c *controls) resumeDestination(r *http.Request) (any, error) {
+	return c.setPaused(r, c.s.runner.Resume)
+}
+
+func (c *controls) setPaused(r *http.Request, set func(context.Context, string) error) (any, error) {
 	var in struct {
 		Destination string `json:"destination"`
 	}
 	if err := control.Decode(r, &in); err != nil {
 		return nil, err
 	}
-	if in.Destination == "" {
-		return nil, control.BadRequest("destination is missing")
+	if in.Destination == "" || len(in.Destination) > queue.MaxEntryKey {
+		return nil, control.BadRequest("destination is a next hop of at most %d octets", queue.MaxEntryKey)
 	}
-	if err := queue.SetPaused(r.Context(), c.s.engine.queue, in.Destination, paused); err != nil {
+	if err := set(r.Context(), in.Destination); err != nil {
 		return nil, err
 	}
 	c.s.log.Info("control", "request", r.URL.Path, "destination", in.Destination)
@@ -171,37 +192,6 @@ func (c *controls) unsuppress(r *http.Request) (any, error) {
 	}
 	c.s.log.Info("control", "request", r.URL.Path, "address", in.Address)
 	return struct{}{}, nil
-}
-
-type historyAnswer struct {
-	Records []history.Record `json:"records"` // the newest first
-}
-
-func (c *controls) queueHistory(r *http.Request) (any, error) {
-	q := r.URL.Query()
-	if !c.s.outbound.Queue.History {
-		return nil, control.BadRequest("no history is kept: history = true in [queue] of " + outboundFileName)
-	}
-	limit, err := number(q, "limit", 100, 10_000)
-	if err != nil {
-		return nil, err
-	}
-	f := history.Filter{Message: q.Get("message"), Sender: q.Get("sender"), Recipient: q.Get("recipient"), Identity: q.Get("identity"), Limit: limit}
-	for name, at := range map[string]*time.Time{"since": &f.Since, "until": &f.Until} {
-		if text := q.Get(name); text != "" {
-			if *at, err = time.Parse(time.RFC3339, text); err != nil {
-				return nil, control.BadRequest("%s is a time as in RFC 3339", name)
-			}
-		}
-	}
-	a := historyAnswer{Records: []history.Record{}}
-	for rec, err := range c.s.history.Query(r.Context(), f) {
-		if err != nil {
-			return nil, err
-		}
-		a.Records = append(a.Records, *rec)
-	}
-	return a, nil
 }
 
 // suppressError tells the operator what is wrong with an address.

@@ -126,7 +126,7 @@ type selection struct {
 }
 
 // edit changes the selected jobs, and counts them.
-func (c *controls) edit(r *http.Request, change func(selection) queue.Edit) (any, error) {
+func (c *controls) edit(r *http.Request, change func(selection) (queue.Edit, error)) (any, error) {
 	var in selection
 	if err := control.Decode(r, &in); err != nil {
 		return nil, err
@@ -140,9 +140,9 @@ func (c *controls) edit(r *http.Request, change func(selection) queue.Edit) (any
 	if some == in.All {
 		return nil, control.BadRequest("say which jobs, or all: true for every one")
 	}
-	e := change(in)
-	if e.Destination != nil && *e.Destination == "" || e.Bounce != nil && *e.Bounce == "" {
-		return nil, control.BadRequest("reroute needs to, and bounce a reason")
+	e, err := change(in)
+	if err != nil {
+		return nil, err
 	}
 	n, err := c.s.engine.queue.Edit(r.Context(), f, e)
 	if err == nil {
@@ -155,22 +155,22 @@ func (c *controls) edit(r *http.Request, change func(selection) queue.Edit) (any
 }
 
 func (c *controls) holdJobs(r *http.Request) (any, error) {
-	return c.edit(r, func(in selection) queue.Edit {
+	return c.edit(r, func(in selection) (queue.Edit, error) {
 		if in.Reason == "" {
 			in.Reason = "held by the operator"
 		}
-		return queue.Edit{Hold: &in.Reason}
+		return queue.Edit{Hold: &in.Reason}, nil
 	})
 }
 
 func (c *controls) releaseJobs(r *http.Request) (any, error) {
-	return c.edit(r, func(selection) queue.Edit { return queue.Edit{Hold: new("")} })
+	return c.edit(r, func(selection) (queue.Edit, error) { return queue.Edit{Hold: new("")}, nil })
 }
 
 func (c *controls) retryJobs(r *http.Request) (any, error) {
-	return c.edit(r, func(selection) queue.Edit { return queue.Edit{Due: new(time.Now())} })
+	return c.edit(r, func(selection) (queue.Edit, error) { return queue.Edit{Due: new(time.Now())}, nil })
 }
 
 func (c *controls) dropJobs(r *http.Request) (any, error) {
-	return c.edit(r, func(selection) queue.Edit { return queue.Edit{Drop: true} })
+	return c.edit(r, func(selection) (queue.Edit, error) { return queue.Edit{Drop: true}, nil })
 }

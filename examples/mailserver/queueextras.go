@@ -15,6 +15,7 @@ import (
 
 	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/queue/history"
+	"github.com/mailstead/mailstead/queue/holdrule"
 	"github.com/mailstead/mailstead/queue/suppress"
 	"github.com/mailstead/mailstead/queue/webhook"
 )
@@ -111,10 +112,14 @@ func (f *outboundFile) compileWebhooks(dir string) error {
 	return nil
 }
 
-// extras puts around the router what looks at the mail that leaves: addresses that
-// get none, webhooks, and what is kept of outcomes.
+// extras gives the queue hold rules, and puts around the router what looks at the
+// mail that leaves: addresses that get none, webhooks, and what is kept of
+// outcomes.
 func (s *server) extras(router queue.Router) queue.Router {
 	f := s.outbound
+	s.rules = holdrule.New(s.engine.queue)
+	s.rules.Logger = s.log
+	s.queue.Admit = s.rules.Admit
 	bounced := time.Duration(f.Queue.SuppressBouncedDays) * 24 * time.Hour
 	if bounced == 0 {
 		bounced = -1

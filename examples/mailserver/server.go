@@ -23,6 +23,7 @@ import (
 	"github.com/mailstead/mailstead/pop3/pop3server"
 	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/queue/history"
+	"github.com/mailstead/mailstead/queue/holdrule"
 	"github.com/mailstead/mailstead/queue/suppress"
 	"github.com/mailstead/mailstead/smtp/smtpclient"
 	"github.com/mailstead/mailstead/smtp/smtppolicy"
@@ -70,6 +71,7 @@ type server struct {
 	reports   *reports            // to other domains; nil = none
 
 	suppressed *suppress.List
+	rules      *holdrule.Rules
 	history    *history.History
 	cert       certificate
 	given      map[string]net.Listener // by systemd, under the name of the flag
