@@ -97,6 +97,9 @@ const keptPrefix = NextHopLocal + "/="
 
 // Route implements queue.Router.
 func (r *Router) Route(ctx context.Context, j *queue.Job) ([]queue.Hop, error) {
+	if key, ok := strings.CutPrefix(j.Destination, Via); ok {
+		return r.rerouted(j, key), nil
+	}
 	paths := make([]smtp.ForwardPath, len(j.Recipients))
 	for i := range j.Recipients {
 		paths[i] = j.Recipients[i].ForwardPath

@@ -111,7 +111,9 @@ func TestRouterTable(t *testing.T) {
 		{"", "x@remote.example", "", "to mx.remote.example"},
 		{"sales", "x@remote.example", "", "move sales-relay"},
 		{"sales", "x@remote.example", "sales-relay", "to mx.sales-relay"},
-		{"sales", "x@remote.example", "rerouted", "to mx.sales-relay"}, // moved once at most
+		{"sales", "x@remote.example", "rerouted", "to mx.sales-relay"},      // moved once at most
+		{"sales", "x@remote.example", "via:other-side", "to mx.other-side"}, // an operator's word is the last
+		{"", "down@example.org", "via:other-side", "to mx.other-side"},
 		{"broken", "x@remote.example", "", "4.3.0"},
 		{"banned", "x@remote.example", "", "5.7.1"},
 		{"", "carol@example.org", "", "move other-side"},
@@ -228,6 +230,15 @@ func TestGateRelayed(t *testing.T) {
 	for k, want := range map[deliver.Kind]string{deliver.Unknown: "unknown", deliver.Relayed: "relayed", 9: "relayed"} {
 		if k.String() != want {
 			t.Errorf("kind %d is %s", k, k)
+		}
+	}
+}
+
+func TestReroute(t *testing.T) {
+	for key, want := range map[string]string{"Example.NET.": "via:example.net", "[192.0.2.1]": "via:[192.0.2.1]", "old": "via:old", "": "", "a b": "", "a\n": "", "x@example.net": ""} {
+		got, err := deliver.Reroute(key)
+		if got != want || (want == "") != errors.Is(err, deliver.ErrReroute) {
+			t.Errorf("%q: %q, %v", key, got, err)
 		}
 	}
 }

@@ -12,9 +12,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mailstead/mailstead/queue"
-	"github.com/mailstead/mailstead/queue/sqlqueue"
-	"github.com/mailstead/mailstead/smtp"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/sqlite"
 )
@@ -40,8 +37,8 @@ func ok[T any](t *testing.T, args ...string) (v T) {
 	return v
 }
 
-// deliver puts messages into an account of a data directory.
-func deliver(t *testing.T, dir, name string, n int) {
+// deliverTo puts messages into an account of a data directory.
+func deliverTo(t *testing.T, dir, name string, n int) {
 	t.Helper()
 	e, err := sqlite.Open(t.Context(), dir, sqlite.Options{})
 	if err != nil {
@@ -69,7 +66,7 @@ func deliver(t *testing.T, dir, name string, n int) {
 func TestBackupRestore(t *testing.T) {
 	data, archive, other := filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "archive"), filepath.Join(t.TempDir(), "other")
 	ok[accountAnswer](t, "--data", data, "account", "add", "alice@example.org", "--messages", "100")
-	deliver(t, data, "alice@example.org", 10)
+	deliverTo(t, data, "alice@example.org", 10)
 	if dry := ok[backupResult](t, "--data", data, "--dry-run", "backup", archive); dry.Full != 1 {
 		t.Errorf("dry run: %+v", dry)
 	}
@@ -117,70 +114,6 @@ func TestBackupRestore(t *testing.T) {
 	}
 }
 
-// TestQueue: jobs are listed, held, released and dropped.
-func TestQueue(t *testing.T) {
-	data := t.TempDir()
-	e, err := sqlite.Open(t.Context(), data, sqlite.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	q, err := sqlqueue.New(t.Context(), e.DB(), sqlqueue.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, to := range []string{"x@a.example", "y@b.example", "z@b.example"} {
-		p, err := smtp.ParseForwardPath("<"+to+">", true)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w, err := e.Blobs().Create(t.Context(), 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := w.Write([]byte("x")); err != nil {
-			t.Fatal(err)
-		}
-		ref, err := w.Commit(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		job := queue.Job{ID: "j-" + to[:1], Message: "m", Destination: to[2:], Blob: ref, Size: 1, Recipients: []queue.Recipient{{Recipient: smtp.Recipient{ForwardPath: p}}}}
-		if err := q.Put(t.Context(), job); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := e.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if st := ok[statsAnswer](t, "--data", data, "queue", "stats"); st.Jobs != 3 || st.Destinations != 2 {
-		t.Errorf("%+v", st)
-	}
-	if x := ok[changed](t, "--data", data, "--dry-run", "queue", "hold", "--destination", "b.example"); x.Jobs != 2 || !x.DryRun {
-		t.Errorf("%+v", x)
-	}
-	if x := ok[changed](t, "--data", data, "queue", "hold", "--destination", "b.example"); x.Jobs != 2 {
-		t.Errorf("%+v", x)
-	}
-	if l := ok[struct{ Jobs []jobAnswer }](t, "--data", data, "queue", "list", "--held"); len(l.Jobs) != 2 || l.Jobs[0].Hold == "" {
-		t.Errorf("%+v", l)
-	}
-	if j := ok[jobAnswer](t, "--data", data, "queue", "show", "j-x"); j.Destination != "a.example" || len(j.Recipients) != 1 {
-		t.Errorf("%+v", j)
-	}
-	if x := ok[changed](t, "--data", data, "queue", "release", "--all"); x.Jobs == 0 {
-		t.Errorf("%+v", x)
-	}
-	if x := ok[changed](t, "--data", data, "queue", "retry", "j-x"); x.Jobs != 1 {
-		t.Errorf("%+v", x)
-	}
-	if x := ok[changed](t, "--data", data, "queue", "drop", "j-x", "j-y"); x.Jobs != 2 {
-		t.Errorf("%+v", x)
-	}
-	if st := ok[statsAnswer](t, "--data", data, "queue", "stats"); st.Jobs != 1 {
-		t.Errorf("%+v", st)
-	}
-}
-
 // TestBadUse: exit 2, and words that help.
 func TestBadUse(t *testing.T) {
 	dir := t.TempDir()
@@ -195,6 +128,16 @@ func TestBadUse(t *testing.T) {
 		{"--data " + dir + " verify", "no store"},
 		{"--data " + dir + " queue list", "no store"},
 		{"--data " + dir + " queue drop", "--all"},
+		{"--data " + dir + " queue reroute --to x", "--all"},
+		{"--data " + dir + " queue reroute --all", "--to"},
+		{"--data " + dir + " queue reroute --all --to a@b", "not the name"},
+		{"--data " + dir + " queue bounce --all --reason=", "empty"},
+		{"--data " + dir + " queue pause", "destination"},
+		{"--data " + dir + " queue rule add x", "no store"},
+		{"--data " + dir + " queue history --since yesterday", "--since is a date"},
+		{"--data " + dir + " queue history --limit 0", "1 to 10000"},
+		{"--data " + dir + " queue shape --top 0", "1 to 1000"},
+		{"--data " + dir + " queue shape --by age", "one of"},
 		{"--data " + dir + " account passwd x@y", "no password"},
 		{"import mbox x", "not built yet"},
 		{"export eml", "not built yet"},
@@ -220,7 +163,7 @@ func TestBadUse(t *testing.T) {
 func TestDamagedArchive(t *testing.T) {
 	data, archive := filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "archive")
 	ok[accountAnswer](t, "--data", data, "account", "add", "alice@example.org")
-	deliver(t, data, "alice@example.org", 3)
+	deliverTo(t, data, "alice@example.org", 3)
 	ok[backupResult](t, "--data", data, "backup", archive)
 	packs, err := filepath.Glob(filepath.Join(archive, "packs", "*", "*"))
 	if err != nil || len(packs) != 1 {

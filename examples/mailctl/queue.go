@@ -2,13 +2,13 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
+	"github.com/mailstead/mailstead/deliver"
 	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/queue/sqlqueue"
 	"github.com/mailstead/mailstead/store/sqlite"
@@ -20,8 +20,18 @@ type queueCmd struct {
 	Hold    queueHoldCmd    `cmd:"" help:"Hold jobs: they are not tried until they are released."`
 	Release queueReleaseCmd `cmd:"" help:"Release held jobs."`
 	Retry   queueRetryCmd   `cmd:"" help:"Try jobs now."`
+	Reroute queueRerouteCmd `cmd:"" help:"Send jobs to the hosts of another domain than their recipients'."`
+	Bounce  queueBounceCmd  `cmd:"" help:"Give jobs up, and tell their senders."`
 	Drop    queueDropCmd    `cmd:"" help:"Forget jobs. Nobody is told."`
 	Stats   queueStatsCmd   `cmd:"" help:"Count jobs."`
+	Shape   queueShapeCmd   `cmd:"" help:"Count jobs by age and destination, sender or identity."`
+	Pause   queuePauseCmd   `cmd:"" help:"Pause destinations: their jobs wait until the pause ends."`
+	Resume  queueResumeCmd  `cmd:"" help:"End the pause of destinations."`
+	Paused  queuePausedCmd  `cmd:"" help:"List the destinations that are paused."`
+
+	Suppress queueSuppressCmd `cmd:"" help:"Addresses that get no mail: list, add and remove them."`
+	Rule     queueRuleCmd     `cmd:"" help:"Rules that hold messages: list, add and remove them."`
+	History  queueHistoryCmd  `cmd:"" help:"Show what became of messages, the newest first."`
 }
 
 // filter selects jobs.
@@ -132,7 +142,8 @@ func (a *app) jobs(f *filter) (list []jobAnswer, err error) {
 	return list, err
 }
 
-func (f *filter) pages(ctx context.Context, s *server, list *[]jobAnswer) error {
+// values are the filter in a request; ids have none.
+func (f *filter) values() url.Values {
 	q := url.Values{}
 	for name, value := range map[string]string{
 		"message": f.Message, "destination": f.Destination, "sender": f.Sender, "recipient": f.Recipient, "identity": f.Identity,
@@ -144,6 +155,11 @@ func (f *filter) pages(ctx context.Context, s *server, list *[]jobAnswer) error 
 	if f.Held != nil {
 		q.Set("held", fmt.Sprint(*f.Held))
 	}
+	return q
+}
+
+func (f *filter) pages(ctx context.Context, s *server, list *[]jobAnswer) error {
+	q := f.values()
 	for {
 		var page struct {
 			Jobs []jobAnswer
@@ -206,8 +222,25 @@ type selection struct {
 	All bool `help:"All jobs."`
 }
 
+// request is the body of a change e.
+func (s *selection) request(e queue.Edit) map[string]any {
+	in := map[string]any{
+		"all": s.All, "ids": s.IDs, "message": s.Message, "destination": s.Destination, "sender": s.Sender,
+		"recipient": s.Recipient, "identity": s.Identity, "held": s.Held,
+	}
+	switch {
+	case e.Hold != nil && *e.Hold != "":
+		in["reason"] = *e.Hold
+	case e.Bounce != nil:
+		in["reason"] = *e.Bounce
+	case e.Destination != nil:
+		in["to"] = strings.TrimPrefix(*e.Destination, deliver.Via)
+	}
+	return in
+}
+
 // edit changes the jobs, here with e, or by a request to the server.
-func (a *app) edit(s *selection, path, reason string, e queue.Edit) error {
+func (a *app) edit(s *selection, path string, e queue.Edit) error {
 	if s.any() == s.All {
 		return &useError{"say which jobs, or --all"}
 	}
@@ -222,11 +255,7 @@ func (a *app) edit(s *selection, path, reason string, e queue.Edit) error {
 			x.Jobs, err = q.Edit(a.ctx, s.queue(), e)
 			return err
 		}, func(srv *server) error {
-			in := map[string]any{
-				"all": s.All, "ids": s.IDs, "message": s.Message, "destination": s.Destination, "sender": s.Sender,
-				"recipient": s.Recipient, "identity": s.Identity, "held": s.Held, "reason": reason,
-			}
-			return srv.Do(a.ctx, http.MethodPost, path, in, &x)
+			return srv.Do(a.ctx, http.MethodPost, path, s.request(e), &x)
 		})
 	}
 	if err != nil {
@@ -243,16 +272,16 @@ type queueHoldCmd struct {
 // Run holds jobs.
 func (c *queueHoldCmd) Run(a *app) error {
 	if c.Reason == "" {
-		return errors.New("--reason is empty")
+		return &useError{"--reason is empty"}
 	}
-	return a.edit(&c.selection, "/v1/queue/hold", c.Reason, queue.Edit{Hold: &c.Reason})
+	return a.edit(&c.selection, "/v1/queue/hold", queue.Edit{Hold: &c.Reason})
 }
 
 type queueReleaseCmd struct{ selection }
 
 // Run releases jobs.
 func (c *queueReleaseCmd) Run(a *app) error {
-	return a.edit(&c.selection, "/v1/queue/release", "", queue.Edit{Hold: new(string)})
+	return a.edit(&c.selection, "/v1/queue/release", queue.Edit{Hold: new(string)})
 }
 
 type queueRetryCmd struct{ selection }
@@ -260,45 +289,39 @@ type queueRetryCmd struct{ selection }
 // Run makes jobs due now.
 func (c *queueRetryCmd) Run(a *app) error {
 	now := time.Now()
-	return a.edit(&c.selection, "/v1/queue/retry", "", queue.Edit{Due: &now})
+	return a.edit(&c.selection, "/v1/queue/retry", queue.Edit{Due: &now})
 }
 
 type queueDropCmd struct{ selection }
 
 // Run forgets jobs.
 func (c *queueDropCmd) Run(a *app) error {
-	return a.edit(&c.selection, "/v1/queue/drop", "", queue.Edit{Drop: true})
+	return a.edit(&c.selection, "/v1/queue/drop", queue.Edit{Drop: true})
 }
 
-type queueStatsCmd struct{}
-
-// statsAnswer counts jobs.
-type statsAnswer struct {
-	Jobs         int64      `json:"jobs"`
-	Held         int64      `json:"held"`
-	Leased       int64      `json:"leased"`
-	Destinations int64      `json:"destinations"`
-	Oldest       *time.Time `json:"oldest,omitempty"`
+type queueRerouteCmd struct {
+	selection
+	To string `help:"The domain to whose hosts they are sent; their recipients stay as they are." required:"" placeholder:"DOMAIN"`
 }
 
-// Run counts jobs.
-func (queueStatsCmd) Run(a *app) error {
-	var x statsAnswer
-	err := a.withQueue(func(s *sqlqueue.Storage) error {
-		st, err := s.Stats(a.ctx)
-		x = statsAnswer{Jobs: st.Jobs, Held: st.Held, Leased: st.Leased, Destinations: st.Destinations}
-		if !st.Oldest.IsZero() {
-			t := st.Oldest.UTC()
-			x.Oldest = &t
-		}
-		return err
-	}, func(s *server) error { return s.Do(a.ctx, http.MethodGet, "/v1/queue/stats", nil, &x) })
+// Run sends jobs another way.
+func (c *queueRerouteCmd) Run(a *app) error {
+	to, err := deliver.Reroute(c.To)
 	if err != nil {
-		return err
+		return &useError{"--to: " + err.Error()}
 	}
-	line := fmt.Sprintf("%d jobs to %d destinations, %d held, %d under way", x.Jobs, x.Destinations, x.Held, x.Leased)
-	if x.Oldest != nil {
-		line += ", the oldest of " + x.Oldest.Local().Format(time.DateTime)
+	return a.edit(&c.selection, "/v1/queue/reroute", queue.Edit{Destination: &to})
+}
+
+type queueBounceCmd struct {
+	selection
+	Reason string `help:"For the senders." default:"given up by the operator of this host"`
+}
+
+// Run gives jobs up.
+func (c *queueBounceCmd) Run(a *app) error {
+	if c.Reason == "" {
+		return &useError{"--reason is empty"}
 	}
-	return a.result(x, line)
+	return a.edit(&c.selection, "/v1/queue/bounce", queue.Edit{Bounce: &c.Reason})
 }

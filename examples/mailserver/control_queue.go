@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -57,23 +58,33 @@ type jobList struct {
 	Next string      `json:"next,omitempty"` // the after of the next page
 }
 
+// filterOf reads which jobs are meant.
+func filterOf(q url.Values) (queue.Filter, error) {
+	f := queue.Filter{
+		Message: q.Get("message"), Destination: q.Get("destination"), Sender: q.Get("sender"),
+		Recipient: q.Get("recipient"), Identity: q.Get("identity"),
+	}
+	if s := q.Get("held"); s != "" {
+		held, err := strconv.ParseBool(s)
+		if err != nil {
+			return f, control.BadRequest("held is true or false")
+		}
+		f.Held = &held
+	}
+	return f, nil
+}
+
 func (c *controls) listJobs(r *http.Request) (any, error) {
 	q := r.URL.Query()
 	after, limit, err := page(q)
 	if err != nil {
 		return nil, err
 	}
-	f := queue.Filter{
-		Message: q.Get("message"), Destination: q.Get("destination"), Sender: q.Get("sender"),
-		Recipient: q.Get("recipient"), Identity: q.Get("identity"), After: after, Limit: limit + 1,
+	f, err := filterOf(q)
+	if err != nil {
+		return nil, err
 	}
-	if s := q.Get("held"); s != "" {
-		held, err := strconv.ParseBool(s)
-		if err != nil {
-			return nil, control.BadRequest("held is true or false")
-		}
-		f.Held = &held
-	}
+	f.After, f.Limit = after, limit+1
 	a := jobList{Jobs: []jobAnswer{}}
 	for j, err := range c.s.engine.queue.List(r.Context(), f) {
 		if err != nil {
@@ -110,11 +121,12 @@ type selection struct {
 	Identity    string   `json:"identity"`
 	Held        *bool    `json:"held"`
 	All         bool     `json:"all"`
-	Reason      string   `json:"reason"` // of hold
+	Reason      string   `json:"reason"` // of hold and bounce
+	To          string   `json:"to"`     // of reroute
 }
 
 // edit changes the selected jobs, and counts them.
-func (c *controls) edit(r *http.Request, change func(selection) queue.Edit) (any, error) {
+func (c *controls) edit(r *http.Request, change func(selection) (queue.Edit, error)) (any, error) {
 	var in selection
 	if err := control.Decode(r, &in); err != nil {
 		return nil, err
@@ -128,7 +140,11 @@ func (c *controls) edit(r *http.Request, change func(selection) queue.Edit) (any
 	if some == in.All {
 		return nil, control.BadRequest("say which jobs, or all: true for every one")
 	}
-	n, err := c.s.engine.queue.Edit(r.Context(), f, change(in))
+	e, err := change(in)
+	if err != nil {
+		return nil, err
+	}
+	n, err := c.s.engine.queue.Edit(r.Context(), f, e)
 	if err == nil {
 		c.s.runner.Kick()
 		c.s.log.Info("control", "request", r.URL.Path, "jobs", n)
@@ -139,22 +155,22 @@ func (c *controls) edit(r *http.Request, change func(selection) queue.Edit) (any
 }
 
 func (c *controls) holdJobs(r *http.Request) (any, error) {
-	return c.edit(r, func(in selection) queue.Edit {
+	return c.edit(r, func(in selection) (queue.Edit, error) {
 		if in.Reason == "" {
 			in.Reason = "held by the operator"
 		}
-		return queue.Edit{Hold: &in.Reason}
+		return queue.Edit{Hold: &in.Reason}, nil
 	})
 }
 
 func (c *controls) releaseJobs(r *http.Request) (any, error) {
-	return c.edit(r, func(selection) queue.Edit { return queue.Edit{Hold: new("")} })
+	return c.edit(r, func(selection) (queue.Edit, error) { return queue.Edit{Hold: new("")}, nil })
 }
 
 func (c *controls) retryJobs(r *http.Request) (any, error) {
-	return c.edit(r, func(selection) queue.Edit { return queue.Edit{Due: new(time.Now())} })
+	return c.edit(r, func(selection) (queue.Edit, error) { return queue.Edit{Due: new(time.Now())}, nil })
 }
 
 func (c *controls) dropJobs(r *http.Request) (any, error) {
-	return c.edit(r, func(selection) queue.Edit { return queue.Edit{Drop: true} })
+	return c.edit(r, func(selection) (queue.Edit, error) { return queue.Edit{Drop: true}, nil })
 }

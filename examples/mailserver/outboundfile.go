@@ -17,12 +17,15 @@ import (
 // outboundFileName is in the data directory.
 const outboundFileName = "outbound.toml"
 
-// outboundFile says how TLS to other servers has to be, and whether reports go
-// out. Its zero value, as without a file, has the defaults.
+// outboundFile says how TLS to other servers has to be, whether reports go
+// out, and what the queue does besides delivering. Its zero value, as without a file, has the defaults.
 // docs/guide/mailserver.md explains it.
 type outboundFile struct {
 	TLS     tlsFile     `toml:"tls"`
 	Reports reportsFile `toml:"reports"`
+
+	Queue    queueFile     `toml:"queue"`
+	Webhooks []webhookFile `toml:"webhooks"`
 }
 
 // tlsFile is how TLS to other servers has to be.
@@ -76,6 +79,9 @@ func readOutboundFile(dir string) (*outboundFile, error) {
 	}
 	if from := f.Reports.From; from != "" && !isAddress(from) {
 		return nil, fmt.Errorf("%s: reports.from: %q is not a mailbox", path, from)
+	}
+	if err := f.compileWebhooks(dir); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return f, nil
 }

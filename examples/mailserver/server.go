@@ -22,6 +22,9 @@ import (
 	"github.com/mailstead/mailstead/imap/imapserver"
 	"github.com/mailstead/mailstead/pop3/pop3server"
 	"github.com/mailstead/mailstead/queue"
+	"github.com/mailstead/mailstead/queue/history"
+	"github.com/mailstead/mailstead/queue/holdrule"
+	"github.com/mailstead/mailstead/queue/suppress"
 	"github.com/mailstead/mailstead/smtp/smtpclient"
 	"github.com/mailstead/mailstead/smtp/smtppolicy"
 	"github.com/mailstead/mailstead/smtp/smtpserver"
@@ -66,10 +69,14 @@ type server struct {
 	outbound  *outboundFile
 	policies  *tlspolicy.Policies // for TLS to MX hosts
 	reports   *reports            // to other domains; nil = none
-	cert      certificate
-	given     map[string]net.Listener // by systemd, under the name of the flag
-	web       *program.Web
-	parts     []part
+
+	suppressed *suppress.List
+	rules      *holdrule.Rules
+	history    *history.History
+	cert       certificate
+	given      map[string]net.Listener // by systemd, under the name of the flag
+	web        *program.Web
+	parts      []part
 
 	failures   chan error // of parts
 	wg         sync.WaitGroup
@@ -245,6 +252,7 @@ func (s *server) start() {
 	s.wg.Go(func() { s.collect(ctx) })
 	s.wg.Go(func() { s.rememberLogins(ctx) })
 	s.wg.Go(func() { s.refreshPolicies(ctx) })
+	s.wg.Go(func() { s.keepHistory(ctx) })
 	s.sendReports(ctx)
 	for _, p := range s.parts {
 		s.wg.Go(func() {

@@ -51,10 +51,11 @@ func (s *server) compose() {
 	}
 	s.queue = &queue.Queue{Storage: s.engine.queue, Blobs: s.engine.blobs, Router: router}
 	s.runner = &queue.Runner{
-		Queue: s.queue, Router: router, Logger: s.log, DrainTimeout: queueDrainTime,
+		Queue: s.queue, Logger: s.log, DrainTimeout: queueDrainTime,
 		Reporter: &dsn.Reporter{Hostname: s.o.hostname, Blobs: s.engine.blobs, RetryUntil: queue.Schedule{}.Expiry, Signer: s.dsnSigner(), Suppressed: s.logSuppressed},
 		Workers:  200, Ordered: isLocal, LeaseTTL: s.engine.lease,
 	}
+	s.runner.Router = s.extras(router)
 	s.queue.Kick = s.runner.Kick
 }
 
