@@ -172,12 +172,20 @@ func (y *tally) pass(err error) {
 }
 
 func (y *tally) fail(err error) {
-	if _, ok := errors.AsType[lack](err); ok {
+	switch {
+	case isA[lack](err):
 		y.lacking++
-	} else {
+	case isA[silence](err):
+		y.passed++
+	default:
 		y.failed++
 	}
 	y.errs = append(y.errs, err)
+}
+
+func isA[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
 }
 
 // verdict is why nobody was asked to take the message.
@@ -351,7 +359,7 @@ func (t *remoteTransaction) get(ctx context.Context, to target, w demands, b *sm
 		}
 	}
 	retry := d.TLS == smtpclient.TLSIfOffered && (t.r.PlaintextRetry || w.tlsNotMust || to.rule != nil && to.rule.PlaintextRetry)
-	dial := func(ctx context.Context) (*smtpclient.Client, error) { return t.r.reach(ctx, d, to, retry) }
+	dial := func(ctx context.Context) (*smtpclient.Client, error) { return t.reach(ctx, d, to, retry) }
 	if t.r.Pool == nil {
 		c.Client, err = dial(ctx)
 	} else {
@@ -401,10 +409,11 @@ func (r *Relay) release(ctx context.Context, c connection) {
 }
 
 // reach dials a target, unless it is known not to answer.
-func (r *Relay) reach(ctx context.Context, d smtpclient.Dialer, to target, retry bool) (*smtpclient.Client, error) {
+func (t *remoteTransaction) reach(ctx context.Context, d smtpclient.Dialer, to target, retry bool) (*smtpclient.Client, error) {
+	r, w := t.r, way{to.ip, t.from}
 	known := r.limits != nil && to.ip.IsValid()
 	if known {
-		if err := r.limits.silent(to.ip); err != nil {
+		if err := r.limits.silent(w); err != nil {
 			return nil, err
 		}
 	}
@@ -412,9 +421,9 @@ func (r *Relay) reach(ctx context.Context, d smtpclient.Dialer, to target, retry
 	switch {
 	case !known, ctx.Err() != nil:
 	case err == nil || tlsFailed(err):
-		r.limits.answered(to.ip)
+		r.limits.answered(w)
 	default:
-		r.limits.failedNow(to.ip, err)
+		r.limits.failedNow(w, err)
 	}
 	return c, err
 }
