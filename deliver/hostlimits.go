@@ -29,18 +29,25 @@ type HostLimits struct {
 	// = 10 s, negative = not at all.
 	Wait time.Duration
 
-	// Forget is how long an address that did not answer is not tried again, by
-	// whatever message: a random time between the half of it and all; zero = 3
-	// min, negative = it is tried each time.
+	// Forget is how long an address that did not answer is not tried again from
+	// the same Source, by whatever message: a random time between the half of it
+	// and all; zero = 3 min, negative = it is tried each time.
 	Forget time.Duration
 
 	// MaxRemembered bounds the addresses that are remembered so; zero = 10,000.
 	MaxRemembered int
 
 	mu     sync.Mutex
-	hosts  map[string]*slots     // guarded by mu
-	sweep  int                   // forget those of hosts that are not in use at so many; guarded by mu
-	failed map[netip.Addr]remark // guarded by mu
+	hosts  map[string]*slots // guarded by mu
+	sweep  int               // forget those of hosts that are not in use at so many; guarded by mu
+	failed map[way]remark    // guarded by mu
+}
+
+// way is an address and from where it was tried: a host that refuses one source
+// may well take mail from another.
+type way struct {
+	to   netip.Addr
+	from Source
 }
 
 // slots are the connections in use of a host, or of a source.
@@ -105,8 +112,16 @@ func (h *HostLimits) take(ctx context.Context, name string, limit int, interval 
 			return nil, err
 		}
 	}
+	wait, ok := s.turn(ctx, interval)
+	if !ok {
+		h.giveBack(name, s, 0)
+		h.mu.Unlock()
+		return nil, errBusy
+	}
 	s.used++
-	wait := h.turn(s, interval)
+	if s.used < limit {
+		s.wake() // the token may have stood for more than one
+	}
 	h.mu.Unlock()
 	release = sync.OnceFunc(func() {
 		h.mu.Lock()
@@ -142,15 +157,30 @@ func (h *HostLimits) slots(name string) *slots {
 // idle reports that nothing is to be remembered.
 func (s *slots) idle(now time.Time) bool { return s.used == 0 && s.waiting == 0 && !now.Before(s.next) }
 
-// turn is how long to wait for the next turn, and takes it.
-func (h *HostLimits) turn(s *slots, interval time.Duration) time.Duration {
+// turn is how long to wait for the next turn, and takes it; false = ctx ends
+// before, and the turn is left to others.
+func (s *slots) turn(ctx context.Context, interval time.Duration) (wait time.Duration, ok bool) {
 	if interval <= 0 {
-		return 0
+		return 0, true
 	}
 	now := time.Now()
-	wait := max(s.next.Sub(now), 0)
+	wait = max(s.next.Sub(now), 0)
+	if end, limited := ctx.Deadline(); limited && wait > 0 && !now.Add(wait).Before(end) {
+		return 0, false
+	}
 	s.next = now.Add(wait + interval)
-	return wait
+	return wait, true
+}
+
+// wake is for one who waits, if there is one.
+func (s *slots) wake() {
+	if s.waiting == 0 {
+		return
+	}
+	select {
+	case s.free <- struct{}{}:
+	default:
+	}
 }
 
 func pause(ctx context.Context, d time.Duration) error {
@@ -171,41 +201,41 @@ func pause(ctx context.Context, d time.Duration) error {
 // held.
 func (h *HostLimits) giveBack(name string, s *slots, n int) {
 	s.used -= n
-	if s.waiting > 0 {
-		select {
-		case s.free <- struct{}{}:
-		default:
-		}
-	}
+	s.wake()
 	if s.idle(time.Now()) {
 		delete(h.hosts, name)
 	}
 }
 
-// silent is why an address is left alone now; nil = it is not.
-func (h *HostLimits) silent(a netip.Addr) error {
+// silence is why an address that is left alone was not connected to.
+type silence struct{ error }
+
+func (s silence) Unwrap() error { return s.error }
+
+// silent is why a way is left alone now; nil = it is not.
+func (h *HostLimits) silent(w way) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	r, ok := h.failed[a]
+	r, ok := h.failed[w]
 	if !ok {
 		return nil
 	}
 	if !time.Now().Before(r.until) {
-		delete(h.failed, a)
+		delete(h.failed, w)
 		return nil
 	}
-	return r.cause
+	return silence{r.cause}
 }
 
-// answered forgets what was remembered of an address.
-func (h *HostLimits) answered(a netip.Addr) {
+// answered forgets what was remembered of a way.
+func (h *HostLimits) answered(w way) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	delete(h.failed, a)
+	delete(h.failed, w)
 }
 
 // failedNow remembers that an address did not answer.
-func (h *HostLimits) failedNow(a netip.Addr, cause error) {
+func (h *HostLimits) failedNow(w way, cause error) {
 	forget := withDefault(h.Forget, 3*time.Minute)
 	if forget < 0 {
 		return
@@ -213,7 +243,7 @@ func (h *HostLimits) failedNow(a netip.Addr, cause error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.failed == nil {
-		h.failed = make(map[netip.Addr]remark)
+		h.failed = make(map[way]remark)
 	}
 	for other := range h.failed { // any of them: it is a memory, no ledger
 		if len(h.failed) < or(h.MaxRemembered, 10_000) {
@@ -221,5 +251,5 @@ func (h *HostLimits) failedNow(a netip.Addr, cause error) {
 		}
 		delete(h.failed, other)
 	}
-	h.failed[a] = remark{time.Now().Add(forget/2 + rand.N(forget/2+1)), cause}
+	h.failed[w] = remark{time.Now().Add(forget/2 + rand.N(forget/2+1)), cause}
 }

@@ -259,6 +259,28 @@ func TestMXSilentHost(t *testing.T) {
 	})
 }
 
+// Addresses that are left alone are not among those that an attempt may connect
+// to: the message gets to the host behind them.
+func TestMXBehindSilentHosts(t *testing.T) {
+	inInternet(t, func(t *testing.T, inet *delivertest.Internet, m *deliver.MX, _, _ *delivertest.Host) {
+		var hosts []string
+		for i := range 7 {
+			name := fmt.Sprintf("h%d.test", i)
+			host := inet.Host(name, fmt.Sprintf("192.0.2.%d", 100+i))
+			if i < 6 {
+				host.SetScript(delivertest.At(delivertest.Connect, delivertest.Answer{Drop: true}))
+			}
+			hosts = append(hosts, fmt.Sprintf("%d %s", i, name))
+		}
+		inet.DNS.MX("behind.test", hosts...)
+		for i, want := range []string{"450 4.4.1", "ok", "ok"} {
+			if got := sendOne(t.Context(), m, "a@behind.test"); got != want {
+				t.Errorf("message %d: %s, want %s", i, got, want)
+			}
+		}
+	})
+}
+
 // A host has so many connections at a time and no more, whatever domains the
 // messages are for; who waits too long is deferred.
 func TestMXHostLimit(t *testing.T) {

@@ -173,18 +173,22 @@ func (y *tally) pass(err error) {
 // fail counts a target that was tried in vain, and reports whether another
 // address of its host would say the same.
 func (y *tally) fail(err error) bool {
-	_, lacks := errors.AsType[lack](err)
-	_, over := errors.AsType[passedOver](err)
+	over := isA[passedOver](err)
 	switch {
-	case lacks:
+	case isA[lack](err):
 		y.lacking++
-	case over:
+	case over, isA[silence](err):
 		y.passed++
 	default:
 		y.failed++
 	}
 	y.errs = append(y.errs, err)
 	return over || errors.Is(err, errBusy)
+}
+
+func isA[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
 }
 
 // verdict is why nobody was asked to take the message.
@@ -358,7 +362,7 @@ func (t *remoteTransaction) get(ctx context.Context, to target, w demands, b *sm
 		}
 	}
 	retry := d.TLS == smtpclient.TLSIfOffered && (t.r.PlaintextRetry || w.tlsNotMust || to.rule != nil && to.rule.PlaintextRetry)
-	dial := func(ctx context.Context) (*smtpclient.Client, error) { return t.r.reach(ctx, d, to, retry) }
+	dial := func(ctx context.Context) (*smtpclient.Client, error) { return t.reach(ctx, d, to, retry) }
 	if t.r.Pool == nil {
 		c.Client, err = dial(ctx)
 	} else {
@@ -413,10 +417,11 @@ func (r *Relay) release(ctx context.Context, c connection) {
 }
 
 // reach dials a target, unless it is known not to answer.
-func (r *Relay) reach(ctx context.Context, d smtpclient.Dialer, to target, retry bool) (*smtpclient.Client, error) {
+func (t *remoteTransaction) reach(ctx context.Context, d smtpclient.Dialer, to target, retry bool) (*smtpclient.Client, error) {
+	r, w := t.r, way{to.ip, t.from}
 	known := r.limits != nil && to.ip.IsValid()
 	if known {
-		if err := r.limits.silent(to.ip); err != nil {
+		if err := r.limits.silent(w); err != nil {
 			return nil, err
 		}
 	}
@@ -424,9 +429,9 @@ func (r *Relay) reach(ctx context.Context, d smtpclient.Dialer, to target, retry
 	switch {
 	case !known, ctx.Err() != nil:
 	case err == nil || tlsFailed(err):
-		r.limits.answered(to.ip)
+		r.limits.answered(w)
 	default:
-		r.limits.failedNow(to.ip, err)
+		r.limits.failedNow(w, err)
 	}
 	return c, err
 }

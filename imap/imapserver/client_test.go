@@ -128,6 +128,12 @@ func (c *modelClient) drop(command string, lines int) {
 		}
 		c.untagged(verb, l)
 	}
+	// The server carries out what it has read. When it has closed, too, nothing of
+	// it is still to come.
+	if half, ok := c.nc.(interface{ CloseWrite() error }); ok {
+		half.CloseWrite()
+		io.Copy(io.Discard, c.nc)
+	}
 	c.nc.Close()
 }
 
