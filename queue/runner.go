@@ -113,6 +113,7 @@ type Runner struct {
 	once   sync.Once
 	wake   chan struct{}
 	pauses pauses
+	load   load
 }
 
 func (r *Runner) init() {
@@ -154,9 +155,11 @@ func (r *Runner) Run(ctx context.Context) error {
 	defer timer.Stop()
 	defer l.keeper.start(l.work)()
 	for {
+		l.publish()
 		select {
 		case <-ctx.Done():
 			l.drain(ctx)
+			l.publish()
 			return nil
 		case a := <-l.done:
 			l.finish(ctx, a)

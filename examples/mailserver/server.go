@@ -215,6 +215,7 @@ func (s *server) part(name string) (part, error) {
 		return pop3Part(s.pop3Config(name == "pop3s"))
 	}
 	s.web = program.NewWeb(isLoopback(*s.o.listen["http"]))
+	s.measure()
 	return part{serve: s.web.Serve, shutdown: s.web.Shutdown}, nil
 }
 

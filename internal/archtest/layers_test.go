@@ -84,6 +84,7 @@ func layers() []layer {
 		{"queue/holdrule", []string{"queue", "queue/table", "smtp"}},
 		{"queue/budget", []string{"queue"}},
 		{"queue/history", []string{"queue"}},
+		{"queue/metrics", []string{"queue"}},
 		{"queue/webhook", []string{"queue", "smtp"}},
 		{"queue/...", []string{"queue", "smtp", "store/blob"}},
 

@@ -33,7 +33,7 @@ func TestWeb(t *testing.T) {
 // The command line may hold passwords.
 func TestVars(t *testing.T) {
 	rec := httptest.NewRecorder()
-	vars(rec, nil)
+	NewWeb(true).server.Handler.ServeHTTP(rec, httptest.NewRequest("GET", "/debug/vars", nil))
 	var doc map[string]any
 	if err := json.Unmarshal(rec.Body.Bytes(), &doc); err != nil {
 		t.Fatalf("%v in %s", err, rec.Body)
