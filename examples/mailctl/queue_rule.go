@@ -56,8 +56,12 @@ func (r *holdRule) line() string {
 	var b strings.Builder
 	b.WriteString(r.Name)
 	for _, f := range [...]struct{ name, value string }{
-		{"sender", r.Sender}, {"recipient", r.Recipient}, {"destination", r.Destination}, {"identity", r.Identity},
-		{"octets from", some(r.MinOctets)}, {"recipients from", some(int64(r.MinRecipients))},
+		{"sender", r.Sender},
+		{"recipient", r.Recipient},
+		{"destination", r.Destination},
+		{"identity", r.Identity},
+		{"octets from", some(r.MinOctets)},
+		{"recipients from", some(int64(r.MinRecipients))},
 	} {
 		if f.value != "" {
 			b.WriteString("  " + f.name + " " + f.value)
