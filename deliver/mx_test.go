@@ -259,6 +259,25 @@ func TestMXSilentHost(t *testing.T) {
 	})
 }
 
+// A host that hangs up on one source is tried from another one.
+func TestMXSilentPerSource(t *testing.T) {
+	inInternet(t, func(t *testing.T, _ *delivertest.Internet, m *deliver.MX, mx1, _ *delivertest.Host) {
+		hello := "one.us.test"
+		m.Source = func(*smtp.Mail) deliver.Source { return deliver.Source{Hello: hello} }
+		mx1.SetScript(delivertest.At(delivertest.Connect, delivertest.Answer{Drop: true}))
+		if got := sendOne(t.Context(), m, "a@sister.test"); got != "450 4.4.1" {
+			t.Error(got)
+		}
+		mx1.SetScript(nil)
+		for _, step := range [][2]string{{"one.us.test", "450 4.4.1"}, {"two.us.test", "ok"}, {"one.us.test", "450 4.4.1"}} {
+			hello = step[0]
+			if got := sendOne(t.Context(), m, "a@sister.test"); got != step[1] {
+				t.Errorf("%s: %s, want %s", hello, got, step[1])
+			}
+		}
+	})
+}
+
 // Addresses that are left alone are not among those that an attempt may connect
 // to: the message gets to the host behind them.
 func TestMXBehindSilentHosts(t *testing.T) {
