@@ -223,6 +223,37 @@ func TestMXSessions(t *testing.T) {
 	})
 }
 
+// A second host is asked, too, where the first one had a part of a long message:
+// it deferred, or hung up. What it said of each recipient stays.
+func TestMXSessionsLong(t *testing.T) {
+	text := content + strings.Repeat("0123456789abcdefghijklmnopqrstuvwxyz\r\n", 10_000)
+	for name, script := range map[string]delivertest.Script{
+		"RCPT is deferred": delivertest.To("a@dest.test", delivertest.Answer{Reply: "450 4.2.0 later"}),
+		"DATA is deferred": delivertest.At(delivertest.Data, delivertest.Answer{Reply: "451 4.3.0 later"}),
+		"it hangs up":      delivertest.At(delivertest.Data, delivertest.Answer{Drop: true}),
+	} {
+		for _, extensions := range [][]string{delivertest.Usual(), {"PIPELINING"}, {}} {
+			inInternet(t, func(t *testing.T, _ *delivertest.Internet, m *deliver.MX, mx1, mx2 *delivertest.Host) {
+				mx1.SetExtensions(extensions...)
+				mx1.SetScript(delivertest.All(script, delivertest.To("b@dest.test", delivertest.Answer{Reply: "550 5.1.1 nobody"})))
+				r, _ := m.Receiver("dest.test")
+				tx, _ := r.Begin(t.Context(), &smtp.Mail{ID: "i", PerRecipient: true})
+				tx.Rcpt(t.Context(), []*smtp.Recipient{{ForwardPath: address("b@dest.test")}, {ForwardPath: address("a@dest.test")}})
+				statuses, err := tx.Data(t.Context(), smtp.NewStoredBody(strings.NewReader(text), int64(len(text)), "stored", nil))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got := refusal(statuses[0].Err) + ", " + refusal(statuses[1].Err); got != "550 5.1.1, ok" {
+					t.Errorf("%s, %v: %s", name, extensions, got)
+				}
+				if taken := mx2.Taken(); len(taken) != 1 || string(taken[0].Data) != text {
+					t.Errorf("%s, %v: the second host has taken %d messages", name, extensions, len(taken))
+				}
+			})
+		}
+	}
+}
+
 // What was lost behind the final dot goes nowhere else now.
 func TestMXUnknown(t *testing.T) {
 	inInternet(t, func(t *testing.T, _ *delivertest.Internet, m *deliver.MX, mx1, mx2 *delivertest.Host) {

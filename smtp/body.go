@@ -15,6 +15,7 @@ type Body struct {
 	stored  any
 	trace   []byte
 	err     error
+	refused bool // err is that of a writer, and the source is whole
 	prepend [][]byte
 }
 
@@ -34,18 +35,19 @@ func NewStoredBody(r io.Reader, size int64, ref any, trace []byte) *Body {
 
 // Rewind reports whether the body can be read from its start, and sees to it
 // that it is: nothing was read yet, or its octets are stored and no wrapper
-// looks at them. So a receiver tries a second way.
+// looks at them. So a receiver tries a second way, also where the writer of
+// WriteTo failed in the middle.
 func (b *Body) Rewind() bool {
 	if !b.started {
 		return b.err == nil
 	}
-	if b.seek == nil || b.err != nil && b.err != io.EOF {
+	if b.seek == nil || b.err != nil && b.err != io.EOF && !b.refused {
 		return false
 	}
 	if _, err := b.seek.Seek(0, io.SeekStart); err != nil {
 		return false
 	}
-	b.err, b.started = nil, false
+	b.err, b.refused, b.started = nil, false, false
 	return true
 }
 
@@ -72,12 +74,29 @@ func (b *Body) WriteTo(w io.Writer) (int64, error) {
 		return 0, b.err
 	}
 	b.started = true
+	var to *taker
+	if b.seek != nil {
+		to = &taker{w: w}
+		w = to
+	}
 	n, err := io.Copy(w, onlyReader(b.r))
 	if err == nil {
 		b.err = io.EOF
 	} else {
-		b.err = err
+		b.err, b.refused = err, to != nil && to.failed
 	}
+	return n, err
+}
+
+// taker tells an error of a writer from one of what is read.
+type taker struct {
+	w      io.Writer
+	failed bool
+}
+
+func (t *taker) Write(p []byte) (int, error) {
+	n, err := t.w.Write(p)
+	t.failed = t.failed || err != nil
 	return n, err
 }
 

@@ -40,11 +40,29 @@ func TestBodyRewind(t *testing.T) {
 	if !b.Rewind() || read(b) != text || b.Rewind() {
 		t.Error("a wrapper saw the octets once, and is not asked again")
 	}
+	b = stored()
+	if _, err := b.WriteTo(refusing{}); !errors.Is(err, errRefused) || !errors.Is(b.Err(), errRefused) {
+		t.Errorf("nobody took the body: %v, %v", err, b.Err())
+	}
+	if !b.Rewind() || b.Err() != nil || read(b) != text {
+		t.Error("a stored body that one writer did not take is not read again for another")
+	}
+	b = NewStoredBody(io.NewSectionReader(failing{}, 0, 9), 9, "ref", nil)
+	if _, err := b.WriteTo(io.Discard); err == nil || b.Rewind() {
+		t.Error("a body that broke on the way to a writer is not read again")
+	}
 	b = NewStoredBody(io.NewSectionReader(failing{}, 0, 9), 9, "ref", nil)
 	if _, err := io.ReadAll(b); err == nil || b.Rewind() {
 		t.Error("a body that broke is not read again")
 	}
 }
+
+// refusing is a writer that takes nothing.
+type refusing struct{}
+
+var errRefused = errors.New("refused")
+
+func (refusing) Write([]byte) (int, error) { return 0, errRefused }
 
 type failing struct{}
 
