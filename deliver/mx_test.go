@@ -101,6 +101,9 @@ func TestMXAddresses(t *testing.T) {
 	dns.Lie("broken.test", delivertest.Fails(dnsx.ErrServFail))
 	dns.Lie("bogus.test", delivertest.Fails(dnsx.ErrBogus))
 	dns.MX("unsure.test", "1 gone.mx.test", "2 broken.test")
+	dns.Addrs("half-known.mx.test", "::1", "192.0.2.80")
+	dns.Lie("half-known.mx.test", delivertest.Fails(dnsx.ErrServFail, dnsx.A))
+	dns.MX("half-known.test", "1 half-known.mx.test")
 
 	for domain, want := range map[string]string{
 		"two.test":           "192.0.2.1 192.0.2.2 450 4.4.1",
@@ -127,6 +130,7 @@ func TestMXAddresses(t *testing.T) {
 		"mapped.test":        "2001:db8::6 450 4.4.1",
 		"gone.test":          "550 5.4.4",
 		"unsure.test":        "451 4.4.3",
+		"half-known.test":    "451 4.4.3",
 		"broken.test":        "451 4.4.3",
 		"bogus.test":         "451 4.4.3",
 		"none.test":          "550 5.1.2",

@@ -148,10 +148,15 @@ func (m *MX) lookUp(ctx context.Context, name string) (found, error) {
 			f.addrs = append(f.addrs, a)
 		}
 	}
-	if len(f.addrs) == 0 && !f.self {
-		return f, errForbidden
+	if len(f.addrs) > 0 || f.self {
+		return f, nil
 	}
-	return f, nil
+	for _, err := range errs {
+		if err != nil && !dnsx.NotFound(err) { // the other family may have one that may be used
+			return f, errLookup(err)
+		}
+	}
+	return f, errForbidden
 }
 
 func (m *MX) isOwn(addrs []netip.Addr) bool {
