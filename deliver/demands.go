@@ -129,7 +129,7 @@ func (r *Relay) vouched(ctx context.Context, to target) error {
 // policy for a target: where it is the recipient's, and no password is at stake.
 func (r *Relay) waives(to target) bool {
 	switch {
-	case r.Auth != nil || r.Login != nil:
+	case r.Auth != nil || r.Login != nil || r.Dialer != nil && r.Dialer.Auth != nil:
 		return false
 	case to.rule != nil:
 		return to.rule.Waivable && to.rule.Required

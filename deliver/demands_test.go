@@ -180,6 +180,7 @@ func TestTLSNotRequired(t *testing.T) {
 		{"the operator wants TLS", no, smtp.MailParams{}, "operator", "450 4.4.1"},
 		{"with Login", no, smtp.MailParams{}, "Login", "450 4.4.1"},
 		{"with Auth", no, smtp.MailParams{}, "Auth", "450 4.4.1"},
+		{"with Auth of the Dialer", no, smtp.MailParams{}, "Dialer", "450 4.4.1"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			plain := smtptest.NewServerWith(t, smtptest.Options{Auth: func(string, string) bool { return true }})
@@ -189,6 +190,8 @@ func TestTLSNotRequired(t *testing.T) {
 				r.RecipientTLS = false
 			case "Login":
 				r.Login = func(context.Context, *smtpclient.Client) error { return nil }
+			case "Dialer":
+				r.Dialer.Auth = func([]string, *tls.ConnectionState) (sasl.Client, error) { return sasl.NewPlainClient("", "u", "p"), nil }
 			case "Auth":
 				r.Auth, r.PlaintextAuth = func() sasl.Client { return sasl.NewPlainClient("", "u", "p") }, true
 			}
