@@ -472,7 +472,8 @@ func TestMXTLSNotRequired(t *testing.T) {
 	} {
 		inInternet(t, func(t *testing.T, inet *delivertest.Internet, m *deliver.MX, mx1, _ *delivertest.Host) {
 			text := test.field + "Subject: x\r\n\r\nx\r\n"
-			m.TLS = &rules{rule: deliver.TLSRule{Required: true, Waivable: test.waivable, Source: "dane"}, err: test.err}
+			p := &rules{rule: deliver.TLSRule{Required: true, Waivable: test.waivable, Source: "dane"}, err: test.err}
+			m.TLS = p
 			r, _ := m.Receiver("sister.test")
 			tx, _ := r.Begin(t.Context(), &smtp.Mail{ID: "i", PerRecipient: true})
 			tx.Rcpt(t.Context(), []*smtp.Recipient{{ForwardPath: address("a@sister.test")}})
@@ -482,6 +483,9 @@ func TestMXTLSNotRequired(t *testing.T) {
 			}
 			if taken := mx1.Taken(); len(taken) > 0 && string(taken[0].Data) != text {
 				t.Errorf("it went as %q", taken[0].Data)
+			}
+			if slices.Contains(p.observed, "mx1.dest.test good") {
+				t.Errorf("%+v: what was done without the rule counts as if it had been met", test)
 			}
 		})
 	}

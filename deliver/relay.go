@@ -349,6 +349,9 @@ func (t *remoteTransaction) get(ctx context.Context, to target, w demands, b *sm
 	if t.r.Dialer != nil {
 		d = *t.r.Dialer
 	}
+	if w.tlsNotMust {
+		to.policy = nil // the rule is not tried: that proves nothing for it
+	}
 	d, wish := w.dialer(d, to.rule)
 	key := to.key(&d, t.from, wish)
 	d, err := dialFrom(d, t.from, to)
