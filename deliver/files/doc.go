@@ -9,7 +9,9 @@
 //	    then directory, then the note of an mbox file is taken away.
 //	F2  A delivery that fails leaves nothing of the message, or takes it back at the
 //	    next one; the recipient is deferred.
-//	F3  An address never leads out of the directory that the template names.
+//	F3  An address never leads out of the directory that the template names, nor
+//	    to a file that stands beside the mbox file of another: names that end in
+//	    ".lock" or ".intent" are refused with 5.1.3.
 //
 // A file remembers no keys: who crashes between the delivery and the settling of
 // its job leaves a duplicate (RFC 1047).

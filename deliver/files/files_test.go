@@ -245,3 +245,25 @@ func FuzzTemplate(f *testing.F) {
 		}
 	})
 }
+
+// An mbox file has files beside it that serve it: nobody's mail is put there,
+// where a delivery to the file would take it away.
+func TestFilesBesideAnMbox(t *testing.T) {
+	dir := t.TempDir()
+	target := &files.Target{Path: template(t, dir+"/$user")}
+	for _, user := range []string{"ann.intent", "ann.lock", "ann.LOCK"} {
+		if got := send(t, target, content, user+"@a.example"); got != "rcpt5505.1.3" {
+			t.Errorf("%s: %s", user, got)
+		}
+	}
+	if got := send(t, target, content, "ann@a.example"); got != "0" {
+		t.Errorf("ann: %s", got)
+	}
+	maildirs := &files.Target{Path: template(t, dir+"/dirs/$user/")}
+	if err := os.Mkdir(filepath.Join(dir, "dirs"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if got := send(t, maildirs, content, "ann.lock@a.example"); got != "0" {
+		t.Errorf("a Maildir has none: %s", got)
+	}
+}

@@ -76,6 +76,20 @@ func part(p smtp.ForwardPath, name, separator string) string {
 	return local
 }
 
+// besides refuses what store/mbox keeps beside the mbox file of somebody else: his
+// next delivery would take the mail away, or wait for it as for a lock.
+func besides(path string) error {
+	for _, ending := range [...]string{".lock", ".intent"} {
+		if strings.HasSuffix(strings.ToLower(path), ending) {
+			return &smtp.Error{
+				Reply: smtp.NewReply(550, smtp.EnhancedCode{Class: 5, Subject: 1, Detail: 3}, "This address has no mailbox here"),
+				Err:   fmt.Errorf("%w: an mbox file cannot end in %s", errName, ending),
+			}
+		}
+	}
+	return nil
+}
+
 // isName reports a name that stays where it is put.
 func isName(s string) bool {
 	return s != "" && len(s) <= 255 && s[0] != '.' && !strings.ContainsFunc(s, func(r rune) bool {

@@ -69,6 +69,9 @@ func (x *transaction) Rcpt(_ context.Context, rs []*smtp.Recipient) []error {
 	errs := make([]error, len(rs))
 	for i, r := range rs {
 		path, err := x.t.Path(r.ForwardPath)
+		if err == nil {
+			err = besides(path)
+		}
 		if errs[i] = err; err == nil {
 			x.rcpts, x.paths = append(x.rcpts, r), append(x.paths, path)
 		}
