@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mailstead/mailstead/internal/dnsname"
 	"github.com/mailstead/mailstead/smtp"
 )
 
@@ -90,8 +91,9 @@ func (s *Scheme) Is(p smtp.Path) bool {
 	return tag != 0 && strings.EqualFold(strings.TrimSuffix(p.Domain, "."), s.Domain)
 }
 
-// Forward is the reverse-path under which mail of p is sent on. The null sender
-// and local domains come back as they are. The error is ErrTooLong, or that of
+// Forward is the reverse-path under which mail of p is sent on, with the domain of
+// p in A-labels where that spares it SMTPUTF8. The null sender and local domains
+// come back as they are. The error is ErrTooLong, or that of
 // Validate; then p is returned.
 func (s *Scheme) Forward(p smtp.ReversePath) (smtp.ReversePath, error) {
 	if err := s.Validate(); err != nil {
@@ -100,7 +102,13 @@ func (s *Scheme) Forward(p smtp.ReversePath) (smtp.ReversePath, error) {
 	if p.IsNull() || strings.EqualFold(p.Domain, s.Domain) || s.IsLocal != nil && s.IsLocal(p.Domain) {
 		return p, nil
 	}
-	out := smtp.ReversePath{Path: smtp.Path{Local: s.local(p.Path), Domain: s.Domain}}
+	from := p.Path
+	if ascii, err := dnsname.ToASCII(p.Domain); err == nil && p.NeedsUTF8() {
+		if from.Domain = ascii; from.NeedsUTF8() { // the local-part does, anyhow
+			from = p.Path
+		}
+	}
+	out := smtp.ReversePath{Path: smtp.Path{Local: s.local(from), Domain: s.Domain}}
 	if len(smtp.QuoteLocal(out.Local)) > smtp.MaxLocalPart {
 		return p, ErrTooLong
 	}
