@@ -191,7 +191,9 @@ func TestTLSNotRequired(t *testing.T) {
 			case "Login":
 				r.Login = func(context.Context, *smtpclient.Client) error { return nil }
 			case "Dialer":
-				r.Dialer.Auth = func([]string, *tls.ConnectionState) (sasl.Client, error) { return sasl.NewPlainClient("", "u", "p"), nil }
+				r.Dialer.Auth = func([]string, *tls.ConnectionState) (sasl.Client, error) {
+					return sasl.NewPlainClient("", "u", "p"), nil
+				}
 			case "Auth":
 				r.Auth, r.PlaintextAuth = func() sasl.Client { return sasl.NewPlainClient("", "u", "p") }, true
 			}
