@@ -97,6 +97,7 @@ func TestMXAddresses(t *testing.T) {
 	dns.MX("mapped.test", "1 6.mx.test")
 	dns.MX("gone.test", "1 gone.mx.test")
 	dns.MX("xn--bcher-kva.test", "1 a.mx.test")
+	dns.MX("under_score.test", "1 a.mx.test")
 	dns.CNAME("alias.test", "two.test")
 	dns.Lie("broken.test", delivertest.Fails(dnsx.ErrServFail))
 	dns.Lie("bogus.test", delivertest.Fails(dnsx.ErrBogus))
@@ -111,6 +112,7 @@ func TestMXAddresses(t *testing.T) {
 		"alias.test":         "192.0.2.1 192.0.2.2 450 4.4.1",
 		"plain.test":         "192.0.2.50 450 4.4.1",
 		"bücher.test":        "192.0.2.1 450 4.4.1",
+		"under_score.test":   "192.0.2.1 450 4.4.1",
 		"[192.0.2.77]":       "192.0.2.77 450 4.4.1",
 		"[IPv6:2001:db8::7]": "2001:db8::7 450 4.4.1",
 		"[127.0.0.1]":        "550 5.1.2",
@@ -134,6 +136,9 @@ func TestMXAddresses(t *testing.T) {
 		"broken.test":        "451 4.4.3",
 		"bogus.test":         "451 4.4.3",
 		"none.test":          "550 5.1.2",
+		"bü\u200dcher.test":  "553 5.1.2",
+
+		strings.Repeat("x", 64) + ".test": "553 5.1.2",
 	} {
 		var d dials
 		m := &deliver.MX{

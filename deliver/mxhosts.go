@@ -10,9 +10,8 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/net/idna"
-
 	"github.com/mailstead/mailstead/auth/dnsx"
+	"github.com/mailstead/mailstead/internal/dnsname"
 	"github.com/mailstead/mailstead/internal/fanout"
 	"github.com/mailstead/mailstead/smtp"
 )
@@ -186,8 +185,8 @@ func (m *MX) targets(ctx context.Context, domain string, from Source) iter.Seq2[
 			yield(m.literal(lit))
 			return
 		}
-		name, err := idna.Lookup.ToASCII(domain)
-		if err != nil {
+		name, err := dnsname.ToASCII(domain)
+		if err != nil || !dnsname.Valid(name) {
 			yield(target{}, final{&smtp.Error{Reply: smtp.NewReply(553, smtp.EnhancedCode{Class: 5, Subject: 1, Detail: 2}, "Bad destination domain"), Err: err}})
 			return
 		}
