@@ -240,8 +240,9 @@ func TestMXSessionsLong(t *testing.T) {
 		"RCPT is deferred": delivertest.To("a@dest.test", delivertest.Answer{Reply: "450 4.2.0 later"}),
 		"DATA is deferred": delivertest.At(delivertest.Data, delivertest.Answer{Reply: "451 4.3.0 later"}),
 		"it hangs up":      delivertest.At(delivertest.Data, delivertest.Answer{Drop: true}),
+		"in the middle":    delivertest.At(delivertest.Body, delivertest.Answer{Drop: true}),
 	} {
-		for _, extensions := range [][]string{delivertest.Usual(), {"PIPELINING"}, {}} {
+		for _, extensions := range [][]string{delivertest.Usual(), {"PIPELINING"}, {}, {"PIPELINING", "CHUNKING"}, {"CHUNKING", "SIZE"}} {
 			inInternet(t, func(t *testing.T, _ *delivertest.Internet, m *deliver.MX, mx1, mx2 *delivertest.Host) {
 				mx1.SetExtensions(extensions...)
 				mx1.SetScript(delivertest.All(script, delivertest.To("b@dest.test", delivertest.Answer{Reply: "550 5.1.1 nobody"})))
