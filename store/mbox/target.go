@@ -94,6 +94,7 @@ func (t *Target) locked(ctx context.Context, flag int, work func(vfs.File) error
 	if timeout == 0 {
 		timeout = 30 * time.Second
 	}
+	caller := ctx
 	if timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, timeout, ErrLocked)
@@ -111,6 +112,9 @@ func (t *Target) locked(ctx context.Context, flag int, work func(vfs.File) error
 	defer f.Close() // ends the fcntl lock
 	if err := lockFile(ctx, f); err != nil {
 		return err
+	}
+	if caller.Err() != nil { // a lock came too late: who gave up delivers again
+		return context.Cause(caller)
 	}
 	if err := t.recover(f); err != nil {
 		return err

@@ -45,6 +45,50 @@ func list(t testing.TB, f vfs.FS) []string {
 	return got
 }
 
+// TestDeliverGivenUp: who gave up while others had the file delivers nothing, since
+// the message comes again.
+func TestDeliverGivenUp(t *testing.T) {
+	disk := vfs.NewMem()
+	if err := disk.MkdirAll("/mail", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	m := target(disk)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	why := errors.New("lease lost")
+	first := &gate{Reader: strings.NewReader(body(1)), open: make(chan struct{}), reached: make(chan struct{})}
+	var all sync.WaitGroup
+	all.Go(func() {
+		if err := m.Deliver(t.Context(), "a@b", day, first); err != nil {
+			t.Error(err)
+		}
+	})
+	<-first.reached
+	all.Go(func() {
+		if err := m.Deliver(ctx, "a@b", day, strings.NewReader(body(2))); !errors.Is(err, why) {
+			t.Errorf("%v", err)
+		}
+	})
+	cancel(why)
+	close(first.open)
+	all.Wait()
+	if got := list(t, disk); len(got) != 1 {
+		t.Errorf("%d messages", len(got))
+	}
+}
+
+// gate is a message that is read when it is opened.
+type gate struct {
+	io.Reader
+	open, reached chan struct{}
+	once          sync.Once
+}
+
+func (g *gate) Read(p []byte) (int, error) {
+	g.once.Do(func() { close(g.reached) })
+	<-g.open
+	return g.Reader.Read(p)
+}
+
 // TestDeliverCrash cuts the power, and fails, at every operation of three
 // deliveries: what was acknowledged is there, nothing is there by half.
 func TestDeliverCrash(t *testing.T) {
