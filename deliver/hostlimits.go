@@ -29,9 +29,10 @@ type HostLimits struct {
 	// = 10 s, negative = not at all.
 	Wait time.Duration
 
-	// Forget is how long an address that did not answer is not tried again from
-	// the same Source, by whatever message: a random time between the half of it
-	// and all; zero = 3 min, negative = it is tried each time.
+	// Forget is how long an address that did not answer, or refused the session
+	// before a message was offered, is not tried again from the same Source, by
+	// whatever message: a random time between the half of it and all; zero = 3 min,
+	// negative = it is tried each time. A failure of TLS is none.
 	Forget time.Duration
 
 	// MaxRemembered bounds the addresses that are remembered so; zero = 10,000.

@@ -32,6 +32,7 @@ type TLSPolicy interface {
 
 	// Observe is told how each connection to a host went that got as far as
 	// TLS, or the refusal of it: for reports (RFC 8460). err nil = the session was as the rule demands. Must not block.
+	// Connections for a message that waives the rule are none of its business.
 	Observe(h MXHost, addr netip.Addr, rule TLSRule, err error)
 }
 
