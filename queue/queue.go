@@ -24,8 +24,8 @@ type Queue struct {
 	// usual value. nil = none.
 	Kick func()
 
-	// Hold, when not nil, is asked for each job before it is put; a reason
-	// other than "" puts it on hold. It must not block.
+	// Hold, when not nil, is asked for each job that is not held, before it is
+	// put; a reason other than "" puts it on hold. It must not block.
 	Hold func(*Job) string
 
 	// Admit, when not nil, looks at the jobs of one message before they are put,
@@ -186,7 +186,9 @@ func (q *Queue) jobs(router Keyer, env *smtp.Envelope, body spooled, trace []byt
 func (q *Queue) Put(ctx context.Context, jobs ...Job) error {
 	if q.Hold != nil {
 		for i := range jobs {
-			jobs[i].Hold = q.Hold(&jobs[i])
+			if jobs[i].Hold == "" {
+				jobs[i].Hold = q.Hold(&jobs[i])
+			}
 		}
 	}
 	if q.Admit != nil {

@@ -48,6 +48,36 @@ func TestRecord(t *testing.T) {
 	})
 }
 
+// TestHoldStays: what was put on hold on its way to the queue is not released by
+// a Hold that has nothing against it.
+func TestHoldStays(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.q.Hold = func(j *queue.Job) string {
+			if j.Destination == "b.test" {
+				return "asked"
+			}
+			return ""
+		}
+		jobs := []queue.Job{
+			{ID: "1", Destination: "a.test", Hold: "before"}, {ID: "2", Destination: "b.test", Hold: "before"},
+			{ID: "3", Destination: "b.test"},
+		}
+		if err := w.q.Put(t.Context(), jobs...); err != nil {
+			t.Fatal(err)
+		}
+		var holds []string
+		for j, err := range w.store.List(t.Context(), queue.Filter{}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			holds = append(holds, j.Hold)
+		}
+		if !slices.Equal(holds, []string{"before", "before", "asked"}) {
+			t.Errorf("holds %q", holds)
+		}
+	})
+}
+
 // TestAdmit: jobs that are admitted on hold are told of, and their entries are
 // written with them.
 func TestAdmit(t *testing.T) {
