@@ -3,7 +3,6 @@ package table
 import (
 	"context"
 	"crypto/rand"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -54,11 +53,12 @@ func (l *List) max() int {
 	return defaultMax
 }
 
-// Changed appends to entries of this kind what tells all readers of the change.
+// Changed appends to entries of this kind what tells all readers of the change: a
+// value that was never there, also where that of the change before has expired.
 // Both go into one commit.
 func (l *List) Changed(entries ...queue.Entry) []queue.Entry {
 	l.once.Do(func() { l.slot = rand.Text() })
-	return append(entries, queue.Entry{Kind: l.genKind(), Key: l.slot, Count: 1, Expires: l.now().Add(keepSlot)})
+	return append(entries, queue.Entry{Kind: l.genKind(), Key: l.slot, Value: []byte(rand.Text()), Expires: l.now().Add(keepSlot)})
 }
 
 // Put writes entries, durable when it returns; this List sees them at once.
@@ -152,7 +152,7 @@ func (l *List) generations(ctx context.Context) (string, error) {
 		}
 		b.WriteString(e.Key)
 		b.WriteByte('=')
-		b.WriteString(strconv.FormatInt(e.Count, 10))
+		b.Write(e.Value)
 		b.WriteByte(' ')
 	}
 	return b.String(), nil

@@ -79,6 +79,24 @@ func TestList(t *testing.T) {
 	})
 }
 
+// TestListIdle: a change is seen also where the number of the change before has
+// expired, and counts from one again.
+func TestListIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &table.List{Storage: &memqueue.Storage{}, Kind: "k"}
+		if err := l.Put(t.Context(), queue.Entry{Key: "a"}); err != nil {
+			t.Fatal(err)
+		}
+		get(t, l, "a", true)
+		time.Sleep(3 * 24 * time.Hour)
+		if err := l.Put(t.Context(), queue.Entry{Key: "b"}, queue.Entry{Key: "a", Remove: true}); err != nil {
+			t.Fatal(err)
+		}
+		get(t, l, "b", true)
+		get(t, l, "a", false)
+	})
+}
+
 // TestListLong: what does not fit is looked up, one query a call.
 func TestListLong(t *testing.T) {
 	s := &counted{Storage: &memqueue.Storage{}}
