@@ -17,6 +17,7 @@ import (
 
 	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/queue/memqueue"
+	"github.com/mailstead/mailstead/queue/suppress"
 	"github.com/mailstead/mailstead/queue/webhook"
 	"github.com/mailstead/mailstead/smtp"
 	"github.com/mailstead/mailstead/store/blob/memblob"
@@ -294,14 +295,60 @@ func TestSameCommit(t *testing.T) {
 	})
 }
 
+// A webhook that an operator has rerouted with the mail around it is told all the
+// same: it does not leave as mail, nor is it told of.
+func TestRerouted(t *testing.T) {
+	inWorld(t, endpoint(), func(t *testing.T, w *world) {
+		w.site.answers(func(int) (int, http.Header) { return 500, nil })
+		w.send(t, "", "a@example.net")
+		to := "via:example.com"
+		if n, err := w.store.Edit(t.Context(), queue.Filter{}, queue.Edit{Destination: &to}); err != nil || n != 2 {
+			t.Fatal(n, err)
+		}
+		w.site.answers(func(int) (int, http.Header) { return 204, nil })
+		time.Sleep(24 * time.Hour)
+		want := []string{"accepted a@example.net", "delivered a@example.net"}
+		if got := w.site.told(); !slices.Equal(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+	})
+}
+
+// What an endpoint says is no word about an address (suppress.List.Record).
+func TestNoBounce(t *testing.T) {
+	for name, code := range map[string]int{"crm": http.StatusGone, "old": 0} {
+		var replies []smtp.Reply
+		synctest.Test(t, func(t *testing.T) {
+			e := endpoint()
+			s := &site{t: t, secrets: e.Secrets, answer: func(int) (int, http.Header) { return code, nil }}
+			h := &webhook.Hooks{Endpoints: []webhook.Endpoint{e}, Client: &http.Client{Transport: s}, Logger: slog.New(slog.DiscardHandler)}
+			q := &queue.Queue{Storage: &memqueue.Storage{}, Blobs: memblob.New(), Router: router{}}
+			r := &queue.Runner{Queue: q, Router: h.Router(router{}), Reporter: silent{}, Logger: slog.New(slog.DiscardHandler)}
+			r.Record = func(_ *queue.Job, results []queue.Result, _ time.Time) []queue.Entry {
+				replies = append(replies, results[0].Reply)
+				return nil
+			}
+			if err := q.Put(t.Context(), queue.Job{ID: "1", Destination: "webhook:" + name, Created: time.Now(), Recipients: make([]queue.Recipient, 1)}); err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			r.Run(ctx)
+		})
+		if len(replies) != 1 || !replies[0].Permanent() || suppress.Hard(replies[0]) {
+			t.Errorf("%s: %v", name, replies)
+		}
+	}
+}
+
 // A request goes to an https address only, and to no private one.
 func TestWhereTo(t *testing.T) {
 	for url, want := range map[string]string{
-		"http://crm.example.org/":  "550 5.1.3",
-		"ftp://crm.example.org/":   "550 5.1.3",
+		"http://crm.example.org/":  "550 5.3.5",
+		"ftp://crm.example.org/":   "550 5.3.5",
 		"https://127.0.0.1:1/":     "450 4.4.1",
 		"https://[::ffff:7f00:1]/": "450 4.4.1",
-		":":                        "550 5.1.3",
+		":":                        "550 5.3.5",
 	} {
 		h := &webhook.Hooks{Endpoints: []webhook.Endpoint{{Name: "x", URL: url}}}
 		hops, err := h.Router(router{}).Route(t.Context(), &queue.Job{Destination: "webhook:x", Recipients: make([]queue.Recipient, 1)})
