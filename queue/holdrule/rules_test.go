@@ -195,3 +195,16 @@ func TestDamaged(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
+
+// TestExtras: copies and reports that an intake adds, which have the null sender,
+// make no message to many recipients of it.
+func TestExtras(t *testing.T) {
+	rs := holdrule.New(&memqueue.Storage{})
+	if err := rs.Put(t.Context(), holdrule.Rule{Name: "many", MinRecipients: 3}); err != nil {
+		t.Fatal(err)
+	}
+	jobs := []queue.Job{job("a@a.test", "b.test", "b@b.test", "c@b.test"), job("", "journal/x@x.test", "x@x.test")}
+	if err := rs.Admit(t.Context(), jobs); err != nil || jobs[0].Hold != "" || jobs[1].Hold != "" {
+		t.Errorf("held: %q, %q, %v", jobs[0].Hold, jobs[1].Hold, err)
+	}
+}
