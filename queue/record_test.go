@@ -48,6 +48,33 @@ func TestRecord(t *testing.T) {
 	})
 }
 
+// TestBadNotices: no mail waits for a notifier whose jobs cannot be put, or that
+// panics.
+func TestBadNotices(t *testing.T) {
+	for name, bad := range map[string]func() []queue.Job{
+		"panic": func() []queue.Job { panic("notify") },
+		"entries": func() []queue.Job {
+			return []queue.Job{{ID: "n", Destination: "n.test", Entries: []queue.Entry{{Kind: "k"}}}}
+		},
+		"no id": func() []queue.Job { return []queue.Job{{Destination: "n.test"}} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				w.q.Notify = func([]queue.Event) []queue.Job { return bad() }
+				defer w.run()()
+				w.send("bob@a.test")
+				pass(soon)
+				w.wantJobs(0)
+				w.set(func() {
+					if len(w.tries) != 1 {
+						t.Errorf("tried %d times", len(w.tries))
+					}
+				})
+			})
+		})
+	}
+}
+
 // TestHoldStays: what was put on hold on its way to the queue is not released by
 // a Hold that has nothing against it.
 func TestHoldStays(t *testing.T) {
