@@ -10,7 +10,7 @@
 // hard bounces in the commit that settles them.
 //
 // The list lies in the queue's entries. Lookups are those of package queue/table:
-// in memory, or one query for all recipients of a job.
+// in memory, or where the list is long with one query for each 16 recipients.
 //
 // # Invariants
 //

@@ -5,7 +5,7 @@
 // the kind's generations, in the same commit. A reader compares the generations once a
 // second, one short query, and reads the list again only when they differ. A
 // list that is longer than List.Max is not kept: what is asked for is looked up,
-// one query for all keys of a call.
+// in SQL with one query for each 32 keys.
 //
 // # Invariants
 //

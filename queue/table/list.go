@@ -75,18 +75,17 @@ func (l *List) Put(ctx context.Context, entries ...queue.Entry) error {
 
 // Get returns those of keys that there are.
 func (l *List) Get(ctx context.Context, keys ...string) (map[string]queue.Entry, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if err := l.refreshLocked(ctx); err != nil {
+	known, large, err := l.current(ctx)
+	if err != nil {
 		return nil, err
 	}
-	if l.large {
+	if large {
 		return l.look(ctx, keys)
 	}
 	var out map[string]queue.Entry
 	now := l.now()
 	for _, k := range keys {
-		if e, ok := l.known[k]; ok && !e.Expired(now) {
+		if e, ok := known[k]; ok && !e.Expired(now) {
 			if out == nil {
 				out = make(map[string]queue.Entry)
 			}
@@ -94,6 +93,14 @@ func (l *List) Get(ctx context.Context, keys ...string) (map[string]queue.Entry,
 		}
 	}
 	return out, nil
+}
+
+// current is what is known, which nobody changes any more.
+func (l *List) current(ctx context.Context) (known map[string]queue.Entry, large bool, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	err = l.refreshLocked(ctx)
+	return l.known, l.large, err
 }
 
 // look asks the storage.
