@@ -112,3 +112,18 @@ func TestOrder(t *testing.T) {
 		t.Errorf("without a batch\ngot  %q\nwant %q", r.rows, want)
 	}
 }
+
+// TestExpiry: a time that the column cannot hold is never.
+func TestExpiry(t *testing.T) {
+	for _, at := range []time.Time{{}, time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC), time.Date(2263, 1, 1, 0, 0, 0, 0, time.UTC)} {
+		if got := expiry(at); got != never {
+			t.Errorf("%v: %d", at, got)
+		}
+	}
+	if at := time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC); expiry(at) != at.UnixNano() {
+		t.Errorf("%v: %d", at, expiry(at))
+	}
+	if at := time.Date(1, 1, 2, 0, 0, 0, 0, time.UTC); expiry(at) > 0 {
+		t.Errorf("%v: %d, in the future", at, expiry(at))
+	}
+}

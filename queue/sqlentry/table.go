@@ -57,9 +57,13 @@ func (n name) compare(m name) int {
 	return cmp.Or(cmp.Compare(n.kind, m.kind), cmp.Compare(n.key, m.key))
 }
 
+// expiry is the column of a time; one beyond its bounds is never, or over long ago.
 func expiry(t time.Time) int64 {
-	if t.IsZero() {
+	switch {
+	case t.IsZero() || !t.Before(time.Unix(0, never)):
 		return never
+	case t.Before(time.Unix(0, 0)):
+		return 0
 	}
 	return t.UnixNano()
 }
