@@ -100,7 +100,14 @@ func (rs *Rules) Put(ctx context.Context, rules ...Rule) error {
 	if err != nil {
 		return err
 	}
-	if len(known)+len(rules) > MaxRules {
+	total := len(known)
+	for i := range rules {
+		named := func(e queue.Entry) bool { return e.Key == rules[i].Name }
+		if !slices.ContainsFunc(known, named) {
+			total++
+		}
+	}
+	if total > MaxRules {
 		return ErrMany
 	}
 	var out []queue.Entry

@@ -3,9 +3,11 @@ package holdrule_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -206,5 +208,25 @@ func TestExtras(t *testing.T) {
 	jobs := []queue.Job{job("a@a.test", "b.test", "b@b.test", "c@b.test"), job("", "journal/x@x.test", "x@x.test")}
 	if err := rs.Admit(t.Context(), jobs); err != nil || jobs[0].Hold != "" || jobs[1].Hold != "" {
 		t.Errorf("held: %q, %q, %v", jobs[0].Hold, jobs[1].Hold, err)
+	}
+}
+
+// TestFull: where there are as many rules as there may be, one can be changed.
+func TestFull(t *testing.T) {
+	rs := holdrule.New(&memqueue.Storage{})
+	rules := make([]holdrule.Rule, holdrule.MaxRules)
+	for i := range rules {
+		rules[i] = holdrule.Rule{Name: fmt.Sprint(i), All: true}
+	}
+	for half := range slices.Chunk(rules, len(rules)/2) {
+		if err := rs.Put(t.Context(), half...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := rs.Put(t.Context(), holdrule.Rule{Name: "7", Identity: "alice"}); err != nil {
+		t.Errorf("changed: %v", err)
+	}
+	if err := rs.Put(t.Context(), holdrule.Rule{Name: "new", All: true}); !errors.Is(err, holdrule.ErrMany) {
+		t.Errorf("one more: %v", err)
 	}
 }
