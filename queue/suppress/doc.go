@@ -17,8 +17,8 @@
 //   - S1: A suppressed recipient is not attempted, on whatever node, one second
 //     after the entry was written.
 //   - S2: Where the list cannot be read the job is deferred.
-//   - S3: Only what another host said of an address is recorded: never what fails
-//     here, nor local mail.
+//   - S3: Only what another host, or the DNS, said of an address is recorded: never
+//     what is refused here, nor local mail.
 //
 // Addresses are compared as queue.FoldPath says: ASCII letters without regard to
 // case.

@@ -32,7 +32,9 @@ type Endpoint struct {
 	// Wants, when not nil, chooses further. It must not block.
 	Wants func(*queue.Event) bool
 
-	// DomainsOnly leaves the local parts of addresses out.
+	// DomainsOnly leaves the local parts of addresses out, and with them the text of
+	// replies, the reason of a hold, and the account of a local destination. An
+	// ENVID is told as its sender wrote it.
 	DomainsOnly bool
 
 	// Insecure allows http, and addresses of private networks and of this host.

@@ -219,6 +219,32 @@ func TestChoice(t *testing.T) {
 	})
 }
 
+// DomainsOnly leaves local parts out of everything that this host and others write.
+func TestDomainsOnly(t *testing.T) {
+	e := endpoint()
+	e.DomainsOnly = true
+	h := &webhook.Hooks{Endpoints: []webhook.Endpoint{e}}
+	j := &queue.Job{
+		Destination: "local/bob@example.net", Identity: "alice@example.org", Hold: "budget: more than 300 messages an hour of alice@example.org",
+		ReversePath: smtp.ReversePath{Path: smtp.Path{Local: "alice", Domain: "example.org"}},
+		Recipients:  []queue.Recipient{{Recipient: smtp.Recipient{ForwardPath: smtp.ForwardPath{Path: smtp.Path{Local: "bob", Domain: "example.net"}}}}},
+	}
+	reply := smtp.NewReply(550, smtp.EnhancedCode{Class: 5, Subject: 1, Detail: 1}, "<bob@example.net>: no such user")
+	jobs := h.Notify([]queue.Event{{Kind: queue.EventFailed, Job: j, Result: queue.Result{Reply: reply}}})
+	if len(jobs) != 1 {
+		t.Fatal(len(jobs))
+	}
+	told := string(jobs[0].Prefix)
+	if strings.Contains(told, "bob") || strings.Contains(told, "alice") {
+		t.Errorf("told %s", told)
+	}
+	for _, want := range []string{`"reply":"550 5.1.1"`, `"hold":"held"`, `"destination":"local"`, `"recipients":["example.net"]`} {
+		if !strings.Contains(told, want) {
+			t.Errorf("%s is missing in %s", want, told)
+		}
+	}
+}
+
 // An endpoint that is down holds no mail up, gets everything later under the same
 // ids, and in the end nothing.
 func TestDown(t *testing.T) {
