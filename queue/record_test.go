@@ -86,7 +86,8 @@ func TestHoldStays(t *testing.T) {
 			return ""
 		}
 		jobs := []queue.Job{
-			{ID: "1", Destination: "a.test", Hold: "before"}, {ID: "2", Destination: "b.test", Hold: "before"},
+			{ID: "1", Destination: "a.test", Hold: "before"},
+			{ID: "2", Destination: "b.test", Hold: "before"},
 			{ID: "3", Destination: "b.test"},
 		}
 		if err := w.q.Put(t.Context(), jobs...); err != nil {
