@@ -2,7 +2,11 @@ package queue
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
+	"log/slog"
+	"runtime/debug"
 	"time"
 
 	"github.com/mailstead/mailstead/smtp"
@@ -24,8 +28,8 @@ type Queue struct {
 	// usual value. nil = none.
 	Kick func()
 
-	// Hold, when not nil, is asked for each job before it is put; a reason
-	// other than "" puts it on hold. It must not block.
+	// Hold, when not nil, is asked for each job that is not held, before it is
+	// put; a reason other than "" puts it on hold. It must not block.
 	Hold func(*Job) string
 
 	// Admit, when not nil, looks at the jobs of one message before they are put,
@@ -43,8 +47,9 @@ type Queue struct {
 	// commit that makes them true, so that they are told if and only if it
 	// happened: Accepted and Held of jobs that are put, and the outcomes of attempts.
 	// Of jobs put by EnqueueTx it hears the outcomes only. What it tells of its
-	// own jobs is its own to prevent. It must not block, nor change its
-	// arguments. See package queue/webhook.
+	// own jobs is its own to prevent. Where it panics, or makes a job that no
+	// Storage takes, nothing is told, with a line in the log. It must not block, nor
+	// change its arguments. See package queue/webhook.
 	Notify func(events []Event) []Job
 
 	// Now is the clock; nil = time.Now.
@@ -186,7 +191,9 @@ func (q *Queue) jobs(router Keyer, env *smtp.Envelope, body spooled, trace []byt
 func (q *Queue) Put(ctx context.Context, jobs ...Job) error {
 	if q.Hold != nil {
 		for i := range jobs {
-			jobs[i].Hold = q.Hold(&jobs[i])
+			if jobs[i].Hold == "" {
+				jobs[i].Hold = q.Hold(&jobs[i])
+			}
 		}
 	}
 	if q.Admit != nil {
@@ -194,7 +201,7 @@ func (q *Queue) Put(ctx context.Context, jobs ...Job) error {
 			return err
 		}
 	}
-	if err := q.Storage.Put(ctx, append(jobs[:len(jobs):len(jobs)], q.notices(jobs)...)...); err != nil {
+	if err := q.Storage.Put(ctx, append(jobs[:len(jobs):len(jobs)], q.notices(ctx, jobs)...)...); err != nil {
 		return err
 	}
 	q.tell(jobs)
@@ -214,12 +221,36 @@ func (q *Queue) tell(jobs []Job) {
 	}
 }
 
-// notices are the jobs that tell of jobs which are put.
-func (q *Queue) notices(jobs []Job) []Job {
+// notices are the jobs that tell of jobs which are put. No mail waits for what is
+// wrong with them.
+func (q *Queue) notices(ctx context.Context, jobs []Job) (told []Job) {
 	if q.Notify == nil {
 		return nil
 	}
-	return q.Notify(q.putEvents(jobs))
+	defer func() {
+		if v := recover(); v != nil {
+			slog.ErrorContext(ctx, "queue: the notifier panicked", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+			told = nil
+		}
+	}()
+	told = q.Notify(q.putEvents(jobs))
+	if err := checkNotices(told); err != nil {
+		slog.ErrorContext(ctx, "queue: what tells of a message is lost", "error", err)
+		return nil
+	}
+	return told
+}
+
+var errNoID = errors.New("queue: a job has no ID")
+
+// checkNotices reports jobs that no Storage takes.
+func checkNotices(jobs []Job) error {
+	for i := range jobs {
+		if jobs[i].ID == "" {
+			return errNoID
+		}
+	}
+	return CheckJobs(jobs)
 }
 
 func (q *Queue) putEvents(jobs []Job) []Event {

@@ -48,6 +48,64 @@ func TestRecord(t *testing.T) {
 	})
 }
 
+// TestBadNotices: no mail waits for a notifier whose jobs cannot be put, or that
+// panics.
+func TestBadNotices(t *testing.T) {
+	for name, bad := range map[string]func() []queue.Job{
+		"panic": func() []queue.Job { panic("notify") },
+		"entries": func() []queue.Job {
+			return []queue.Job{{ID: "n", Destination: "n.test", Entries: []queue.Entry{{Kind: "k"}}}}
+		},
+		"no id": func() []queue.Job { return []queue.Job{{Destination: "n.test"}} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				w.q.Notify = func([]queue.Event) []queue.Job { return bad() }
+				defer w.run()()
+				w.send("bob@a.test")
+				pass(soon)
+				w.wantJobs(0)
+				w.set(func() {
+					if len(w.tries) != 1 {
+						t.Errorf("tried %d times", len(w.tries))
+					}
+				})
+			})
+		})
+	}
+}
+
+// TestHoldStays: what was put on hold on its way to the queue is not released by
+// a Hold that has nothing against it.
+func TestHoldStays(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.q.Hold = func(j *queue.Job) string {
+			if j.Destination == "b.test" {
+				return "asked"
+			}
+			return ""
+		}
+		jobs := []queue.Job{
+			{ID: "1", Destination: "a.test", Hold: "before"},
+			{ID: "2", Destination: "b.test", Hold: "before"},
+			{ID: "3", Destination: "b.test"},
+		}
+		if err := w.q.Put(t.Context(), jobs...); err != nil {
+			t.Fatal(err)
+		}
+		var holds []string
+		for j, err := range w.store.List(t.Context(), queue.Filter{}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			holds = append(holds, j.Hold)
+		}
+		if !slices.Equal(holds, []string{"before", "before", "asked"}) {
+			t.Errorf("holds %q", holds)
+		}
+	})
+}
+
 // TestAdmit: jobs that are admitted on hold are told of, and their entries are
 // written with them.
 func TestAdmit(t *testing.T) {

@@ -241,6 +241,10 @@ func (a *attempt) notices(ctx context.Context, events []Event) (jobs []Job) {
 		jobs = a.r.Queue.Notify(events)
 		return nil
 	})
+	if err := checkNotices(jobs); err != nil {
+		a.r.log().ErrorContext(ctx, "queue: what tells of an outcome is lost", "job", a.lease.Job.ID, "error", err)
+		return nil
+	}
 	return jobs
 }
 

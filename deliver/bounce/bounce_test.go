@@ -212,6 +212,37 @@ func (broken) ReadAt([]byte, int64) (int, error) { return 0, io.ErrClosedPipe }
 
 // Whatever the message: what comes out is bounded and of one line, Hard is only
 // for those who failed, and only what a reverse-path says is proven.
+// flaky fails at one of its reads.
+type flaky struct {
+	io.ReaderAt
+	left int
+}
+
+func (f *flaky) ReadAt(p []byte, off int64) (int, error) {
+	if f.left--; f.left == 0 {
+		return 0, io.ErrClosedPipe
+	}
+	return f.ReaderAt.ReadAt(p, off)
+}
+
+// TestReadError: whichever read fails, a report is never taken for no report.
+func TestReadError(t *testing.T) {
+	b := read(t, "feedback")
+	for n := 1; ; n++ {
+		r := &flaky{bytes.NewReader(b), n}
+		rep, err := new(bounce.Parser).Parse(r, int64(len(b)), bounce.Envelope{})
+		if r.left > 0 {
+			if err != nil || rep.Kind != bounce.Feedback || n < 4 {
+				t.Errorf("%d reads: %v, %v", n-1, rep, err)
+			}
+			return
+		}
+		if err == nil {
+			t.Errorf("read %d of the message fails, and nothing is said of it: %v", n, rep.Kind)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	for name := range samples() {
 		f.Add(read(f, name), true)

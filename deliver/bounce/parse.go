@@ -1,6 +1,7 @@
 package bounce
 
 import (
+	"errors"
 	"io"
 	"strings"
 
@@ -33,9 +34,12 @@ func (p *Parser) Parse(r io.ReaderAt, size int64, env Envelope) (*Report, error)
 		return nil, m.Err()
 	}
 	if feedback {
-		if s.rep.Feedback, err = arf.Parse(r, size); err == nil {
+		switch s.rep.Feedback, err = arf.Parse(r, size); {
+		case err == nil:
 			s.rep.Kind, s.rep.Format = Feedback, "arf"
 			s.rep.Header, s.rep.MessageID = s.rep.Feedback.Header, s.rep.Feedback.MessageID
+		case !errors.Is(err, arf.ErrFormat):
+			return nil, err
 		}
 	}
 	if s.rep.Kind == Unknown {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mailstead/mailstead/deliver"
 	"github.com/mailstead/mailstead/deliver/journal"
 	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/smtp"
@@ -292,6 +293,46 @@ func TestHeld(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A report that an operator has sent to other hosts is whole there, and is held
+// where they refuse it.
+func TestRerouted(t *testing.T) {
+	inWorld(t, all(), func(w *world) {
+		w.refuses("keep@archive.example", refused(450))
+		w.mustSubmit("alice@example.org", "alice@example.org", original, "x@partner.example")
+		settle()
+		via, now := deliver.Via+"backup.example", time.Now()
+		if n, err := w.storage.Edit(t.Context(), queue.Filter{}, queue.Edit{Destination: &via}); err != nil || n != 1 {
+			t.Fatal(n, err)
+		}
+		retry := func() {
+			release := ""
+			for _, e := range []queue.Edit{{Hold: &release}, {Due: &now}} {
+				if _, err := w.storage.Edit(t.Context(), queue.Filter{}, e); err != nil {
+					t.Fatal(err)
+				}
+			}
+			time.Sleep(time.Hour)
+		}
+		w.refuses("keep@archive.example", refused(550))
+		retry()
+		if jobs := w.jobs(); len(jobs) != 1 || jobs[0].Hold == "" {
+			t.Fatalf("left: %+v", jobs)
+		}
+		w.refuses("keep@archive.example", nil)
+		retry()
+		got := w.to("keep@archive.example")
+		if len(got) != 1 || len(w.jobs()) != 0 {
+			t.Fatalf("%d reports", len(got))
+		}
+		if !strings.HasSuffix(got[0].text, "--\r\n") {
+			t.Errorf("the report has no end:\n%s", got[0].text)
+		}
+		if _, _, enclosed, _ := parts(t, got[0].text); enclosed == "" {
+			t.Errorf("nothing is enclosed")
+		}
+	})
 }
 
 // A journal address that is a list is held: it has no one end.

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -33,7 +34,7 @@ func (r *Router) Key(p smtp.ForwardPath) string { return r.Next.Key(p) }
 
 // Route implements queue.Router.
 func (r *Router) Route(ctx context.Context, job *queue.Job) ([]queue.Hop, error) {
-	if !strings.HasPrefix(job.Destination, destination) || len(job.Recipients) != 1 {
+	if !isReport(job) {
 		return r.Next.Route(ctx, job)
 	}
 	first, err := r.hop(ctx, job, job.Recipients[0].ForwardPath)
@@ -42,6 +43,13 @@ func (r *Router) Route(ctx context.Context, job *queue.Job) ([]queue.Hop, error)
 	}
 	d := &delivery{r: r, job: job, hops: []target{first}}
 	return []queue.Hop{{Recipients: []int{0}, Receiver: d, Name: first.name}}, nil
+}
+
+// isReport reports a job of a Journal, also one with another destination than it
+// had (queue.Edit): its own boundary stands in front of the message.
+func isReport(job *queue.Job) bool {
+	return len(job.Recipients) == 1 && job.ReversePath.IsNull() &&
+		(strings.HasPrefix(job.Destination, destination) || bytes.Contains(job.Prefix, []byte(boundary(job.ID))))
 }
 
 // target is one way to a journal address. Err says that there is none.

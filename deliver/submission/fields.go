@@ -59,6 +59,9 @@ func (f *Fixes) sender(ctx context.Context, m *smtp.Mail, h *smtppolicy.Header) 
 	if f.Owns == nil || m.Peer == nil || m.Peer.Identity == "" {
 		return nil
 	}
+	if len(authors) > maxAuthors {
+		return malformed("Message has too many addresses in From")
+	}
 	own, err := f.owns(ctx, m.Peer.Identity, authors)
 	if err != nil {
 		return err
@@ -158,16 +161,18 @@ func (f *Fixes) owns(ctx context.Context, account string, addresses []smtp.Path)
 	return true, nil
 }
 
-// maxAuthors bounds the look-ups that a header can cause.
+// maxAuthors bounds the look-ups that judging a header can cause: what has more is
+// refused, for the last may be anybody.
 const maxAuthors = 50
 
 // mailboxes are the addresses in the unfolded value of a field, as readers may
-// take them; what has no domain is one too, and nobody's own.
+// take them; what has no domain is one too, and nobody's own. It stops behind
+// maxAuthors.
 func mailboxes(list string) (out []smtp.Path) {
 	for a := range mime.Addresses([]byte(list)) {
 		if a.Kind == mime.Mailbox && (len(a.Local) > 0 || len(a.Domain) > 0) {
 			out = append(out, smtp.Path{Local: string(a.Local), Domain: string(a.Domain)})
-			if len(out) == maxAuthors {
+			if len(out) > maxAuthors {
 				break
 			}
 		}

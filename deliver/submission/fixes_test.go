@@ -89,6 +89,7 @@ func TestFixes(t *testing.T) {
 		{"own From, broken Sender", submission.Fixes{}, "", from + "Sender: \r\n", from + date + mid},
 		{"two authors", submission.Fixes{}, "", "From: alice@example.org, sales@example.org\r\n", "From: alice@example.org, sales@example.org\r\nSender: alice@example.org\r\n" + date + mid},
 		{"a second, hidden author", submission.Fixes{Foreign: submission.RefuseForeign}, "", "From: alice@example.org,\r\n ceo@example.org\r\n", "550 5.7.1"},
+		{"an author behind many", submission.Fixes{Foreign: submission.RefuseForeign}, "", "From: " + strings.Repeat("alice@example.org,\r\n ", 50) + "ceo@example.org\r\n", "554 5.6.0"},
 		{"display name with an address", submission.Fixes{Foreign: submission.RefuseForeign}, "", "From: \"ceo@example.org\" <alice@example.org>\r\n", "From: \"ceo@example.org\" <alice@example.org>\r\n" + date + mid},
 		{"foreign refused", submission.Fixes{Foreign: submission.RefuseForeign}, "", "From: ceo@example.org\r\n", "550 5.7.1"},
 		{"foreign Sender refused", submission.Fixes{Foreign: submission.RefuseForeign}, "", from + "Sender: ceo@example.org\r\n", "550 5.7.1"},

@@ -3,10 +3,15 @@ package main
 import (
 	"context"
 	"io"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/mailstead/mailstead/deliver/submission"
+	"github.com/mailstead/mailstead/queue"
+	"github.com/mailstead/mailstead/queue/webhook"
 	"github.com/mailstead/mailstead/smtp"
 	"github.com/mailstead/mailstead/store"
 )
@@ -134,5 +139,37 @@ func TestJournal(t *testing.T) {
 		if !strings.HasSuffix(got, "--\r\n") {
 			t.Errorf("%s: the report has no end:\n%s", port.peer.Protocol, got)
 		}
+	}
+}
+
+// Webhooks are told of messages, and not of the copies and reports made of them.
+func TestWebhooksOfMessages(t *testing.T) {
+	s, err := newTestServer(t, "-user", "alice@example.org:x", "-user", "journal@example.org:x", "-sent", "on", "-journal", "journal@example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &smtp.Mail{Peer: &smtp.Peer{Protocol: "ESMTPSA", Identity: "alice@example.org"}}
+	offer(t, s.submissionConfig(false).Receiver, m, "From: alice@example.org\r\n\r\nhello\r\n", "bob@foreign.example")
+	w := webhookFile{Name: "crm", URL: "https://crm.example.org/", SecretFile: "s"}
+	dir, text := t.TempDir(), webhook.NewSecret().Reveal()
+	if err := os.WriteFile(filepath.Join(dir, "s"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.compile(dir); err != nil {
+		t.Fatal(err)
+	}
+	hooks := &webhook.Hooks{Endpoints: []webhook.Endpoint{w.endpoint}}
+	var told []string
+	jobs := 0
+	for j, err := range s.engine.queue.List(t.Context(), queue.Filter{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if jobs++; len(hooks.Notify([]queue.Event{{Kind: queue.EventAccepted, Job: j}})) > 0 {
+			told = append(told, j.Destination)
+		}
+	}
+	if jobs != 3 || !slices.Equal(told, []string{"foreign.example"}) {
+		t.Errorf("%d jobs, told of %q", jobs, told)
 	}
 }

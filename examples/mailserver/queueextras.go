@@ -48,7 +48,7 @@ func (w *webhookFile) compile(dir string) error {
 	if !webhookName.MatchString(w.Name) {
 		return fmt.Errorf("webhooks: name %q: letters, digits, \".\", \"_\" and \"-\"", w.Name)
 	}
-	w.endpoint = webhook.Endpoint{Name: w.Name, URL: w.URL, DomainsOnly: w.DomainsOnly, Insecure: w.Insecure}
+	w.endpoint = webhook.Endpoint{Name: w.Name, URL: w.URL, DomainsOnly: w.DomainsOnly, Insecure: w.Insecure, Wants: ofMessage}
 	if !strings.HasPrefix(w.URL, "https://") && !w.Insecure {
 		return fmt.Errorf("webhooks: %s: url begins with https://, or insecure = true", w.Name)
 	}
@@ -85,6 +85,13 @@ func (w *webhookFile) compile(dir string) error {
 		return fmt.Errorf("webhooks: %s: %s has no secret", w.Name, path)
 	}
 	return nil
+}
+
+// ofMessage reports an event of a message itself. Of journal reports and sent
+// copies no other program is told, nor where they go.
+func ofMessage(e *queue.Event) bool {
+	d := e.Job.Destination
+	return !strings.HasPrefix(d, "journal/") && !strings.HasPrefix(d, queue.Local+"/sent/")
 }
 
 func eventKind(word string) (queue.EventKind, error) {

@@ -199,3 +199,22 @@ func TestBudgetInDoubt(t *testing.T) {
 		t.Errorf("a long identity: %v, %v", err, jobs[0].Entries)
 	}
 }
+
+// TestExtras: copies and reports that an intake adds, which have the null sender,
+// are no recipients of the message.
+func TestExtras(t *testing.T) {
+	limits := func(string) budget.Limits { return budget.Limits{RecipientsPerHour: 2} }
+	b := &budget.Budget{Storage: &memqueue.Storage{}, Limits: limits}
+	jobs := make([]queue.Job, 3)
+	for i := range jobs {
+		jobs[i].Recipients = make([]queue.Recipient, 1)
+	}
+	jobs[0].Identity, jobs[0].ReversePath.Local, jobs[0].ReversePath.Domain = "alice", "alice", "example.org"
+	jobs[1].Identity = "alice" // her own copy
+	if err := b.Admit(t.Context(), jobs); err != nil || jobs[0].Hold != "" {
+		t.Errorf("held: %q, %v", jobs[0].Hold, err)
+	}
+	if used, err := b.Used(t.Context(), "alice"); err != nil || used.RecipientsHour != 1 || used.MessagesHour != 1 {
+		t.Errorf("%+v, %v", used, err)
+	}
+}

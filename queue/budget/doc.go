@@ -7,7 +7,8 @@
 // queue.Admissions. It counts for queue.Job.Identity; what no account submitted
 // is not counted. A message that is held, by a budget or before by something
 // else, does not count, so that a user over an hour's budget sends again as the
-// hour goes on. queue.EventHeld tells of each of its jobs.
+// hour goes on; queue.EventHeld tells of each of its jobs. Nor do copies and
+// reports with the null sender count that an intake adds (intake.Message.Extra).
 //
 // # Counting
 //

@@ -43,7 +43,7 @@ type Rule struct {
 	Destination   string `json:"destination,omitempty"`    // the next-hop name; only jobs to it are held
 	Identity      string `json:"identity,omitempty"`       // the account that submitted the message
 	MinOctets     int64  `json:"min_octets,omitempty"`     // the size at least
-	MinRecipients int    `json:"min_recipients,omitempty"` // of the message at least
+	MinRecipients int    `json:"min_recipients,omitempty"` // of the message at least; not of what an intake adds to it
 
 	// All holds every message: for a rule that has no condition.
 	All bool `json:"all,omitempty"`
@@ -100,7 +100,14 @@ func (rs *Rules) Put(ctx context.Context, rules ...Rule) error {
 	if err != nil {
 		return err
 	}
-	if len(known)+len(rules) > MaxRules {
+	total := len(known)
+	for i := range rules {
+		named := func(e queue.Entry) bool { return e.Key == rules[i].Name }
+		if !slices.ContainsFunc(known, named) {
+			total++
+		}
+	}
+	if total > MaxRules {
 		return ErrMany
 	}
 	var out []queue.Entry
@@ -186,7 +193,9 @@ func (rs *Rules) Admit(ctx context.Context, jobs []queue.Job) error {
 	}
 	total := 0
 	for i := range jobs {
-		total += len(jobs[i].Recipients)
+		if extra := jobs[i].ReversePath.IsNull() && !jobs[0].ReversePath.IsNull(); !extra {
+			total += len(jobs[i].Recipients)
+		}
 	}
 	now := time.Now()
 	for i := range jobs {

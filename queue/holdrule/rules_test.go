@@ -3,9 +3,11 @@ package holdrule_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -193,5 +195,38 @@ func TestDamaged(t *testing.T) {
 	}
 	if got, err := again.List(t.Context()); err != nil || len(got) != 1 {
 		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// TestExtras: copies and reports that an intake adds, which have the null sender,
+// make no message to many recipients of it.
+func TestExtras(t *testing.T) {
+	rs := holdrule.New(&memqueue.Storage{})
+	if err := rs.Put(t.Context(), holdrule.Rule{Name: "many", MinRecipients: 3}); err != nil {
+		t.Fatal(err)
+	}
+	jobs := []queue.Job{job("a@a.test", "b.test", "b@b.test", "c@b.test"), job("", "journal/x@x.test", "x@x.test")}
+	if err := rs.Admit(t.Context(), jobs); err != nil || jobs[0].Hold != "" || jobs[1].Hold != "" {
+		t.Errorf("held: %q, %q, %v", jobs[0].Hold, jobs[1].Hold, err)
+	}
+}
+
+// TestFull: where there are as many rules as there may be, one can be changed.
+func TestFull(t *testing.T) {
+	rs := holdrule.New(&memqueue.Storage{})
+	rules := make([]holdrule.Rule, holdrule.MaxRules)
+	for i := range rules {
+		rules[i] = holdrule.Rule{Name: fmt.Sprint(i), All: true}
+	}
+	for half := range slices.Chunk(rules, len(rules)/2) {
+		if err := rs.Put(t.Context(), half...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := rs.Put(t.Context(), holdrule.Rule{Name: "7", Identity: "alice"}); err != nil {
+		t.Errorf("changed: %v", err)
+	}
+	if err := rs.Put(t.Context(), holdrule.Rule{Name: "new", All: true}); !errors.Is(err, holdrule.ErrMany) {
+		t.Errorf("one more: %v", err)
 	}
 }

@@ -59,6 +59,10 @@ func (b *Batch) Flush(tx *sqldb.Tx, t *Table) error {
 	for _, n := range slices.SortedFunc(maps.Keys(b.changes), name.compare) {
 		c := b.changes[n]
 		if c.reset {
+			if err := t.putAll(tx, puts); err != nil { // those in front of it
+				return err
+			}
+			puts = nil
 			if _, err := tx.Exec(deleteRow, []byte(n.kind), []byte(n.key)); err != nil {
 				return err
 			}
@@ -67,6 +71,11 @@ func (b *Batch) Flush(tx *sqldb.Tx, t *Table) error {
 			puts = append(puts, c.put)
 		}
 	}
+	return t.putAll(tx, puts)
+}
+
+// putAll writes entries of different names in their order.
+func (t *Table) putAll(tx *sqldb.Tx, puts []*queue.Entry) error {
 	for n := rowsAtOnce; len(puts) > 0; {
 		for n > len(puts) {
 			n /= 2

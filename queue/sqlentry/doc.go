@@ -9,9 +9,9 @@
 //
 // # Invariants
 //
-//   - E1: What one transaction writes to an entry is one row written once, and the
-//     rows of a transaction are written in the order of kind and key: of several
-//     nodes none waits for another in a circle.
+//   - E1: What a Batch writes to an entry is one row written once, and its rows are
+//     written and removed in the order of kind and key: of several nodes none waits
+//     for another in a circle.
 //   - E2: An entry that has expired is as one that is not there, whether or not
 //     its row was deleted yet.
 package sqlentry

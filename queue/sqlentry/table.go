@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/mailstead/mailstead/queue"
@@ -56,9 +57,13 @@ func (n name) compare(m name) int {
 	return cmp.Or(cmp.Compare(n.kind, m.kind), cmp.Compare(n.key, m.key))
 }
 
+// expiry is the column of a time; one beyond its bounds is never, or over long ago.
 func expiry(t time.Time) int64 {
-	if t.IsZero() {
+	switch {
+	case t.IsZero() || !t.Before(time.Unix(0, never)):
 		return never
+	case t.Before(time.Unix(0, 0)):
+		return 0
 	}
 	return t.UnixNano()
 }
@@ -69,10 +74,17 @@ type Statement struct {
 	Args  []any
 }
 
-// Write is the statement that writes one entry, or removes it.
-func (t *Table) Write(e *queue.Entry) Statement {
-	if e.Remove {
-		return Statement{deleteRow, []any{[]byte(e.Kind), []byte(e.Key)}}
+// Write are the statements that write entries, or remove them, in the order of
+// kind and key: for a transaction that has no Batch.
+func (t *Table) Write(entries []queue.Entry) (out []Statement) {
+	sorted := slices.Clone(entries)
+	slices.SortStableFunc(sorted, func(a, b queue.Entry) int { return name{a.Kind, a.Key}.compare(name{b.Kind, b.Key}) })
+	for i := range sorted {
+		if e := &sorted[i]; e.Remove {
+			out = append(out, Statement{deleteRow, []any{[]byte(e.Kind), []byte(e.Key)}})
+		} else {
+			out = append(out, t.put(e))
+		}
 	}
-	return t.put(e)
+	return out
 }

@@ -30,8 +30,7 @@ func (b *batch) flushEntries() error { return b.entries.Flush(b.tx, b.s.entryTab
 
 // entryQueries write the entries of a job.
 func (s *Storage) entryQueries(r *row) (out []question) {
-	for i := range r.entries {
-		q := s.entryTable().Write(&r.entries[i])
+	for _, q := range s.entryTable().Write(r.entries) {
 		out = append(out, question{q.Query, q.Args})
 	}
 	return out

@@ -10,15 +10,15 @@
 // hard bounces in the commit that settles them.
 //
 // The list lies in the queue's entries. Lookups are those of package queue/table:
-// in memory, or one query for all recipients of a job.
+// in memory, or where the list is long with one query for each 16 recipients.
 //
 // # Invariants
 //
 //   - S1: A suppressed recipient is not attempted, on whatever node, one second
 //     after the entry was written.
 //   - S2: Where the list cannot be read the job is deferred.
-//   - S3: Only what another host said of an address is recorded: never what fails
-//     here, nor local mail.
+//   - S3: Only what another host, or the DNS, said of an address is recorded: never
+//     what is refused here, nor local mail.
 //
 // Addresses are compared as queue.FoldPath says: ASCII letters without regard to
 // case.

@@ -1,11 +1,11 @@
 // Package table keeps one kind of queue.Entry in memory: a list that is read
 // for each message and changed seldom, as rules and suppressions are.
 //
-// Who changes a [List] also adds to a number of its own in the kind's
-// generations, in the same commit. A reader compares the generations once a
+// Who changes a [List] also writes a new random text under a name of its own in
+// the kind's generations, in the same commit. A reader compares the generations once a
 // second, one short query, and reads the list again only when they differ. A
 // list that is longer than List.Max is not kept: what is asked for is looked up,
-// one query for all keys of a call.
+// in SQL with one query for each 32 keys.
 //
 // # Invariants
 //

@@ -3,7 +3,6 @@ package table
 import (
 	"context"
 	"crypto/rand"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -54,11 +53,12 @@ func (l *List) max() int {
 	return defaultMax
 }
 
-// Changed appends to entries of this kind what tells all readers of the change.
+// Changed appends to entries of this kind what tells all readers of the change: a
+// value that was never there, also where that of the change before has expired.
 // Both go into one commit.
 func (l *List) Changed(entries ...queue.Entry) []queue.Entry {
 	l.once.Do(func() { l.slot = rand.Text() })
-	return append(entries, queue.Entry{Kind: l.genKind(), Key: l.slot, Count: 1, Expires: l.now().Add(keepSlot)})
+	return append(entries, queue.Entry{Kind: l.genKind(), Key: l.slot, Value: []byte(rand.Text()), Expires: l.now().Add(keepSlot)})
 }
 
 // Put writes entries, durable when it returns; this List sees them at once.
@@ -75,18 +75,17 @@ func (l *List) Put(ctx context.Context, entries ...queue.Entry) error {
 
 // Get returns those of keys that there are.
 func (l *List) Get(ctx context.Context, keys ...string) (map[string]queue.Entry, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if err := l.refreshLocked(ctx); err != nil {
+	known, large, err := l.current(ctx)
+	if err != nil {
 		return nil, err
 	}
-	if l.large {
+	if large {
 		return l.look(ctx, keys)
 	}
 	var out map[string]queue.Entry
 	now := l.now()
 	for _, k := range keys {
-		if e, ok := l.known[k]; ok && !e.Expired(now) {
+		if e, ok := known[k]; ok && !e.Expired(now) {
 			if out == nil {
 				out = make(map[string]queue.Entry)
 			}
@@ -94,6 +93,14 @@ func (l *List) Get(ctx context.Context, keys ...string) (map[string]queue.Entry,
 		}
 	}
 	return out, nil
+}
+
+// current is what is known, which nobody changes any more.
+func (l *List) current(ctx context.Context) (known map[string]queue.Entry, large bool, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	err = l.refreshLocked(ctx)
+	return l.known, l.large, err
 }
 
 // look asks the storage.
@@ -152,7 +159,7 @@ func (l *List) generations(ctx context.Context) (string, error) {
 		}
 		b.WriteString(e.Key)
 		b.WriteByte('=')
-		b.WriteString(strconv.FormatInt(e.Count, 10))
+		b.Write(e.Value)
 		b.WriteByte(' ')
 	}
 	return b.String(), nil

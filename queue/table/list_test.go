@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -79,6 +80,24 @@ func TestList(t *testing.T) {
 	})
 }
 
+// TestListIdle: a change is seen also where the number of the change before has
+// expired, and counts from one again.
+func TestListIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &table.List{Storage: &memqueue.Storage{}, Kind: "k"}
+		if err := l.Put(t.Context(), queue.Entry{Key: "a"}); err != nil {
+			t.Fatal(err)
+		}
+		get(t, l, "a", true)
+		time.Sleep(3 * 24 * time.Hour)
+		if err := l.Put(t.Context(), queue.Entry{Key: "b"}, queue.Entry{Key: "a", Remove: true}); err != nil {
+			t.Fatal(err)
+		}
+		get(t, l, "b", true)
+		get(t, l, "a", false)
+	})
+}
+
 // TestListLong: what does not fit is looked up, one query a call.
 func TestListLong(t *testing.T) {
 	s := &counted{Storage: &memqueue.Storage{}}
@@ -96,4 +115,40 @@ func TestListLong(t *testing.T) {
 	if all, _, err := l.All(t.Context()); err != nil || len(all) != 10 {
 		t.Errorf("%d of the list, %v", len(all), err)
 	}
+}
+
+// stuck is a storage that answers for keys when it is let.
+type stuck struct {
+	queue.Storage
+	asked, answer chan struct{}
+}
+
+func (s *stuck) Entries(ctx context.Context, f queue.EntryFilter) iter.Seq2[*queue.Entry, error] {
+	if f.Keys != nil {
+		s.asked <- struct{}{}
+		<-s.answer
+	}
+	return s.Storage.Entries(ctx, f)
+}
+
+// TestLookTogether: who looks keys up does not wait for another one's answer.
+func TestLookTogether(t *testing.T) {
+	s := &stuck{&memqueue.Storage{}, make(chan struct{}), make(chan struct{})}
+	l := &table.List{Storage: s, Kind: "k", Max: 1}
+	if err := l.Put(t.Context(), queue.Entry{Key: "a"}, queue.Entry{Key: "b"}); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() { get(t, l, "a", true) })
+	}
+	<-s.asked
+	select {
+	case <-s.asked:
+	case <-time.After(5 * time.Second):
+		t.Error("the second waits for the first")
+		go func() { <-s.asked }()
+	}
+	close(s.answer)
+	wg.Wait()
 }

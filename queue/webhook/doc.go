@@ -44,5 +44,6 @@
 // # Concurrency
 //
 // Everything may be used from any number of goroutines, once the fields are set.
-// Nothing is started.
+// No goroutine is started that outlasts a request but those of idle connections,
+// which are kept for a minute.
 package webhook

@@ -32,7 +32,9 @@ type Endpoint struct {
 	// Wants, when not nil, chooses further. It must not block.
 	Wants func(*queue.Event) bool
 
-	// DomainsOnly leaves the local parts of addresses out.
+	// DomainsOnly leaves the local parts of addresses out, and with them the text of
+	// replies, the reason of a hold, and the account of a local destination. An
+	// ENVID is told as its sender wrote it.
 	DomainsOnly bool
 
 	// Insecure allows http, and addresses of private networks and of this host.
@@ -67,12 +69,34 @@ type state struct {
 // Prefix is that of the destinations of webhooks; no domain begins so.
 const Prefix = "webhook:"
 
+// The recipient of a webhook is at the endpoint's name below a domain that nobody
+// has (RFC 6761 §6.4).
+const (
+	recipient = "webhook"
+	invalid   = ".invalid"
+)
+
+// nameOf is the endpoint of a job that is a webhook, also of one that has another
+// destination now (queue.Edit).
+func nameOf(j *queue.Job) (string, bool) {
+	if name, ok := strings.CutPrefix(j.Destination, Prefix); ok {
+		return name, true
+	}
+	if j.Blob != "" || !j.ReversePath.IsNull() || len(j.Recipients) != 1 || j.Recipients[0].ForwardPath.Local != recipient {
+		return "", false
+	}
+	return strings.CutSuffix(j.Recipients[0].ForwardPath.Domain, invalid)
+}
+
 // maxEvents bounds the events of one request.
 const maxEvents = 100
 
 // Notify makes the jobs that tell of events; it is for queue.Queue.Notify.
 func (h *Hooks) Notify(events []queue.Event) []queue.Job {
-	if len(events) == 0 || strings.HasPrefix(events[0].Job.Destination, Prefix) {
+	if len(events) == 0 {
+		return nil
+	}
+	if _, own := nameOf(events[0].Job); own {
 		return nil
 	}
 	var jobs []queue.Job
@@ -116,7 +140,7 @@ func (h *Hooks) job(e *Endpoint, events []*queue.Event, n int) queue.Job {
 		ID: smtp.NewID(), Message: smtp.NewID(), Destination: Prefix + e.Name, Created: now, Due: now, Expires: now.Add(giveUp),
 		Prefix: e.payload(events, now),
 		Recipients: []queue.Recipient{{Recipient: smtp.Recipient{
-			ForwardPath: smtp.ForwardPath{Path: smtp.Path{Local: "webhook", Domain: e.Name + ".invalid"}},
+			ForwardPath: smtp.ForwardPath{Path: smtp.Path{Local: recipient, Domain: e.Name + invalid}},
 			Params:      smtp.RcptParams{Notify: smtp.NotifyNever},
 		}}},
 	}
@@ -136,17 +160,17 @@ type router struct {
 
 // Route implements queue.Router.
 func (r router) Route(ctx context.Context, j *queue.Job) ([]queue.Hop, error) {
-	name, ok := strings.CutPrefix(j.Destination, Prefix)
+	name, ok := nameOf(j)
 	if !ok {
 		return r.Router.Route(ctx, j)
 	}
-	hop := queue.Hop{Recipients: make([]int, len(j.Recipients)), Name: j.Destination}
+	hop := queue.Hop{Recipients: make([]int, len(j.Recipients)), Name: Prefix + name}
 	for i := range hop.Recipients {
 		hop.Recipients[i] = i
 	}
 	i := slices.IndexFunc(r.h.Endpoints, func(e Endpoint) bool { return e.Name == name })
 	if i < 0 {
-		hop.Err = smtp.Errorf(550, smtp.EnhancedCode{Class: 5, Subject: 1, Detail: 2}, "No such webhook")
+		hop.Err = smtp.Errorf(550, smtp.EnhancedCode{Class: 5, Subject: 3, Detail: 5}, "No such webhook")
 		return []queue.Hop{hop}, nil
 	}
 	hop.Receiver = &poster{h: r.h, e: &r.h.Endpoints[i]}

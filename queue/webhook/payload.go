@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -64,7 +65,7 @@ func (e *Endpoint) event(ev *queue.Event) Event {
 		Hold: text(j.Hold), Size: j.Size + int64(len(j.Prefix)), Attempts: j.Attempts, Final: ev.Final, Time: ev.Time.UTC(),
 	}
 	if e.DomainsOnly {
-		out.Identity = ""
+		out.withoutNames(ev)
 	}
 	if ev.Result.Reply.IsZero() {
 		out.Reply = ""
@@ -77,6 +78,17 @@ func (e *Endpoint) event(ev *queue.Event) Event {
 		out.Recipients = append(out.Recipients, e.address(rcpts[i].ForwardPath.Path))
 	}
 	return out
+}
+
+// withoutNames takes out what may have an address in it: of a reply the codes stay,
+// of a destination what is in front of an account.
+func (out *Event) withoutNames(ev *queue.Event) {
+	out.Identity = ""
+	out.Destination, _, _ = strings.Cut(out.Destination, "/")
+	out.Reply = smtp.Reply{Code: ev.Result.Reply.Code, Enhanced: ev.Result.Reply.Enhanced}.String()
+	if out.Hold != "" {
+		out.Hold = queue.EventHeld.String()
+	}
 }
 
 func (e *Endpoint) address(p smtp.Path) string {

@@ -76,7 +76,7 @@ func (p *poster) post(ctx context.Context, id string, body []byte) error {
 	defer cancel()
 	req, err := p.request(ctx, id, now, body)
 	if err != nil {
-		return &smtp.Error{Reply: smtp.NewReply(550, smtp.EnhancedCode{Class: 5, Subject: 1, Detail: 3}, "The endpoint cannot be posted to"), Err: err}
+		return &smtp.Error{Reply: smtp.NewReply(550, smtp.EnhancedCode{Class: 5, Subject: 3, Detail: 5}, "The endpoint cannot be posted to"), Err: err}
 	}
 	res, err := p.client().Do(req)
 	if err != nil {
@@ -128,7 +128,7 @@ func (p *poster) outcome(ctx context.Context, res *http.Response, now time.Time)
 }
 
 func gone() error {
-	return smtp.Errorf(550, smtp.EnhancedCode{Class: 5, Subject: 1, Detail: 6}, "The endpoint wants no more")
+	return smtp.Errorf(550, smtp.EnhancedCode{Class: 5, Subject: 3, Detail: 2}, "The endpoint wants no more")
 }
 
 // maxRetryAfter bounds what an endpoint may ask for.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/queue/memqueue"
+	"github.com/mailstead/mailstead/queue/suppress"
 	"github.com/mailstead/mailstead/queue/webhook"
 	"github.com/mailstead/mailstead/smtp"
 	"github.com/mailstead/mailstead/store/blob/memblob"
@@ -218,6 +219,32 @@ func TestChoice(t *testing.T) {
 	})
 }
 
+// DomainsOnly leaves local parts out of everything that this host and others write.
+func TestDomainsOnly(t *testing.T) {
+	e := endpoint()
+	e.DomainsOnly = true
+	h := &webhook.Hooks{Endpoints: []webhook.Endpoint{e}}
+	j := &queue.Job{
+		Destination: "local/bob@example.net", Identity: "alice@example.org", Hold: "budget: more than 300 messages an hour of alice@example.org",
+		ReversePath: smtp.ReversePath{Path: smtp.Path{Local: "alice", Domain: "example.org"}},
+		Recipients:  []queue.Recipient{{Recipient: smtp.Recipient{ForwardPath: smtp.ForwardPath{Path: smtp.Path{Local: "bob", Domain: "example.net"}}}}},
+	}
+	reply := smtp.NewReply(550, smtp.EnhancedCode{Class: 5, Subject: 1, Detail: 1}, "<bob@example.net>: no such user")
+	jobs := h.Notify([]queue.Event{{Kind: queue.EventFailed, Job: j, Result: queue.Result{Reply: reply}}})
+	if len(jobs) != 1 {
+		t.Fatal(len(jobs))
+	}
+	told := string(jobs[0].Prefix)
+	if strings.Contains(told, "bob") || strings.Contains(told, "alice") {
+		t.Errorf("told %s", told)
+	}
+	for _, want := range []string{`"reply":"550 5.1.1"`, `"hold":"held"`, `"destination":"local"`, `"recipients":["example.net"]`} {
+		if !strings.Contains(told, want) {
+			t.Errorf("%s is missing in %s", want, told)
+		}
+	}
+}
+
 // An endpoint that is down holds no mail up, gets everything later under the same
 // ids, and in the end nothing.
 func TestDown(t *testing.T) {
@@ -294,14 +321,60 @@ func TestSameCommit(t *testing.T) {
 	})
 }
 
+// A webhook that an operator has rerouted with the mail around it is told all the
+// same: it does not leave as mail, nor is it told of.
+func TestRerouted(t *testing.T) {
+	inWorld(t, endpoint(), func(t *testing.T, w *world) {
+		w.site.answers(func(int) (int, http.Header) { return 500, nil })
+		w.send(t, "", "a@example.net")
+		to := "via:example.com"
+		if n, err := w.store.Edit(t.Context(), queue.Filter{}, queue.Edit{Destination: &to}); err != nil || n != 2 {
+			t.Fatal(n, err)
+		}
+		w.site.answers(func(int) (int, http.Header) { return 204, nil })
+		time.Sleep(24 * time.Hour)
+		want := []string{"accepted a@example.net", "delivered a@example.net"}
+		if got := w.site.told(); !slices.Equal(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+	})
+}
+
+// What an endpoint says is no word about an address (suppress.List.Record).
+func TestNoBounce(t *testing.T) {
+	for name, code := range map[string]int{"crm": http.StatusGone, "old": 0} {
+		var replies []smtp.Reply
+		synctest.Test(t, func(t *testing.T) {
+			e := endpoint()
+			s := &site{t: t, secrets: e.Secrets, answer: func(int) (int, http.Header) { return code, nil }}
+			h := &webhook.Hooks{Endpoints: []webhook.Endpoint{e}, Client: &http.Client{Transport: s}, Logger: slog.New(slog.DiscardHandler)}
+			q := &queue.Queue{Storage: &memqueue.Storage{}, Blobs: memblob.New(), Router: router{}}
+			r := &queue.Runner{Queue: q, Router: h.Router(router{}), Reporter: silent{}, Logger: slog.New(slog.DiscardHandler)}
+			r.Record = func(_ *queue.Job, results []queue.Result, _ time.Time) []queue.Entry {
+				replies = append(replies, results[0].Reply)
+				return nil
+			}
+			if err := q.Put(t.Context(), queue.Job{ID: "1", Destination: "webhook:" + name, Created: time.Now(), Recipients: make([]queue.Recipient, 1)}); err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			r.Run(ctx)
+		})
+		if len(replies) != 1 || !replies[0].Permanent() || suppress.Hard(replies[0]) {
+			t.Errorf("%s: %v", name, replies)
+		}
+	}
+}
+
 // A request goes to an https address only, and to no private one.
 func TestWhereTo(t *testing.T) {
 	for url, want := range map[string]string{
-		"http://crm.example.org/":  "550 5.1.3",
-		"ftp://crm.example.org/":   "550 5.1.3",
+		"http://crm.example.org/":  "550 5.3.5",
+		"ftp://crm.example.org/":   "550 5.3.5",
 		"https://127.0.0.1:1/":     "450 4.4.1",
 		"https://[::ffff:7f00:1]/": "450 4.4.1",
-		":":                        "550 5.1.3",
+		":":                        "550 5.3.5",
 	} {
 		h := &webhook.Hooks{Endpoints: []webhook.Endpoint{{Name: "x", URL: url}}}
 		hops, err := h.Router(router{}).Route(t.Context(), &queue.Job{Destination: "webhook:x", Recipients: make([]queue.Recipient, 1)})
