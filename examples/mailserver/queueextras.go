@@ -90,8 +90,7 @@ func (w *webhookFile) compile(dir string) error {
 // ofMessage reports an event of a message itself. Of journal reports and sent
 // copies no other program is told, nor where they go.
 func ofMessage(e *queue.Event) bool {
-	d := e.Job.Destination
-	return !strings.HasPrefix(d, "journal/") && !strings.HasPrefix(d, queue.Local+"/sent/")
+	return e.Job.Kind == ""
 }
 
 func eventKind(word string) (queue.EventKind, error) {
