@@ -160,7 +160,7 @@ func (p *pipeline) body(ctx context.Context, number int) (*Body, error) {
 
 // drain skips the replies to what was sent, as long as that is little.
 func (p *pipeline) drain(ctx context.Context) {
-	p.numbers = nil
+	p.numbers = p.numbers[:p.sent]
 	for skipped := 0; p.c.pending > 0 && p.c.broken == nil; {
 		if p.kind == dele {
 			_ = p.line(ctx)
