@@ -308,9 +308,13 @@ func timestamp(greeting []byte) string {
 
 // entered comes after a login that succeeded.
 func (c *Client) entered(ctx context.Context) error {
-	c.open = true
-	if c.caps.mayLearnMore() {
-		return c.askCapabilities(ctx)
+	before := c.caps
+	if !before.mayLearnMore() {
+		return nil
 	}
-	return nil
+	err := c.askCapabilities(ctx)
+	if err == nil && !c.caps.Known { // refused here
+		c.caps = before
+	}
+	return err
 }
