@@ -31,6 +31,7 @@ func layers() []layer {
 		{"internal/rebody", []string{"smtp", "store/blob"}},
 		{"internal/saslwire", []string{"auth/authn"}},
 		{"internal/authtest", []string{"auth/authn"}},
+		{"internal/mailaddr", []string{"smtp"}},
 		{"internal/mailsig", []string{"auth/dnsx"}},
 		{"internal/...", nil},
 		{"daemon", nil}, // certificates and sockets of the host, for any server
