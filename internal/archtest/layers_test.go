@@ -31,6 +31,7 @@ func layers() []layer {
 		{"internal/rebody", []string{"smtp", "store/blob"}},
 		{"internal/saslwire", []string{"auth/authn"}},
 		{"internal/authtest", []string{"auth/authn"}},
+		{"internal/mailaddr", []string{"smtp"}},
 		{"internal/mailsig", []string{"auth/dnsx"}},
 		{"internal/...", nil},
 		{"daemon", nil}, // certificates and sockets of the host, for any server
@@ -117,6 +118,7 @@ func layers() []layer {
 		{"deliver/delivertest", []string{"smtp", "auth/dnsx"}}, // hosts and names, not those who send to them
 		{"deliver/intake", []string{"smtp", "queue", "store/blob"}},
 		{"deliver/journal", []string{"smtp", "queue", "store/blob", "deliver", "deliver/intake"}},
+		{"deliver/fetch/recipient", []string{"smtp", "deliver", "deliver/fetch"}},
 		{"deliver/submission", []string{"smtp", "smtp/smtppolicy", "queue", "store", "store/blob", "deliver/intake"}},
 		{"deliver/...", []string{
 			"smtp", "smtp/smtpclient", "store", "store/blob", "queue", "store/acl", "deliver", "deliver/dsn", "deliver/srs",
