@@ -320,15 +320,8 @@ func (c *Client) Sort(ctx context.Context, keys []string, q Criteria, o SearchOp
 	return nil, nil
 }
 
-// Thread is one message of a conversation and what answers it; UID 0 = a
-// message that is not there.
-type Thread struct {
-	UID     imap.UID
-	Replies []*Thread
-}
-
 // Thread groups messages: algorithm "REFERENCES".
-func (c *Client) Thread(ctx context.Context, algorithm string, q Criteria) ([]*Thread, error) {
+func (c *Client) Thread(ctx context.Context, algorithm string, q Criteria) ([]*imap.Thread, error) {
 	return nil, nil
 }
 

@@ -2,35 +2,13 @@ package imapclient
 
 import (
 	"io"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/mailstead/mailstead/imap"
 )
 
-// Flags are the flags of a message, or of a mailbox.
-type Flags struct {
-	System imap.Flags
-
-	// Keywords are all others as the server wrote them, \Recent apart: keywords,
-	// and system flags of extensions, which begin with "\".
-	Keywords []string
-
-	Recent bool // \Recent (RFC 3501 §2.3.2)
-	Any    bool // \*: keywords can be made (PERMANENTFLAGS only)
-}
-
-// Has reports whether a keyword is there, in any case.
-func (f Flags) Has(keyword string) bool {
-	return slices.ContainsFunc(f.Keywords, func(k string) bool { return strings.EqualFold(k, keyword) })
-}
-
-// Clone is a copy that nothing else changes.
-func (f Flags) Clone() Flags {
-	f.Keywords = slices.Clone(f.Keywords)
-	return f
-}
+// Flags are those of a message or of a mailbox.
+type Flags = imap.FlagList
 
 // Message is what a FETCH response says (RFC 9051 §7.5.2). Fields that it does
 // not say are zero; Has tells. Servers send items in the order that they like:
