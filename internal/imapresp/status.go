@@ -140,3 +140,28 @@ func ParseUIDSet(args string, maxRanges int) (imap.UIDSet, bool) {
 }
 
 func lower(b []byte) string { return strings.ToLower(string(b)) }
+
+// ParseID reads what stands behind ID (RFC 2971 §3.2): up to limit fields, their
+// names in lower case.
+func ParseID(b []byte, limit int) (map[string]string, error) {
+	n := spaces(b)
+	if isNilWord(b[n:]) {
+		return nil, nil
+	}
+	fields := map[string]string{}
+	key, isKey := "", true
+	_, err := ConsumeList(b[n:], func(b []byte) (int, error) {
+		s, n, err := consumeText(b)
+		switch {
+		case isKey:
+			key = strings.ToLower(s)
+		case len(fields) == limit:
+			return 0, ErrTooMany
+		default:
+			fields[key] = s
+		}
+		isKey = !isKey
+		return n, err
+	})
+	return fields, err
+}
