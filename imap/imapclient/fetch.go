@@ -4,13 +4,10 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"time"
 
 	"github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/internal/imapwire"
 )
-
-var zeroTime time.Time
 
 // FetchOptions say what Fetch asks for. The UID is always asked for.
 type FetchOptions struct {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/internal/imapresp"
@@ -63,7 +64,7 @@ func (m *Message) nextChunk() error {
 	if !m.more {
 		return m.broken(io.ErrUnexpectedEOF)
 	}
-	m.c.block, m.c.until = false, zeroTime
+	m.c.block, m.c.until = false, time.Time{}
 	chunk, lit, section, err := m.c.in.next(true)
 	if err != nil {
 		return m.c.lost(err)
