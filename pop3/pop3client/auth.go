@@ -24,10 +24,13 @@ import (
 // becomes USER and PASS where the server does not have it.
 type Login func(ctx context.Context, offered []string, state *tls.ConnectionState, exchange func(context.Context, sasl.Client) error) error
 
-// Password is what APOP needs.
+// Password is what APOP needs. It cannot be printed.
 type Password struct {
 	Username, Password string
 }
+
+// Format shows the name alone, for every verb.
+func (p Password) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "{%s %s}", p.Username, hidden) }
 
 // Login logs in. A refusal is an *Error with the server's reply.
 func (c *Client) Login(ctx context.Context, login Login) error {
@@ -305,9 +308,13 @@ func timestamp(greeting []byte) string {
 
 // entered comes after a login that succeeded.
 func (c *Client) entered(ctx context.Context) error {
-	c.open = true
-	if c.caps.mayLearnMore() {
-		return c.askCapabilities(ctx)
+	before := c.caps
+	if !before.mayLearnMore() {
+		return nil
 	}
-	return nil
+	err := c.askCapabilities(ctx)
+	if err == nil && !c.caps.Known { // refused here
+		c.caps = before
+	}
+	return err
 }

@@ -30,8 +30,6 @@ type Client struct {
 	pending  int    // replies that are awaited
 	scratch  []byte // for bodies, made when it is needed
 	busy     int    // bodies, listings and loops that are not finished
-	utf8     bool   // UTF8 succeeded
-	open     bool   // the login succeeded
 	broken   error  // why the connection cannot be used; nil = usable
 }
 
@@ -205,7 +203,6 @@ func (c *Client) enableUTF8(ctx context.Context) error {
 	if err == nil {
 		err = c.judge("UTF8", r)
 	}
-	c.utf8 = c.utf8 || err == nil
 	return err
 }
 

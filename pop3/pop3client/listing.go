@@ -5,7 +5,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"strconv"
+	"math"
 	"strings"
 
 	"github.com/mailstead/mailstead/pop3"
@@ -18,17 +18,13 @@ func (c *Client) Stat(ctx context.Context) (count int, octets int64, err error) 
 	if err != nil {
 		return 0, 0, err
 	}
-	fields := strings.Fields(r.Text)
-	if len(fields) >= 2 {
-		count, err = strconv.Atoi(fields[0])
-		if err == nil {
-			octets, err = strconv.ParseInt(fields[1], 10, 64)
-		}
-	}
-	if len(fields) < 2 || err != nil || count < 0 || octets < 0 {
+	first, rest := word([]byte(r.Text))
+	second, _ := word(rest)
+	n, octets := number(first), number(second)
+	if n < 0 || n > math.MaxInt32 || octets < 0 {
 		return 0, 0, fmt.Errorf("%w: STAT: %.80q", ErrBadReply, r.Text)
 	}
-	return count, octets, nil
+	return int(n), octets, nil
 }
 
 // Message is what a listing says of one message.
@@ -146,18 +142,18 @@ func (c *Client) entries(ctx context.Context, k kind) iter.Seq2[Message, error] 
 // parseEntry reads a scan listing or unique-id listing (RFC 1939 §5, §7). What
 // stands behind a size counts for nothing.
 func parseEntry(k kind, line []byte) Message {
-	digits, rest := word(line)
+	first, rest := word(line)
 	m := Message{Size: -1}
-	n, err := strconv.ParseUint(string(digits), 10, 31)
-	if err != nil || n == 0 {
+	n := number(first)
+	if n <= 0 || n > math.MaxInt32 {
 		m.Fault = FaultLine
 		return m
 	}
 	m.Number = int(n)
 	if k == list {
-		digits, _ = word(rest)
-		if m.Size, err = strconv.ParseInt(string(digits), 10, 64); err != nil || digits[0] < '0' {
-			m.Size, m.Fault = -1, FaultSize
+		second, _ := word(rest)
+		if m.Size = number(second); m.Size < 0 {
+			m.Fault = FaultSize
 		}
 		return m
 	}
@@ -169,6 +165,20 @@ func parseEntry(k kind, line []byte) Message {
 		m.Fault = FaultInvalidID
 	}
 	return m
+}
+
+// number is a decimal number; -1 = none.
+func number(digits []byte) (n int64) {
+	if len(digits) == 0 || len(digits) > 18 {
+		return -1
+	}
+	for _, d := range digits {
+		if d < '0' || d > '9' {
+			return -1
+		}
+		n = n*10 + int64(d-'0')
+	}
+	return n
 }
 
 func word(line []byte) (word, rest []byte) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"net"
+	"os"
 	"time"
 
 	"github.com/mailstead/mailstead/pop3"
@@ -206,8 +207,8 @@ func (in *input) fill(ctx context.Context, conn net.Conn) error {
 	if in.w == len(in.buf) {
 		in.buf = append(in.buf, make([]byte, len(in.buf))...)
 	}
-	if in.budget == 0 {
-		in.budget = 1 // all of it is used up
+	if in.budget == 0 { // all of it is used up
+		return os.ErrDeadlineExceeded
 	}
 	start := time.Now()
 	if err := arm(ctx, conn.SetReadDeadline, in.budget); err != nil {
