@@ -10,6 +10,7 @@ import (
 	"github.com/mailstead/mailstead/deliver/fetch"
 	"github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/imap/imapclient"
+	"github.com/mailstead/mailstead/store"
 )
 
 // Delete implements fetch.Session.
@@ -40,11 +41,6 @@ func (s *session) commit(ctx context.Context, name string, uids imap.UIDSet) err
 	if s.c.Mailbox().ReadOnly {
 		return errors.New("imapsource: the mailbox is read-only")
 	}
-	defer func() { // so that what left is not missed when new ones come
-		if m, b := s.c.Mailbox(), s.boxes[name]; m != nil && b != nil {
-			b.exists = min(b.exists, m.Exists)
-		}
-	}()
 	if s.s.MoveTo != "" {
 		if s.c.Has(imap.CapMove) {
 			_, err := s.c.Move(ctx, uids, s.s.MoveTo)
@@ -57,18 +53,23 @@ func (s *session) commit(ctx context.Context, name string, uids imap.UIDSet) err
 	return s.expunge(ctx, uids)
 }
 
-// deleted are the flags that Commit sets.
-var deleted = imapclient.StoreOptions{Flags: imapclient.Flags{System: imap.FlagDeleted}, Silent: true}
+// mark sets \Deleted, or takes it away.
+func (s *session) mark(ctx context.Context, uids imap.UIDSet, mode imapclient.StoreMode) error {
+	o := imapclient.StoreOptions{Mode: mode, Flags: store.Deleted, Silent: true}
+	_, err := s.c.Store(ctx, uids, o)
+	return err
+}
 
 // expunge removes messages, and no others.
 func (s *session) expunge(ctx context.Context, uids imap.UIDSet) error {
-	if _, err := s.c.Store(ctx, uids, deleted); err != nil {
+	if err := s.mark(ctx, uids, imapclient.StoreAdd); err != nil {
 		return err
 	}
 	if s.c.Has(imap.CapUIDPlus) {
 		return s.c.UIDExpunge(ctx, uids)
 	}
-	found, err := s.c.Search(ctx, imapclient.Criteria{Flags: imapclient.Flags{System: imap.FlagDeleted}}, imapclient.SearchOptions{})
+	marked := imapclient.Criteria{Flags: store.Deleted}
+	found, err := s.c.Search(ctx, marked, imapclient.SearchOptions{})
 	if err != nil {
 		return err
 	}
@@ -76,14 +77,8 @@ func (s *session) expunge(ctx context.Context, uids imap.UIDSet) error {
 	if len(others) == 0 {
 		return s.c.Expunge(ctx)
 	}
-	back := deleted
-	back.Mode = imapclient.StoreRemove
-	if _, err := s.c.Store(ctx, others, back); err != nil {
+	if err := s.mark(ctx, others, imapclient.StoreRemove); err != nil {
 		return err
 	}
-	err = s.c.Expunge(ctx)
-	if _, backErr := s.c.Store(ctx, others, deleted); err == nil {
-		err = backErr
-	}
-	return err
+	return errors.Join(s.c.Expunge(ctx), s.mark(ctx, others, imapclient.StoreAdd))
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/mailstead/mailstead/deliver/fetch"
 	"github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/imap/imapclient"
+	"github.com/mailstead/mailstead/store"
 )
 
 // List implements fetch.Session.
@@ -74,7 +75,7 @@ func (s *session) names(ctx context.Context) (names []string, err error) {
 func (s *session) collected(e *imap.ListEntry) bool {
 	for _, a := range e.Attrs {
 		switch a {
-		case imap.AttrNoSelect, imap.AttrNonExistent, imap.AttrAll, imap.AttrFlagged, imap.AttrDrafts, imap.AttrJunk, imap.AttrTrash:
+		case imap.AttrNoSelect, imap.AttrNonExistent, imap.RoleAll, imap.RoleFlagged, imap.RoleDrafts, imap.RoleJunk, imap.RoleTrash:
 			return false
 		}
 	}
@@ -83,7 +84,7 @@ func (s *session) collected(e *imap.ListEntry) bool {
 
 // listOne lists one mailbox; more = false: the caller has enough.
 func (s *session) listOne(ctx context.Context, name string, yield func(fetch.Item, error) bool) (more bool, err error) {
-	m, err := s.c.Select(ctx, name, imapclient.SelectOptions{ReadOnly: s.s.ReadOnly})
+	m, err := s.choose(ctx, name)
 	if err != nil {
 		return false, fmt.Errorf("mailbox %.200q: %w", name, err)
 	}
@@ -115,7 +116,7 @@ func (s *session) listOne(ctx context.Context, name string, yield func(fetch.Ite
 func (s *session) item(name string, b *box, m *imapclient.Message) fetch.Item {
 	it := fetch.Item{
 		Folder: name, Size: -1, Handle: uint64(m.UID),
-		Seen: m.Flags.System&imap.FlagSeen != 0, Received: m.InternalDate,
+		Seen: m.Flags.System&store.Seen != 0, Received: m.InternalDate,
 	}
 	if m.Has(imap.FetchSize) {
 		it.Size = m.Size
@@ -153,12 +154,14 @@ func (s *session) Wait(ctx context.Context, d time.Duration) error {
 
 // look enters the mailbox that is watched, and sees what came meanwhile.
 func (s *session) look(ctx context.Context) error {
-	if err := s.enter(ctx, s.first); err != nil {
+	if m := s.c.Mailbox(); m != nil && m.Name == s.first {
+		return nil // exists has heard of it
+	}
+	m, err := s.choose(ctx, s.first)
+	if err != nil {
 		return err
 	}
-	m, b := s.c.Mailbox(), s.boxes[s.first]
-	if m.Exists > b.exists || m.UIDNext > b.next && b.next != 0 {
-		s.news = true
-	}
+	b := s.boxes[s.first]
+	s.news = b == nil || m.UIDNext > b.next || m.UIDValidity != b.validity || m.Exists > b.exists
 	return nil
 }

@@ -28,7 +28,8 @@ type session struct {
 	boxes  map[string]*box // as they were listed
 	first  string          // the mailbox that is watched
 	marked map[string]imap.UIDSet
-	news   bool // there may be new messages in the selected mailbox
+	last   uint32 // messages in the selected mailbox
+	news   bool   // new ones came, in any of them
 }
 
 // box is a mailbox as it was when it was listed.
@@ -38,21 +39,49 @@ type box struct {
 	next     imap.UID
 }
 
-// exists hears of the number of messages in the selected mailbox.
-func (s *session) exists(n uint32) {
-	m := s.c.Mailbox()
-	if m == nil {
-		return
+// listen has the session hear of new messages.
+func (s *session) listen(h imapclient.Handler) {
+	exists, expunge, vanished := h.Exists, h.Expunge, h.Vanished
+	h.Exists = func(n uint32) {
+		s.news = s.news || n > s.last
+		s.last = n
+		if exists != nil {
+			exists(n)
+		}
 	}
-	if b := s.boxes[m.Name]; b == nil || n > b.exists {
-		s.news = true
+	h.Expunge = func(seq uint32) {
+		s.counted()
+		if expunge != nil {
+			expunge(seq)
+		}
 	}
+	h.Vanished = func(uids imap.UIDSet, earlier bool) {
+		s.counted()
+		if vanished != nil {
+			vanished(uids, earlier)
+		}
+	}
+	s.c.SetHandler(h)
+}
+
+// counted notes how many messages the selected mailbox has.
+func (s *session) counted() {
+	if m := s.c.Mailbox(); m != nil {
+		s.last = m.Exists
+	}
+}
+
+// choose selects a mailbox.
+func (s *session) choose(ctx context.Context, name string) (*imapclient.Mailbox, error) {
+	m, err := s.c.Select(ctx, name, imapclient.SelectOptions{ReadOnly: s.s.ReadOnly})
+	s.counted()
+	return m, err
 }
 
 // enter selects a mailbox that was listed, if it is not selected.
 func (s *session) enter(ctx context.Context, name string) error {
 	if m := s.c.Mailbox(); m == nil || m.Name != name {
-		if _, err := s.c.Select(ctx, name, imapclient.SelectOptions{ReadOnly: s.s.ReadOnly}); err != nil {
+		if _, err := s.choose(ctx, name); err != nil {
 			return err
 		}
 	}

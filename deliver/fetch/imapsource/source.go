@@ -52,15 +52,7 @@ func (s Source) Open(ctx context.Context) (fetch.Session, error) {
 		return nil, meaning(err)
 	}
 	ses := &session{s: s, c: c, boxes: make(map[string]*box), marked: make(map[string]imap.UIDSet)}
-	h := s.Dialer.Handler
-	heard := h.Exists
-	h.Exists = func(n uint32) {
-		ses.exists(n)
-		if heard != nil {
-			heard(n)
-		}
-	}
-	c.SetHandler(h)
+	ses.listen(s.Dialer.Handler)
 	return ses, nil
 }
 
