@@ -25,51 +25,81 @@ func (s *session) List(ctx context.Context) iter.Seq2[fetch.Item, error] {
 		}
 		clear(s.boxes)
 		clear(s.marked)
-		s.news = false
-		for _, name := range names {
-			if more, err := s.listOne(ctx, name, yield); err != nil {
-				yield(fetch.Item{}, err)
+		s.first, s.news = "", false
+		for _, n := range names {
+			m, err := s.choose(ctx, n.name)
+			if err != nil && n.found && refused(err) {
+				if s.s.OnRefused != nil {
+					s.s.OnRefused(n.name, err)
+				}
+				continue
+			}
+			more := false
+			if err == nil {
+				more, err = s.listOne(ctx, m, yield)
+			}
+			if err != nil {
+				yield(fetch.Item{}, fmt.Errorf("mailbox %.200q: %w", n.name, err))
 				return
-			} else if !more {
+			}
+			if !more {
 				return
 			}
 		}
 	}
 }
 
+// refused reports whether an error is about one mailbox.
+func refused(err error) bool {
+	e, ok := errors.AsType[*imapclient.Error](err)
+	return ok && e.Response.Condition != imap.ConditionBye || errors.Is(err, imapclient.ErrArgument)
+}
+
+// name is that of a mailbox.
+type name struct {
+	name  string
+	found bool // by a pattern
+}
+
 // names are the mailboxes that are collected.
-func (s *session) names(ctx context.Context) (names []string, err error) {
+func (s *session) names(ctx context.Context) (names []name, err error) {
 	asked := s.s.Mailboxes
 	if len(asked) == 0 {
 		asked = []string{imap.Inbox}
 	}
-	var patterns []string
-	for _, name := range asked {
-		if strings.ContainsAny(name, "*%") {
-			patterns = append(patterns, name)
-		} else {
-			names = append(names, name)
+	seen := make(map[string]bool)
+	add := func(n string, found bool) {
+		if strings.EqualFold(n, imap.Inbox) {
+			n = imap.Inbox
+		}
+		if !seen[n] {
+			names = append(names, name{n, found})
+		}
+		seen[n] = true
+	}
+	for _, n := range asked {
+		if !isPattern(n) {
+			add(n, false)
 		}
 	}
-	if slices.Contains(names, s.s.MoveTo) {
+	if seen[s.s.MoveTo] {
 		return nil, ErrMoveTo
 	}
-	for _, p := range patterns {
+	for _, p := range slices.DeleteFunc(slices.Clone(asked), func(n string) bool { return !isPattern(n) }) {
 		list, err := s.c.List(ctx, imapclient.ListOptions{Patterns: []string{p}, Uses: true})
 		if err != nil {
 			return nil, err
 		}
 		for i := range list {
-			if e := &list[i]; s.collected(e) && !slices.Contains(names, e.Name) {
-				names = append(names, e.Name)
+			if e := &list[i]; s.collected(e) {
+				add(e.Name, true)
 			}
 		}
 	}
-	if len(names) > 0 {
-		s.first = names[0]
-	}
 	return names, nil
 }
+
+func isPattern(name string) bool { return strings.ContainsAny(name, "*%") }
 
 // collected reports whether a pattern means a mailbox.
 func (s *session) collected(e *imap.ListEntry) bool {
@@ -82,14 +112,14 @@ func (s *session) collected(e *imap.ListEntry) bool {
 	return e.Name != s.s.MoveTo && !slices.Contains(s.s.Except, e.Name)
 }
 
-// listOne lists one mailbox; more = false: the caller has enough.
-func (s *session) listOne(ctx context.Context, name string, yield func(fetch.Item, error) bool) (more bool, err error) {
-	m, err := s.choose(ctx, name)
-	if err != nil {
-		return false, fmt.Errorf("mailbox %.200q: %w", name, err)
-	}
+// listOne lists the mailbox that is selected; more = false: the caller has enough.
+func (s *session) listOne(ctx context.Context, m *imapclient.Mailbox, yield func(fetch.Item, error) bool) (more bool, err error) {
+	name := m.Name
 	b := &box{validity: m.UIDValidity, exists: m.Exists, next: m.UIDNext}
 	s.boxes[name] = b
+	if s.first == "" {
+		s.first = name
+	}
 	if m.Exists == 0 {
 		return true, nil
 	}
@@ -98,7 +128,7 @@ func (s *session) listOne(ctx context.Context, name string, yield func(fetch.Ite
 	for m, err := range s.c.Fetch(ctx, imap.UIDSet{{First: 1, Last: 1<<32 - 1}}, o) {
 		switch {
 		case err != nil:
-			return false, fmt.Errorf("mailbox %.200q: %w", name, err)
+			return false, err
 		case m.UID == 0:
 			return false, fmt.Errorf("%w: a message without UID", imapclient.ErrProtocol)
 		case seen.Contains(m.UID): // told twice
@@ -133,10 +163,12 @@ const idleTime = 29 * time.Minute
 
 // Wait implements fetch.Session, by IDLE in the first mailbox.
 func (s *session) Wait(ctx context.Context, d time.Duration) error {
-	if !s.c.Has(imap.CapIdle) {
+	if !s.c.Has(imap.CapIdle) || s.first == "" {
 		return errors.ErrUnsupported
 	}
-	if err := s.look(ctx); err != nil {
+	if err := s.enter(ctx, s.first); errors.Is(err, ErrUIDValidity) {
+		return nil // all is new
+	} else if err != nil {
 		return err
 	}
 	for until := time.Now().Add(d); !s.news && ctx.Err() == nil; {
@@ -150,18 +182,4 @@ func (s *session) Wait(ctx context.Context, d time.Duration) error {
 		}
 	}
 	return ctx.Err()
-}
-
-// look enters the mailbox that is watched, and sees what came meanwhile.
-func (s *session) look(ctx context.Context) error {
-	if m := s.c.Mailbox(); m != nil && m.Name == s.first {
-		return nil // exists has heard of it
-	}
-	m, err := s.choose(ctx, s.first)
-	if err != nil {
-		return err
-	}
-	b := s.boxes[s.first]
-	s.news = b == nil || m.UIDNext > b.next || m.UIDValidity != b.validity || m.Exists > b.exists
-	return nil
 }

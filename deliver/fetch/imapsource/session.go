@@ -81,8 +81,12 @@ func (s *session) choose(ctx context.Context, name string) (*imapclient.Mailbox,
 // enter selects a mailbox that was listed, if it is not selected.
 func (s *session) enter(ctx context.Context, name string) error {
 	if m := s.c.Mailbox(); m == nil || m.Name != name {
-		if _, err := s.choose(ctx, name); err != nil {
+		m, err := s.choose(ctx, name)
+		if err != nil {
 			return err
+		}
+		if b := s.boxes[name]; b != nil && (m.UIDNext > b.next || m.Exists > b.exists) {
+			s.news = true
 		}
 	}
 	return s.valid(name)

@@ -22,8 +22,12 @@ type Source struct {
 	// Mailboxes are those that are collected, in UTF-8; nil = INBOX. A name with
 	// "*" or "%" is a pattern (RFC 9051 §6.3.9), which leaves out what cannot be
 	// selected, drafts, junk, trash, and what holds messages of other mailboxes
-	// (\All, \Flagged).
+	// (\All, \Flagged), and where the server refuses one, that one.
 	Mailboxes []string
+
+	// OnRefused hears of a mailbox of a pattern that the server refuses to open;
+	// it must not block. nil = nobody.
+	OnRefused func(mailbox string, err error)
 
 	// Except are mailboxes that patterns leave out.
 	Except []string
