@@ -121,6 +121,9 @@ func layers() []layer {
 		{"deliver/journal", []string{"smtp", "queue", "store/blob", "deliver", "deliver/intake"}},
 		{"deliver/fetch/recipient", []string{"smtp", "deliver", "deliver/fetch"}},
 		{"deliver/submission", []string{"smtp", "smtp/smtppolicy", "queue", "store", "store/blob", "deliver/intake"}},
+		{"deliver/fetch", []string{"smtp", "store", "store/blob", "queue", "deliver"}}, // no client of a protocol
+		{"deliver/fetch/imapsource", []string{"deliver/fetch", "imap", "imap/imapclient", "store"}},
+		{"deliver/fetch/pop3source", []string{"deliver/fetch", "pop3", "pop3/pop3client"}},
 		{"deliver/...", []string{
 			"smtp", "smtp/smtpclient", "store", "store/blob", "queue", "store/acl", "deliver", "deliver/dsn", "deliver/srs",
 			"auth/mtasts", "auth/dane", "auth/tlsrpt", "auth/dnsx",
