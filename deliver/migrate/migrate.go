@@ -1,7 +1,6 @@
 package migrate
 
 import (
-	"context"
 	"log/slog"
 	"time"
 )
@@ -75,17 +74,3 @@ const (
 	VerifyCounts       // each message is there, with its size, flags and date
 	VerifyBodies       // and the digest of its body is that of what was copied
 )
-
-// Run migrates from src to dst what earlier runs have not. The Report is never
-// nil. The error is nil only when all that was to be migrated is in the target,
-// durably: ErrLoss and ErrDiffers say that the Report has more. Whatever ends a
-// run, the next one with the same Job goes on, loses nothing and doubles nothing.
-func Run(ctx context.Context, src Source, dst Target, o Options) (*Report, error) {
-	return &Report{}, nil
-}
-
-// Verify compares dst with src and with what the runs of the Job have copied, and
-// changes nothing. Options.Verify zero means VerifyBodies.
-func Verify(ctx context.Context, src Source, dst Target, o Options) (*Report, error) {
-	return &Report{}, nil
-}

@@ -49,6 +49,9 @@ type Rules struct {
 	Role func(role string) bool
 
 	MaxMessage int64 // greatest size of a message; 0 = any
+
+	// AddsLineEnd: a message that does not end in a line end gets one.
+	AddsLineEnd bool
 }
 
 // Writer adds to one mailbox. It is used by one goroutine.
