@@ -48,6 +48,11 @@ type Tree struct {
 
 	mu   sync.Mutex
 	made map[string]bool
+
+	// Entries whose batch may have happened and was not carried out: nothing is read
+	// of the notes before they are.
+	pendingMu sync.Mutex // held while they are carried out
+	pending   map[string]bool
 }
 
 // New is a tree at root, which is made when something is written.
@@ -55,7 +60,7 @@ func New(files vfs.FS, root string) *Tree {
 	if files == nil {
 		files = vfs.OS{}
 	}
-	t := &Tree{Root: root, FS: files, made: make(map[string]bool)}
+	t := &Tree{Root: root, FS: files, made: make(map[string]bool), pending: make(map[string]bool)}
 	t.Dir, t.DirKeeper.FS = filepath.Join(root, StateDir), files
 	return t
 }
@@ -89,15 +94,7 @@ func (t *Tree) recover(ctx context.Context) error {
 			}
 			continue
 		}
-		b, err := t.readFile(path)
-		if err != nil {
-			return err
-		}
-		var x batch
-		if err := json.Unmarshal(b, &x); err != nil {
-			return fmt.Errorf("%w: %s: %w", migrate.ErrState, path, err)
-		}
-		if err := t.perform(ctx, path, &x); err != nil {
+		if err := t.again(ctx, path); err != nil {
 			return err
 		}
 	}
@@ -111,6 +108,43 @@ func (t *Tree) recover(ctx context.Context) error {
 		}
 	}
 	return err
+}
+
+// again carries out an entry, if it is there.
+func (t *Tree) again(ctx context.Context, path string) error {
+	b, err := t.readFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var x batch
+	if err := json.Unmarshal(b, &x); err != nil {
+		return fmt.Errorf("%w: %s: %w", migrate.ErrState, path, err)
+	}
+	return t.perform(ctx, path, &x)
+}
+
+// catchUp carries out what a Commit of this process has left.
+func (t *Tree) catchUp(ctx context.Context) error {
+	t.pendingMu.Lock()
+	defer t.pendingMu.Unlock()
+	for path := range t.pending {
+		if err := t.again(ctx, path); err != nil {
+			return err
+		}
+		delete(t.pending, path)
+	}
+	return nil
+}
+
+// Get returns one note, once all batches are carried out.
+func (t *Tree) Get(ctx context.Context, key string) ([]byte, error) {
+	if err := t.catchUp(ctx); err != nil {
+		return nil, err
+	}
+	return t.DirKeeper.Get(ctx, key)
 }
 
 func (t *Tree) readFile(path string) ([]byte, error) {
@@ -178,7 +212,8 @@ type batch struct {
 }
 
 // Commit carries out steps and writes notes, as a whole. The files in tmp/ are
-// synced. name is that of the mailbox: one of it is at work at a time.
+// synced. name is that of the mailbox: one of it is at work at a time. After an error
+// the batch may have happened; the next Get finds out.
 func (t *Tree) Commit(ctx context.Context, name string, steps []Step, notes []migrate.Note) error {
 	if err := t.MakeDir(t.redo()); err != nil {
 		return err
@@ -191,10 +226,16 @@ func (t *Tree) Commit(ctx context.Context, name string, steps []Step, notes []mi
 	}
 	x := &batch{steps, notes}
 	path := filepath.Join(t.redo(), name)
-	if err := t.writeEntry(path, x); err != nil {
-		return err
+	err := t.writeEntry(path, x)
+	if err == nil {
+		err = t.perform(context.WithoutCancel(ctx), path+".json", x)
 	}
-	return t.perform(context.WithoutCancel(ctx), path+".json", x)
+	if err != nil {
+		t.pendingMu.Lock()
+		defer t.pendingMu.Unlock()
+		t.pending[path+".json"] = true
+	}
+	return err
 }
 
 func (t *Tree) writeEntry(path string, x *batch) error {
