@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/mailstead/mailstead/internal/itest/freeport"
 )
 
 // The accounts of every server under test.
@@ -135,17 +137,19 @@ func (s *mailserver) portsFrom(flags []string) {
 	}
 }
 
-// freeAddrs picks ports that were free a moment ago, all at once so that they differ.
+// freeAddrs picks ports that were free a moment ago, and that differ.
 func freeAddrs(t *testing.T, names []string) map[string]string {
 	t.Helper()
-	addrs := map[string]string{}
+	addrs, taken := map[string]string{}, map[string]bool{}
 	for _, name := range names {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
+		for addrs[name] == "" || taken[addrs[name]] {
+			addr, err := freeport.Addr()
+			if err != nil {
+				t.Fatal(err)
+			}
+			addrs[name] = addr
 		}
-		defer ln.Close()
-		addrs[name] = ln.Addr().String()
+		taken[addrs[name]] = true
 	}
 	return addrs
 }

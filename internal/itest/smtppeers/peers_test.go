@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/mailstead/mailstead/internal/itest/freeport"
 )
 
 // missing skips the test, or fails it where peers are required.
@@ -200,12 +202,11 @@ func waitFor(t *testing.T, cmd *exec.Cmd, addr string) *output {
 // freePort is an address of the loopback interface that nobody listens on.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := freeport.Addr()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return addr
 }
 
 func portOf(addr string) string {
