@@ -364,7 +364,7 @@ func TestLeaving(t *testing.T) {
 
 func TestUTF8AndLang(t *testing.T) {
 	srv := newScript(t, `
-		S: +OK ready
+		S: +OK ready <1.2@pop.example>
 		C: CAPA
 		S: +OK
 		S: UTF8 USER
@@ -394,6 +394,9 @@ func TestUTF8AndLang(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
+	if err := c.APOP(t.Context(), "jürgen", "geheim"); !errors.Is(err, pop3client.ErrNeedsUTF8) {
+		t.Errorf("APOP: %v", err)
+	}
 	if err := c.UserPass(t.Context(), "jürgen", "geheim"); err != nil {
 		t.Fatal(err)
 	}
