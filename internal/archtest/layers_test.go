@@ -16,12 +16,14 @@ type layer struct {
 func layers() []layer {
 	return []layer{
 		{"internal/imapmsg", []string{"store"}},
+		{"internal/maildirfmt", []string{"store"}},
 		{"internal/imapfetch", []string{"imap", "store"}},
 		{"internal/imaplist", []string{"imap", "store"}},
 		{"internal/imapresync", []string{"imap", "store"}},
 		{"internal/imapsort", []string{"imap", "store"}},
 		{"internal/imapthread", []string{"imap", "store"}},
 		{"internal/imapnotify", []string{"imap", "store"}},
+		{"internal/imapresp", []string{"imap", "store"}},
 		{"internal/imapscope", []string{"store"}},
 		{"internal/imapseq", []string{"imap", "store"}},
 		{"internal/imapsearch", []string{"imap", "store", "store/view", "store/searchtext"}},
@@ -120,10 +122,17 @@ func layers() []layer {
 		{"deliver/journal", []string{"smtp", "queue", "store/blob", "deliver", "deliver/intake"}},
 		{"deliver/fetch/recipient", []string{"smtp", "deliver", "deliver/fetch"}},
 		{"deliver/submission", []string{"smtp", "smtp/smtppolicy", "queue", "store", "store/blob", "deliver/intake"}},
+		{"deliver/fetch", []string{"smtp", "store", "store/blob", "queue", "deliver"}}, // no client of a protocol
+		{"deliver/fetch/imapsource", []string{"deliver/fetch", "imap", "imap/imapclient", "store"}},
+		{"deliver/fetch/pop3source", []string{"deliver/fetch", "pop3", "pop3/pop3client"}},
+		{"deliver/migrate", []string{"store"}}, // adapters know protocols and formats
+		{"deliver/migrate/...", []string{
+			"deliver/migrate", "deliver/migrate/internal/filetree", "store", "store/blob", "store/mbox", "store/maildir",
+			"imap", "imap/imapclient", "pop3", "pop3/pop3client",
+		}},
 		{"deliver/...", []string{
 			"smtp", "smtp/smtpclient", "store", "store/blob", "queue", "store/acl", "deliver", "deliver/dsn", "deliver/srs",
 			"auth/mtasts", "auth/dane", "auth/tlsrpt", "auth/dnsx",
-			"imap", "imap/imapclient", "pop3", "pop3/pop3client",
 			"store/mbox", "store/maildir", // files of the system
 		}},
 	}
@@ -159,6 +168,7 @@ func lightPackages() []light {
 		{"store", []string{"github.com/emersion/go-message", "golang.org/x/net", "golang.org/x/text"}}, // Describe
 		{"store/blob", nil},
 		{"pop3", nil},
+		{"pop3/pop3client", []string{"github.com/emersion/go-sasl"}},
 		{"auth/authn", []string{"github.com/emersion/go-sasl"}},
 		{"daemon", nil},
 	}
