@@ -151,8 +151,10 @@ func TestCollect(t *testing.T) {
 		subjects      string
 	}{
 		{now, "ann", "INBOX", "2 3"},
-		{now, "bob", "INBOX", ""}, {old, "bob", "INBOX", "1"},
-		{now, "eve", "INBOX", "3 6"}, {old, "eve", "INBOX", "3 6"},
+		{now, "bob", "INBOX", ""},
+		{old, "bob", "INBOX", "1"},
+		{now, "eve", "INBOX", "3 6"},
+		{old, "eve", "INBOX", "3 6"},
 		{now, "office", "INBOX", "4 5"},
 		{now, "connector", "Quarantine", ""},
 	} {
