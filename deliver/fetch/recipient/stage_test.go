@@ -155,7 +155,7 @@ func TestStaged(t *testing.T) {
 		passed      smtp.Wishes
 	}{
 		{"all", server{}, server{}, "new both", "old both", []error{nil, nil, nil}, 0},
-		{"wishes", server{passed: smtp.WishDSN | smtp.WishDeliverBy}, server{passed: smtp.WishDSN}, "new both", "old both", []error{nil, nil, nil}, smtp.WishDSN},
+		{"wishes", server{passed: smtp.WishDSN}, server{passed: smtp.WishDSN | smtp.WishDeliverBy}, "new both", "old both", []error{nil, nil, nil}, smtp.WishDSN},
 		{"new refuses", server{fail: map[string]error{"both": full}}, server{}, "new both", "old", []error{nil, nil, full}, 0},
 		{"old refuses", server{}, server{fail: map[string]error{"both": full}}, "new both", "old both", []error{nil, nil, full}, 0},
 		{"new is down", server{down: gone}, server{}, "", "old", []error{gone, nil, gone}, 0},
