@@ -3,6 +3,7 @@ package imapclient
 import (
 	"context"
 	"crypto/tls"
+	"math"
 	"net"
 	"time"
 
@@ -104,15 +105,15 @@ type Timeouts struct {
 // Limits bound what a server can make this side keep or read; zero = the value
 // given, negative = none. Texts of messages are not limited: they stream.
 type Limits struct {
-	Line       int   // octets of a response before the login; 64 KiB
-	Response   int   // octets of a response, texts of messages not counted; 16 MiB
-	Literal    int64 // octets of a literal that is kept in memory; 1 MiB
-	Untagged   int   // responses to one command that it did not ask for; 100,000
-	List       int   // entries of one result in memory: LIST, ACL, METADATA; 100,000
-	Ranges     int   // ranges of a set of numbers; 1,000,000
-	Caps       int   // capabilities; 500
-	Discard    int64 // octets of a result that the caller did not want, read to go on; 16 MiB
-	PipelineBy int   // commands that are on their way at once; 32
+	Line     int   // octets of a response before the login; 64 KiB
+	Response int   // octets of a response, texts of messages not counted; 16 MiB
+	Literal  int64 // octets of a literal that is kept in memory; 1 MiB
+	Untagged int   // responses to one command that it did not ask for; 100,000
+	List     int   // entries of one result in memory: LIST, ACL, METADATA; 100,000
+	Ranges   int   // ranges of a set of numbers; 1,000,000
+	Caps     int   // capabilities; 500
+	Discard  int64 // octets of a result that the caller did not want, read to go on; 16 MiB
+	Pipeline int   // commands that are on their way at once; 32
 }
 
 // Handler hears of what a server says unasked, while any method of the Client
@@ -149,12 +150,84 @@ type Handler struct {
 // says, logs in, tells ID and enables what is wanted. The ctx bounds all of it.
 // A refusal by the server is an *Error.
 func (d *Dialer) Dial(ctx context.Context, network, addr string) (*Client, error) {
-	return nil, nil
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		host = addr
+	}
+	var nd ContextDialer = &net.Dialer{}
+	if d.Net != nil {
+		nd = d.Net
+	}
+	dialCtx, cancel := withTimeout(ctx, d.Timeouts.withDefaults().Connect)
+	defer cancel()
+	conn, err := nd.DialContext(dialCtx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	return d.NewClient(ctx, conn, host)
 }
 
 // NewClient starts a session on a connection that exists. host is the name that
 // the server's certificate has to be for. The Client owns conn, also when an
 // error is returned.
 func (d *Dialer) NewClient(ctx context.Context, conn net.Conn, host string) (*Client, error) {
-	return nil, nil
+	c := newClient(d, conn, host)
+	if err := c.start(ctx); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+func withTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	if d < 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, d)
+}
+
+func (t Timeouts) withDefaults() Timeouts {
+	for _, d := range []struct {
+		field *time.Duration
+		value time.Duration
+	}{
+		{&t.Connect, 30 * time.Second},
+		{&t.Greeting, time.Minute},
+		{&t.Command, 3 * time.Minute},
+		{&t.Block, time.Minute},
+		{&t.Long, 15 * time.Minute},
+		{&t.Idle, 29 * time.Minute},
+	} {
+		if *d.field == 0 {
+			*d.field = d.value
+		}
+	}
+	return t
+}
+
+func (l Limits) withDefaults() Limits {
+	set := func(field *int, value int) {
+		switch {
+		case *field == 0:
+			*field = value
+		case *field < 0:
+			*field = math.MaxInt32
+		}
+	}
+	set(&l.Line, 64<<10)
+	set(&l.Response, 16<<20)
+	set(&l.Untagged, 100_000)
+	set(&l.List, 100_000)
+	set(&l.Ranges, 1_000_000)
+	set(&l.Caps, 500)
+	set(&l.Pipeline, 32)
+	for field, value := range map[*int64]int64{&l.Literal: 1 << 20, &l.Discard: 16 << 20} {
+		switch {
+		case *field == 0:
+			*field = value
+		case *field < 0:
+			*field = math.MaxInt64
+		}
+	}
+	return l
 }
