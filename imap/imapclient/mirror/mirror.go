@@ -109,6 +109,7 @@ type Result struct {
 	Rung     Rung // by which changes were found
 	Compared bool // all UIDs were asked for, too
 	Reset    bool // UIDVALIDITY had changed
+	Again    bool // flags changed meanwhile, and the server did not say of which message
 
 	New, Changed, Gone int64 // messages
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/mailstead/mailstead/imap/imapclient"
 )
 
-// maxKnownRanges bounds what QRESYNC is told of the UIDs that are known; a
-// picture with more is named by its first and last UID.
+// maxKnownRanges bounds what a FETCH names; a picture with more ranges is named by its
+// first and last UID.
 const maxKnownRanges = 500
 
 // allUIDs is the set of all.
@@ -24,9 +24,9 @@ type syncer struct {
 	name string
 	res  Result
 
-	box     *imapclient.Mailbox
-	pending []edit // what SELECT told, until its UIDVALIDITY is known
-	doubt   bool   // what the server says does not fit together
+	box     imapclient.Mailbox // as it was opened
+	pending []edit             // what SELECT told, until its UIDVALIDITY is known
+	doubt   bool               // what the server says does not fit together
 }
 
 func (s *syncer) run(ctx context.Context) error {
@@ -79,30 +79,27 @@ func (s *syncer) enable(ctx context.Context, capability imap.Capability) bool {
 
 // open selects the mailbox. A server that refuses the parameter of a rung is
 // asked without.
-func (s *syncer) open(ctx context.Context) (err error) {
+func (s *syncer) open(ctx context.Context) error {
 	for {
 		s.pending = nil
 		o := imapclient.SelectOptions{ReadOnly: !s.o.ReadWrite, CondStore: s.res.Rung == CondStore}
+		// Without known UIDs the server tells of new messages, too, so that the number
+		// of messages is a check of all that it tells.
 		if s.res.Rung == QResync && s.st.UIDValidity != 0 && s.st.ModSeq != 0 && !s.o.Full {
-			o.QResync = &imapclient.QResync{UIDValidity: s.st.UIDValidity, ModSeq: s.st.ModSeq, KnownUIDs: s.known()}
+			o.QResync = &imapclient.QResync{UIDValidity: s.st.UIDValidity, ModSeq: s.st.ModSeq}
 			o.Changed = s.note
 		}
-		s.box, err = s.c.Select(ctx, s.name, o)
+		box, err := s.c.Select(ctx, s.name, o)
+		if err == nil {
+			s.box = *box
+			return nil
+		}
 		var refused *imapclient.Error
-		if err == nil || s.res.Rung == Difference || !errors.As(err, &refused) || refused.Response.Condition != imap.ConditionBad {
+		if s.res.Rung == Difference || !errors.As(err, &refused) || refused.Response.Condition != imap.ConditionBad {
 			return err
 		}
 		s.res.Rung++
 	}
-}
-
-// known are the UIDs that QRESYNC is told.
-func (s *syncer) known() imap.UIDSet {
-	uids := s.st.UIDs()
-	if len(uids) > maxKnownRanges {
-		return imap.UIDSet{{First: uids.Min(), Last: uids.Max()}}
-	}
-	return uids
 }
 
 // note remembers what SELECT told of a message.
@@ -201,7 +198,7 @@ func (s *syncer) mailbox() *imapclient.Mailbox {
 	if m := s.c.Mailbox(); m != nil {
 		return m
 	}
-	return s.box
+	return &s.box
 }
 
 // fill fetches messages that are missing, in batches that can be saved one by
@@ -243,6 +240,7 @@ func (s *syncer) fetch(ctx context.Context, uids imap.UIDSet, since imap.ModSeq)
 			return err
 		}
 		if m.UID == 0 || !m.Has(imap.FetchFlags) || !uids.Contains(m.UID) {
+			s.res.Again = true // told of a change, unasked and without its UID
 			continue
 		}
 		edits = append(edits, edit{m.UID, s.st.sets.intern(flagsOf(m.Flags))})

@@ -186,6 +186,9 @@ func (r *runner) look(ctx context.Context, b *box) error {
 			return nil
 		},
 	})
+	if res.Again {
+		b.dirty, b.flags = true, true
+	}
 	if errors.Is(err, errPause) {
 		b.dirty, b.flags, err = true, true, nil
 	}

@@ -71,6 +71,12 @@ func (r *runner) news() bool {
 func (r *runner) facts() quirk.Facts {
 	f := r.w.Facts
 	f.Capabilities = r.c.Capabilities()
+	if f.Greeting == "" {
+		f.Greeting = r.c.Greeting()
+	}
+	if f.ID == nil {
+		f.ID = r.c.ServerID()
+	}
 	if host, _, err := net.SplitHostPort(r.w.Addr); err == nil && f.Host == "" {
 		f.Host = host
 	}
