@@ -170,7 +170,7 @@ func harmless() []Fault {
 		{Name: "unknown response codes", Outcome: MustWork, New: OnLine(anyTagged, true, Before("* OK [X-CODE (a \"b\") 1 {] text\r\n"))},
 		{Name: "status responses of every kind", Outcome: MustWork, New: OnLine(anyTagged, true, Before("* NO slow\r\n* BAD hm\r\n* OK\r\n* OK \r\n"))},
 		{Name: "unknown items of FETCH", Outcome: MustWork, New: OnLine(fetchLine, true, func(s *Stream, p Piece) error {
-			return s.Text(strings.Replace(string(p.Data), "FETCH (", "FETCH (X-A NIL X-B (1 \"2\" ({2}\r\n))) X.C[1]<2> 7 ", 1))
+			return s.Text(strings.Replace(string(p.Data), "FETCH (", "FETCH (X-A NIL X-B (1 \"2\" ({2}\r\n)))) X.C[1]<2> 7 ", 1))
 		})},
 		{Name: "flags of another message meanwhile", Outcome: MustWork, New: OnLine(fetchLine, true, Before("* 2 FETCH (FLAGS (\\Seen))\r\n"))},
 		{Name: "flood that ends", Outcome: MustWork, New: OnLine(anyTagged, false, Before(strings.Repeat("* OK still here\r\n", 1000)))},
