@@ -158,6 +158,7 @@ func lightPackages() []light {
 		{"store", []string{"github.com/emersion/go-message", "golang.org/x/net", "golang.org/x/text"}}, // Describe
 		{"store/blob", nil},
 		{"pop3", nil},
+		{"pop3/pop3client", []string{"github.com/emersion/go-sasl"}},
 		{"auth/authn", []string{"github.com/emersion/go-sasl"}},
 		{"daemon", nil},
 	}
