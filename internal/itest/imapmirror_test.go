@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mailstead/mailstead/auth/login"
-	"github.com/mailstead/mailstead/auth/login/saslmech"
 	"github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/imap/imapclient"
 	"github.com/mailstead/mailstead/imap/imapclient/mirror"
@@ -21,36 +19,13 @@ import (
 	"github.com/mailstead/mailstead/store"
 )
 
-// imapDialer logs in to a foreign server.
-func (f *foreign) imapDialer() *imapclient.Dialer {
-	return &imapclient.Dialer{
-		TLS: imapclient.TLSNever, ID: map[string]string{"name": "mailstead"},
-		Auth: login.Client{
-			Credentials: saslmech.Credentials{Username: f.user, Password: password},
-			Policy:      saslmech.Policy{AllowPlaintext: true},
-		},
-	}
-}
-
-// imapDial connects to a foreign server. Cyrus's master at times leaves a connection
-// without a process that serves it, until the next one comes.
-func (f *foreign) imapDial(ctx context.Context, d *imapclient.Dialer) (c *imapclient.Client, err error) {
-	d.Timeouts.Greeting = 3 * time.Second
-	for range 5 {
-		if c, err = d.Dial(ctx, "tcp", f.imap); err == nil {
-			break
-		}
-	}
-	return c, err
-}
-
 func (f *foreign) imapClient(t *testing.T) *imapclient.Client {
 	t.Helper()
 	d := f.imapDialer()
 	var trace []string
 	d.Timeouts.Command = 20 * time.Second
 	d.Trace = func(_ bool, line []byte) { trace = append(trace, strings.TrimSpace(string(line))) }
-	c, err := f.imapDial(t.Context(), d)
+	c, err := d.Dial(t.Context(), "tcp", f.imap)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, strings.Join(trace, "\n"))
 	}
@@ -106,7 +81,7 @@ func mirrorForeign(t *testing.T, f *foreign, best mirror.Rung) {
 				t.Fatal(err)
 			}
 			picture := &mirror.State{}
-			for step := range 25 {
+			for step := range 15 {
 				for range rnd.IntN(4) {
 					changeForeign(t, rnd, other, box)
 				}
@@ -172,7 +147,8 @@ func watchForeign(t *testing.T, f *foreign) {
 	var conn *imapclient.Client
 	w := &watch.Watcher{
 		Connect: func(ctx context.Context) (c *imapclient.Client, err error) {
-			conn, err = f.imapDial(ctx, f.imapDialer())
+			d := f.imapDialer()
+			conn, err = d.Dial(ctx, "tcp", f.imap)
 			return conn, err
 		},
 		Mailboxes: []string{"watched"}, Interval: 10 * time.Millisecond, Backoff: 10 * time.Millisecond,
