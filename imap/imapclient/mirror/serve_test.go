@@ -2,14 +2,13 @@ package mirror_test
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/emersion/go-sasl"
-
-	"crypto/tls"
 
 	"github.com/mailstead/mailstead/auth/authn"
 	"github.com/mailstead/mailstead/imap"

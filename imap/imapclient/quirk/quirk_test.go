@@ -44,8 +44,11 @@ func TestTable(t *testing.T) {
 		}
 	}
 	for _, f := range []Facts{
-		{}, {Host: "mail.example.org", Greeting: "Dovecot ready.", ID: map[string]string{"name": "Dovecot"}}, {Host: "notmail.me.com.example"},
-		{Host: "x163.com"}, {ID: map[string]string{"support-url": "https://proton.example"}},
+		{},
+		{Host: "mail.example.org", Greeting: "Dovecot ready.", ID: map[string]string{"name": "Dovecot"}},
+		{Host: "notmail.me.com.example"},
+		{Host: "x163.com"},
+		{ID: map[string]string{"support-url": "https://proton.example"}},
 	} {
 		if e, names := Of(f); e != (Effects{}) || names != nil {
 			t.Errorf("%v: %v %v", f, e, names)

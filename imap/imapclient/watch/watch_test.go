@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -429,8 +430,11 @@ func TestChaos(t *testing.T) {
 func chaos(t *testing.T, caps []string, seed uint64) {
 	rnd := rand.New(rand.NewPCG(seed, 3))
 	cut := rand.New(rand.NewPCG(seed, 4))
+	var mu sync.Mutex // connections begin at any time
 	quiet := false
 	srv := &imaptest.Server{Account: imaptest.NewAccount(), Caps: caps, Fault: &imaptest.Fault{New: func() imaptest.Mangle {
+		mu.Lock()
+		defer mu.Unlock()
 		if quiet {
 			return imaptest.CutAfter(1 << 40)()
 		}
@@ -458,7 +462,9 @@ func chaos(t *testing.T, caps []string, seed uint64) {
 			a.Renumber("INBOX")
 		}
 	}
+	mu.Lock()
 	quiet = true
+	mu.Unlock()
 	srv.Drop()
 	time.Sleep(2 * time.Hour)
 	synctest.Wait()
