@@ -401,6 +401,28 @@ func TestClientInLoop(t *testing.T) {
 	})
 }
 
+// TestWrongCount: a server whose number of messages is never the true one does
+// not cost a loop without end.
+func TestWrongCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		looks := 0
+		srv := &imaptest.Server{
+			Fault: &imaptest.Fault{New: imaptest.OnLine(`^\* \d+ EXISTS`, true, imaptest.Instead("* 7 EXISTS\r\n"))},
+			Log: func(sent bool, line string) {
+				if !sent && strings.Contains(line, " EXAMINE ") {
+					looks++
+				}
+			},
+		}
+		x := start(t, srv, nil)
+		x.expect(10 * time.Hour)
+		x.stop()
+		if looks > 10*32+20 {
+			t.Errorf("%d looks in 10 h", looks)
+		}
+	})
+}
+
 // TestGarbage: a server whose VANISHED cannot be read is asked without QRESYNC
 // the next time.
 func TestGarbage(t *testing.T) {
