@@ -37,7 +37,6 @@ type watching struct {
 	events chan string
 	cancel context.CancelFunc
 	done   chan struct{}
-	box    map[string]bool
 	last   string
 }
 
