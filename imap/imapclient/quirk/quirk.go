@@ -50,7 +50,7 @@ type Effects struct {
 	// ZeroValidity: no UIDVALIDITY is said, and UIDs are stable all the same.
 	ZeroValidity bool
 
-	// Labels: a message stands in several mailboxes at once, one of which
+	// Labels is for callers to know, no package acts on it: a message stands in several mailboxes at once, one of which
 	// (imap.RoleAll) holds all of them. Taking it out of one leaves it in others.
 	Labels bool
 

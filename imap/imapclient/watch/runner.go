@@ -97,6 +97,11 @@ func (r *runner) session(ctx context.Context) (err error) {
 	r.quirks = r.w.Quirks
 	known, _ := quirk.Of(r.facts())
 	r.quirks = r.quirks.Join(known)
+	if r.quirks.NeedsID && r.c.ServerID() == nil {
+		if _, err := r.c.ID(ctx, map[string]string{"name": "mailstead"}); r.c.Err() != nil {
+			return err
+		}
+	}
 	for _, b := range r.boxes {
 		b.dirty, b.flags = true, true
 	}

@@ -400,6 +400,31 @@ func TestClientInLoop(t *testing.T) {
 	})
 }
 
+// TestNeedsID: a server that is known to refuse those who do not say who they are
+// is told, also when the Dialer tells nothing.
+func TestNeedsID(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		known := false
+		srv := &imaptest.Server{ID: map[string]string{"name": "x"}, Verbs: map[string]imaptest.Verb{
+			"ID": func(c *imaptest.Conn, cmd *imaptest.Command) error {
+				known = true
+				return c.Default(cmd)
+			},
+			"EXAMINE": func(c *imaptest.Conn, cmd *imaptest.Command) error {
+				if !known {
+					return c.Tell(cmd, "NO Unsafe Login")
+				}
+				return c.Default(cmd)
+			},
+		}}
+		x := start(t, srv, func(w *watch.Watcher) { w.Addr = "imap.163.com:993" })
+		defer x.stop()
+		x.expect(time.Minute)
+		srv.Account.Append("INBOX", letter)
+		x.expect(time.Minute, "new 1")
+	})
+}
+
 // TestWrongCount: a server whose number of messages is never the true one does
 // not cost a loop without end.
 func TestWrongCount(t *testing.T) {
