@@ -1,9 +1,9 @@
 package fetch
 
 import (
-	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/mailstead/mailstead/store/blob"
@@ -48,6 +48,10 @@ type Collector struct {
 
 	Logger *slog.Logger     // nil = slog.Default()
 	Now    func() time.Time // nil = time.Now
+
+	mu      sync.Mutex
+	workers []*worker // guarded by mu; those of the latest Run
+	slots   *slots
 }
 
 // Errors of a Collector; tested with errors.Is.
@@ -55,21 +59,3 @@ var (
 	// ErrConfig: a Collector or a Source that cannot run.
 	ErrConfig = errors.New("fetch: not a configuration")
 )
-
-// Run fetches until ctx ends, and returns when nothing is under way any more: a
-// message that is being handed over is, up to 30 s, and what the server was told
-// to delete is confirmed. The error is ErrConfig, or nil.
-func (c *Collector) Run(ctx context.Context) error { return c.run(ctx, false) }
-
-// Once makes passes at each source until there is nothing more to fetch, and
-// returns the errors of those that failed, joined.
-func (c *Collector) Once(ctx context.Context) error { return c.run(ctx, true) }
-
-// Kick makes it the turn of a source now, whatever it waits for; false = there
-// is none of that name, or the Collector does not run.
-func (c *Collector) Kick(source string) bool { return false }
-
-// Status says how each source stands, in the order of Sources.
-func (c *Collector) Status() []Status { return nil }
-
-func (c *Collector) run(context.Context, bool) error { return nil }

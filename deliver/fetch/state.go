@@ -13,12 +13,12 @@ type State interface {
 	// Records yields all records of a source, in any order.
 	Records(ctx context.Context, source string) iter.Seq2[Record, error]
 
-	// Put writes records, those of the same ID in place of what was; durable, all
+	// Put writes records, those of the same Key in place of what was; durable, all
 	// or none, when it returns. At most MaxPut.
 	Put(ctx context.Context, source string, records ...Record) error
 
-	// Remove takes records away, all or none; unknown IDs are none.
-	Remove(ctx context.Context, source string, ids ...string) error
+	// Remove takes records away, all or none; unknown ones are none.
+	Remove(ctx context.Context, source string, keys ...Key) error
 }
 
 // MaxPut is how many records one call of State.Put or Remove takes.
@@ -26,23 +26,20 @@ const MaxPut = 500
 
 // Record is what is remembered of one message on the server, or of a folder.
 type Record struct {
-	// ID is that of the Item, or one of header and size; at most 64 octets: a
-	// longer one is remembered by its hash.
-	ID string
+	Key
 
-	Kind Kind
-
-	// Print is the fingerprint of header and size, by which a message is known
+	// Print is the fingerprint of the header, by which a message is known
 	// when its ID is not (see Item.Generation), and a reused ID is noticed.
 	Print Print
 
-	// Size is what the server said of it.
+	// Size is what the server said of it; of a KindCopy the number of copies.
 	Size int64
 
 	// Fetched is when all recipients had it; zero = some have not yet.
 	Fetched time.Time
 
-	// Done are the addresses that have it while others have not, sorted.
+	// Done are the addresses that have it: while others have not, or of a
+	// KindCopy. Sorted.
 	Done []string
 
 	// Missing is since when the server does not list it; zero = it does.
@@ -50,6 +47,15 @@ type Record struct {
 
 	// Generation is that of the folder, in a record of one.
 	Generation string
+}
+
+// Key names a Record of a source.
+type Key struct {
+	Kind Kind
+
+	// ID is that of the Item, or one of header and size; at most maxID octets: a
+	// longer one is remembered by its hash.
+	ID string
 }
 
 // Kind is what a Record is about.
