@@ -28,7 +28,6 @@ const queueKind = "fetched"
 // row is the value of an entry.
 type row struct {
 	Source     string    `json:"s,omitempty"` // for who reads the table
-	ID         string    `json:"i"`
 	Print      string    `json:"p,omitempty"`
 	Size       int64     `json:"n,omitempty"`
 	Fetched    time.Time `json:"f,omitzero"`
@@ -38,7 +37,7 @@ type row struct {
 }
 
 func encodeRecord(source string, r *Record) ([]byte, error) {
-	v := row{source, r.ID, "", r.Size, r.Fetched.UTC(), r.Done, r.Missing.UTC(), r.Generation}
+	v := row{source, "", r.Size, r.Fetched.UTC(), r.Done, r.Missing.UTC(), r.Generation}
 	if r.Print != (Print{}) {
 		v.Print = hex.EncodeToString(r.Print[:])
 	}
@@ -54,7 +53,7 @@ func decodeRecord(key string, value []byte) (Record, error) {
 	if err != nil {
 		return Record{}, fmt.Errorf("fetch: a record of the state cannot be read: %q: %w", key, err)
 	}
-	r := Record{Key: Key{Kind(kind), v.ID}, Size: v.Size, Fetched: v.Fetched, Done: v.Done, Missing: v.Missing, Generation: v.Generation}
+	r := Record{Key: Key{Kind(kind), key[1:]}, Size: v.Size, Fetched: v.Fetched, Done: v.Done, Missing: v.Missing, Generation: v.Generation}
 	if _, err := hex.Decode(r.Print[:], []byte(v.Print[:min(len(v.Print), 2*len(r.Print))])); err != nil {
 		return Record{}, fmt.Errorf("fetch: a record of the state cannot be read: %q: %w", key, err)
 	}

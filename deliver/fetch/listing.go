@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -35,7 +36,7 @@ func (l *listed) done() bool {
 
 // shortID is an ID that fits into a record.
 func shortID(id string) string {
-	if len(id) <= maxID-1 {
+	if len(id) < maxID && !strings.ContainsFunc(id, func(c rune) bool { return c < ' ' || c > '~' }) {
 		return "=" + id
 	}
 	sum := sha256.Sum256([]byte(id))

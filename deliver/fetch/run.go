@@ -239,8 +239,10 @@ func (w *worker) visit(ctx context.Context, idle bool) (more bool, err error) {
 func (w *worker) session(ctx context.Context, idle bool, slot *holder) (more bool, err error) {
 	hand, end := whileLonger(ctx, handTime)
 	defer end()
-	ctx, dog := watch(ctx, w.c.stall())
+	hand, dog := watch(hand, w.c.stall())
 	defer dog.end()
+	ctx, end = both(hand, ctx)
+	defer end()
 	ses, err := w.s.Open(ctx)
 	if err != nil {
 		return false, dog.reason(err)

@@ -139,6 +139,16 @@ func whileLonger(ctx context.Context, d time.Duration) (context.Context, context
 	}
 }
 
+// both is a context that ends with each of two, with that one's cause.
+func both(a, b context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(a)
+	stop := context.AfterFunc(b, func() { cancel(context.Cause(b)) })
+	return ctx, func() {
+		stop()
+		cancel(nil)
+	}
+}
+
 // errStalled ends a pass in which nothing moves.
 var errStalled = errors.New("fetch: the source makes no progress")
 
