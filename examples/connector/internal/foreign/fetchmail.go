@@ -10,24 +10,25 @@ import (
 )
 
 // Fetchmail reads a fetchmailrc. The error is an *Error.
-func Fetchmail(file, text string, o Options) (*Result, error) {
+func (b *Importer) Fetchmail(file, text string) error {
+	b.file = file
 	rc, err := parseFetchmail(text)
 	if syntax, ok := errors.AsType[*syntaxError](err); ok {
-		return nil, &Error{file, syntax.line, syntax.text}
+		return &Error{file, syntax.line, syntax.text}
 	}
-	c := &fetchmail{builder: newBuilder(file, o)}
+	c := &fetchmail{Importer: b}
 	for _, g := range rc.globals {
 		c.global(g)
 	}
 	for i := range rc.servers {
 		c.server(rc.defaults, &rc.servers[i])
 	}
-	return c.result(), nil
+	return nil
 }
 
 // fetchmail makes sources of a fetchmailrc.
 type fetchmail struct {
-	*builder
+	*Importer
 	every      time.Duration // of set daemon; zero = none
 	postmaster string
 }

@@ -42,31 +42,34 @@ type Options struct {
 	Netrc Netrc
 }
 
-// builder collects sources and targets.
-type builder struct {
-	file    string
+// Importer reads files one after the other into one configuration. A file that
+// fails leaves what was read of it.
+type Importer struct {
 	options Options
+	file    string // that is read now
 	out     *settings.Settings
 	notices []Notice
 	targets map[string]string // a target in words -> its name
 	names   map[string]int
 }
 
-func newBuilder(file string, o Options) *builder {
-	return &builder{
-		file: file, options: o, targets: make(map[string]string), names: make(map[string]int),
+// NewImporter returns one that has read nothing.
+func NewImporter(o Options) *Importer {
+	return &Importer{
+		options: o, targets: make(map[string]string), names: make(map[string]int),
 		out: &settings.Settings{Targets: make(map[string]*settings.Target)},
 	}
 }
 
-func (b *builder) notice(line int, format string, args ...any) {
+// Result is what was read so far.
+func (b *Importer) Result() *Result { return &Result{b.out, b.notices} }
+
+func (b *Importer) notice(line int, format string, args ...any) {
 	b.notices = append(b.notices, Notice{b.file, line, fmt.Sprintf(format, args...)})
 }
 
-func (b *builder) result() *Result { return &Result{b.out, b.notices} }
-
 // name is one that no source has yet.
-func (b *builder) name(user, host string) string {
+func (b *Importer) name(user, host string) string {
 	name := strings.Map(func(r rune) rune {
 		if strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@+-", r) {
 			return r
@@ -83,7 +86,7 @@ func (b *builder) name(user, host string) string {
 }
 
 // target is the name of a target like t.
-func (b *builder) target(t settings.Target) string {
+func (b *Importer) target(t settings.Target) string {
 	key := fmt.Sprintf("%q %q %q %q %q %q %q %q", t.Type, t.Address, t.User, string(t.Password), t.Path, t.Command, t.RunAs, t.TLS)
 	if name, ok := b.targets[key]; ok {
 		return name
@@ -98,7 +101,7 @@ func (b *builder) target(t settings.Target) string {
 
 // address makes a whole address of a local name. fallback is the domain that the
 // file implies.
-func (b *builder) address(line int, name, fallback string) string {
+func (b *Importer) address(line int, name, fallback string) string {
 	if strings.Contains(name, "@") {
 		return name
 	}

@@ -3,6 +3,7 @@ package settings
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"slices"
@@ -98,8 +99,14 @@ func (s *Settings) check() Faults {
 		c.fault("source", "want [[source]], since there may be several")
 	}
 	c.global()
-	for name, t := range s.Targets {
-		c.target("targets."+name, t)
+	queues := 0
+	for _, name := range slices.Sorted(maps.Keys(s.Targets)) {
+		c.target("targets."+name, s.Targets[name])
+		if s.Targets[name].Type == "queue" {
+			if queues++; queues > 1 {
+				c.fault("targets."+name+".type", "a second target is a queue, and there is one queue only")
+			}
+		}
 	}
 	for name, o := range s.OAuth {
 		c.oauth("oauth."+name, &o)

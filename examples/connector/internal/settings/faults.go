@@ -38,3 +38,10 @@ func (fs Faults) Error() string {
 	}
 	return strings.Join(lines, "\n")
 }
+
+// FaultAt makes a fault of the key out of err.
+func (s *Settings) FaultAt(key string, err error) error {
+	c := &checker{s: s}
+	c.fault(key, "%v", err)
+	return c.faults
+}

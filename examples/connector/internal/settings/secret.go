@@ -30,9 +30,9 @@ const maxSecret = 64 << 10
 
 var errNoSecret = errors.New("it is empty")
 
-// reveal reads the secret from where it is: the file, the environment variable
+// Reveal reads the secret from where it is: the file, the environment variable
 // env, or the text itself.
-func (s Secret) reveal(env string, getenv func(string) string) (string, error) {
+func (s Secret) Reveal(env string, getenv func(string) string) (string, error) {
 	text := string(s)
 	switch file, isFile := strings.CutPrefix(text, "@"); {
 	case text == "" && env != "":
