@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/mailstead/mailstead/deliver"
 	"github.com/mailstead/mailstead/deliver/fetch"
 	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/smtp"
@@ -217,15 +219,74 @@ func TestNoIDs(t *testing.T) {
 			wants(t, "INBOX", w.subjects("ann@example.org", "INBOX"), "one", "two", "two")
 		}
 		wants(t, "server", r.ids())
-		r.add(id, letterText("two")) // a third one: those before are off the server
+		r.add(id, strings.Replace(letterText("two"), "Hello", "Jello", 1)) // those before are off the server
 		c, _ := w.collector(r)
 		if err := c.Once(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if got := w.subjects("ann@example.org", "INBOX"); len(got) != 3 {
-			t.Logf("a message that is like one before in all: %q", got)
-		}
+		wants(t, "INBOX", w.subjects("ann@example.org", "INBOX"), "one", "two", "two", "two")
 	}
+}
+
+// Of messages that only their bodies tell apart none is deleted before all are
+// here: nobody could say which one is left when the answer to a deletion is lost.
+func TestAlike(t *testing.T) {
+	w, r := newWorld(t), &remote{}
+	commits := 0
+	r.faults = &faults{fail: func(_ int, what string) fault {
+		if what == "commit" {
+			if commits++; commits == 1 {
+				return after
+			}
+		}
+		return none
+	}}
+	r.add("", letterText("one")+"a")
+	r.add("", letterText("one")+"b")
+	c, s := w.collector(r)
+	n := 0
+	f := &faults{fail: func(int, string) fault {
+		if n++; n == 2 {
+			return before
+		}
+		return none
+	}}
+	s.Target = faultyTarget{s.Target, f}
+	c.Once(t.Context())
+	wants(t, "INBOX", w.subjects("ann@example.org", "INBOX"), "one")
+	if err := c.Once(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wants(t, "server", r.ids())
+	got := w.texts("ann@example.org", "INBOX")
+	if len(got) != 2 || !strings.HasSuffix(got[0], "a") || !strings.HasSuffix(got[1], "b") {
+		t.Errorf("%q", got)
+	}
+}
+
+// A target that knows no keys is not asked again for who has the message.
+func TestPartialWithoutOnce(t *testing.T) {
+	w, r := newWorld(t), &remote{}
+	r.add("1", letterText("one"))
+	c, s := w.collector(r)
+	s.Recipients = fetch.RecipientsFunc(func(context.Context, *fetch.Message) (fetch.Decision, error) {
+		return fetch.Decision{Recipients: []smtp.ForwardPath{path("ann@example.org"), path("bob@example.org")}}, nil
+	})
+	var got []string
+	s.Target = smtp.ReceiveFunc(func(_ context.Context, env *smtp.Envelope, r io.Reader) error {
+		io.Copy(io.Discard, r)
+		got = append(got, env.Recipients[0].ForwardPath.Local)
+		if len(got) == 2 {
+			return errCut
+		}
+		return nil
+	})
+	c.Once(t.Context())
+	if err := c.Once(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wants(t, "handed over", got, "ann", "bob", "bob")
+	wants(t, "server", r.ids())
 }
 
 // A folder with another UIDVALIDITY has the messages that were fetched from it.
@@ -282,6 +343,44 @@ func TestCopies(t *testing.T) {
 	wants(t, "quarantine", w.subjects("connector", "Quarantine"), "both")
 }
 
+// A recipient who is deferred gets the message later; the other one has it once,
+// also where the first attempt was not remembered.
+func TestPartial(t *testing.T) {
+	for _, forget := range []bool{false, true} {
+		w, r := newWorld(t), &remote{}
+		r.add("1", letterText("one"))
+		f := &faults{}
+		c, s := w.collector(r)
+		c.State = faultyState{w.state, f}
+		s.Recipients = fetch.RecipientsFunc(func(context.Context, *fetch.Message) (fetch.Decision, error) {
+			return fetch.Decision{Recipients: []smtp.ForwardPath{path("ann@example.org"), path("bob@example.org")}}, nil
+		})
+		full := true
+		s.Target = smtp.Chain(w.queue, smtp.JudgeRcpt(func(_ context.Context, _ *smtp.Mail, rs []*smtp.Recipient) []error {
+			errs := make([]error, len(rs))
+			for i, r := range rs {
+				if full && r.ForwardPath.Local == "bob" {
+					errs[i] = smtp.Errorf(452, smtp.EnhancedCode{Class: 4, Subject: 2, Detail: 2}, "Full")
+				}
+			}
+			return errs
+		}))
+		if forget {
+			f.fail = func(int, string) fault { return before }
+		}
+		if err := c.Once(t.Context()); err == nil || len(w.queued()) != 1 {
+			t.Errorf("%v, %q", err, w.queued())
+		}
+		wants(t, "server", r.ids(), "1")
+		f.fail, full = nil, false
+		if err := c.Once(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		wants(t, "queue", w.queued(), "one", "one")
+		wants(t, "server", r.ids())
+	}
+}
+
 // What nobody gets, what is refused, and what was here before is in quarantine,
 // and the others have it.
 func TestQuarantine(t *testing.T) {
@@ -299,6 +398,7 @@ func TestQuarantine(t *testing.T) {
 		}
 		return fetch.Decision{Recipients: []smtp.ForwardPath{path("ann@example.org")}}, nil
 	})
+	s.Target = &deliver.LocalDelivery{Store: w.store, Directory: w.directory()}
 	c.Quarantine = nil
 	if err := c.Once(t.Context()); err == nil {
 		t.Error("without a quarantine")
@@ -417,11 +517,14 @@ func TestForget(t *testing.T) {
 				t.Errorf("%d records, want %d", n, want)
 			}
 		}
-		c, _ := w.collector(r)
-		for _, step := range []struct {
+		c, s := w.collector(r)
+		s.Recipients = fetch.RecipientsFunc(func(context.Context, *fetch.Message) (fetch.Decision, error) {
+			return fetch.Decision{Recipients: []smtp.ForwardPath{path("ann@example.org")}, Guessed: true}, nil
+		})
+		for _, step := range []struct { // a record of the message, and one of its copies
 			wait time.Duration
 			want int
-		}{{0, 1}, {time.Hour, 1}, {30 * 24 * time.Hour, 1}, {2 * time.Hour, 0}} {
+		}{{0, 2}, {time.Hour, 2}, {30 * 24 * time.Hour, 1}, {2 * time.Hour, 0}} {
 			time.Sleep(step.wait)
 			if err := c.Once(t.Context()); err != nil {
 				t.Fatal(err)
@@ -525,8 +628,9 @@ func TestPerHost(t *testing.T) {
 		c, s := w.collector(&remote{})
 		c.Sources = nil
 		var remotes []*remote
+		var connections counter
 		for i := range 10 {
-			r := &remote{news: make(chan struct{}, 1)}
+			r := &remote{news: make(chan struct{}, 1), connections: &connections}
 			r.add("1", letterText(fmt.Sprint(i)))
 			one := *s
 			one.Name, one.Host, one.Open, one.Idle, one.Every = fmt.Sprint("s", i), "host", r.Open, true, time.Hour
@@ -537,6 +641,9 @@ func TestPerHost(t *testing.T) {
 		c.Run(ctx)
 		if n := len(w.subjects("ann@example.org", "INBOX")); n != len(remotes) {
 			t.Errorf("%d messages of %d", n, len(remotes))
+		}
+		if connections.most != 2 || connections.n != 0 {
+			t.Errorf("%d connections at once, %d at the end", connections.most, connections.n)
 		}
 	})
 }

@@ -68,6 +68,24 @@ type remote struct {
 	openErr  error
 	limit    int64 // for Quota; zero = the server does not say
 	news     chan struct{}
+
+	connections *counter
+}
+
+// counter counts what is open; nil counts nothing.
+type counter struct {
+	mu      sync.Mutex
+	n, most int
+}
+
+func (c *counter) add(n int) {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.n += n
+	c.most = max(c.most, c.n)
 }
 
 type letter struct {
@@ -116,6 +134,7 @@ func (r *remote) Open(ctx context.Context) (fetch.Session, error) {
 		return nil, errCut
 	}
 	s.list = slices.Clone(r.messages)
+	r.connections.add(1)
 	return s, nil
 }
 
@@ -263,6 +282,7 @@ func (s *session) Quota(context.Context) (used, limit int64, err error) {
 }
 
 func (s *session) Close() error {
+	s.r.connections.add(-1)
 	s.dead = true
 	return nil
 }

@@ -31,6 +31,7 @@ func layers() []layer {
 		{"internal/rebody", []string{"smtp", "store/blob"}},
 		{"internal/saslwire", []string{"auth/authn"}},
 		{"internal/authtest", []string{"auth/authn"}},
+		{"internal/mailaddr", []string{"smtp"}},
 		{"internal/mailsig", []string{"auth/dnsx"}},
 		{"internal/...", nil},
 		{"daemon", nil}, // certificates and sockets of the host, for any server
@@ -157,6 +158,7 @@ func lightPackages() []light {
 		{"store", []string{"github.com/emersion/go-message", "golang.org/x/net", "golang.org/x/text"}}, // Describe
 		{"store/blob", nil},
 		{"pop3", nil},
+		{"pop3/pop3client", []string{"github.com/emersion/go-sasl"}},
 		{"auth/authn", []string{"github.com/emersion/go-sasl"}},
 		{"daemon", nil},
 	}

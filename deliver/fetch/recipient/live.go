@@ -2,6 +2,7 @@ package recipient
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 )
 
@@ -12,10 +13,16 @@ type Live struct {
 	r atomic.Pointer[Resolver]
 }
 
+var errNotSet = errors.New("recipient: a Live without a Resolver")
+
 // Set makes r answer from now on.
 func (l *Live) Set(r *Resolver) { l.r.Store(r) }
 
 // Find is that of the Resolver.
 func (l *Live) Find(ctx context.Context, header []byte) (Result, error) {
-	return l.r.Load().Find(ctx, header)
+	r := l.r.Load()
+	if r == nil {
+		return Result{}, errNotSet
+	}
+	return r.Find(ctx, header)
 }
