@@ -80,7 +80,7 @@ func (g *generation) switchOver() error {
 	if o == nil {
 		return nil
 	}
-	stages, err := o.Table()
+	stages, err := g.s.Stages()
 	if err != nil {
 		return err
 	}
@@ -137,15 +137,14 @@ func (g *generation) source(src *settings.Source) (*fetch.Source, error) {
 
 // recipients is who gets the mail of a source.
 func (g *generation) recipients(src *settings.Source) (fetch.Recipients, error) {
-	c := recipient.Config{To: []string{src.Recipient}}
+	c := recipient.Config{To: []string{src.Recipient}, Separator: g.s.Separator}
 	if src.CatchAll != nil {
-		c = src.CatchAll.Config()
+		c = g.s.Config(src.CatchAll)
 	}
 	if g.table != nil {
 		c.Map = g.table
 	}
-	r, err := recipient.New(c)
-	return resolver{r}, err
+	return recipient.New(c)
 }
 
 // run collects until ctx ends. The queue goes on until what was collected lies

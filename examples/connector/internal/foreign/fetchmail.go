@@ -243,7 +243,9 @@ func (c *fetchmail) collectOption(m *rcMailbox, o rcOption) bool {
 
 // reasons says why an option has no counterpart; one without is not needed here.
 var reasons = map[string]string{
-	"antispam": "what a target refuses goes to quarantine", "bad-header": "every message is collected",
+	"batchlimit": "each message is safe before the next one", "expunge": "each message is safe before the next one",
+	"fastuidl": "", "fetchsizelimit": "", "timeout": "each step has a limit of its own", "uidl": "",
+	"warnings": "the log and status name what is too large", "antispam": "what a target refuses goes to quarantine", "bad-header": "every message is collected",
 	"bsmtp": "there is no such target", "checkalias": "no DNS is asked: name the domains", "dns": "",
 	"dropdelivered": "messages are not changed", "dropstatus": "messages are not changed",
 	"fetchdomains": "ETRN and ODMR are not supported", "flush": "nothing is deleted that was not collected",

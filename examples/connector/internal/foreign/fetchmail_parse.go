@@ -19,6 +19,7 @@ type rcUser struct {
 	remote  string
 	locals  []rcName
 	rest    bool // "*": other names are passed through
+	unnamed bool // its options stand without user in front
 	options []rcOption
 }
 
@@ -154,6 +155,9 @@ func (p *rcParser) server(s *rcServer) error {
 		case p.tok.kind == tokenEnd, p.is("poll"), p.is("skip"), p.is("defaults"), p.is("set"):
 			return nil
 		case p.is("user"):
+			if s.name != "" && len(s.users) == 1 && s.users[0].unnamed {
+				return p.fault("options of a user stand in front of user")
+			}
 			s.users = append(s.users, rcUser{line: p.tok.line})
 			if err := p.user(&s.users[len(s.users)-1]); err != nil {
 				return err
@@ -185,7 +189,7 @@ func (p *rcParser) server(s *rcServer) error {
 // was named yet.
 func lastUser(s *rcServer, line int) *rcUser {
 	if len(s.users) == 0 {
-		s.users = append(s.users, rcUser{line: line})
+		s.users = append(s.users, rcUser{line: line, unnamed: true})
 	}
 	return &s.users[len(s.users)-1]
 }

@@ -5,6 +5,7 @@ package foreign
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/mailstead/mailstead/examples/connector/internal/settings"
@@ -13,7 +14,7 @@ import (
 // Result is what was read.
 type Result struct {
 	Settings *settings.Settings
-	Notices  []Notice // in the order of the file
+	Notices  []Notice // each once
 }
 
 // Notice is about something that was not carried over, or not as it was.
@@ -65,7 +66,15 @@ func NewImporter(o Options) *Importer {
 func (b *Importer) Result() *Result { return &Result{b.out, b.notices} }
 
 func (b *Importer) notice(line int, format string, args ...any) {
-	b.notices = append(b.notices, Notice{b.file, line, fmt.Sprintf(format, args...)})
+	text := strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return '?'
+		}
+		return r
+	}, fmt.Sprintf(format, args...))
+	if n := (Notice{b.file, line, text}); !slices.Contains(b.notices, n) {
+		b.notices = append(b.notices, n)
+	}
 }
 
 // name is one that no source has yet.

@@ -76,3 +76,20 @@ func compare(t *testing.T, file string, r *Result) {
 		t.Errorf("%s: got\n%s\nwant\n%s", file, got, want)
 	}
 }
+
+// readSeeds are the files of testdata for a fuzz target.
+func readSeeds(f *testing.F, pattern string) (texts []string) {
+	f.Helper()
+	files, err := filepath.Glob("testdata/" + pattern)
+	if err != nil || len(files) == 0 {
+		f.Fatal(pattern, err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		texts = append(texts, string(text))
+	}
+	return texts
+}

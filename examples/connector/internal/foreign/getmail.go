@@ -1,6 +1,7 @@
 package foreign
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -51,7 +52,8 @@ var retrieverReasons = map[string]string{
 	"use_kerberos": "Kerberos is not supported", "imap_search": "everything is collected, once",
 	"imap_on_delete": "what leaves is expunged", "move_on_delete": "what leaves is expunged, not moved",
 	"ssl_ciphers": "the ciphers are those of TLS 1.2 and 1.3", "delete_dup_msgids": "messages with the same unique-id are told apart",
-	"password_command": "no commands are run: write the password into a file, password = \"@FILE\"",
+	"use_apop": "the best login that the server offers is taken", "timeout": "each step has a limit of its own",
+	"record_mailbox": "no such field is added", "password_command": "no commands are run: write the password into a file, password = \"@FILE\"",
 }
 
 // retriever reads [retriever].
@@ -126,10 +128,11 @@ func (c *getmail) retrieverValue(v *iniValue) {
 		if !c.truth(v) {
 			c.notice(v.line, "use_peek is left out: what is collected is not marked as read")
 		}
+	case "type", "server", "username", "port", "password":
+		// They are read in retriever and in password.
 	default:
-		if reason := retrieverReasons[v.name]; reason != "" {
-			c.notice(v.line, "%s is left out: %s", v.name, reason)
-		}
+		reason := cmp.Or(retrieverReasons[v.name], "it is not known")
+		c.notice(v.line, "%s is left out: %s", v.name, reason)
 	}
 }
 
@@ -242,14 +245,34 @@ func (c *getmail) collecting() {
 		c.src.MaxMessageSize = strconv.FormatInt(n, 10)
 	}
 	c.src.MaxMessages = int(min(c.size("max_messages_per_session"), 1<<30))
-	for _, left := range []struct{ name, reason string }{
-		{"max_bytes_per_session", "max-messages bounds a session"},
-		{"mark_read", "what is collected is not marked as read"},
-		{"message_log", "the log goes to standard error"},
-		{"message_log_syslog", "the log goes to standard error"},
-	} {
-		if v := s.find(left.name); v != nil {
-			c.notice(v.line, "%s is left out: %s", left.name, left.reason)
+	c.otherOptions(s)
+}
+
+// optionReasons: what of [options] is left out, and why; "" = it is read, or
+// there is nothing to say.
+var optionReasons = map[string]string{
+	"verbose": "", "read_all": "", "delete": "", "delete_after": "", "delete_bigger_than": "", "max_message_size": "",
+	"max_messages_per_session": "", "use_netrc": "", "fingerprint": "", "to_oldmail_on_each_mail": "", "skip_imap_fetch_size": "",
+	"max_bytes_per_session": "max-messages bounds a session", "mark_read": "what is collected is not marked as read",
+	"message_log": "the log goes to standard error", "message_log_syslog": "the log goes to standard error",
+	"message_log_verbose": "the log goes to standard error", "logfile": "the log goes to standard error",
+	"netrc_file": "--netrc names the file", "delivered_to": "the target adds it, and a Received field says who collected",
+	"received": "a Received field is always added",
+}
+
+// otherOptions says what of [options] is left out.
+func (c *getmail) otherOptions(s *iniSection) {
+	if s == nil {
+		return
+	}
+	for i := range s.values {
+		v := &s.values[i]
+		reason, known := optionReasons[v.name]
+		if !known {
+			reason = "it is not known"
+		}
+		if reason != "" {
+			c.notice(v.line, "%s is left out: %s", v.name, reason)
 		}
 	}
 }

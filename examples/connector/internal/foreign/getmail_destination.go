@@ -113,6 +113,23 @@ func (c *getmail) named(line int, name string) (target, user string, ok bool) {
 	return c.fileTarget(line, name, "")
 }
 
+// owner is whose destination "[section]" or a path is; "" = it does not say.
+func (c *getmail) owner(name string) string {
+	if section, isName := strings.CutPrefix(name, "["); isName {
+		s := c.ini.section(strings.TrimSuffix(section, "]"))
+		if user := cmp.Or(s.get("override"), s.get("user")); user != "" {
+			return user
+		}
+		name = s.get("path")
+	}
+	home, isHome := strings.CutPrefix(name, "~")
+	if !isHome {
+		return ""
+	}
+	user, _, _ := strings.Cut(home, "/")
+	return user
+}
+
 // several reads MultiDestination: the first destination is the target.
 func (c *getmail) several(s *iniSection) error {
 	list, ok := parseTuple(s.get("destinations"))
@@ -153,7 +170,7 @@ func (c *getmail) sorted(s *iniSection, kind string) error {
 			return c.fault(s.line, "want pairs in locals")
 		}
 		pattern, name := pair.inner[0].text, pair.inner[1].text
-		_, owner, _ := c.named(s.line, name)
+		owner := c.owner(name)
 		if owner == "" {
 			c.notice(s.line, "the pattern for %s is left out: whose mail it is does not stand in the file", name)
 			continue

@@ -138,7 +138,7 @@ func (c *checker) catchAll(key string, a *CatchAll) {
 			c.fault(key+".rule"+index(i)+".field", "%q is not the name of a header field", r.Field)
 		}
 	}
-	_, err := recipient.New(a.Config())
+	_, err := recipient.New(c.s.Config(a))
 	for err := range each(err) {
 		c.fault(key, "%v", err)
 	}
@@ -179,7 +179,7 @@ func (c *checker) switchOver(o *SwitchOver) {
 	} else {
 		c.targetName("switch-over.old", o.Old)
 	}
-	_, err := o.Table()
+	_, err := c.s.Stages()
 	for err := range each(err) {
 		c.fault("switch-over.stage", "%v", err)
 	}

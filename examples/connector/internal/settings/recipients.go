@@ -6,13 +6,13 @@ import (
 )
 
 // Config is what a recipient.Resolver is made of; Map and Directory are left.
-func (a *CatchAll) Config() recipient.Config {
+func (s *Settings) Config(a *CatchAll) recipient.Config {
 	c := recipient.Config{
-		Accept: a.Accept, Own: a.Own, Strip: a.Strip, Address: a.Address, Default: a.Default, Separator: a.Separator,
+		Accept: a.Accept, Own: a.Own, Strip: a.Strip, Address: a.Address, Default: a.Default, Separator: s.Separator,
 		Trust: recipient.Trust{Received: a.TrustReceived, Hosts: a.TrustHosts},
 	}
-	for _, s := range a.Steps {
-		c.Steps = append(c.Steps, recipient.Step(s))
+	for _, step := range a.Steps {
+		c.Steps = append(c.Steps, recipient.Step(step))
 	}
 	if a.Field != "" {
 		c.Field, _ = parseHeader(a.Field)
@@ -40,16 +40,17 @@ func (s *Settings) Table() (*recipient.Table, error) {
 	for i, r := range s.Map {
 		rows[i] = recipient.Row{From: r.From, To: r.To}
 	}
-	return recipient.NewTable(rows)
+	return recipient.NewTable(rows, s.Separator)
 }
 
-// Table is the stages of a switch-over.
-func (o *SwitchOver) Table() (*recipient.Stages, error) {
+// Stages are those of the switch-over, which there is.
+func (s *Settings) Stages() (*recipient.Stages, error) {
+	o := s.SwitchOver
 	rows := make([]recipient.Stage, len(o.Stages))
-	for i, s := range o.Stages {
-		rows[i] = recipient.Stage{User: s.User, Place: recipient.Place(s.Place)}
+	for i, r := range o.Stages {
+		rows[i] = recipient.Stage{User: r.User, Place: recipient.Place(r.Place)}
 	}
-	stages := &recipient.Stages{}
+	stages := &recipient.Stages{Separator: s.Separator}
 	return stages, stages.Set(rows)
 }
 

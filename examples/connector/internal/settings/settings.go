@@ -8,11 +8,12 @@ package settings
 
 // Settings is a whole file. docs/guide/connector.md explains each name.
 type Settings struct {
-	Data       string             `toml:"data,omitempty"`     // directory of state, store and queue
-	Hostname   string             `toml:"hostname,omitempty"` // in Received fields and in EHLO
-	HTTP       string             `toml:"http,omitempty"`     // host:port or off
-	Every      string             `toml:"every,omitempty"`    // for sources that do not say
-	Target     string             `toml:"target,omitempty"`   // for sources that do not say
+	Data       string             `toml:"data,omitempty"`      // directory of state, store and queue
+	Hostname   string             `toml:"hostname,omitempty"`  // in Received fields and in EHLO
+	HTTP       string             `toml:"http,omitempty"`      // host:port or off
+	Every      string             `toml:"every,omitempty"`     // for sources that do not say
+	Target     string             `toml:"target,omitempty"`    // for sources that do not say
+	Separator  string             `toml:"separator,omitempty"` // of sub-addresses; "" = "+", none = none
 	Limits     Limits             `toml:"limits,omitempty"`
 	Quarantine Quarantine         `toml:"quarantine,omitempty"`
 	Hosts      map[string]Limits  `toml:"host,omitempty"`
@@ -94,7 +95,6 @@ type CatchAll struct {
 	Strip         []string `toml:"strip,omitempty"`
 	Address       []string `toml:"address,omitempty"` // fields in place of To, Cc and so on
 	Default       []string `toml:"default,omitempty"` // else quarantine
-	Separator     string   `toml:"separator,omitempty"`
 	Rules         []Rule   `toml:"rule,omitempty"`
 }
 

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/mailstead/mailstead/auth/login"
+	"github.com/mailstead/mailstead/auth/login/saslmech"
+	"github.com/mailstead/mailstead/deliver/fetch"
+	"github.com/mailstead/mailstead/examples/connector/internal/settings"
+)
+
+// dialTime bounds a connection to a server.
+const dialTime = 30 * time.Second
+
+// mailbox is how a source is reached, whatever it speaks.
+type mailbox struct {
+	addr  string
+	net   *net.Dialer
+	tls   *tls.Config
+	mode  string // implicit, starttls, none
+	login login.Client
+}
+
+// opener makes the function that opens sessions of a source.
+func (g *generation) opener(src *settings.Source) (func(context.Context) (fetch.Session, error), error) {
+	config, err := tlsConfig(tlsNeeds{
+		host: src.Host, name: src.TLSName, ca: src.TLSCA, cert: src.TLSCert, key: src.TLSKey, min: src.TLSMin,
+		fingerprints: src.TLSFingerprint, insecure: src.TLSInsecure,
+	})
+	if err != nil {
+		return nil, err
+	}
+	m := &mailbox{
+		addr: net.JoinHostPort(src.Host, strconv.Itoa(src.Port)), net: &net.Dialer{Timeout: dialTime},
+		tls: config, mode: src.TLS,
+	}
+	if m.login, err = g.login(src); err != nil {
+		return nil, err
+	}
+	if src.IsIMAP() {
+		return m.imap(src), nil
+	}
+	return m.pop3(), nil
+}
+
+// login is who logs in at a source. Without TLS passwords travel in the clear,
+// as the configuration has said.
+func (g *generation) login(src *settings.Source) (login.Client, error) {
+	c := login.Client{
+		Credentials: saslmech.Credentials{Username: src.User, Host: src.Host, Port: src.Port},
+		Policy:      saslmech.Policy{AllowPlaintext: src.TLS == "none"},
+	}
+	if src.OAuth != "" {
+		tokens, err := tokenSource(g.s.OAuth[src.OAuth], src.User)
+		if err != nil {
+			return c, fmt.Errorf("oauth.%s: %w", src.OAuth, err)
+		}
+		c.Tokens = tokens
+		return c, nil
+	}
+	password, err := src.Password.Reveal(src.PasswordEnv, os.Getenv)
+	if err != nil {
+		return c, fmt.Errorf("password: %w", err)
+	}
+	c.Credentials.Password = password
+	return c, nil
+}
