@@ -66,8 +66,11 @@ func (c *checkCmd) Run(a *app) error {
 	if err := k.openState(); err != nil {
 		return err
 	}
-	reports := k.all()
-	return errors.Join(k.print(reports), k.close())
+	reports, err := k.all()
+	if err == nil {
+		err = k.print(reports)
+	}
+	return errors.Join(err, k.close())
 }
 
 // checking is a check under way.
@@ -75,6 +78,7 @@ type checking struct {
 	c   *checkCmd
 	a   *app
 	s   *settings.Settings
+	g   *generation
 	svc *service // nil = there is no state, or somebody else has it
 	own bool     // nothing was collected so far
 }
@@ -119,8 +123,15 @@ func (k *checking) close() error {
 	return k.svc.close()
 }
 
+// opener opens sessions of a source.
+type opener func(context.Context) (fetch.Session, error)
+
 // all checks the sources, in the order of the configuration.
-func (k *checking) all() []sourceReport {
+func (k *checking) all() ([]sourceReport, error) {
+	var err error
+	if k.g, err = bareGeneration(k.s, k.a.log); err != nil {
+		return nil, err
+	}
 	reports := make([]sourceReport, len(k.s.Sources))
 	free := make(chan struct{}, checkAtOnce)
 	var wg sync.WaitGroup
@@ -128,34 +139,30 @@ func (k *checking) all() []sourceReport {
 		if src.Disabled {
 			continue
 		}
+		r := &reports[i]
+		r.Name, r.Leave, r.Target = src.Name, leaveWords(src), src.Target
+		open, err := k.g.opener(src)
+		if err != nil {
+			r.Error = err.Error()
+			continue
+		}
 		wg.Go(func() {
 			free <- struct{}{}
 			defer func() { <-free }()
 			ctx, cancel := context.WithTimeout(k.a.ctx, k.c.Timeout)
 			defer cancel()
-			r := &reports[i]
-			r.Name, r.Leave, r.Target = src.Name, leaveWords(src), src.Target
-			err := k.source(ctx, src, r)
+			err := k.source(ctx, src, open, r)
 			if r.OK = err == nil; !r.OK {
 				r.Error = err.Error()
 			}
 		})
 	}
 	wg.Wait()
-	return reports
+	return reports, nil
 }
 
 // source logs in, lists, and looks at headers.
-func (k *checking) source(ctx context.Context, src *settings.Source, r *sourceReport) error {
-	g := &generation{s: k.s, log: k.a.log}
-	var err error
-	if g.table, err = k.s.Table(); err != nil {
-		return err
-	}
-	open, err := g.opener(src)
-	if err != nil {
-		return err
-	}
+func (k *checking) source(ctx context.Context, src *settings.Source, open opener, r *sourceReport) error {
 	ses, err := open(ctx)
 	if err != nil {
 		return err
@@ -181,7 +188,7 @@ func (k *checking) source(ctx context.Context, src *settings.Source, r *sourceRe
 	}
 	n := len(fresh)
 	r.New = &n
-	return k.would(ctx, g, ses, src, fresh[:min(n, k.c.Headers)], r)
+	return k.would(ctx, ses, src, fresh[:min(n, k.c.Headers)], r)
 }
 
 // known are the ids that were collected; nil = nobody knows now.
@@ -205,8 +212,8 @@ func (k *checking) known(ctx context.Context, name string) (map[string]bool, err
 }
 
 // would says who would get messages.
-func (k *checking) would(ctx context.Context, g *generation, ses fetch.Session, src *settings.Source, items []fetch.Item, r *sourceReport) error {
-	who, err := g.recipients(src)
+func (k *checking) would(ctx context.Context, ses fetch.Session, src *settings.Source, items []fetch.Item, r *sourceReport) error {
+	who, err := k.g.recipients(src)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"sync"
 
+	"github.com/mailstead/mailstead/auth/login"
 	"github.com/mailstead/mailstead/deliver"
 	"github.com/mailstead/mailstead/deliver/fetch"
 	"github.com/mailstead/mailstead/deliver/fetch/recipient"
@@ -24,6 +25,7 @@ type generation struct {
 	log       *slog.Logger
 	pool      *smtpclient.Pool // connections to targets
 	targets   map[string]smtp.Receiver
+	tokens    map[string]login.TokenSource
 	table     *recipient.Table // nil = addresses are not mapped
 	collector *fetch.Collector
 	runner    *queue.Runner // nil = no target is a queue
@@ -32,7 +34,11 @@ type generation struct {
 // newGeneration makes everything of a configuration, and connects to nobody. The
 // errors say which source or target it is.
 func newGeneration(ctx context.Context, svc *service, s *settings.Settings) (*generation, error) {
-	g := &generation{svc: svc, s: s, log: svc.log, pool: &smtpclient.Pool{}, targets: make(map[string]smtp.Receiver)}
+	g, err := bareGeneration(s, svc.log)
+	if err != nil {
+		return nil, err
+	}
+	g.svc = svc
 	var errs []error
 	for _, name := range sortedNames(s.Targets) {
 		r, err := g.target(ctx, s.Targets[name])
@@ -43,10 +49,6 @@ func newGeneration(ctx context.Context, svc *service, s *settings.Settings) (*ge
 		g.targets[name] = r
 	}
 	if err := errors.Join(errs...); err != nil {
-		return nil, err
-	}
-	var err error
-	if g.table, err = s.Table(); err != nil {
 		return nil, err
 	}
 	if err = g.switchOver(); err != nil {
@@ -72,6 +74,15 @@ func newGeneration(ctx context.Context, svc *service, s *settings.Settings) (*ge
 		g.collector.Sources = append(g.collector.Sources, made)
 	}
 	return g, errors.Join(errs...)
+}
+
+// bareGeneration has no targets: it knows the sources and their recipients.
+func bareGeneration(s *settings.Settings, log *slog.Logger) (*generation, error) {
+	table, err := s.Table()
+	return &generation{
+		s: s, log: log, pool: &smtpclient.Pool{}, table: table,
+		targets: make(map[string]smtp.Receiver), tokens: make(map[string]login.TokenSource),
+	}, err
 }
 
 // switchOver puts the old server beside each target that a source uses.

@@ -60,10 +60,23 @@ func (c *importCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	doc = append(importComment(r), doc...)
 	if err := c.write(a, doc); err != nil {
 		return err
 	}
 	return a.reportImport(c.Output, doc, r)
+}
+
+// importComment stands on top of the configuration.
+func importComment(r *foreign.Result) []byte {
+	if len(r.Notices) == 0 {
+		return nil
+	}
+	b := []byte("# What was not carried over, or not as it was:\n")
+	for _, n := range r.Notices {
+		b = append(b, "#   "+n.String()+"\n"...)
+	}
+	return append(b, '\n')
 }
 
 func (a *app) readFile(file string) (string, error) {

@@ -123,10 +123,19 @@ func (a *app) settings() (*settings.Settings, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.HasSecrets() && openToOthers(a.cli.Config) {
+		a.log.Warn("others may read the configuration, and there are passwords in it: chmod 600", "file", a.cli.Config)
+	}
 	if a.cli.Data != "" {
 		s.Data = a.cli.Data
 	}
 	return s, nil
+}
+
+// openToOthers reports whether others than its owner and group may read a file.
+func openToOthers(file string) bool {
+	info, err := os.Stat(file)
+	return err == nil && info.Mode().Perm()&0o004 != 0
 }
 
 // result writes v as one line of JSON.

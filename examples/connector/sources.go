@@ -57,12 +57,9 @@ func (g *generation) login(src *settings.Source) (login.Client, error) {
 		Policy:      saslmech.Policy{AllowPlaintext: src.TLS == "none"},
 	}
 	if src.OAuth != "" {
-		tokens, err := tokenSource(g.s.OAuth[src.OAuth], src.User)
-		if err != nil {
-			return c, fmt.Errorf("oauth.%s: %w", src.OAuth, err)
-		}
+		tokens, err := g.tokenSource(src)
 		c.Tokens = tokens
-		return c, nil
+		return c, err
 	}
 	password, err := src.Password.Reveal(src.PasswordEnv, os.Getenv)
 	if err != nil {
@@ -70,4 +67,22 @@ func (g *generation) login(src *settings.Source) (login.Client, error) {
 	}
 	c.Credentials.Password = password
 	return c, nil
+}
+
+// tokenSource is the source of an [oauth.NAME]. All that use it share it: two
+// would spend each other's refresh tokens.
+func (g *generation) tokenSource(src *settings.Source) (login.TokenSource, error) {
+	o, key := g.s.OAuth[src.OAuth], src.OAuth
+	if o.Provider == "google-service" { // a token speaks for one mailbox
+		key += " " + src.User
+	}
+	if tokens := g.tokens[key]; tokens != nil {
+		return tokens, nil
+	}
+	tokens, err := tokenSource(o, src.User)
+	if err != nil {
+		return nil, fmt.Errorf("oauth.%s: %w", src.OAuth, err)
+	}
+	g.tokens[key] = tokens
+	return tokens, nil
 }

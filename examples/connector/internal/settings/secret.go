@@ -67,3 +67,28 @@ func Literal(text string) Secret {
 	}
 	return Secret(text)
 }
+
+// inFile reports whether the secret itself stands in the configuration.
+func (s Secret) inFile() bool {
+	return s != "" && (s[0] != '@' || strings.HasPrefix(string(s), "@@"))
+}
+
+// HasSecrets reports whether a secret stands in the file itself.
+func (s *Settings) HasSecrets() bool {
+	for _, src := range s.Sources {
+		if src.Password.inFile() {
+			return true
+		}
+	}
+	for _, t := range s.Targets {
+		if t.Password.inFile() {
+			return true
+		}
+	}
+	for _, o := range s.OAuth {
+		if o.ClientSecret.inFile() {
+			return true
+		}
+	}
+	return false
+}

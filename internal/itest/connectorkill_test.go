@@ -1,0 +1,70 @@
+package itest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// TestConnectorKill kills the connector again and again while it collects 1,000
+// messages by POP3 and IMAP. Into a store of its own nothing is lost and nothing is
+// there twice; the server's mailboxes are empty at the end. MAILSTEAD_KILLS says
+// how often, 10 by default.
+func TestConnectorKill(t *testing.T) {
+	kills := 10
+	if v := os.Getenv("MAILSTEAD_KILLS"); v != "" {
+		var err error
+		if kills, err = strconv.Atoi(v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := newServer(t)
+	const n = 500 // for each of two mailboxes
+	fillBoth(t, s, 0, n)
+	c := newConnector(t, pop3Source(s, "")+imapSource(s, ""))
+	for range kills {
+		c.start()
+		<-time.After(time.Duration(100+rand.IntN(400)) * time.Millisecond)
+		c.kill()
+	}
+	t.Logf("after %d kills: %s", kills, c.run(0, "status"))
+	c.run(0, "once")
+	served := c.served()
+	for _, user := range []string{alice, bob} {
+		if lost, doubled := lostAndDoubled(tally(t, served, user), n); lost+doubled > 0 {
+			t.Errorf("%s: %d lost, %d doubled of %d", user, lost, doubled, n)
+		}
+		if left := len(tally(t, s, user)); left > 0 {
+			t.Errorf("%s: %d messages left on the server", user, left)
+		}
+	}
+}
+
+// TestConnectorLMTP is the same into another server by LMTP, which may get what
+// was in flight at a kill twice.
+func TestConnectorLMTP(t *testing.T) {
+	s, target := newServer(t), newServer(t)
+	const n, kills = 200, 5
+	fillBoth(t, s, 0, n)
+	c := newConnector(t, fmt.Sprintf("[targets.lmtp]\ntype = \"lmtp\"\naddress = %q\n", target.ports["lmtp"])+pop3Source(s, "")+imapSource(s, ""))
+	for range kills {
+		c.start()
+		<-time.After(time.Duration(100+rand.IntN(300)) * time.Millisecond)
+		c.kill()
+	}
+	c.run(0, "once")
+	for _, user := range []string{alice, bob} {
+		var lost, doubled int
+		eventually(t, 30*time.Second, "messages of "+user+" are missing", func() bool {
+			lost, doubled = lostAndDoubled(tally(t, target, user), n)
+			return lost == 0
+		})
+		t.Logf("%s: %d in flight at %d kills came twice", user, doubled, kills)
+		if doubled > kills {
+			t.Errorf("%s: %d doubled at %d kills", user, doubled, kills)
+		}
+	}
+}
