@@ -118,6 +118,7 @@ func layers() []layer {
 		{"deliver/delivertest", []string{"smtp", "auth/dnsx"}}, // hosts and names, not those who send to them
 		{"deliver/intake", []string{"smtp", "queue", "store/blob"}},
 		{"deliver/journal", []string{"smtp", "queue", "store/blob", "deliver", "deliver/intake"}},
+		{"deliver/fetch/recipient", []string{"smtp", "deliver", "deliver/fetch"}},
 		{"deliver/submission", []string{"smtp", "smtp/smtppolicy", "queue", "store", "store/blob", "deliver/intake"}},
 		{"deliver/...", []string{
 			"smtp", "smtp/smtpclient", "store", "store/blob", "queue", "store/acl", "deliver", "deliver/dsn", "deliver/srs",

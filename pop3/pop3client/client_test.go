@@ -432,6 +432,26 @@ func TestCapabilities(t *testing.T) {
 	}
 }
 
+// TestCapabilitiesRefused: a server that has CAPA before the login only.
+func TestCapabilitiesRefused(t *testing.T) {
+	c := dialScriptWith(t, &pop3client.Dialer{}, `
+		S: +OK
+		C: CAPA
+		S: +OK
+		S: PIPELINING
+		S: .
+		C: USER ann
+		S: +OK
+		C: PASS x
+		S: +OK
+		C: CAPA
+		S: -ERR
+	`)
+	if err := c.UserPass(t.Context(), "ann", "x"); err != nil || !c.Capabilities().Pipelining {
+		t.Errorf("%v, %+v", err, c.Capabilities())
+	}
+}
+
 func TestCommandIsOneLine(t *testing.T) {
 	c := dialScript(t, "C: NOOP\nS: +OK")
 	for _, line := range []string{"", " NOOP", "NOOP\r\nDELE 1", "NOOP\n", "NO\x00OP", "\tPASS x"} {

@@ -101,7 +101,7 @@ func TestMaildropRefusedInPipeline(t *testing.T) {
 
 // TestListings: the iterators show what the server says as it says it.
 func TestListings(t *testing.T) {
-	c := dialScript(t, "C: LIST\n"+lines("2 20|1 10|1 11|x")+"\nC: UIDL\n"+lines("1 a|2 a")+"\nC: LIST 3\nS: +OK 3 30\nC: UIDL 3\nS: +OK 3 c\nC: UIDL 4\nS: -ERR")
+	c := dialScript(t, "C: LIST\n"+lines("2 20|1 10|1 11|x|0 5")+"\nC: UIDL\n"+lines("1 a|2 a")+"\nC: LIST 3\nS: +OK 3 30\nC: UIDL 3\nS: +OK 3 c\nC: UIDL 4\nS: -ERR")
 	var got []string
 	for m, err := range c.List(t.Context()) {
 		got = append(got, fmt.Sprint(m.Number, m.Size, m.Fault, err))
@@ -109,7 +109,7 @@ func TestListings(t *testing.T) {
 	for m, err := range c.UIDL(t.Context()) {
 		got = append(got, fmt.Sprint(m.Number, m.UniqueID, m.Fault, err))
 	}
-	want := "[2 20 <nil>|1 10 out of order <nil>|1 11 out of order <nil>|0 -1 no line of a listing <nil>|1a <nil>|2a <nil>]"
+	want := "[2 20 <nil>|1 10 out of order <nil>|1 11 out of order <nil>|0 -1 no line of a listing <nil>|0 -1 no line of a listing <nil>|1a <nil>|2a <nil>]"
 	if s := strings.ReplaceAll(fmt.Sprint(got), "> ", ">|"); strings.ReplaceAll(s, " ", "") != strings.ReplaceAll(want, " ", "") {
 		t.Errorf("%s\nwant %s", s, want)
 	}

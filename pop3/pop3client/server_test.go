@@ -105,6 +105,10 @@ func ourServer(t *testing.T, edit func(*pop3server.Config), messages ...string) 
 	return l.Addr().String(), client
 }
 
+// shared is for sessions that follow each other faster than the server hears that
+// one is over.
+func shared(cfg *pop3server.Config) { cfg.SharedMaildrops = true }
+
 func service(t *testing.T) *login.Service {
 	t.Helper()
 	users := &login.Memory{}
@@ -127,7 +131,7 @@ func service(t *testing.T) *login.Service {
 // TLS, but for SCRAM without channel binding, which is refused where it could have
 // it.
 func TestMechanisms(t *testing.T) {
-	addr, client := ourServer(t, nil)
+	addr, client := ourServer(t, shared)
 	good := saslmech.Credentials{Username: ann, Password: password, Token: token, Certificate: true, Anonymous: true}
 	bad := saslmech.Credentials{Username: ann, Password: "wrong", Token: "wrong"}
 	for _, mechanism := range saslmech.Names() {
@@ -173,7 +177,7 @@ func TestMechanisms(t *testing.T) {
 // TestLoginSources: USER and PASS, APOP where it is allowed, and a token that has
 // to be renewed.
 func TestLoginSources(t *testing.T) {
-	addr, client := ourServer(t, nil)
+	addr, client := ourServer(t, shared)
 	plain := login.Client{Credentials: saslmech.Credentials{Username: ann, Password: password}, Policy: saslmech.Policy{Mechanisms: []string{saslmech.Plain}}}
 	tokenSource := &source{}
 	bearer := login.Client{Credentials: saslmech.Credentials{Username: ann}, Tokens: tokenSource}
@@ -213,6 +217,14 @@ func TestLoginSources(t *testing.T) {
 				t.Errorf("%q", seen)
 			}
 		})
+	}
+	// What was refused is not tried by other means.
+	wrong := plain
+	wrong.Credentials.Password = "wrong"
+	d := &pop3client.Dialer{TLSConfig: client, Login: wrong.Login, APOP: apop}
+	_, err := d.Dial(t.Context(), "tcp", addr)
+	if e, ok := errors.AsType[*pop3client.Error](err); !ok || e.Verb != "AUTH" {
+		t.Errorf("a wrong password, with APOP: %v", err)
 	}
 	if want := []string{"", "revoked"}; !slices.Equal(tokenSource.asked, want) {
 		t.Errorf("the source was asked for %q, want %q", tokenSource.asked, want)
@@ -265,7 +277,9 @@ func TestOurServer(t *testing.T) {
 	if err := c.Quit(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if c, err = d.Dial(t.Context(), "tcp", addr); err != nil {
+	for c, err = d.Dial(t.Context(), "tcp", addr); errors.Is(err, pop3.CodeInUse); c, err = d.Dial(t.Context(), "tcp", addr) {
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()

@@ -77,7 +77,7 @@ func mailbox(a mime.Address) (smtp.Path, bool) {
 	if a.Domain == nil {
 		return loose(string(a.Local))
 	}
-	if len(a.Local) > smtp.MaxLocalPart || len(a.Domain) > 4*smtp.MaxDomain {
+	if len(a.Local) > smtp.MaxLocalPart || len(a.Domain) > smtp.MaxDomain {
 		return smtp.Path{}, false
 	}
 	return check(smtp.Path{Local: string(a.Local), Domain: string(a.Domain)})
@@ -87,7 +87,7 @@ func mailbox(a mime.Address) (smtp.Path, bool) {
 func loose(text string) (smtp.Path, bool) {
 	text = strings.Trim(text, `'"<>,; `)
 	at := strings.LastIndexByte(text, '@')
-	if at < 0 || len(text) > 4*smtp.MaxPath {
+	if at < 0 || len(text) > smtp.MaxPath {
 		return smtp.Path{}, false
 	}
 	return check(smtp.Path{Local: text[:at], Domain: text[at+1:]})

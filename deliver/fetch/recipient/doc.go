@@ -14,7 +14,7 @@
 //	RFC 5321 §4.4         "for" and "by" of Received             what others write is read, too
 //	RFC 5322 §3.4, §3.6.6 addresses, groups, resent blocks       full
 //	RFC 2047              encoded words, in the text for rules   decoding
-//	RFC 2919 §3           List-Id                                text not read whole
+//	RFC 2919 §3           List-Id                                full
 //	RFC 5233 §4           sub-addresses                          full
 //	RFC 5891, RFC 6531    domains in A- and U-labels are equal   full
 //	RFC 9228              Delivered-To                           text not read whole

@@ -103,6 +103,9 @@ func globRegexp(pattern string, isAddress bool) *regexp.Regexp {
 // newTemplate reads one of Rule.To or a Row.To; re may be nil.
 func newTemplate(text string, re *regexp.Regexp) (template, error) {
 	t := template{text: text}
+	if re == nil && strings.Contains(text, "${") {
+		return t, errors.New("captures without a Regexp")
+	}
 	if re == nil || !strings.Contains(text, "$") {
 		p, err := smtp.ParseMailbox(text, true)
 		return template{path: p, fixed: true, free: true}, err
@@ -141,21 +144,24 @@ func checkCaptures(text string, re *regexp.Regexp) error {
 	}
 }
 
-// expand is the address of a template for one match in text; ok false: what it
-// makes is no address.
-func (t *template) expand(re *regexp.Regexp, text string, match []int) (smtp.Path, bool) {
+// expand is the text of a template for one match in text; ok false: it is too
+// long for an address.
+func (t *template) expand(re *regexp.Regexp, text string, match []int) (string, bool) {
+	out := re.ExpandString(nil, t.text, text, match)
+	return string(out), len(out) <= smtp.MaxPath
+}
+
+// address is the address of a template for one match in a field, where it is
+// written as addresses are in headers.
+func (t *template) address(re *regexp.Regexp, text string, match []int) (smtp.Path, bool) {
 	if t.fixed {
 		return t.path, true
 	}
-	out := re.ExpandString(nil, t.text, text, match)
-	if len(out) > 4*smtp.MaxPath {
+	out, ok := t.expand(re, text, match)
+	if !ok {
 		return smtp.Path{}, false
 	}
-	at := bytes.LastIndexByte(out, '@')
-	if at < 0 {
-		return smtp.Path{}, false
-	}
-	p, err := smtp.ParseMailbox(string(out), true)
+	p, err := smtp.ParseMailbox(out, true)
 	return p, err == nil
 }
 
@@ -227,7 +233,7 @@ func (s *search) applyTo(rule *rule, value []byte) []smtp.Path {
 	for _, m := range matches {
 		for i := range rule.to {
 			t := &rule.to[i]
-			if p, ok := t.expand(rule.regexp, text, m); ok && (t.free || s.isOurs(p)) {
+			if p, ok := t.address(rule.regexp, text, m); ok && (t.free || s.isOurs(p)) {
 				list = append(list, p)
 			}
 		}
@@ -264,11 +270,12 @@ func (s *search) matching(rule *rule, value []byte, text string) (list []smtp.Pa
 	return list, ok
 }
 
-// listID is what stands in the angle brackets (RFC 2919 §3), or all of it.
+// listID is what stands in the angle brackets, without the white space that
+// somebody put there (RFC 2919 §3); or all of it.
 func listID(text string) string {
 	if open := strings.LastIndexByte(text, '<'); open >= 0 {
 		if id, _, ok := strings.Cut(text[open+1:], ">"); ok {
-			return strings.TrimSpace(id)
+			return strings.Join(strings.Fields(id), "")
 		}
 	}
 	return text

@@ -128,10 +128,23 @@ func (t *Table) Map(_ context.Context, p smtp.Path) (smtp.Path, bool, error) {
 	for i := range t.regexps {
 		r := &t.regexps[i]
 		if m := r.re.FindStringSubmatchIndex(address); m != nil {
-			if to, ok := r.to.expand(r.re, address, m); ok {
+			if to, ok := r.address(address, m); ok {
 				return to, true, nil
 			}
 		}
 	}
 	return p, false, nil
+}
+
+// address is what a row makes of an address without quotes.
+func (r *regexpRow) address(from string, match []int) (smtp.Path, bool) {
+	if r.to.fixed {
+		return r.to.path, true
+	}
+	out, ok := r.to.expand(r.re, from, match)
+	at := strings.LastIndexByte(out, '@')
+	if !ok || at < 0 {
+		return smtp.Path{}, false
+	}
+	return check(smtp.Path{Local: out[:at], Domain: out[at+1:]})
 }
