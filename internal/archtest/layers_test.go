@@ -22,6 +22,7 @@ func layers() []layer {
 		{"internal/imapsort", []string{"imap", "store"}},
 		{"internal/imapthread", []string{"imap", "store"}},
 		{"internal/imapnotify", []string{"imap", "store"}},
+		{"internal/imapresp", []string{"imap", "store"}},
 		{"internal/imapscope", []string{"store"}},
 		{"internal/imapseq", []string{"imap", "store"}},
 		{"internal/imapsearch", []string{"imap", "store", "store/view", "store/searchtext"}},
