@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"strconv"
@@ -12,7 +13,11 @@ import (
 	"github.com/mailstead/mailstead/auth/login"
 	"github.com/mailstead/mailstead/auth/login/saslmech"
 	"github.com/mailstead/mailstead/deliver/fetch"
+	"github.com/mailstead/mailstead/deliver/fetch/imapsource"
+	"github.com/mailstead/mailstead/deliver/fetch/pop3source"
 	"github.com/mailstead/mailstead/examples/connector/internal/settings"
+	"github.com/mailstead/mailstead/imap/imapclient"
+	"github.com/mailstead/mailstead/pop3/pop3client"
 )
 
 // dialTime bounds a connection to a server.
@@ -20,10 +25,10 @@ const dialTime = 30 * time.Second
 
 // mailbox is how a source is reached, whatever it speaks.
 type mailbox struct {
+	src   *settings.Source
 	addr  string
 	net   *net.Dialer
 	tls   *tls.Config
-	mode  string // implicit, starttls, none
 	login login.Client
 }
 
@@ -37,16 +42,51 @@ func (g *generation) opener(src *settings.Source) (func(context.Context) (fetch.
 		return nil, err
 	}
 	m := &mailbox{
-		addr: net.JoinHostPort(src.Host, strconv.Itoa(src.Port)), net: &net.Dialer{Timeout: dialTime},
-		tls: config, mode: src.TLS,
+		src: src, addr: net.JoinHostPort(src.Host, strconv.Itoa(src.Port)), net: &net.Dialer{Timeout: dialTime}, tls: config,
 	}
 	if m.login, err = g.login(src); err != nil {
 		return nil, err
 	}
 	if src.IsIMAP() {
-		return m.imap(src), nil
+		return m.imap(g.log).Open, nil
 	}
-	return m.pop3(), nil
+	return m.pop3().Open, nil
+}
+
+func (m *mailbox) pop3() *pop3source.Source {
+	d := &pop3client.Dialer{Net: m.net, TLSConfig: m.tls, Login: m.login.Login, UTF8: true}
+	switch m.src.TLS {
+	case "implicit":
+		d.TLS = pop3client.TLSImplicit
+	case "starttls":
+		d.TLS = pop3client.TLSRequired
+	default:
+		d.TLS = pop3client.TLSNever
+	}
+	if m.src.APOP {
+		d.APOP = &pop3client.Password{Username: m.src.User, Password: m.login.Credentials.Password}
+	}
+	return &pop3source.Source{Addr: m.addr, Dialer: d, NoIDs: m.src.NoIDs}
+}
+
+func (m *mailbox) imap(log *slog.Logger) *imapsource.Source {
+	d := &imapclient.Dialer{Net: m.net, TLSConfig: m.tls, Auth: m.login, ID: map[string]string{"name": "Mailstead connector"}}
+	switch m.src.TLS {
+	case "implicit":
+		d.TLS = imapclient.TLSImplicit
+	case "starttls":
+		d.TLS = imapclient.TLSRequired
+	default:
+		d.TLS = imapclient.TLSNever
+	}
+	keep := m.src.Keep()
+	return &imapsource.Source{
+		Addr: m.addr, Dialer: d, Mailboxes: m.src.Folders, Except: m.src.Except, MoveTo: m.src.MoveTo,
+		ReadOnly: keep == fetch.Keep{Always: true},
+		OnRefused: func(mailbox string, err error) {
+			log.Warn("a folder cannot be opened", "source", m.src.Name, "folder", mailbox, "error", err)
+		},
+	}
 }
 
 // login is who logs in at a source. Without TLS passwords travel in the clear,

@@ -47,6 +47,7 @@ func (c *fetchmail) protocol(m *rcMailbox) bool {
 		m.src.Protocol = "imap"
 	case "pop3", "apop", "rpop", "sdps":
 		m.src.Protocol = "pop3"
+		m.src.APOP = m.protocol == "apop"
 		if m.protocol == "sdps" {
 			c.notice(m.s.line, "sdps is left out: the envelope is looked for in header fields")
 		}

@@ -50,9 +50,9 @@ func (c *getmail) fault(line int, format string, args ...any) error {
 // retrieverReasons: what of [retriever] is left out, and why.
 var retrieverReasons = map[string]string{
 	"use_kerberos": "Kerberos is not supported", "imap_search": "everything is collected, once",
-	"imap_on_delete": "what leaves is expunged", "move_on_delete": "what leaves is expunged, not moved",
-	"ssl_ciphers": "the ciphers are those of TLS 1.2 and 1.3", "delete_dup_msgids": "messages with the same unique-id are told apart",
-	"use_apop": "the best login that the server offers is taken", "timeout": "each step has a limit of its own",
+	"imap_on_delete": "what leaves is expunged",
+	"ssl_ciphers":    "the ciphers are those of TLS 1.2 and 1.3", "delete_dup_msgids": "messages with the same unique-id are told apart",
+	"timeout":        "each step has a limit of its own",
 	"record_mailbox": "no such field is added", "password_command": "no commands are run: write the password into a file, password = \"@FILE\"",
 }
 
@@ -78,6 +78,7 @@ func (c *getmail) retriever() error {
 		return c.fault(s.line, "%q is no type of retriever", kind)
 	}
 	c.multidrop = strings.HasPrefix(base, "Multidrop")
+	c.src.NoIDs = strings.HasPrefix(base, "BrokenUIDL")
 	if tls {
 		c.src.Protocol += "s"
 	} else {
@@ -124,6 +125,10 @@ func (c *getmail) retrieverValue(v *iniValue) {
 		if c.truth(v) {
 			c.notice(v.line, "use_xoauth2 is left out: set oauth, and an [oauth.NAME]")
 		}
+	case "use_apop":
+		c.src.APOP = c.truth(v)
+	case "move_on_delete":
+		c.src.MoveTo = v.value
 	case "use_peek":
 		if !c.truth(v) {
 			c.notice(v.line, "use_peek is left out: what is collected is not marked as read")

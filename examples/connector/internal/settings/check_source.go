@@ -2,6 +2,7 @@ package settings
 
 import (
 	"iter"
+	"slices"
 	"strings"
 
 	"github.com/mailstead/mailstead/deliver/fetch/recipient"
@@ -90,21 +91,39 @@ func (c *checker) collecting(key string, src *Source) {
 	if src.MaxMessages < 0 {
 		c.fault(key+".max-messages", "want a number from 1")
 	}
-	if src.IsIMAP() {
-		return
-	}
+	c.ofOneProtocol(key, src)
+}
+
+// ofOneProtocol refuses what the protocol of a source does not have.
+func (c *checker) ofOneProtocol(key string, src *Source) {
+	imap := src.IsIMAP()
 	for _, f := range []struct {
 		name string
+		imap bool
 		set  bool
 	}{
-		{"folders", len(src.Folders) > 0},
-		{"idle", src.Idle != nil && *src.Idle},
-		{"leave", src.Leave == "until-seen"},
-		{"delete-above-quota", src.DeleteQuota > 0},
+		{"folders", true, len(src.Folders) > 0},
+		{"except", true, len(src.Except) > 0},
+		{"move-to", true, src.MoveTo != ""},
+		{"idle", true, src.Idle != nil && *src.Idle},
+		{"leave", true, src.Leave == "until-seen"},
+		{"delete-above-quota", true, src.DeleteQuota > 0},
+		{"apop", false, src.APOP},
+		{"no-unique-ids", false, src.NoIDs},
 	} {
-		if f.set {
+		switch {
+		case !f.set || f.imap == imap:
+		case imap:
+			c.fault(key+"."+f.name, "IMAP has no such thing; it goes with pop3 and pop3s")
+		default:
 			c.fault(key+"."+f.name, "POP3 has no such thing; it goes with imap and imaps")
 		}
+	}
+	if imap && src.MoveTo != "" && slices.Contains(src.Folders, src.MoveTo) {
+		c.fault(key+".move-to", "it is collected itself")
+	}
+	if src.APOP && src.OAuth != "" {
+		c.fault(key+".apop", "it needs a password")
 	}
 }
 

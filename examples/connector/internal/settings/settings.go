@@ -63,7 +63,12 @@ type Source struct {
 	PasswordEnv string `toml:"password-env,omitempty"`
 	OAuth       string `toml:"oauth,omitempty"` // the name of an [oauth.NAME]
 
+	APOP  bool `toml:"apop,omitempty"`          // POP3, where nothing better is offered
+	NoIDs bool `toml:"no-unique-ids,omitempty"` // POP3: those of the server are not believed
+
 	Folders []string `toml:"folders,omitempty"`
+	Except  []string `toml:"except,omitempty"`  // folders that patterns leave out
+	MoveTo  string   `toml:"move-to,omitempty"` // IMAP: where goes what leaves; "" = it is deleted
 	Every   string   `toml:"every,omitempty"`
 	Idle    *bool    `toml:"idle,omitempty"`
 
