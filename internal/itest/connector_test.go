@@ -128,6 +128,7 @@ func (c *connector) terminate() {
 // connectorStatus is what the tests read of status --json.
 type connectorStatus struct {
 	Running bool
+	Queue   struct{ Jobs int }
 	Sources []struct {
 		Name, Phase, Error string
 		Left, Remembered   int
@@ -211,4 +212,11 @@ func lostAndDoubled(seen map[int]int, n int) (lost, doubled int) {
 		doubled += max(0, seen[id]-1)
 	}
 	return lost, doubled
+}
+
+// all is everything that was logged.
+func (l *lockedBuffer) all() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
