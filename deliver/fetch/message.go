@@ -159,7 +159,7 @@ func (d *delivery) deliverAll() (quarantined string, err error) {
 		if slices.Contains(d.rec.Done, name) || d.copies != nil && slices.Contains(d.copies.Done, name) {
 			continue
 		}
-		err := error(nil)
+		err := deliver.CheckLoop(d.sp.head, d.p.c.Hostname, to)
 		if err == nil {
 			err = d.deliver(to, name)
 		}
@@ -233,7 +233,7 @@ func (d *delivery) quarantine(reason, name string) error {
 func (d *delivery) record(quarantined string, err error) error {
 	if err == nil {
 		d.rec.Fetched, d.rec.Done = d.p.c.now(), nil
-	} else if true {
+	} else if len(d.rec.Done) == 0 {
 		return err
 	}
 	records := []Record{d.rec}

@@ -39,8 +39,10 @@ func TestMaildrop(t *testing.T) {
 		{name: "id with blanks", list: "1 1", uidl: "1 a b", want: "1 1 a b (invalid unique-id)"},
 		{name: "id in 8bit", list: "1 1", uidl: "1 ü", want: "1 1 ü (invalid unique-id)"},
 		{name: "garbage", list: "1 1|what|-2 3|0 1|99999999999 1|", uidl: "1 a|x y", want: "1 1 a", skipped: 6},
-		{name: "sizes that are none", list: "1 -5|2 x|3|4 99999999999999999999|5 +1", uidl: "1 a|2 b|3 c|4 d|5 e",
-			want: "1 -1 a (no size); 2 -1 b (no size); 3 -1 c (no size); 4 -1 d (no size); 5 -1 e (no size)"},
+		{
+			name: "sizes that are none", list: "1 -5|2 x|3|4 99999999999999999999|5 +1", uidl: "1 a|2 b|3 c|4 d|5 e",
+			want: "1 -1 a (no size); 2 -1 b (no size); 3 -1 c (no size); 4 -1 d (no size); 5 -1 e (no size)",
+		},
 		{name: "stuffed", list: "1 1|..|...", uidl: "1 ..x", want: "1 1 ..x", skipped: 2},
 	} {
 		drop, err := maildropOf(t, lines(c.list), lines(c.uidl))

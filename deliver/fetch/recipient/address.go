@@ -87,7 +87,7 @@ func mailbox(a mime.Address) (smtp.Path, bool) {
 func loose(text string) (smtp.Path, bool) {
 	text = strings.Trim(text, `'"<>,; `)
 	at := strings.LastIndexByte(text, '@')
-	if at < 0 || len(text) > smtp.MaxPath {
+	if at < 0 || strings.Contains(text[:at], "@") || len(text) > smtp.MaxPath {
 		return smtp.Path{}, false
 	}
 	return check(smtp.Path{Local: text[:at], Domain: text[at+1:]})

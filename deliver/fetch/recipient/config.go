@@ -58,7 +58,8 @@ type Config struct {
 	Map Map
 
 	// Directory passes over who is deliver.Unknown, so that the next step is asked;
-	// the recipients of To and Default are not looked up. nil = everybody is known.
+	// but StepAddress is not, where the envelope names somebody of Accept. The
+	// recipients of To and Default are not looked up. nil = everybody is known.
 	Directory deliver.Directory
 
 	// Separator splits a sub-address from the user (RFC 5233 §4); "" = "+", "none"
@@ -66,12 +67,12 @@ type Config struct {
 	Separator string
 
 	// MaxHeader is the octets of the header that are looked at; zero = 256 KiB. A
-	// longer one is read as far as that: of its last field, and by steps that
-	// everything counts for, nothing is believed.
+	// longer one is read as far as its last whole field, by the steps for which
+	// what follows does not matter.
 	MaxHeader int
 
-	// MaxRecipients is how many recipients a message has at most; one with more is
-	// quarantined rather than delivered to some of them. Zero = 1,000.
+	// MaxRecipients is how many recipients a message has at most: a step that finds
+	// more finds nobody, rather than some of them. Zero = 1,000.
 	MaxRecipients int
 }
 

@@ -42,6 +42,7 @@ func FuzzFind(f *testing.F) {
 			f.Add([]byte(s.header))
 		}
 	}
+	f.Add([]byte("Received: by x.isp.example; date\r\nSubject: x@evil.example y@company.example\r\nTo: b@evil.example\r\n"))
 	resolvers := fuzzed(f)
 	f.Fuzz(func(t *testing.T, header []byte) {
 		before := bytes.Clone(header)

@@ -8,7 +8,7 @@ import (
 // TestHostileHeaders: headers that are made to cost time and memory have an
 // answer, for a number of allocations that goes with their size.
 func TestHostileHeaders(t *testing.T) {
-	const size = 250 << 10
+	const size = 60 << 10
 	r, err := New(Config{
 		Accept: []string{"company.example"}, Trust: Trust{Received: -1},
 		Rules: []Rule{{Field: "To", Regexp: `(a*)*@company\.example(b|c)*$`, To: []string{"x@company.example"}, All: true}},
@@ -52,11 +52,12 @@ func TestHostileHeaders(t *testing.T) {
 		"lines of no fields": fill("", "a\r\n"),
 		"pattern":            fill("To: ", "aaaaaaaa"),
 	} {
-		got, err := r.Find(t.Context(), []byte(header))
-		if err != nil || len(got.Recipients) > r.maxRecipients {
-			t.Errorf("%s: %d recipients, %v", name, len(got.Recipients), err)
-		}
-		allocs := testing.AllocsPerRun(1, func() { _, _ = r.Find(t.Context(), []byte(header)) })
+		allocs := testing.AllocsPerRun(1, func() {
+			got, err := r.Find(t.Context(), []byte(header))
+			if err != nil || len(got.Recipients) > r.maxRecipients {
+				t.Errorf("%s: %d recipients, %v", name, len(got.Recipients), err)
+			}
+		})
 		if allocs > 4*size {
 			t.Errorf("%s: %v allocations", name, allocs)
 		}

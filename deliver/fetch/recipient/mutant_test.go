@@ -96,7 +96,7 @@ func loadMutants(t *testing.T) []mutation {
 	}
 	var all []mutation
 	for _, text := range strings.Split(string(data), "\n== ")[1:] {
-		parts := strings.SplitN(strings.TrimRight(text, "\n"), "\n", 4)
+		parts := strings.SplitN(strings.Trim(text, "\n"), "\n", 4)
 		if len(parts) != 4 {
 			t.Fatalf("%q", text)
 		}

@@ -25,9 +25,10 @@ func byHost(value []byte) string {
 	return ""
 }
 
-// forAddresses returns what stands behind "for": one address, with or without
-// angle brackets, or a list of them.
-func forAddresses(value []byte) []byte {
+// forAddresses returns what stands behind the last "for": one address, with or
+// without angle brackets, or a list of them. The last, since the host that writes
+// the field does so behind all that it says of its client.
+func forAddresses(value []byte) (list []byte) {
 	words := tokens{b: value}
 	seen := false // "by", which stands in front of it
 	for words.next() {
@@ -37,10 +38,10 @@ func forAddresses(value []byte) []byte {
 		case strings.EqualFold(words.word, "by"):
 			seen = words.next()
 		case seen && strings.EqualFold(words.word, "for"):
-			return words.list()
+			list = words.list()
 		}
 	}
-	return nil
+	return list
 }
 
 // tokens reads the words of a Received field, as far as its date.
@@ -81,8 +82,9 @@ func (t *tokens) skip() {
 // list returns the text of words up to one that has no "@" and no comma.
 func (t *tokens) list() []byte {
 	var list []byte
-	for t.next() {
+	for rest := t.b; t.next(); rest = t.b {
 		if !strings.ContainsAny(t.word, "@,<") {
+			t.b = rest
 			break
 		}
 		list = append(append(list, ' '), t.word...)

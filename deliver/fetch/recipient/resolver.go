@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/mailstead/mailstead/deliver"
 	"github.com/mailstead/mailstead/internal/mailaddr"
@@ -105,7 +106,7 @@ func (s *search) existing(ctx context.Context, list []smtp.ForwardPath) ([]smtp.
 			return nil, e.Err
 		case e.Kind != deliver.Unknown:
 			known = append(known, list[i])
-		case len(s.result.Unknown) < maxUnknown:
+		case len(s.result.Unknown) < maxUnknown && !slices.Contains(s.result.Unknown, list[i]):
 			s.result.Unknown = append(s.result.Unknown, list[i])
 		}
 	}

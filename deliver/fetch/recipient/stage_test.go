@@ -60,8 +60,16 @@ func TestTable(t *testing.T) {
 		}
 	}
 	_, err = NewTable([]Row{
-		{"a@b.example", "c@d.example"}, {"A@B.example", "x@y.example"}, {"*", "a@b.example"}, {"", "a@b.example"}, {"a b", "x"}, {"c@b.example", "a@"},
-		{"/(/", "a@b.example"}, {"/x/", "b.example"}, {"/x/", "${1}@b.example"}, {"/" + strings.Repeat("x", 1001) + "/", "a@b.example"},
+		{"a@b.example", "c@d.example"},
+		{"A@B.example", "x@y.example"},
+		{"*", "a@b.example"},
+		{"", "a@b.example"},
+		{"a b", "x"},
+		{"c@b.example", "a@"},
+		{"/(/", "a@b.example"},
+		{"/x/", "b.example"},
+		{"/x/", "${1}@b.example"},
+		{"/" + strings.Repeat("x", 1001) + "/", "a@b.example"},
 	}, "")
 	if err == nil || strings.Count(err.Error(), "\n") != 8 || strings.Contains(err.Error(), "row 1:") {
 		t.Error(err)
@@ -74,7 +82,10 @@ func TestStages(t *testing.T) {
 		t.Errorf("%q of no rows", got)
 	}
 	err := s.Set([]Stage{
-		{"*", PlaceOld}, {"company.example", PlaceNew}, {"ann@company.example", PlaceBoth}, {".company.example", PlaceNew},
+		{"*", PlaceOld},
+		{"company.example", PlaceNew},
+		{"ann@company.example", PlaceBoth},
+		{".company.example", PlaceNew},
 		{"bob@company.example", PlaceOld},
 	})
 	if err != nil {
@@ -115,6 +126,7 @@ type server struct {
 	fail   map[string]error
 	passed smtp.Wishes
 	down   error
+	once   string
 }
 
 func (s *server) receiver() smtp.Receiver {
@@ -123,7 +135,7 @@ func (s *server) receiver() smtp.Receiver {
 		if err != nil || s.down != nil {
 			return nil, errors.Join(err, s.down)
 		}
-		s.bodies = append(s.bodies, string(data))
+		s.bodies, s.once = append(s.bodies, string(data)), env.Mail.Once
 		out := smtp.Accepted(len(env.Recipients))
 		for i, r := range env.Recipients {
 			out[i].Err, out[i].Passed = s.fail[r.ForwardPath.Local], s.passed
@@ -143,7 +155,7 @@ func TestStaged(t *testing.T) {
 		passed      smtp.Wishes
 	}{
 		{"all", server{}, server{}, "new both", "old both", []error{nil, nil, nil}, 0},
-		{"wishes", server{passed: smtp.WishDSN | smtp.WishDeliverBy}, server{passed: smtp.WishDSN}, "new both", "old both", []error{nil, nil, nil}, smtp.WishDSN},
+		{"wishes", server{passed: smtp.WishDSN}, server{passed: smtp.WishDSN | smtp.WishDeliverBy}, "new both", "old both", []error{nil, nil, nil}, smtp.WishDSN},
 		{"new refuses", server{fail: map[string]error{"both": full}}, server{}, "new both", "old", []error{nil, nil, full}, 0},
 		{"old refuses", server{}, server{fail: map[string]error{"both": full}}, "new both", "old both", []error{nil, nil, full}, 0},
 		{"new is down", server{down: gone}, server{}, "", "old", []error{gone, nil, gone}, 0},
@@ -155,7 +167,7 @@ func TestStaged(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := &Staged{Stages: &stages, New: test.now.receiver(), Old: test.then.receiver()}
-			tx, err := r.Begin(t.Context(), &smtp.Mail{ID: "1", PerRecipient: true})
+			tx, err := r.Begin(t.Context(), &smtp.Mail{ID: "1", PerRecipient: true, Once: "k"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -181,6 +193,9 @@ func TestStaged(t *testing.T) {
 			}
 			if strings.Join(test.now.got, " ") != test.nows || strings.Join(test.then.got, " ") != test.thens {
 				t.Errorf("new has %q, old has %q", test.now.got, test.then.got)
+			}
+			if test.now.once != "" && test.now.once != "k" || test.then.once == "k" {
+				t.Errorf("keys %q and %q: one queue in front of both would drop one", test.now.once, test.then.once)
 			}
 			for _, b := range slices.Concat(test.now.bodies, test.then.bodies) {
 				if b != "a\r\n" {

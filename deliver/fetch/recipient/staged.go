@@ -10,7 +10,8 @@ import (
 // Staged is a Receiver that gives each recipient to the server where Stages says
 // his mail goes. One at PlaceBoth is delivered when both have it: until then it
 // is tried again at both, and a server that does not know Mail.Once has it
-// twice. All fields are required. What it returns is mixed: it stands behind a
+// twice. The old server has a key of its own, so that both may be reached by the
+// same queue. All fields are required. What it returns is mixed: it stands behind a
 // queue or a collector, not behind a plain SMTP session (see smtp.Uniform).
 type Staged struct {
 	Stages   *Stages
@@ -58,6 +59,11 @@ func (t *stagedTransaction) Data(ctx context.Context, b *smtp.Body) ([]smtp.Rcpt
 func (t *stagedTransaction) give(ctx context.Context, to smtp.Receiver, src *rebody.Source, out []smtp.RcptStatus, place Place) {
 	var mine []int
 	env := &smtp.Envelope{Mail: t.mail}
+	if place == PlaceOld && t.mail.Once != "" {
+		mail := *t.mail
+		mail.Once = "old\x00" + mail.Once
+		env.Mail = &mail
+	}
 	for i, p := range t.places {
 		if p == place || p == PlaceBoth && out[i].Err == nil {
 			mine = append(mine, i)

@@ -8,6 +8,10 @@ import (
 	"github.com/mailstead/mailstead/smtp"
 )
 
+// maxTries bounds the fields of one name that are tried one after the other: each
+// may be a question to the Directory. A chain of more deliveries is a loop.
+const maxTries = 20
+
 // finding is what a step has read, before it is mapped.
 type finding struct {
 	paths   []smtp.Path
@@ -79,7 +83,7 @@ func (s *search) values(f *Field) func(yield func([]*field) bool) {
 		case i < 0:
 			from, to = max(to+i, 0), max(to+i+1, 0)
 		}
-		for from < to {
+		for tries := 0; from < to && tries < maxTries; tries++ {
 			end := from + 1
 			for f.All && end < len(list) && list[end].above == list[from].above {
 				end++
@@ -96,7 +100,10 @@ func (s *search) values(f *Field) func(yield func([]*field) bool) {
 // first: at the entrance stands what the sender's host said, and above it perhaps
 // the name of the mailbox.
 func (s *search) fromReceived(ctx context.Context) (bool, error) {
-	for _, f := range slices.Backward(slices.Collect(s.all("received", false))) {
+	for i, f := range slices.Backward(slices.Collect(s.all("received", false))) {
+		if i < s.received-maxTries {
+			break
+		}
 		paths := s.ours(nil, forAddresses(f.value), false)
 		s.known = s.known || len(paths) > 0
 		if found, err := s.settle(ctx, finding{paths: paths, by: f.name}); found || err != nil {
