@@ -79,7 +79,7 @@ type rcMailbox struct {
 	interval                        int64
 	localdomains, aka               []string
 	envelope                        string // NAME:INDEX, "Received", "" = not said
-	noEnvelope, sdps                bool
+	noEnvelope                      bool
 	qvirtual                        string
 	auth                            string
 	ssl, sslSaid, noCheck           bool

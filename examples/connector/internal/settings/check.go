@@ -194,12 +194,6 @@ func (c *checker) mailbox(key, text string) {
 	}
 }
 
-func (c *checker) domain(key, text string) {
-	if _, err := smtp.ParseMailbox("postmaster@"+text, true); err != nil {
-		c.fault(key, "%q is not a domain", text)
-	}
-}
-
 func (c *checker) targetName(key, name string) {
 	switch {
 	case name == "" && len(c.s.Targets) > 1:

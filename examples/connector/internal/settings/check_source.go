@@ -1,7 +1,6 @@
 package settings
 
 import (
-	"iter"
 	"slices"
 	"strings"
 
@@ -158,33 +157,25 @@ func (c *checker) catchAll(key string, a *CatchAll) {
 		}
 	}
 	_, err := recipient.New(c.s.Config(a))
-	for err := range each(err) {
+	for _, err := range each(err) {
 		c.fault(key, "%v", err)
 	}
 }
 
-// each yields the errors that err joins.
-func each(err error) iter.Seq[error] {
-	return func(yield func(error) bool) {
-		joined, ok := err.(interface{ Unwrap() []error })
-		if err != nil && !ok {
-			yield(err)
-			return
-		}
-		for ok && err != nil {
-			for _, e := range joined.Unwrap() {
-				if !yield(e) {
-					return
-				}
-			}
-			return
-		}
+// each are the errors that err joins, or itself.
+func each(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
 	}
+	if err == nil {
+		return nil
+	}
+	return []error{err}
 }
 
 func (c *checker) mapping() {
 	_, err := c.s.Table()
-	for err := range each(err) {
+	for _, err := range each(err) {
 		c.fault("map", "%v", err)
 	}
 }
@@ -199,7 +190,7 @@ func (c *checker) switchOver(o *SwitchOver) {
 		c.targetName("switch-over.old", o.Old)
 	}
 	_, err := c.s.Stages()
-	for err := range each(err) {
+	for _, err := range each(err) {
 		c.fault("switch-over.stage", "%v", err)
 	}
 }

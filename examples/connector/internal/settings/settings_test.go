@@ -129,8 +129,14 @@ func TestSecret(t *testing.T) {
 		s         Secret
 		env, want string
 	}{
-		{"plain", "", "plain"}, {Secret("@" + file), "", "from file"}, {"@@x", "", "@x"}, {Literal("@x"), "", "@x"}, {"", "P", "from env"},
-		{"", "Q", ""}, {"", "", ""}, {Secret("@" + dir + "/none"), "", ""},
+		{"plain", "", "plain"},
+		{Secret("@" + file), "", "from file"},
+		{"@@x", "", "@x"},
+		{Literal("@x"), "", "@x"},
+		{"", "P", "from env"},
+		{"", "Q", ""},
+		{"", "", ""},
+		{Secret("@" + dir + "/none"), "", ""},
 	} {
 		got, err := tt.s.Reveal(tt.env, env)
 		if got != tt.want || (err == nil) != (tt.want != "") {
