@@ -13,6 +13,7 @@ type call struct {
 	name   string
 	long   bool
 	done   bool
+	uids   imap.UIDSet // of a FETCH
 	status imap.StatusResponse
 }
 
@@ -137,8 +138,13 @@ func (c *Client) complete(r *response) error {
 		}
 		k.done, k.status = true, r.status
 		c.pending = append(c.pending[:i], c.pending[i+1:]...)
-		if r.status.Code == imap.CodeCapability {
+		switch r.status.Code {
+		case imap.CodeCapability:
 			_ = c.setCapabilities(r.status.Args)
+		case imap.CodeMessageLimit:
+			if k.status.Condition == imap.ConditionOK {
+				c.low = lowest(r.status.Args)
+			}
 		}
 		if r.status.Code == imap.CodeAlert && c.hears() && c.handler.Response != nil {
 			c.handler.Response(r.status)

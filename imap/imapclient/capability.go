@@ -61,7 +61,8 @@ var inRev2 = map[imap.Capability]bool{
 
 // Has reports whether the server offers a capability: it announces it, or it is
 // part of IMAP4rev2, and that is enabled or all that the server speaks. LITERAL+
-// has what LITERAL- has, and QRESYNC what CONDSTORE has.
+// has what LITERAL- has, QRESYNC what CONDSTORE has, and UTF8=ONLY what
+// UTF8=ACCEPT has. A capability with a value has none here: see CapabilityValue.
 func (c *Client) Has(capability imap.Capability) bool {
 	has := c.caps.has
 	switch {
@@ -71,6 +72,8 @@ func (c *Client) Has(capability imap.Capability) bool {
 		return has[imap.CapLiteralPlus] || c.rev2()
 	case capability == imap.CapCondStore:
 		return has[imap.CapQResync]
+	case capability == imap.CapUTF8Accept:
+		return has[imap.CapUTF8Only]
 	}
 	return inRev2[capability] && c.rev2()
 }
@@ -162,7 +165,7 @@ func (c *Client) enable(caps []imap.Capability) (enabled []imap.Capability, err 
 func (c *Client) noteEnabled(args string) {
 	for _, w := range strings.Fields(args) {
 		e := canonical(w)
-		if !c.caps.has[e] {
+		if !c.Has(e) {
 			continue // it was not offered
 		}
 		c.enabled[e] = true

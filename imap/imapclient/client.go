@@ -1,6 +1,7 @@
 package imapclient
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"net"
@@ -39,16 +40,18 @@ type Client struct {
 	idle    time.Time       // when IDLE ends; zero = it does not run
 	ctx     context.Context // of the call that runs
 	out     []byte
-	deflate *flate.Writer
+	deflate *flate.Writer // into packed; nil = not compressed
+	packed  bytes.Buffer
 
 	// Commands.
 	pending  []*call
 	lastTag  uint64
 	line     line
-	contd    bool   // a continuation request came
-	contText []byte // what it says
-	unasked  int    // responses that no command asked for
-	hide     bool   // what the server asks is not traced
+	contd    bool     // a continuation request came
+	contText []byte   // what it says
+	unasked  int      // responses that no command asked for
+	low      imap.UID // of MESSAGELIMIT, in the command that ends; 0 = it did all
+	hide     bool     // what the server asks is not traced
 
 	// Session.
 	state    State

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 
 	"github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/internal/imapwire"
@@ -111,15 +112,16 @@ func (f *fetch) commands() error {
 		if err := k.err(); err != nil && failed == nil {
 			failed = err
 		}
+		f.rest = slices.Concat(f.c.below(k.uids), f.rest)
 	}
 }
 
 func (f *fetch) send() error {
 	l := f.c.command(f.verb)
+	var head imap.UIDSet
 	if f.seqs != nil {
 		l.sp(f.seqs.String())
 	} else {
-		var head imap.UIDSet
 		head, f.rest = cut(f.rest)
 		l.uids(head)
 	}
@@ -128,6 +130,7 @@ func (f *fetch) send() error {
 	}
 	k, err := f.c.send(l)
 	if err == nil {
+		k.uids = head
 		f.calls = append(f.calls, k)
 	}
 	return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/mailstead/mailstead/imap"
@@ -27,13 +28,13 @@ type response struct {
 	line    []byte
 }
 
-// names are those that responses begin with.
+// names are those that responses and sections begin with.
 var names = func() map[string]string {
 	m := map[string]string{}
 	for _, n := range []string{
 		"OK", "NO", "BAD", "BYE", "PREAUTH", "CAPABILITY", "ENABLED", "LIST", "LSUB", "STATUS", "SEARCH", "SORT", "THREAD",
 		"ESEARCH", "FLAGS", "EXISTS", "RECENT", "EXPUNGE", "FETCH", "UIDFETCH", "VANISHED", "NAMESPACE", "ID", "QUOTA",
-		"QUOTAROOT", "ACL", "MYRIGHTS", "LISTRIGHTS", "METADATA",
+		"QUOTAROOT", "ACL", "MYRIGHTS", "LISTRIGHTS", "METADATA", "BODY", "BINARY",
 	} {
 		m[n] = n
 	}
@@ -230,6 +231,9 @@ func (c *Client) code(s imap.StatusResponse) {
 		_ = c.setCapabilities(s.Args)
 		return
 	}
+	if s.Code == imap.CodeMessageLimit {
+		c.low = lowest(s.Args)
+	}
 	if s.Code == imap.CodeClosed && c.closing {
 		c.closing, c.box = false, nil
 		return
@@ -245,4 +249,26 @@ func (c *Client) current() *Mailbox {
 		return c.opening
 	}
 	return c.box
+}
+
+// lowest is the UID behind the limit of MESSAGELIMIT: the command went no further
+// down (RFC 9738 §3.1).
+func lowest(args string) imap.UID {
+	_, uid, _ := strings.Cut(args, " ")
+	return imap.UID(imapresp.ParseNumber(uid))
+}
+
+// below is what of a set a command left out because of MESSAGELIMIT; empty where
+// it did all.
+func (c *Client) below(set imap.UIDSet) imap.UIDSet {
+	low := c.low
+	c.low = 0
+	if low <= 1 {
+		return nil
+	}
+	rest := set.Intersect(imap.UIDSet{{First: 1, Last: low - 1}})
+	if rest.Len() == set.Len() {
+		return nil // no progress
+	}
+	return rest
 }

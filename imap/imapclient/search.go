@@ -3,6 +3,7 @@ package imapclient
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/mailstead/mailstead/imap"
@@ -61,11 +62,25 @@ func (c *Client) search(ctx context.Context, keys []string, q *Criteria, o *Sear
 			return ErrState
 		}
 		s := &searching{c: c, o: o, sort: keys != nil}
-		if err := s.ask(keys, q); err != nil {
-			return err
+		err := s.ask(keys, q)
+		for last := imap.UID(math.MaxUint32); err == nil && c.low > 1 && c.low < last; {
+			if o.Return != 0 || s.sort {
+				return fmt.Errorf("%w: the server looks at so many messages only in one command", ErrLimit)
+			}
+			rest := imap.UIDSet{{First: 1, Last: c.low - 1}}
+			last, c.low = c.low, 0
+			below := *q
+			if below.UIDs = rest; len(q.UIDs) > 0 {
+				below.UIDs = q.UIDs.Intersect(rest)
+			}
+			if len(below.UIDs) > 0 {
+				err = s.ask(nil, &below)
+			}
 		}
-		res = s.result()
-		return nil
+		if err == nil {
+			res = s.result()
+		}
+		return err
 	})
 	return res, err
 }

@@ -3,7 +3,6 @@ package imapclient_test
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -122,7 +121,6 @@ func TestSession(t *testing.T) {
 		if msg.Envelope.Subject != "one" || msg.Flags.System != store.Seen || !msg.Flags.Has("$label") || !msg.BodyStructure.Is("text/plain") {
 			t.Errorf("%+v", msg)
 		}
-		fmt.Println(msg.UID, msg.InternalDate, msg.Envelope.From)
 	}
 	if _, err := c.Store(ctx, store.UIDs(1), imapclient.StoreOptions{Flags: store.Deleted}); err != nil {
 		t.Fatal(err)

@@ -3,6 +3,8 @@ package imapclient
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strconv"
 
 	"github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/internal/imapresp"
@@ -37,7 +39,7 @@ type StoreOptions struct {
 // are the messages that UnchangedSince left as they are; then err is nil, also
 // where the server said NO because of them.
 func (c *Client) Store(ctx context.Context, uids imap.UIDSet, o StoreOptions) (modified imap.UIDSet, err error) {
-	err = c.each(ctx, uids, func(set imap.UIDSet) error {
+	err = c.each(ctx, uids, 0, func(set imap.UIDSet) error {
 		l := c.command("UID STORE").uids(set)
 		if o.UnchangedSince != nil {
 			l.text(" (UNCHANGEDSINCE").number(int64(*o.UnchangedSince)).text(")")
@@ -71,8 +73,10 @@ func refusal(err error) *imap.StatusResponse {
 	return nil
 }
 
-// each runs f for the parts of a set that fit into a command.
-func (c *Client) each(ctx context.Context, uids imap.UIDSet, f func(imap.UIDSet) error) error {
+// each runs f for the parts of a set that fit into a command, and for what the
+// server left out of one (RFC 9738). limit is how many messages one may name; 0 =
+// any number.
+func (c *Client) each(ctx context.Context, uids imap.UIDSet, limit int64, f func(imap.UIDSet) error) error {
 	return c.run(ctx, func() error {
 		if c.box == nil {
 			return ErrState
@@ -80,9 +84,16 @@ func (c *Client) each(ctx context.Context, uids imap.UIDSet, f func(imap.UIDSet)
 		for len(uids) > 0 {
 			var head imap.UIDSet
 			head, uids = cut(uids)
+			if limit > 0 {
+				var more imap.UIDSet
+				head, more = first(head, limit)
+				uids = slices.Concat(more, uids)
+			}
+			c.low = 0
 			if err := f(head); err != nil {
 				return err
 			}
+			uids = slices.Concat(c.below(head), uids)
 		}
 		return nil
 	})
@@ -94,9 +105,15 @@ func (c *Client) Expunge(ctx context.Context) error {
 		if c.box == nil {
 			return ErrState
 		}
-		l := c.command("EXPUNGE")
-		l.long = true
-		return c.simple(l)
+		for {
+			before := c.box.Exists
+			l := c.command("EXPUNGE")
+			l.long = true
+			c.low = 0
+			if err := c.simple(l); err != nil || c.low <= 1 || c.box.Exists >= before {
+				return err
+			}
+		}
 	})
 }
 
@@ -106,7 +123,7 @@ func (c *Client) UIDExpunge(ctx context.Context, uids imap.UIDSet) error {
 	if err := c.need(imap.CapUIDPlus); err != nil {
 		return err
 	}
-	return c.each(ctx, uids, func(set imap.UIDSet) error {
+	return c.each(ctx, uids, 0, func(set imap.UIDSet) error {
 		l := c.command("UID EXPUNGE").uids(set)
 		l.long = true
 		return c.simple(l)
@@ -140,7 +157,7 @@ func (c *Client) transfer(ctx context.Context, verb string, uids imap.UIDSet, ma
 		}
 		return true
 	}
-	err = c.each(ctx, uids, func(set imap.UIDSet) error {
+	err = c.each(ctx, uids, c.saveLimit(), func(set imap.UIDSet) error {
 		l := c.command(verb).uids(set).mailbox(mailbox)
 		l.long = true
 		status, err := c.do(l, func(r *response) (bool, error) {
@@ -150,4 +167,35 @@ func (c *Client) transfer(ctx context.Context, verb string, uids imap.UIDSet, ma
 		return err
 	})
 	return all, err
+}
+
+// saveLimit is how many messages one COPY or MOVE may name (RFC 9738 §3); 0 = any
+// number.
+func (c *Client) saveLimit() int64 {
+	for _, name := range []imap.Capability{imap.CapSaveLimit, imap.CapMessageLimit} {
+		if v, ok := c.CapabilityValue(name); ok {
+			if n, err := strconv.ParseInt(v, 10, 64); err == nil && n > 0 {
+				return n
+			}
+		}
+	}
+	return 0
+}
+
+// first splits off the n smallest UIDs of a set.
+func first(set imap.UIDSet, n int64) (head, tail imap.UIDSet) {
+	for i, r := range set {
+		size := int64(r.Last-r.First) + 1
+		if size <= n {
+			n -= size
+			continue
+		}
+		head = slices.Clone(set[:i])
+		if n > 0 {
+			head = append(head, imap.UIDRange{First: r.First, Last: r.First + imap.UID(n) - 1})
+		}
+		tail = append(imap.UIDSet{{First: r.First + imap.UID(n), Last: r.Last}}, set[i+1:]...)
+		return head, tail
+	}
+	return set, nil
 }

@@ -31,7 +31,7 @@ func (c *Client) begin(ctx context.Context) (end func(), err error) {
 		return nil, err
 	}
 	stop := c.watch(ctx)
-	c.ctx, c.unasked = ctx, 0
+	c.ctx, c.unasked, c.low = ctx, 0, 0
 	return func() {
 		c.ctx = nil
 		stop()
@@ -172,13 +172,16 @@ func (c *Client) flush() error {
 	if err := c.arm(c.raw.SetWriteDeadline, c.timeouts.Block); err != nil {
 		return c.lost(err)
 	}
-	stop := c.pump()
 	var err error
-	if c.deflate != nil {
+	if c.deflate != nil { // in one write: a server that has seen LOGOUT closes
+		c.packed.Reset()
 		if _, err = c.deflate.Write(out); err == nil {
 			err = c.deflate.Flush()
 		}
-	} else {
+		out = c.packed.Bytes()
+	}
+	stop := c.pump()
+	if err == nil {
 		_, err = c.conn.Write(out)
 	}
 	stop()
@@ -276,7 +279,7 @@ func (f *inflater) Read(p []byte) (int, error) {
 // compress puts the layers of compression around the connection. ahead is what
 // came behind the server's OK.
 func (c *Client) compress() error {
-	w, err := flate.NewWriter(c.conn, flate.DefaultCompression)
+	w, err := flate.NewWriter(&c.packed, flate.DefaultCompression)
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ type layer struct {
 func layers() []layer {
 	return []layer{
 		{"internal/imapmsg", []string{"store"}},
+		{"internal/maildirfmt", []string{"store"}},
 		{"internal/imapfetch", []string{"imap", "store"}},
 		{"internal/imaplist", []string{"imap", "store"}},
 		{"internal/imapresync", []string{"imap", "store"}},
@@ -32,6 +33,7 @@ func layers() []layer {
 		{"internal/rebody", []string{"smtp", "store/blob"}},
 		{"internal/saslwire", []string{"auth/authn"}},
 		{"internal/authtest", []string{"auth/authn"}},
+		{"internal/mailaddr", []string{"smtp"}},
 		{"internal/mailsig", []string{"auth/dnsx"}},
 		{"internal/...", nil},
 		{"daemon", nil}, // certificates and sockets of the host, for any server
@@ -118,14 +120,19 @@ func layers() []layer {
 		{"deliver/delivertest", []string{"smtp", "auth/dnsx"}}, // hosts and names, not those who send to them
 		{"deliver/intake", []string{"smtp", "queue", "store/blob"}},
 		{"deliver/journal", []string{"smtp", "queue", "store/blob", "deliver", "deliver/intake"}},
+		{"deliver/fetch/recipient", []string{"smtp", "deliver", "deliver/fetch"}},
 		{"deliver/submission", []string{"smtp", "smtp/smtppolicy", "queue", "store", "store/blob", "deliver/intake"}},
 		{"deliver/fetch", []string{"smtp", "store", "store/blob", "queue", "deliver"}}, // no client of a protocol
 		{"deliver/fetch/imapsource", []string{"deliver/fetch", "imap", "imap/imapclient", "store"}},
 		{"deliver/fetch/pop3source", []string{"deliver/fetch", "pop3", "pop3/pop3client"}},
+		{"deliver/migrate", []string{"store"}}, // adapters know protocols and formats
+		{"deliver/migrate/...", []string{
+			"deliver/migrate", "deliver/migrate/internal/filetree", "store", "store/blob", "store/mbox", "store/maildir",
+			"imap", "imap/imapclient", "pop3", "pop3/pop3client",
+		}},
 		{"deliver/...", []string{
 			"smtp", "smtp/smtpclient", "store", "store/blob", "queue", "store/acl", "deliver", "deliver/dsn", "deliver/srs",
 			"auth/mtasts", "auth/dane", "auth/tlsrpt", "auth/dnsx",
-			"imap", "imap/imapclient", "pop3", "pop3/pop3client",
 			"store/mbox", "store/maildir", // files of the system
 		}},
 	}

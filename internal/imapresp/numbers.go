@@ -8,7 +8,6 @@ import (
 
 	"github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/internal/imapwire"
-	"github.com/mailstead/mailstead/store"
 )
 
 // ErrTooMany: a set has more ranges, or a list more entries, than is allowed.
@@ -35,7 +34,7 @@ func (s *setBuilder) add(first, last imap.UID) error {
 		return ErrTooMany
 	}
 	s.unsorted = s.unsorted || n > 0 && first <= s.ranges[n-1].Last
-	s.ranges = append(s.ranges, store.UIDRange{First: first, Last: last})
+	s.ranges = append(s.ranges, imap.UIDRange{First: first, Last: last})
 	return nil
 }
 
@@ -43,7 +42,7 @@ func (s *setBuilder) set() imap.UIDSet {
 	if !s.unsorted {
 		return s.ranges
 	}
-	slices.SortFunc(s.ranges, func(a, b store.UIDRange) int { return cmp.Compare(a.First, b.First) })
+	slices.SortFunc(s.ranges, func(a, b imap.UIDRange) int { return cmp.Compare(a.First, b.First) })
 	var out imap.UIDSet
 	for _, r := range s.ranges {
 		out.AddRange(r.First, r.Last)

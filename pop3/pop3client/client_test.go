@@ -236,6 +236,31 @@ func TestQuit(t *testing.T) {
 	}
 }
 
+// TestQuitLost: without an answer to QUIT it is not known what was deleted.
+func TestQuitLost(t *testing.T) {
+	for how, left := range map[string]int{"lose": 0, "close": 2} {
+		srv := pop3test.NewServer(t, pop3test.Options{Messages: pop3test.Texts(texts(2)...), Reply: func(_ int, command string) string {
+			if command == "QUIT" {
+				return how
+			}
+			return ""
+		}})
+		c := connect(t, srv, &pop3client.Dialer{})
+		for _, err := range c.DeleEach(t.Context(), []int{1, 2}) {
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		if err := c.Quit(t.Context()); !errors.Is(err, pop3client.ErrUnknown) {
+			t.Errorf("%s: %v", how, err)
+		}
+		srv.Close()
+		if got := len(srv.Messages()); got != left {
+			t.Errorf("%s: %d messages are left, want %d", how, got, left)
+		}
+	}
+}
+
 // TestBusy: no command goes between the parts of another.
 func TestBusy(t *testing.T) {
 	srv := pop3test.NewServer(t, pop3test.Options{Messages: pop3test.Texts(texts(3)...)})
@@ -429,6 +454,26 @@ func TestCapabilities(t *testing.T) {
 	}
 	if caps = c.Capabilities(); !caps.Expire.Never || !caps.UIDL || caps.Top {
 		t.Errorf("behind the login: %+v", caps)
+	}
+}
+
+// TestCapabilitiesRefused: a server that has CAPA before the login only.
+func TestCapabilitiesRefused(t *testing.T) {
+	c := dialScriptWith(t, &pop3client.Dialer{}, `
+		S: +OK
+		C: CAPA
+		S: +OK
+		S: PIPELINING
+		S: .
+		C: USER ann
+		S: +OK
+		C: PASS x
+		S: +OK
+		C: CAPA
+		S: -ERR
+	`)
+	if err := c.UserPass(t.Context(), "ann", "x"); err != nil || !c.Capabilities().Pipelining {
+		t.Errorf("%v, %+v", err, c.Capabilities())
 	}
 }
 
