@@ -359,7 +359,8 @@ func TestOurServers(t *testing.T) {
 func serve(t *testing.T, s interface {
 	Serve(net.Listener) error
 	io.Closer
-}) string {
+},
+) string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
