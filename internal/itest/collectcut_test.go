@@ -1,6 +1,7 @@
 package itest
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
@@ -16,8 +17,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"bufio"
 
 	"github.com/mailstead/mailstead/auth/authn"
 	"github.com/mailstead/mailstead/auth/login"
