@@ -10,6 +10,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -171,10 +172,6 @@ func TestPOP3Renumbered(t *testing.T) {
 		s.Open = pop3source.Source{Addr: "x:110", Dialer: &pop3client.Dialer{Net: srv, Login: plain{"ann", "x"}.Login}}.Open
 		if err := c.Once(t.Context()); err == nil {
 			t.Error("a server that renumbers is believed")
-		}
-		wants(t, "first", w.subjects("ann@example.org", "INBOX"), "0")
-		if n := len(srv.Messages()); n != 3 {
-			t.Errorf("%d left on the server", n)
 		}
 		synctest.Wait() // the server notices that the first session is over
 		if err := c.Once(t.Context()); err != nil {
@@ -372,4 +369,56 @@ func serve(t *testing.T, s interface {
 	go func() { defer close(done); s.Serve(l) }()
 	t.Cleanup(func() { s.Close(); <-done })
 	return l.Addr().String()
+}
+
+// TestPoison: a message that the server cannot give keeps the others neither
+// waiting nor on the server.
+func TestPoison(t *testing.T) {
+	for _, how := range []string{"close", "hang", "-ERR cannot read it"} {
+		for _, mode := range []string{"once", "run"} {
+			t.Run(how+"/"+mode, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := newWorld(t)
+					var healed atomic.Bool
+					srv := pop3test.NewServer(t, pop3test.Options{Shared: true, Reply: func(_ int, command string) string {
+						if command == "RETR 1" && !healed.Load() {
+							return how
+						}
+						return ""
+					}})
+					for _, id := range []string{"b", "0", "1"} {
+						srv.Add(pop3test.Message{ID: id, Text: letterText(id)})
+					}
+					c, s := w.collector(&remote{})
+					s.Open = pop3source.Source{Addr: "x:110", Dialer: &pop3client.Dialer{Net: srv, Login: plain{"ann", "x"}.Login}}.Open
+					if mode == "once" {
+						if err := c.Once(t.Context()); (err == nil) != strings.HasPrefix(how, "-ERR") {
+							t.Error(err)
+						}
+					} else {
+						ctx, cancel := context.WithCancel(t.Context())
+						done := make(chan error)
+						go func() { done <- c.Run(ctx) }()
+						time.Sleep(12 * time.Hour)
+						defer func() { cancel(); <-done }()
+					}
+					w.arrived(2)
+					if left := srv.Messages(); len(left) != 1 || left[0].ID != "b" {
+						t.Errorf("left on the server: %v", left)
+					}
+					if strings.HasPrefix(how, "-ERR") && w.events(fetch.EventDeferred) == 0 {
+						t.Error("nobody hears of it")
+					}
+					if mode == "run" {
+						healed.Store(true)
+						time.Sleep(25 * time.Hour)
+						wants(t, "in the end", w.subjects("ann@example.org", "INBOX"), "0", "1", "b")
+						if left := srv.Messages(); len(left) != 0 {
+							t.Errorf("left on the server: %v", left)
+						}
+					}
+				})
+			})
+		}
+	}
 }

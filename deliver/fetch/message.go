@@ -25,6 +25,7 @@ func (p *pass) fetchOne(l *listed) error {
 	sp, err := p.retrieve(l)
 	switch {
 	case errors.Is(err, ErrGone):
+		p.emit(Event{Kind: EventDeferred, Item: l.Item, Reason: "listed, and not given", Err: err})
 		return nil
 	case errors.Is(err, errTooLarge):
 		p.noteSkipped(l, p.s.maxSize()+1)

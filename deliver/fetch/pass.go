@@ -22,6 +22,8 @@ type pass struct {
 	items  []listed
 	marked []*listed // told the server to delete
 	more   bool      // there is more than one pass fetches
+
+	troubles troubles
 }
 
 // maxDeferred is how many messages in a row may be deferred before a pass gives
@@ -50,42 +52,6 @@ func (p *pass) run() error {
 var errSession = errors.New("fetch: session lost")
 
 func lost(err error) error { return fmt.Errorf("%w: %w", errSession, err) }
-
-// fetchAll fetches what is new, in the server's order.
-func (p *pass) fetchAll() error {
-	limit := p.s.MaxMessages
-	if limit == 0 {
-		limit = 1000
-	}
-	fetched, deferred := 0, 0
-	var last error
-	for i := range p.items {
-		l := &p.items[i]
-		if l.done() || p.skip(l) {
-			continue
-		}
-		if limit > 0 && fetched >= limit {
-			p.more = true
-			break
-		}
-		if p.ctx.Err() != nil {
-			return context.Cause(p.ctx)
-		}
-		err := p.fetchOne(l)
-		switch {
-		case errors.Is(err, errSession):
-			return err
-		case err != nil:
-			last = err
-			if deferred++; deferred >= maxDeferred {
-				return fmt.Errorf("%w: %w", errDeferring, err)
-			}
-		default:
-			fetched, deferred = fetched+1, 0
-		}
-	}
-	return last
-}
 
 // skip reports a message that is left: it is too large. That is told once.
 func (p *pass) skip(l *listed) bool {

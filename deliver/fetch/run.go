@@ -29,6 +29,8 @@ type worker struct {
 	s    *Source
 	kick chan struct{} // holds one
 
+	troubles troubles // of the goroutine that visits
+
 	mu sync.Mutex
 	st Status // guarded by mu
 }
@@ -59,9 +61,7 @@ func (c *Collector) Once(ctx context.Context) error {
 	var wg sync.WaitGroup
 	for i, w := range c.workers {
 		wg.Go(func() {
-			for more := true; more && errs[i] == nil && ctx.Err() == nil; {
-				more, errs[i] = w.visit(ctx, false)
-			}
+			errs[i] = w.once(ctx)
 			w.set(func(st *Status) { st.Phase = Stopped })
 			if errs[i] != nil {
 				errs[i] = fmt.Errorf("%s: %w", w.s.Name, errs[i])
@@ -71,6 +71,27 @@ func (c *Collector) Once(ctx context.Context) error {
 	wg.Wait()
 	return errors.Join(errs...)
 }
+
+// once makes passes until there is nothing more to fetch. Where a session was lost
+// at a message, another one fetches those behind it.
+func (w *worker) once(ctx context.Context) error {
+	var lost error
+	for more := true; more && ctx.Err() == nil; {
+		var err error
+		known := len(w.troubles)
+		if more, err = w.visit(ctx, false); err == nil {
+			continue
+		}
+		if lost = errors.Join(lost, err); len(w.troubles) == known || len(w.troubles) > maxLost {
+			break
+		}
+		more = true
+	}
+	return lost
+}
+
+// maxLost is how many sessions may be lost at messages in one call of Once.
+const maxLost = 3
 
 // begin checks the configuration and makes the workers.
 func (c *Collector) begin() error {
@@ -82,7 +103,7 @@ func (c *Collector) begin() error {
 	c.slots = newSlots(cmpOr(c.PerHost, 2), cmpOr(c.Sessions, 50))
 	c.workers = nil
 	for _, s := range c.Sources {
-		c.workers = append(c.workers, &worker{c: c, s: s, kick: make(chan struct{}, 1), st: Status{Source: s.Name}})
+		c.workers = append(c.workers, &worker{c: c, s: s, kick: make(chan struct{}, 1), troubles: troubles{}, st: Status{Source: s.Name}})
 	}
 	return nil
 }
@@ -249,7 +270,7 @@ func (w *worker) session(ctx context.Context, idle bool, slot *holder) (more boo
 	}
 	defer ses.Close()
 	for {
-		p := &pass{c: w.c, s: w.s, ses: ses, ctx: ctx, hand: hand, touch: dog.touch, emit: w.emit}
+		p := &pass{c: w.c, s: w.s, ses: ses, ctx: ctx, hand: hand, touch: dog.touch, emit: w.emit, troubles: w.troubles}
 		err := dog.reason(p.run())
 		w.passed(p, err)
 		if err != nil || p.more || !idle || ctx.Err() != nil {
