@@ -167,8 +167,12 @@ func (in *input) fill(limit int) error {
 	if in.err != nil {
 		return in.err
 	}
+	had := in.w - in.r
 	if err := in.ready(); err != nil {
 		return err
+	}
+	if in.w-in.r > had { // what was sent had to wait, and this was read meanwhile
+		return nil
 	}
 	in.room(limit)
 	return in.read()
@@ -243,13 +247,14 @@ func (in *input) copyOut(p []byte) (int, error) {
 			if err := in.ready(); err != nil {
 				return 0, err
 			}
-			n, err := in.src.Read(p)
-			if n > 0 || err == nil {
-				return n, nil
+			if !in.buffered() { // as in fill
+				n, err := in.src.Read(p)
+				if n > 0 || err == nil {
+					return n, nil
+				}
+				return 0, cutOff(err)
 			}
-			return 0, cutOff(err)
-		}
-		if err := in.fill(inputSize); err != nil {
+		} else if err := in.fill(inputSize); err != nil {
 			return 0, err
 		}
 	}
