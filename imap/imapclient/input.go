@@ -83,6 +83,9 @@ func (in *input) take(n int) {
 // lineEnds judges the line that ends in front of end: the response is done,
 // unless a literal follows that belongs into it.
 func (in *input) lineEnds(end int) (done bool, lit imapwire.Literal, section bool, err error) {
+	if end > in.max {
+		return false, lit, false, fmt.Errorf("%w: a response of more than %d octets", ErrLimit, in.max)
+	}
 	line := in.buf[in.r+in.line : in.r+end]
 	if in.trace != nil {
 		in.trace(line)
@@ -162,16 +165,17 @@ func isSectionName(b []byte) bool {
 		bytes.EqualFold(word, []byte("RFC822.TEXT"))
 }
 
-// fill reads once, so that buf holds more, up to limit octets.
+// fill sees to it that buf holds more, up to limit octets: it reads once, unless
+// something came while this side was writing.
 func (in *input) fill(limit int) error {
 	if in.err != nil {
 		return in.err
 	}
-	had := in.w - in.r
+	before := in.w - in.r
 	if err := in.ready(); err != nil {
 		return err
 	}
-	if in.w-in.r > had { // what was sent had to wait, and this was read meanwhile
+	if in.w-in.r > before || in.err != nil { // it came while what was to be sent left
 		return nil
 	}
 	in.room(limit)
@@ -243,24 +247,34 @@ func (in *input) pump() {
 // connection where p is large.
 func (in *input) copyOut(p []byte) (int, error) {
 	if !in.buffered() {
-		if len(p) >= inputSize/2 && in.err == nil {
-			if err := in.ready(); err != nil {
-				return 0, err
-			}
-			if !in.buffered() { // as in fill
-				n, err := in.src.Read(p)
-				if n > 0 || err == nil {
-					return n, nil
-				}
-				return 0, cutOff(err)
-			}
-		} else if err := in.fill(inputSize); err != nil {
+		if len(p) >= inputSize/2 {
+			return in.direct(p)
+		}
+		if err := in.fill(inputSize); err != nil {
 			return 0, err
 		}
 	}
 	n := copy(p, in.buf[in.r:in.w])
 	in.r += n
 	return n, nil
+}
+
+// direct reads into p.
+func (in *input) direct(p []byte) (int, error) {
+	if in.err != nil {
+		return 0, in.err
+	}
+	if err := in.ready(); err != nil {
+		return 0, err
+	}
+	if in.buffered() { // it came while what was to be sent left
+		return in.copyOut(p)
+	}
+	n, err := in.src.Read(p)
+	if n > 0 || err == nil {
+		return n, nil
+	}
+	return 0, cutOff(err)
 }
 
 // peek gives the octets of a section that are in buf, n at most; used moves
