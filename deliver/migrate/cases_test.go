@@ -178,8 +178,27 @@ func TestRetry(t *testing.T) {
 func TestNames(t *testing.T) {
 	long := strings.Repeat("x", 2000)
 	names := [][]string{
-		{"INBOX"}, {"inbox", "sub"}, {"Inbox", "Sub"}, {"..", "..", "x"}, {"a\x00b"}, {"a\nb"}, {"a_b"}, {"a/b"}, {"a", "b"},
-		{"", "", "y"}, {""}, {" z "}, {"z"}, {"\xff\xfe"}, {"e\u0301"}, {"\u00e9"}, {long}, {long + "y"}, {long, long}, {"."}, {"-"},
+		{"INBOX"},
+		{"inbox", "sub"},
+		{"Inbox", "Sub"},
+		{"..", "..", "x"},
+		{"a\x00b"},
+		{"a\nb"},
+		{"a_b"},
+		{"a/b"},
+		{"a", "b"},
+		{"", "", "y"},
+		{""},
+		{" z "},
+		{"z"},
+		{"\xff\xfe"},
+		{"e\u0301"},
+		{"\u00e9"},
+		{long},
+		{long + "y"},
+		{long, long},
+		{"."},
+		{"-"},
 	}
 	f := &fake{}
 	for i, path := range names {

@@ -121,5 +121,7 @@ func TestTargetMailboxGone(t *testing.T) {
 	same(t, dump(t, dst), dump(t, src))
 }
 
-var _ = slices.Sort[[]int]
-var _ = time.Second
+var (
+	_ = slices.Sort[[]int]
+	_ = time.Second
+)
