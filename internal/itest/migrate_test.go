@@ -3,7 +3,9 @@ package itest
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,6 +15,7 @@ import (
 	"github.com/mailstead/mailstead/auth/login/saslmech"
 	"github.com/mailstead/mailstead/deliver/migrate"
 	"github.com/mailstead/mailstead/deliver/migrate/imapaccount"
+	"github.com/mailstead/mailstead/deliver/migrate/maildirtree"
 	"github.com/mailstead/mailstead/deliver/migrate/storeaccount"
 	"github.com/mailstead/mailstead/imap/imapclient"
 	"github.com/mailstead/mailstead/store"
@@ -134,5 +137,70 @@ func confirm(t *testing.T, dir string, a migrate.Source) {
 	}
 	if want := fmt.Sprintf("%d\t%d", messages, unseen); !strings.Contains(string(out), want) {
 		t.Errorf("doveadm tells %q, want %q", out, want)
+	}
+}
+
+// mbsyncConf pulls everything into a Maildir.
+const mbsyncPullConf = `
+IMAPStore far
+Host 127.0.0.1
+Port %s
+User %s
+Pass %s
+SSLType None
+AuthMechs LOGIN
+PipelineDepth 50
+
+MaildirStore near
+Path %[4]s/
+Inbox %[4]s/INBOX
+SubFolders Verbatim
+
+Channel all
+Far :far:
+Near :near:
+Patterns *
+Sync Pull
+Create Near
+SyncState *
+`
+
+// TestMigrateBesideMbsync pulls one account of Dovecot into Maildirs, by turns with
+// mbsync and with package migrate, and tells the rates. It judges nothing: see
+// migratebench.sh.
+func TestMigrateBesideMbsync(t *testing.T) {
+	if os.Getenv("MAILSTEAD_MIGRATEBENCH") == "" {
+		t.Skip("MAILSTEAD_MIGRATEBENCH is not set")
+	}
+	mbsync := peer(t, "mbsync")
+	f, _ := newDovecot(t)
+	s := memstore.New(memblob.New())
+	from := migrateAccount(t, s, "from")
+	fillAccount(t, s, 20, 250)
+	d := &imapclient.Dialer{TLS: imapclient.TLSNever, Auth: login.Client{
+		Credentials: saslmech.Credentials{Username: alice, Password: password}, Policy: saslmech.Policy{AllowPlaintext: true},
+	}}
+	dovecot, err := imapaccount.New(t.Context(), imapaccount.Options{
+		Name: "imap://dovecot/", Dial: func(ctx context.Context) (*imapclient.Client, error) { return d.Dial(ctx, "tcp", f.imap) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dovecot.Close()
+	migratePass(t, from, dovecot, migrate.Options{State: &migrate.DirKeeper{Dir: t.TempDir()}}, 5000)
+	_, port, _ := net.SplitHostPort(f.imap)
+	for range 3 {
+		ours := migratePass(t, dovecot, maildirtree.New(t.TempDir(), maildirtree.Options{}), migrate.Options{}, 5000)
+		dir := t.TempDir()
+		conf := filepath.Join(dir, "mbsyncrc")
+		if err := os.WriteFile(conf, fmt.Appendf(nil, mbsyncPullConf, port, alice, password, dir), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		if out, err := exec.CommandContext(t.Context(), mbsync, "-q", "-c", conf, "-a").CombinedOutput(); err != nil {
+			t.Fatalf("mbsync: %v: %s", err, out)
+		}
+		theirs := time.Since(start)
+		t.Logf("5,000 messages: migrate %v, mbsync %v: %.1f times as fast", ours, theirs, theirs.Seconds()/ours.Seconds())
 	}
 }
