@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mailstead/mailstead/examples/internal/answer"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/sqlite"
 )
@@ -65,7 +66,7 @@ func deliverTo(t *testing.T, dir, name string, n int) {
 // and a second run of each that copies nothing.
 func TestBackupRestore(t *testing.T) {
 	data, archive, other := filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "archive"), filepath.Join(t.TempDir(), "other")
-	ok[accountAnswer](t, "--data", data, "account", "add", "alice@example.org", "--messages", "100")
+	ok[answer.Account](t, "--data", data, "account", "add", "alice@example.org", "--messages", "100")
 	deliverTo(t, data, "alice@example.org", 10)
 	if dry := ok[backupResult](t, "--data", data, "--dry-run", "backup", archive); dry.Full != 1 {
 		t.Errorf("dry run: %+v", dry)
@@ -96,11 +97,11 @@ func TestBackupRestore(t *testing.T) {
 	if one.Messages != 3 || one.Mailboxes != 1 {
 		t.Errorf("three messages: %+v", one)
 	}
-	q := ok[accountAnswer](t, "--data", other, "account", "quota", "alice@example.org", "--messages", "20")
+	q := ok[answer.Account](t, "--data", other, "account", "quota", "alice@example.org", "--messages", "20")
 	if q.Messages != 13 || q.Quota.Messages != 20 {
 		t.Errorf("quota: %+v", q)
 	}
-	list := ok[struct{ Accounts []accountAnswer }](t, "--data", other, "account", "list")
+	list := ok[answer.Accounts](t, "--data", other, "account", "list")
 	if len(list.Accounts) != 1 || list.Accounts[0].Quota.Messages != 20 || list.Accounts[0].Mailboxes != 7 {
 		t.Errorf("%+v", list)
 	}
@@ -162,7 +163,7 @@ func TestBadUse(t *testing.T) {
 // TestDamagedArchive: exit 1, with the object in the text and in the JSON.
 func TestDamagedArchive(t *testing.T) {
 	data, archive := filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "archive")
-	ok[accountAnswer](t, "--data", data, "account", "add", "alice@example.org")
+	ok[answer.Account](t, "--data", data, "account", "add", "alice@example.org")
 	deliverTo(t, data, "alice@example.org", 3)
 	ok[backupResult](t, "--data", data, "backup", archive)
 	packs, err := filepath.Glob(filepath.Join(archive, "packs", "*", "*"))
@@ -193,7 +194,7 @@ func TestDamagedArchive(t *testing.T) {
 // TestStopped: a command whose context ends exits with 130.
 func TestStopped(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
-	ok[accountAnswer](t, "--data", data, "account", "add", "alice@example.org")
+	ok[answer.Account](t, "--data", data, "account", "add", "alice@example.org")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var out, errs bytes.Buffer
@@ -225,7 +226,7 @@ func TestOwned(t *testing.T) {
 		fmt.Fprintln(w, `{"accounts":[{"name":"alice@example.org","state":"active","messages":3}]}`)
 	})
 	mux.HandleFunc("POST /v1/backup", func(w http.ResponseWriter, r *http.Request) {
-		var in backupRequest
+		var in answer.BackupRequest
 		if json.NewDecoder(r.Body).Decode(&in) != nil || !filepath.IsAbs(in.Archive) || !in.Full {
 			t.Errorf("asked for %+v", in)
 		}
@@ -238,7 +239,7 @@ func TestOwned(t *testing.T) {
 	srv := &http.Server{Handler: mux}
 	go func() { _ = srv.Serve(l) }()
 	defer srv.Close()
-	if list := ok[struct{ Accounts []accountAnswer }](t, "--data", data, "account", "list"); len(list.Accounts) != 1 || list.Accounts[0].Messages != 3 {
+	if list := ok[answer.Accounts](t, "--data", data, "account", "list"); len(list.Accounts) != 1 || list.Accounts[0].Messages != 3 {
 		t.Errorf("%+v", list)
 	}
 	code, out, errs := ctl(t, "", "--data", data, "backup", "x", "--full")
@@ -258,13 +259,13 @@ func TestOwned(t *testing.T) {
 func TestAppPasswords(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	const name = "alice@example.org"
-	ok[accountAnswer](t, "--data", data, "account", "add", name)
+	ok[answer.Account](t, "--data", data, "account", "add", name)
 	made := ok[struct{ Password string }](t, "--data", data, "account", "app-password", "add", name, "phone", "--protocol", "imap", "--protocol", "smtp")
 	if made.Password == "" {
 		t.Fatal("no password")
 	}
 	ok[struct{}](t, "--data", data, "account", "app-password", "only", name, "on")
-	list := ok[appPasswordList](t, "--data", data, "account", "app-password", "list", name)
+	list := ok[answer.AppPasswords](t, "--data", data, "account", "app-password", "list", name)
 	if len(list.AppPasswords) != 1 || list.AppPasswords[0].Label != "phone" || len(list.AppPasswords[0].Protocols) != 2 || !list.Only {
 		t.Errorf("%+v", list)
 	}
@@ -272,7 +273,7 @@ func TestAppPasswords(t *testing.T) {
 	if code, _, errs := ctl(t, "", "--data", data, "account", "app-password", "revoke", name, "phone"); code != exitFault || !strings.Contains(errs, "no such app password") {
 		t.Errorf("exit %d, %s", code, errs)
 	}
-	if x := ok[loginsAnswer](t, "--data", data, "account", "logins", name); x.Last != nil || x.Name != name {
+	if x := ok[answer.Logins](t, "--data", data, "account", "logins", name); x.Last != nil || x.Name != name {
 		t.Errorf("%+v", x)
 	}
 	if code, out, _ := ctl(t, "", "--data", data, "account", "logins", name); code != exitOK || !strings.Contains(out, "never logged in") {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mailstead/mailstead/auth/login"
 	"github.com/mailstead/mailstead/auth/login/activity"
+	"github.com/mailstead/mailstead/examples/internal/answer"
 	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/control"
@@ -142,13 +143,13 @@ func controlError(err error) error {
 
 // statusAnswer is the answer to GET /v1/status.
 type statusAnswer struct {
-	Version string      `json:"version"`
-	PID     int         `json:"pid"`
-	Uptime  int64       `json:"uptime_seconds"`
-	Started time.Time   `json:"started"`
-	Listen  []listening `json:"listeners"`
-	Bodies  *bodyStats  `json:"bodies,omitempty"` // of segment files
-	Queue   queueStats  `json:"queue"`
+	Version string            `json:"version"`
+	PID     int               `json:"pid"`
+	Uptime  int64             `json:"uptime_seconds"`
+	Started time.Time         `json:"started"`
+	Listen  []listening       `json:"listeners"`
+	Bodies  *bodyStats        `json:"bodies,omitempty"` // of segment files
+	Queue   answer.QueueStats `json:"queue"`
 }
 
 type listening struct {
@@ -209,19 +210,10 @@ func version() string {
 }
 
 // stats are the queue's counters.
-func (c *controls) stats(ctx context.Context) (queueStats, error) {
+func (c *controls) stats(ctx context.Context) (answer.QueueStats, error) {
 	st, err := c.s.engine.queue.Stats(ctx)
 	if err != nil {
-		return queueStats{}, err
+		return answer.QueueStats{}, err
 	}
-	return queueStats{Jobs: st.Jobs, Held: st.Held, Leased: st.Leased, Destinations: st.Destinations, Oldest: known(st.Oldest)}, nil
-}
-
-// known is t for an answer, where a time that is not known is left out.
-func known(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	t = t.UTC()
-	return &t
+	return answer.QueueStatsOf(st), nil
 }
