@@ -20,8 +20,8 @@ type cli struct {
 	Import  mailCmd    `cmd:"" help:"Import mbox, maildir or eml. (Not built yet.)"`
 	Export  mailCmd    `cmd:"" help:"Export mbox, maildir or eml. (Not built yet.)"`
 	Migrate migrateCmd `cmd:"" help:"Copy accounts between servers. (Not built yet.)"`
-	Dkim    dkimCmd    `cmd:"" help:"Make DKIM keys. (Not built yet.)"`
-	Send    unbuilt    `cmd:"" help:"Send a message. (Not built yet.)"`
+	Dkim    dkimCmd    `cmd:"" help:"Make DKIM keys, and check what the DNS has of them."`
+	Send    sendCmd    `cmd:"" help:"Send a message: to a server, or into the queue."`
 }
 
 // unbuilt is a command of which no more than the name is there.
@@ -39,7 +39,3 @@ type mailCmd struct {
 }
 
 type migrateCmd struct{ unbuilt }
-
-type dkimCmd struct {
-	Genkey unbuilt `cmd:"" help:"(Not built yet.)"`
-}

@@ -71,6 +71,7 @@ func newControls(s *server, users users) *controls {
 	short("POST /v1/queue/rules", c.putRule)
 	short("DELETE /v1/queue/rules/{name}", c.deleteRule)
 	short("GET /v1/queue/history", c.queueHistory)
+	short("POST /v1/queue/send", c.sendMessage)
 	long("POST /v1/verify", c.verify)
 	long("POST /v1/collect", c.collectNow)
 	long("POST /v1/backup", c.backup)
