@@ -118,6 +118,11 @@ func layers() []layer {
 		{"deliver/intake", []string{"smtp", "queue", "store/blob"}},
 		{"deliver/journal", []string{"smtp", "queue", "store/blob", "deliver", "deliver/intake"}},
 		{"deliver/submission", []string{"smtp", "smtp/smtppolicy", "queue", "store", "store/blob", "deliver/intake"}},
+		{"deliver/migrate", []string{"store"}}, // adapters know protocols and formats
+		{"deliver/migrate/...", []string{
+			"deliver/migrate", "store", "store/blob", "store/mbox", "store/maildir",
+			"imap", "imap/imapclient", "pop3", "pop3/pop3client",
+		}},
 		{"deliver/...", []string{
 			"smtp", "smtp/smtpclient", "store", "store/blob", "queue", "store/acl", "deliver", "deliver/dsn", "deliver/srs",
 			"auth/mtasts", "auth/dane", "auth/tlsrpt", "auth/dnsx",

@@ -1,0 +1,322 @@
+package migrate
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/mailstead/mailstead/store"
+)
+
+// flush copies the batch. What the quota refuses as a whole is tried one by one,
+// so that what fits is copied.
+func (p *pass) flush(ctx context.Context) error {
+	batch := p.batch
+	p.batch, p.size = p.batch[:0], 0
+	if len(batch) == 0 {
+		return nil
+	}
+	err := p.copyItems(ctx, batch)
+	if !errors.Is(err, ErrQuota) {
+		return err
+	}
+	for i := range batch {
+		err := p.copyItems(ctx, batch[i:i+1])
+		if !errors.Is(err, ErrQuota) {
+			if err != nil {
+				return err
+			}
+			p.quotas = 0
+			continue
+		}
+		p.leave(batch[i].Message, err)
+		if p.quotas++; p.quotas >= maxQuotas {
+			return err
+		}
+	}
+	return nil
+}
+
+// maxQuotas is how many messages the quota refuses in a row before the mailbox is
+// given up.
+const maxQuotas = 5
+
+// copyItems copies what is to be copied of the items and records them all.
+func (p *pass) copyItems(ctx context.Context, items []item) error {
+	if err := p.adopt(ctx, items); err != nil {
+		return err
+	}
+	if err := p.led.beginRun(ctx); err != nil {
+		return err
+	}
+	copied, rest := p.fetch(ctx, items)
+	if errors.Is(rest, ErrWriter) || errors.Is(rest, ErrQuota) {
+		p.discard()
+		return rest
+	}
+	records := make([]record, 0, len(items))
+	added := 0
+	for i := range items {
+		switch {
+		case items[i].have != nil:
+			records = append(records, items[i].adopted())
+		case copied[i] != nil:
+			records = append(records, *copied[i])
+			added++
+		}
+	}
+	if err := p.commit(ctx, records, added); err != nil {
+		p.discard()
+		return err
+	}
+	return rest
+}
+
+func (p *pass) discard() {
+	if p.writer != nil {
+		p.writer.Discard()
+	}
+}
+
+// adopted is the record of a message that is not copied.
+func (it *item) adopted() record {
+	r := *it.have
+	if r.State == settled || r.State == provisional {
+		r.State = matched
+	}
+	r.ID, r.Flags, r.Keywords, r.Print = it.ID, it.Flags, noteKeywords(it.Keywords), it.Print
+	if r.Size == 0 {
+		r.Size = max(0, it.Size)
+	}
+	r.Received = it.Received
+	return r
+}
+
+// adopt brings the flags of what is in the target already up to date.
+func (p *pass) adopt(ctx context.Context, items []item) error {
+	var changes []Alteration
+	for i := range items {
+		have := items[i].have
+		if have == nil || have.State == double || have.Ref == "" {
+			continue
+		}
+		if a, changed := have.changedFlags(items[i].Message); changed {
+			changes = append(changes, a)
+		}
+	}
+	if len(changes) == 0 {
+		return nil
+	}
+	if err := p.openWriter(ctx); err != nil {
+		return err
+	}
+	return p.writer.Alter(ctx, changes, nil)
+}
+
+// fetch reads the bodies and hands them to the writer. copied has a record for
+// each item that was added. The error is what ended it; what was added until then
+// can be committed, unless it is of the writer.
+func (p *pass) fetch(ctx context.Context, items []item) (copied []*record, err error) {
+	copied = make([]*record, len(items))
+	var want []*Message
+	var at []int
+	for i := range items {
+		if items[i].have == nil {
+			want, at = append(want, items[i].Message), append(at, i)
+		}
+	}
+	if len(want) == 0 {
+		return copied, nil
+	}
+	if err := p.openWriter(ctx); err != nil {
+		return copied, err
+	}
+	n := 0
+	for body, err := range p.reader.Fetch(ctx, want) {
+		if err != nil {
+			return copied, err
+		}
+		for n < len(want) && want[n].ID != body.ID {
+			n++ // it went meanwhile
+		}
+		if n == len(want) {
+			return copied, fmt.Errorf("migrate: mailbox %q: message %q comes unasked", p.report.Source, body.ID)
+		}
+		r, err := p.one(ctx, want[n], body)
+		if err != nil {
+			return copied, err
+		}
+		copied[at[n]] = r
+		n++
+	}
+	return copied, nil
+}
+
+// one copies a message; nil, nil = it is left out, or went.
+func (p *pass) one(ctx context.Context, m *Message, body *Body) (*record, error) {
+	if body.Err != nil {
+		return nil, p.unread(m, body.Err)
+	}
+	if err := p.messages.wait(ctx, 1); err != nil {
+		return nil, err
+	}
+	if p.o.MaxBytes > 0 && p.spent.Add(max(m.Size, 0)) > p.o.MaxBytes {
+		return nil, ErrLimit
+	}
+	x := *m
+	x.Keywords = p.keywords(m)
+	p.tap.reset(&paced{ctx, body, &p.octets})
+	in := p.dated(&x)
+	ref, err := p.writer.Add(ctx, &x, in)
+	switch {
+	case errors.Is(err, ErrWriter), ctx.Err() != nil && err != nil:
+		return nil, err
+	case p.tap.err != nil:
+		return nil, p.unread(m, p.tap.err)
+	case errors.Is(err, ErrTooLarge), errors.Is(err, ErrRefused):
+		p.leave(m, err)
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	if p.o.MaxBytes > 0 && m.Size < 0 {
+		p.spent.Add(p.tap.raw)
+	}
+	return &record{
+		ID: m.ID, Ref: ref, State: provisional, Flags: m.Flags, Keywords: noteKeywords(m.Keywords),
+		Size: p.tap.wire, Print: p.tap.print(x.Received), Digest: p.tap.digest(), Received: x.Received.UTC(),
+	}, nil
+}
+
+// dated sees to it that m has a date, and returns what reads the body.
+func (p *pass) dated(m *Message) io.Reader {
+	if !m.Received.IsZero() {
+		m.Received = m.Received.Truncate(time.Second)
+		return &p.tap
+	}
+	if p.peek == nil {
+		p.peek = bufio.NewReaderSize(nil, headPeek)
+	}
+	p.peek.Reset(&p.tap)
+	head, _ := p.peek.Peek(headPeek) // an error comes again
+	if m.Received = DateOf(head); m.Received.IsZero() {
+		m.Received = time.Now().Truncate(time.Second)
+	}
+	return p.peek
+}
+
+// headPeek is how much of a message is looked at for its date.
+const headPeek = 16 << 10
+
+// unread judges what the source says of one message; nil = it is left out.
+func (p *pass) unread(m *Message, err error) error {
+	switch {
+	case errors.Is(err, ErrGone):
+		return nil
+	case errors.Is(err, ErrBroken), errors.Is(err, ErrTooLarge), errors.Is(err, ErrRefused), errors.Is(err, ErrPermission):
+		p.leave(m, err)
+		return nil
+	}
+	return err
+}
+
+// keywords are those of m that can be keywords; others are reported.
+func (p *pass) keywords(m *Message) []string {
+	var out []string
+	for _, k := range m.Keywords {
+		if !store.ValidKeyword(k) || len(out) == store.MaxKeywords {
+			p.skip(Skip{ID: m.ID, Reason: Keyword, Err: fmt.Errorf("%q cannot be a keyword", k)})
+			continue
+		}
+		if !store.HasKeyword(out, k) {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+// commit makes a batch and what is noted of it durable: at once where the writer
+// can, else the batch first.
+func (p *pass) commit(ctx context.Context, records []record, added int) error {
+	switch {
+	case len(records) == 0:
+		p.discard()
+		return nil
+	case added == 0:
+		if err := p.keep.Save(ctx, p.led.put(records)); err != nil {
+			return err
+		}
+	case p.writer.Atomic():
+		m := p.led.mark()
+		placed, err := p.writer.Commit(ctx, p.led.put(records))
+		if err != nil {
+			p.led.rewind(m)
+			return err
+		}
+		p.led.settle(spread(records, placed))
+	default:
+		placed, err := p.writer.Commit(ctx, nil)
+		if err != nil {
+			return err
+		}
+		if records, err = p.accepted(records, placed); err != nil {
+			return err
+		}
+		if err := p.keep.Save(ctx, p.led.put(records)); err != nil {
+			return err
+		}
+	}
+	for i := range records {
+		switch r := &records[i]; r.State {
+		case double:
+			p.count(Totals{Doubles: 1})
+		case matched:
+			p.done(Matched, r)
+		default:
+			p.done(Copied, r)
+		}
+	}
+	return nil
+}
+
+// spread gives each record its result; those that were not added have none.
+func spread(records []record, placed []Placed) []Placed {
+	out := make([]Placed, len(records))
+	n := 0
+	for i := range records {
+		if records[i].State == provisional && n < len(placed) {
+			out[i] = placed[n]
+			n++
+		}
+	}
+	return out
+}
+
+// accepted are the records without those that the target has refused.
+func (p *pass) accepted(records []record, placed []Placed) ([]record, error) {
+	var added int
+	for i := range records {
+		if records[i].State == provisional {
+			added++
+		}
+	}
+	if added != len(placed) {
+		return nil, fmt.Errorf("migrate: the target answered %d messages of %d", len(placed), added)
+	}
+	out := records[:0]
+	for i, got := range spread(records, placed) {
+		r := records[i]
+		if got.Err != nil {
+			p.leave(&Message{ID: r.ID, Size: r.Size}, got.Err)
+			continue
+		}
+		if r.State == provisional && got.Ref != "" {
+			r.Ref, r.State = got.Ref, settled
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
