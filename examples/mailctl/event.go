@@ -12,11 +12,11 @@ import (
 // what each holds.
 type event struct {
 	Time     time.Time       `json:"time"`
-	Event    string          `json:"event"` // progress, problem, skipped, retrying, error, stopped
+	Event    string          `json:"event"` // progress, problem, skipped, retrying, differs, error, stopped
 	Command  string          `json:"command,omitempty"`
 	Progress *step           `json:"progress,omitempty"`
 	Problem  *answer.Problem `json:"problem,omitempty"`
-	Skipped  *answer.Skip    `json:"skipped,omitempty"`
+	About    *answer.Skip    `json:"about,omitempty"`
 	Message  string          `json:"message,omitempty"`
 	Exit     int             `json:"exit,omitempty"`
 }

@@ -140,9 +140,6 @@ func TestBadUse(t *testing.T) {
 		{"--data " + dir + " queue shape --top 0", "1 to 1000"},
 		{"--data " + dir + " queue shape --by age", "one of"},
 		{"--data " + dir + " account passwd x@y", "no password"},
-		{"import mbox x", "not built yet"},
-		{"export eml", "not built yet"},
-		{"migrate a b", "not built yet"},
 		{"send x", "--server URL, or --queue"},
 		{"send x --queue --server smtp://h", "--server URL, or --queue"},
 		{"send " + dir + "/none --queue", "no such file"},
@@ -154,6 +151,18 @@ func TestBadUse(t *testing.T) {
 		{"send --server smtp://h --ca " + dir + "/none", "--ca"},
 		{"send --server smtp://h --attach x", "--subject"},
 		{"send --server smtp://h --from a@b --to c@d", "there is no message"},
+		{"import mbox x", "expected"},
+		{"export eml", "expected"},
+		{"migrate a b", "a place is"},
+		{"migrate imap://h/ account:x", "USER@HOST"},
+		{"migrate imap://u:secret@h/INBOX account:x", "nothing stands behind"},
+		{"migrate imaps://u@h?tls=off account:x", "?tls=off"},
+		{"migrate account:x pop3://u@h", "POP3"},
+		{"--data " + dir + " migrate account:x maildir:" + dir + "/m", "no store"},
+		{"migrate sqlite:" + dir + "#a sqlite:" + dir + "#b", "no store in"},
+		{"migrate sqlite:" + dir + " maildir:m", "missing"},
+		{"migrate postgres://u:secret@h/%zz#a maildir:m", "postgres"},
+		{"migrate account:x maildir:m --verify all", "none"},
 		{"dkim genkey", "expected"},
 		{"dkim genkey example.org", "expected"},
 		{"dkim genkey example.org s_1", "no selector"},
@@ -166,6 +175,9 @@ func TestBadUse(t *testing.T) {
 		{"--data @" + dir + "/none backup x", "no such file"},
 	} {
 		code, out, errs := ctl(t, "", strings.Fields(x.args)...)
+		if strings.Contains(errs+out, "secret") {
+			t.Errorf("%s: shows a secret: %s%s", x.args, out, errs)
+		}
 		if code != exitUse || !strings.Contains(errs+out, x.word) {
 			t.Errorf("%s: exit %d, %s%s", x.args, code, out, errs)
 		}

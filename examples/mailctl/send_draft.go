@@ -84,7 +84,9 @@ func (d *draft) readHeader() error {
 }
 
 // body is the message from its beginning.
-func (d *draft) body() *smtp.Body { return smtp.NewBody(io.NewSectionReader(d.File, 0, d.size), d.size) }
+func (d *draft) body() *smtp.Body {
+	return smtp.NewBody(io.NewSectionReader(d.File, 0, d.size), d.size)
+}
 
 // compose writes a message around the text of in.
 func (c *sendCmd) compose(w io.Writer, in io.Reader) error {

@@ -25,10 +25,12 @@ type controls struct {
 	started time.Time
 	server  *control.Server
 	upkeep  sync.Mutex // held by the one long request that runs
+
+	migrations chan struct{} // one for each that runs
 }
 
 func newControls(s *server, users users) *controls {
-	c := &controls{s: s, users: users, started: time.Now()}
+	c := &controls{s: s, users: users, started: time.Now(), migrations: make(chan struct{}, maxMigrations)}
 	mux := http.NewServeMux()
 	short := func(pattern string, f func(*http.Request) (any, error)) {
 		mux.Handle(pattern, control.Handle(func(r *http.Request) (any, error) {
@@ -76,6 +78,10 @@ func newControls(s *server, users users) *controls {
 	long("POST /v1/collect", c.collectNow)
 	long("POST /v1/backup", c.backup)
 	long("POST /v1/restore", c.restore)
+	mux.Handle("POST /v1/migrate", control.Stream(func(r *http.Request, l *control.Lines) (any, error) {
+		v, err := c.migrate(r, l)
+		return v, controlError(err)
+	}))
 	c.server = &control.Server{Handler: mux, Logger: s.log}
 	return c
 }
