@@ -100,14 +100,18 @@ func (b *box) pass(ctx context.Context) error {
 // of both sides.
 func (p *pass) prepare(ctx context.Context) error {
 	l := p.led
+	change := false
+	if p.to == nil && (l.Runs > 0 || l.Before.Runs > 0) {
+		// It is gone, and what was copied with it. This is noted before there is another.
+		if err := p.forgetRefs(ctx); err != nil {
+			return err
+		}
+	}
 	if err := p.put(ctx); err != nil {
 		return err
 	}
-	change := false
 	if p.to != nil && (l.Runs > 0 || l.Before.Runs > 0) && l.TargetValidity != p.to.Validity {
-		// Refs have no meaning any more, and the target may have the messages.
-		l.Before.Runs = 0
-		if err := p.restart(ctx); err != nil {
+		if err := p.forgetRefs(ctx); err != nil {
 			return err
 		}
 		l.Match, change = p.to.Messages != 0, true
@@ -132,6 +136,15 @@ func (p *pass) prepare(ctx context.Context) error {
 		return nil
 	}
 	return l.saveHeader(ctx)
+}
+
+// forgetRefs drops all records: refs have no meaning any more.
+func (p *pass) forgetRefs(ctx context.Context) error {
+	p.led.Before.Runs = 0
+	if err := p.restart(ctx); err != nil || p.o.DryRun {
+		return err
+	}
+	return p.led.saveHeader(ctx)
 }
 
 // restart begins another generation; in a dry run it is only forgotten.

@@ -256,12 +256,14 @@ func (p *pass) commit(ctx context.Context, records []record, added int) error {
 			p.led.rewind(m)
 			return err
 		}
+		p.dropped(records, placed)
 		p.led.settle(spread(records, placed))
 	default:
 		placed, err := p.writer.Commit(ctx, nil)
 		if err != nil {
 			return err
 		}
+		p.dropped(records, placed)
 		if records, err = p.accepted(records, placed); err != nil {
 			return err
 		}
@@ -280,6 +282,15 @@ func (p *pass) commit(ctx context.Context, records []record, added int) error {
 		}
 	}
 	return nil
+}
+
+// dropped reports the keywords that the target cannot keep.
+func (p *pass) dropped(records []record, placed []Placed) {
+	for i, got := range spread(records, placed) {
+		for _, k := range got.Dropped {
+			p.skip(Skip{ID: records[i].ID, Reason: Keyword, Err: fmt.Errorf("the target has no place for %q", k)})
+		}
+	}
 }
 
 // spread gives each record its result; those that were not added have none.

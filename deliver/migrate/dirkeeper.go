@@ -22,16 +22,18 @@ import (
 type DirKeeper struct {
 	Dir string
 
-	files vfs.FS // nil = the machine's
-	mu    sync.Mutex
-	made  map[string]bool // directories
+	// FS is the file system; nil = the machine's. It is there for tests.
+	FS vfs.FS
+
+	mu   sync.Mutex
+	made map[string]bool // directories
 }
 
 func (k *DirKeeper) fs() vfs.FS {
-	if k.files == nil {
+	if k.FS == nil {
 		return vfs.OS{}
 	}
-	return k.files
+	return k.FS
 }
 
 // path is the file of a key; ErrState: it is none.

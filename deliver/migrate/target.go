@@ -96,6 +96,8 @@ type Writer interface {
 type Placed struct {
 	Ref string // as List has it; "" = not known
 	Err error  // the Target has refused this message alone: ErrTooLarge, ErrQuota, ErrRefused
+
+	Dropped []string // keywords that the Target cannot keep
 }
 
 // Alteration is a change of one message that is there.

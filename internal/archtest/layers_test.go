@@ -16,6 +16,7 @@ type layer struct {
 func layers() []layer {
 	return []layer{
 		{"internal/imapmsg", []string{"store"}},
+		{"internal/maildirfmt", []string{"store"}},
 		{"internal/imapfetch", []string{"imap", "store"}},
 		{"internal/imaplist", []string{"imap", "store"}},
 		{"internal/imapresync", []string{"imap", "store"}},
@@ -120,7 +121,7 @@ func layers() []layer {
 		{"deliver/submission", []string{"smtp", "smtp/smtppolicy", "queue", "store", "store/blob", "deliver/intake"}},
 		{"deliver/migrate", []string{"store"}}, // adapters know protocols and formats
 		{"deliver/migrate/...", []string{
-			"deliver/migrate", "store", "store/blob", "store/mbox", "store/maildir",
+			"deliver/migrate", "deliver/migrate/internal/filetree", "store", "store/blob", "store/mbox", "store/maildir",
 			"imap", "imap/imapclient", "pop3", "pop3/pop3client",
 		}},
 		{"deliver/...", []string{

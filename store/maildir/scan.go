@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/internal/crlf"
+	"github.com/mailstead/mailstead/internal/maildirfmt"
 	"github.com/mailstead/mailstead/internal/nfs"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/rows"
@@ -82,12 +83,12 @@ func (a *account) stamp(dir string) (st stamp, err error) {
 	for _, x := range [...]struct {
 		name string
 		to   *time.Time
-	}{{"cur", &st.cur}, {"new", &st.fresh}, {keywordsFile, &st.keywords}} {
+	}{{"cur", &st.cur}, {"new", &st.fresh}, {maildirfmt.KeywordsFile, &st.keywords}} {
 		info, err := a.s.fs.Stat(a.path(dir, x.name))
 		switch {
 		case err == nil:
 			*x.to = info.ModTime()
-		case x.name != keywordsFile || !errors.Is(err, fs.ErrNotExist):
+		case x.name != maildirfmt.KeywordsFile || !errors.Is(err, fs.ErrNotExist):
 			return st, err
 		}
 	}
@@ -108,9 +109,9 @@ func (s *scan) box(id store.MailboxID) error {
 	if err == nil {
 		files, err = a.listFiles(b.dir)
 	}
-	var kw *keywords
+	var kw *maildirfmt.Keywords
 	if err == nil {
-		kw, err = readKeywords(a.s.fs, a.path(b.dir))
+		kw, err = maildirfmt.ReadKeywords(a.s.fs, a.path(b.dir))
 	}
 	if err != nil {
 		a.s.log.Warn("maildir: a folder cannot be read", "account", a.id, "mailbox", b.Name, "error", err)
@@ -123,7 +124,7 @@ func (s *scan) box(id store.MailboxID) error {
 }
 
 // files compares the messages of a mailbox with its files.
-func (s *scan) files(id store.MailboxID, files []seenFile, kw *keywords) error {
+func (s *scan) files(id store.MailboxID, files []seenFile, kw *maildirfmt.Keywords) error {
 	b := s.boxes[id]
 	known := make(map[string]*message, len(b.msgs))
 	for _, m := range b.msgs {
@@ -173,7 +174,7 @@ func (a *account) listFiles(dir string) ([]seenFile, error) {
 			if e.IsDir() || strings.HasPrefix(e.Name(), ".") {
 				continue
 			}
-			base, letters := splitName(e.Name())
+			base, letters := maildirfmt.SplitName(e.Name())
 			f := seenFile{base: base, letters: letters, inNew: sub == "new"}
 			if i, twice := at[base]; twice {
 				if out[i], err = a.oneName(dir, out[i], f); err != nil {
@@ -210,7 +211,7 @@ func (a *account) oneName(dir string, old, now seenFile) (seenFile, error) {
 
 // compare: the file is where it was last seen, or where we wanted it, or
 // another program has given it other flags.
-func (s *scan) compare(id store.MailboxID, m *message, f seenFile, kw *keywords) {
+func (s *scan) compare(id store.MailboxID, m *message, f seenFile, kw *maildirfmt.Keywords) {
 	wanted := lettersOf(m, kw)
 	atPlace := f.letters == wanted && f.inNew == (m.inNew && wanted == "")
 	lastSeen := f.letters == m.letters && f.inNew == m.inNew && !m.staged
@@ -271,7 +272,7 @@ func (s *scan) missing(id store.MailboxID, list []*message) error {
 
 // adopt gives a file that another program brought a UID. One that cannot be
 // read is left for the next scan.
-func (s *scan) adopt(id store.MailboxID, f seenFile, kw *keywords) error {
+func (s *scan) adopt(id store.MailboxID, f seenFile, kw *maildirfmt.Keywords) error {
 	e := s.edit(id)
 	m, err := s.read(e.dir, f)
 	if err != nil || e.UIDNext == 1<<32-1 {

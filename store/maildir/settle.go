@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mailstead/mailstead/internal/maildirfmt"
 	"github.com/mailstead/mailstead/internal/nfs"
 	"github.com/mailstead/mailstead/store"
 )
@@ -105,20 +106,20 @@ func (a *account) rename(b *box, m *message, from, to string) error {
 
 // keywords reads the letters of a mailbox once and adds those of names. When
 // another program is writing them, the new ones have no letter yet.
-func (t *tx) keywords(e *edit, names []string) (*keywords, error) {
+func (t *tx) keywords(e *edit, names []string) (*maildirfmt.Keywords, error) {
 	dir := t.a.path(e.dir)
 	if e.kw == nil {
-		kw, err := readKeywords(t.a.s.fs, dir)
+		kw, err := maildirfmt.ReadKeywords(t.a.s.fs, dir)
 		if err != nil {
 			return nil, err
 		}
 		e.kw = kw
 	}
 	next := *e.kw
-	if !next.add(names) {
+	if !next.Add(names) {
 		return e.kw, nil
 	}
-	err := next.write(t.a.s.fs, dir)
+	err := next.Write(t.a.s.fs, dir)
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}

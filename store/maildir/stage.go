@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/mailstead/mailstead/internal/maildirfmt"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/blob"
 )
@@ -119,7 +120,7 @@ func (a *account) find(b *box, m *message) (string, error) {
 			return "", err
 		}
 		for _, e := range list {
-			if base, _ := splitName(e.Name()); base == m.base {
+			if base, _ := maildirfmt.SplitName(e.Name()); base == m.base {
 				return a.path(b.dir, sub, e.Name()), nil
 			}
 		}

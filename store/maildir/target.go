@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/mailstead/mailstead/internal/maildirfmt"
 	"github.com/mailstead/mailstead/internal/vfs"
 )
 
@@ -46,13 +47,13 @@ func (t *Target) Deliver(ctx context.Context, body io.Reader) error {
 		return err
 	}
 	tmp := filepath.Join(t.Path, "tmp", name)
-	n := &wireSize{}
+	n := &maildirfmt.Size{}
 	_, err = io.Copy(io.MultiWriter(f, n), body)
 	if err == nil {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close(), ctx.Err()); err == nil {
-		err = t.publish(tmp, t.names.name(n.file, n.wire))
+		err = t.publish(tmp, t.names.name(n.File, n.Wire))
 	}
 	_ = t.files.Remove(tmp) // what stays there is removed by who cleans tmp/
 	return err
@@ -85,23 +86,4 @@ func (t *Target) publish(tmp, name string) error {
 		return errors.Join(err, t.files.Remove(path))
 	}
 	return nil
-}
-
-// wireSize counts octets as they are, and with each line end as two.
-type wireSize struct {
-	file, wire int64
-	cr         bool
-}
-
-// Write takes everything.
-func (w *wireSize) Write(p []byte) (int, error) {
-	for _, c := range p {
-		if c == '\n' && !w.cr {
-			w.wire++
-		}
-		w.cr = c == '\r'
-	}
-	w.file += int64(len(p))
-	w.wire += int64(len(p))
-	return len(p), nil
 }

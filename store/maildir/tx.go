@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mailstead/mailstead/internal/maildirfmt"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/rows"
 )
@@ -39,7 +40,7 @@ type edit struct {
 	*box
 	owned   bool // msgs is nobody else's
 	touched map[store.UID]bool
-	kw      *keywords // as they were read; nil = not yet
+	kw      *maildirfmt.Keywords // as they were read; nil = not yet
 }
 
 // lost is a file that goes.

@@ -39,6 +39,7 @@ const maxFromLine = 2048
 type separator struct {
 	sender string
 	date   time.Time
+	offset int64 // where it begins
 }
 
 // dateLayouts are ctime's and its common extensions.

@@ -14,6 +14,7 @@ type lines struct {
 	r      *bufio.Reader
 	at     io.ReaderAt // nil: cannot look far ahead
 	pos    int64       // of the next octet, in at
+	count  int64       // octets that were read
 	lastCR bool        // the piece before the last one ended in CR
 	curCR  bool
 	last   []byte // what read returned
@@ -44,6 +45,7 @@ func (l *lines) read() (line []byte, whole bool, err error) {
 		return nil, false, err
 	}
 	l.pos += int64(len(line))
+	l.count += int64(len(line))
 	l.last = line
 	l.lastCR, l.curCR = l.curCR, line[len(line)-1] == '\r'
 	return line, err != bufio.ErrBufferFull, nil
@@ -53,6 +55,7 @@ func (l *lines) read() (line []byte, whole bool, err error) {
 func (l *lines) unread(n int) {
 	if n > 0 {
 		l.pos -= int64(n)
+		l.count -= int64(n)
 		l.back = l.last[len(l.last)-n:]
 	}
 }

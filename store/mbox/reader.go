@@ -33,6 +33,9 @@ type Message struct {
 	Sender string    // of the separator; "" = none, or MAILER-DAEMON
 	Date   time.Time // of the separator; UTC where it has no zone
 
+	// Offset is where the separator stands in the file, from where the Reader began.
+	Offset int64
+
 	// LengthIgnored says, once the header was read, that the Content-Length
 	// of a MboxCL or MboxCL2 message is wrong or missing.
 	LengthIgnored bool
@@ -84,7 +87,7 @@ func (r *Reader) Next() (*Message, error) {
 		r.err = io.EOF
 		return nil, io.EOF
 	}
-	r.msg = &Message{Sender: r.next.sender, Date: r.next.date, r: r, length: -1, clen: -1, first: true, out: r.buf[:0]}
+	r.msg = &Message{Sender: r.next.sender, Date: r.next.date, Offset: r.next.offset, r: r, length: -1, clen: -1, first: true, out: r.buf[:0]}
 	if r.msg.Sender == "MAILER-DAEMON" {
 		r.msg.Sender = ""
 	}
@@ -100,13 +103,19 @@ func (r *Reader) begin() error {
 			return err // io.EOF: an empty file has no messages
 		}
 		if s, ok := parseSeparator(line); whole && ok {
-			r.next = &s
+			r.found(s, line)
 			return nil
 		}
 		if !whole || len(bytes.TrimRight(line, "\r\n")) > 0 {
 			return ErrFormat
 		}
 	}
+}
+
+// found keeps the separator that was just read.
+func (r *Reader) found(s separator, line []byte) {
+	s.offset = r.in.count - int64(len(line))
+	r.next = &s
 }
 
 // fillTo is how much of a message is gathered before it is passed on.
@@ -164,7 +173,7 @@ func (m *Message) step() error {
 	m.inLine = line[len(line)-1] != '\n'
 	if start && whole && (m.blank != nil || m.first) {
 		if s, ok := parseSeparator(line); ok {
-			m.r.next = &s
+			m.r.found(s, line)
 			return io.EOF
 		}
 	}
@@ -238,7 +247,7 @@ func (m *Message) counted(line []byte) error {
 	if !ok { // endsAfter has seen one
 		return errors.New("mbox: the file changed while it was read")
 	}
-	m.r.next = &s
+	m.r.found(s, line)
 	return io.EOF
 }
 

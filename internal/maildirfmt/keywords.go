@@ -1,4 +1,6 @@
-package maildir
+// Package maildirfmt is what Maildir++ trees hold beside messages: names of folders,
+// flags in file names, and Dovecot's file of keywords.
+package maildirfmt
 
 import (
 	"errors"
@@ -15,21 +17,22 @@ import (
 	"github.com/mailstead/mailstead/store"
 )
 
-// keywordsFile is Dovecot's: a line "0 name" says that letter a means name.
-const keywordsFile = "dovecot-keywords"
+// KeywordsFile is Dovecot's: a line "0 name" says that letter a means name.
+const KeywordsFile = "dovecot-keywords"
 
-// keywords are the letters a..z of one mailbox. The zero value has none.
-type keywords struct{ names [26]string }
+// Keywords are the letters a..z of one mailbox. The zero value has none.
+type Keywords struct{ names [26]string }
 
-func readKeywords(f vfs.FS, dir string) (*keywords, error) {
-	b, err := nfs.ReadFile(f, filepath.Join(dir, keywordsFile))
+// ReadKeywords reads the file of a mailbox; there being none is no error.
+func ReadKeywords(f vfs.FS, dir string) (*Keywords, error) {
+	b, err := nfs.ReadFile(f, filepath.Join(dir, KeywordsFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return new(keywords), nil
+		return new(Keywords), nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	k := new(keywords)
+	k := new(Keywords)
 	for line := range strings.Lines(string(b)) {
 		num, name, _ := strings.Cut(strings.TrimRight(line, "\r\n"), " ")
 		if i, err := strconv.Atoi(num); err == nil && i >= 0 && i < len(k.names) && store.ValidKeyword(name) {
@@ -39,14 +42,16 @@ func readKeywords(f vfs.FS, dir string) (*keywords, error) {
 	return k, nil
 }
 
-func (k *keywords) name(c byte) string {
+// Name is the keyword of a letter; "" = it has none.
+func (k *Keywords) Name(c byte) string {
 	if c < 'a' || c > 'z' {
 		return ""
 	}
 	return k.names[c-'a']
 }
 
-func (k *keywords) letter(name string) (byte, bool) {
+// Letter is the letter of a keyword.
+func (k *Keywords) Letter(name string) (byte, bool) {
 	for i, have := range k.names {
 		if have != "" && store.SameKeyword(have, name) {
 			return 'a' + byte(i), true
@@ -55,10 +60,10 @@ func (k *keywords) letter(name string) (byte, bool) {
 	return 0, false
 }
 
-// add gives names letters while there are some left.
-func (k *keywords) add(names []string) (changed bool) {
+// Add gives names letters while there are some left.
+func (k *Keywords) Add(names []string) (changed bool) {
 	for _, name := range names {
-		if _, ok := k.letter(name); ok {
+		if _, ok := k.Letter(name); ok {
 			continue
 		}
 		for i := range k.names {
@@ -71,10 +76,10 @@ func (k *keywords) add(names []string) (changed bool) {
 	return changed
 }
 
-// write replaces the file in one step. The lock is Dovecot's own: the next
+// Write replaces the file in one step. The lock is Dovecot's own: the next
 // content under another name. fs.ErrExist: another program has it.
-func (k *keywords) write(f vfs.FS, dir string) error {
-	path := filepath.Join(dir, keywordsFile)
+func (k *Keywords) Write(f vfs.FS, dir string) error {
+	path := filepath.Join(dir, KeywordsFile)
 	file, err := f.OpenFile(path+".lock", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
