@@ -31,13 +31,44 @@ func main() {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
-	go func() { // ends with the process
-		<-signals
-		cancel()
-		<-signals
-		os.Exit(exitStop)
+	go interrupts(signals, cancel, os.Exit) // ends with the process
+	os.Exit(run(ctx, os.Args[1:], streams{&stoppable{ctx, os.Stdin}, os.Stdout, os.Stderr}))
+}
+
+// interrupts ends the command with the first signal, and the process with the
+// second.
+func interrupts(signals <-chan os.Signal, cancel func(), exit func(int)) {
+	<-signals
+	cancel()
+	<-signals
+	exit(exitStop)
+}
+
+// stoppable is the standard input: a command that waits for it can be stopped,
+// while the read goes on until the process ends.
+type stoppable struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+// Read implements io.Reader.
+func (s *stoppable) Read(p []byte) (int, error) {
+	type result struct {
+		b   []byte
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		b := make([]byte, len(p))
+		n, err := s.r.Read(b)
+		done <- result{b[:n], err}
 	}()
-	os.Exit(run(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
+	select {
+	case r := <-done:
+		return copy(p, r.b), r.err
+	case <-s.ctx.Done():
+		return 0, s.ctx.Err()
+	}
 }
 
 // streams are those of the process.

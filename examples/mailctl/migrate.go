@@ -208,8 +208,12 @@ func (j *journey) there(in *answer.MigrateRequest, s *server) (err error) {
 		}
 		return nil
 	})
-	if e, ok := errors.AsType[*control.Error](err); ok && e.Code == transfer.CodeFiles {
+	e, ok := errors.AsType[*control.Error](err)
+	switch {
+	case ok && e.Code == transfer.CodeFiles:
 		return fmt.Errorf("%w; the server that owns the data directory reads and writes these files itself: let it, or stop it first", err)
+	case ok && e.Code == control.CodeBadRequest:
+		return &useError{e.Message}
 	}
 	return err
 }

@@ -71,6 +71,7 @@ type meter struct {
 	bars *mpb.Progress // nil: no terminal
 	bar  *mpb.Bar
 	last step
+	told step
 	next time.Time
 }
 
@@ -105,6 +106,7 @@ func (m *meter) show(s step) {
 	now := time.Now()
 	due := m.bars == nil && now.After(m.next)
 	if due {
+		m.told = s
 		m.next = now.Add(plainEvery)
 		if m.a.json {
 			m.next = now.Add(eventEvery)
@@ -153,9 +155,9 @@ func (m *meter) end() {
 		return
 	}
 	m.mu.Lock()
-	last := m.last
+	last, told := m.last, m.told
 	m.mu.Unlock()
-	if m.a.json && last != (step{}) {
+	if m.a.json && last != told {
 		m.tell(last)
 	}
 }

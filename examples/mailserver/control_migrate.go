@@ -50,8 +50,8 @@ func (c *controls) migrate(r *http.Request, l *control.Lines) (any, error) {
 			}
 		},
 	}
-	c.s.log.Info("control", "request", r.URL.Path)
 	out, err := transfer.Run(r.Context(), env, &in)
+	c.s.log.Info("control", "request", r.URL.Path, "source", out.Source, "target", out.Target, "copied", out.Copied, "skipped", out.Skipped, "failed", out.Failed, "error", err)
 	if err != nil {
 		return nil, migrateError(err)
 	}

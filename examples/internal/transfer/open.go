@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/mailstead/mailstead/deliver/migrate"
+	"github.com/mailstead/mailstead/deliver/migrate/maildirtree"
 	"github.com/mailstead/mailstead/deliver/migrate/storeaccount"
 	"github.com/mailstead/mailstead/examples/internal/answer"
 	"github.com/mailstead/mailstead/examples/internal/cluster"
@@ -51,11 +52,29 @@ func (env *Env) open(ctx context.Context, in *answer.MigrateRequest, target bool
 		}
 		return env.account(ctx, in, env.Store, p, target, nil)
 	case SQLite:
+		if env.Store != nil && env.Name == StoreName("sqlite:", p.Path) {
+			return env.account(ctx, in, env.Store, p, target, nil) // the data directory itself
+		}
 		return env.sqlite(ctx, in, p, target)
 	case Postgres:
 		return env.postgres(ctx, in, p, side, target)
+	case Maildir:
+		return env.files(p, target)
 	}
 	return nil, &UseError{p.Kind + ": is not built yet"}
+}
+
+// files opens mail in files.
+func (env *Env) files(p *Place, target bool) (*opened, error) {
+	_, err := os.Stat(p.Path)
+	switch {
+	case target && errors.Is(err, fs.ErrNotExist): // it is made
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, &UseError{"there is no " + p.Path}
+	case err != nil:
+		return nil, err
+	}
+	return &opened{Source: maildirtree.New(p.Path, maildirtree.Options{UTF8: p.UTF8})}, nil
 }
 
 // account is an account of a store. below closes the store.
@@ -134,6 +153,9 @@ func (env *Env) sqlite(ctx context.Context, in *answer.MigrateRequest, p *Place,
 		return nil, err
 	}
 	e, err := sqlite.Open(ctx, p.Path, sqlite.Options{Logger: env.Logger})
+	if errors.Is(err, store.ErrInUse) {
+		return nil, fmt.Errorf("%w; its owner does the work where it is --data, and the account is named account:NAME", err)
+	}
 	if err != nil {
 		return nil, err
 	}
