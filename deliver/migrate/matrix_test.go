@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/deliver/migrate"
+	"github.com/mailstead/mailstead/deliver/migrate/emltree"
 	"github.com/mailstead/mailstead/deliver/migrate/maildirtree"
 	"github.com/mailstead/mailstead/deliver/migrate/storeaccount"
 	"github.com/mailstead/mailstead/store"
@@ -27,6 +28,10 @@ func targets() []target {
 		{"maildir", func(t *testing.T) func() migrate.Target {
 			dir := t.TempDir()
 			return func() migrate.Target { return maildirtree.New(dir, maildirtree.Options{}) }
+		}},
+		{"eml", func(t *testing.T) func() migrate.Target {
+			dir := t.TempDir()
+			return func() migrate.Target { return emltree.New(dir, emltree.Options{}) }
 		}},
 	}
 }

@@ -4,19 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"iter"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/mailstead/mailstead/deliver/migrate"
-	"github.com/mailstead/mailstead/internal/crlf"
+	"github.com/mailstead/mailstead/deliver/migrate/internal/filetree"
 	"github.com/mailstead/mailstead/internal/maildirfmt"
-	"github.com/mailstead/mailstead/internal/vfs"
 )
 
 // reader reads one folder.
@@ -173,40 +170,21 @@ func wireSize(base string) int64 {
 }
 
 func (r *reader) print(m *migrate.Message) error {
-	f, content, err := r.content(m.ID)
+	c, err := r.content(m.ID)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	m.Size = content.Size()
-	head, err := migrate.ReadHeader(io.NewSectionReader(content, 0, content.Size()))
-	if err != nil {
-		return err
-	}
-	m.Print = migrate.MakePrint(head, m.Size, m.Received)
-	return nil
+	defer c.Close()
+	return c.Print(m)
 }
 
 // content opens a message with CRLF line ends.
-func (r *reader) content(base string) (f vfs.File, c crlf.Content, err error) {
+func (r *reader) content(base string) (m *filetree.Message, err error) {
 	err = r.found(base, func(path string) error {
-		f, err = r.t.f.FS.OpenFile(path, os.O_RDONLY, 0)
+		m, err = filetree.OpenMessage(r.t.f.FS, path)
 		return err
 	})
-	if err != nil {
-		return nil, nil, err
-	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%w: %s is no file", migrate.ErrBroken, base)
-	}
-	if err == nil {
-		c, _, err = crlf.Wire(f, info.Size())
-	}
-	if err != nil {
-		return nil, nil, errors.Join(err, f.Close())
-	}
-	return f, c, nil
+	return m, err
 }
 
 // Fetch yields bodies.
@@ -225,22 +203,10 @@ func (r *reader) Fetch(ctx context.Context, ms []*migrate.Message) iter.Seq2[*mi
 }
 
 func (r *reader) body(base string, yield func(*migrate.Body, error) bool) bool {
-	f, content, err := r.content(base)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return yield(&migrate.Body{ID: base, Err: fmt.Errorf("%w: %w", migrate.ErrGone, err)}, nil)
-	case err != nil:
-		return yield(&migrate.Body{ID: base, Err: unreadable(err)}, nil)
+	c, err := r.content(base)
+	if err != nil {
+		return yield(&migrate.Body{ID: base, Err: filetree.Unreadable(err)}, nil)
 	}
-	defer f.Close()
-	return yield(&migrate.Body{ID: base, Reader: io.NewSectionReader(content, 0, content.Size())}, nil)
-}
-
-// unreadable is the error of one message: what the disk cannot read will not be
-// read by trying again.
-func unreadable(err error) error {
-	if errors.Is(err, fs.ErrPermission) || errors.Is(err, migrate.ErrBroken) {
-		return answer(err)
-	}
-	return fmt.Errorf("%w: %w", migrate.ErrBroken, err)
+	defer c.Close()
+	return yield(&migrate.Body{ID: base, Reader: c.Reader()}, nil)
 }

@@ -3,13 +3,11 @@ package maildirtree
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/mailstead/mailstead/deliver/migrate"
 	"github.com/mailstead/mailstead/deliver/migrate/internal/filetree"
@@ -145,24 +143,10 @@ func (t *Tree) mailbox(dir string, path []string) migrate.Mailbox {
 	}
 }
 
-// settledAfter is how old a change must be so that a further one shows in the time
-// of the directory.
-const settledAfter = 2 * time.Second
-
 // state is made of the times of the directories; "" = they are too new to tell.
 func (t *Tree) state(dir string) string {
-	var b strings.Builder
-	for _, sub := range [...]string{"cur", "new", maildirfmt.KeywordsFile} {
-		info, err := t.f.FS.Stat(filepath.Join(t.f.Root, dir, sub))
-		switch {
-		case errors.Is(err, fs.ErrNotExist) && sub != "cur":
-			continue
-		case err != nil, time.Since(info.ModTime()) < settledAfter:
-			return ""
-		}
-		fmt.Fprintf(&b, "%s=%d/", sub, info.ModTime().UnixNano())
-	}
-	return b.String()
+	dir = filepath.Join(t.f.Root, dir)
+	return filetree.State(t.f.FS, filepath.Join(dir, "cur"), filepath.Join(dir, "new"), filepath.Join(dir, maildirfmt.KeywordsFile))
 }
 
 // Put makes a folder, or subscribes to it.

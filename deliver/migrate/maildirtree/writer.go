@@ -3,7 +3,6 @@ package maildirtree
 import (
 	"context"
 	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -39,7 +38,7 @@ func (t *Tree) Write(_ context.Context, m *migrate.Mailbox) (migrate.Writer, err
 		return nil, err
 	}
 	w := &writer{reader: *r, rel: filepath.ToSlash(rel)}
-	w.batch.Tree, w.batch.Name = t.f, hex.EncodeToString([]byte(w.rel))
+	w.batch.Tree, w.batch.Name = t.f, filetree.EntryName(w.rel)
 	return w, nil
 }
 

@@ -2,6 +2,8 @@ package filetree
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"sync"
 	"time"
@@ -16,7 +18,7 @@ const syncs = 8
 // Batch gathers files that become visible together. It is used by one goroutine.
 type Batch struct {
 	Tree *Tree
-	Name string // of the journal entry: of letters and digits, the same for one mailbox
+	Name string // see EntryName
 
 	steps []Step
 	wg    sync.WaitGroup
@@ -24,6 +26,12 @@ type Batch struct {
 
 	mu  sync.Mutex
 	err error // of a sync
+}
+
+// EntryName names the journal entry of a mailbox that has a name of any kind.
+func EntryName(mailbox string) string {
+	sum := sha256.Sum256([]byte(mailbox))
+	return hex.EncodeToString(sum[:])
 }
 
 // Add takes a file of tmp/, gives it a time, syncs and closes it. A zero time
