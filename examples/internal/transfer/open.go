@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/mailstead/mailstead/deliver/migrate"
+	"github.com/mailstead/mailstead/deliver/migrate/emltree"
 	"github.com/mailstead/mailstead/deliver/migrate/maildirtree"
 	"github.com/mailstead/mailstead/deliver/migrate/storeaccount"
 	"github.com/mailstead/mailstead/examples/internal/answer"
@@ -58,7 +59,7 @@ func (env *Env) open(ctx context.Context, in *answer.MigrateRequest, target bool
 		return env.sqlite(ctx, in, p, target)
 	case Postgres:
 		return env.postgres(ctx, in, p, side, target)
-	case Maildir:
+	case Maildir, Eml:
 		return env.files(p, target)
 	}
 	return nil, &UseError{p.Kind + ": is not built yet"}
@@ -73,6 +74,10 @@ func (env *Env) files(p *Place, target bool) (*opened, error) {
 		return nil, &UseError{"there is no " + p.Path}
 	case err != nil:
 		return nil, err
+	}
+	switch p.Kind {
+	case Eml:
+		return &opened{Source: emltree.New(p.Path, emltree.Options{})}, nil
 	}
 	return &opened{Source: maildirtree.New(p.Path, maildirtree.Options{UTF8: p.UTF8})}, nil
 }
