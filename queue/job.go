@@ -24,6 +24,12 @@ type Job struct {
 	// Destination is the next-hop name of Router.Key.
 	Destination string
 
+	// Kind says what the job is where it is not mail on its way: the name of the
+	// package or part that put it and, behind a colon, what that needs to deliver
+	// it, as in "webhook:audit". Its router knows it by that, wherever an operator
+	// sends it: no Edit changes the Kind. "" = mail.
+	Kind string
+
 	// Once is Put's idempotency key: a Storage that has seen it does not put
 	// the job again. "" = none.
 	Once string

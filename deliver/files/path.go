@@ -77,7 +77,8 @@ func part(p smtp.ForwardPath, name, separator string) string {
 }
 
 // besides refuses what store/mbox keeps beside the mbox file of somebody else: his
-// next delivery would take the mail away, or wait for it as for a lock.
+// next delivery would take the mail away, or wait for it as for a lock. Beside a
+// Maildir, whose path ends in "/", nothing is kept.
 func besides(path string) error {
 	for _, ending := range [...]string{".lock", ".intent"} {
 		if strings.HasSuffix(strings.ToLower(path), ending) {

@@ -184,17 +184,18 @@ func (m *Message) store(ctx context.Context, b *smtp.Body) error {
 
 // Extra is a job for a message beyond those of its recipients, with the null
 // sender: nobody is told of its end. It shares the body, and what the body
-// needs of the next hop. name tells the extra jobs of a message apart.
-func (m *Message) Extra(name string) queue.Job {
+// needs of the next hop. kind is its queue.Job.Kind and tells the extra jobs of a
+// message apart.
+func (m *Message) Extra(kind string) queue.Job {
 	first := &m.Jobs[0]
 	j := queue.Job{
-		ID: smtp.NewID(), Message: first.Message,
+		ID: smtp.NewID(), Message: first.Message, Kind: kind,
 		Params: smtp.MailParams{Body: first.Params.Body, UTF8: first.Params.UTF8, RequireTLS: first.Params.RequireTLS},
 		Blob:   m.Blob, Size: m.Size, Key: m.Key, Prefix: m.Trace,
 		Created: first.Created, Due: first.Created, Peer: first.Peer,
 	}
 	if m.Mail.Once != "" {
-		j.Once = name + "\x00" + m.Mail.Once
+		j.Once = kind + "\x00" + m.Mail.Once
 	}
 	return j
 }

@@ -83,8 +83,12 @@ const (
 // External is all mail but Internal.
 const External = Outbound | Inbound | Relayed
 
-// destination is the beginning of the destination of reports in a queue.
-const destination = "journal/"
+// The destination and the kind of reports in a queue begin so; behind it is the
+// journal address.
+const (
+	destination = "journal/"
+	kind        = "journal:"
+)
 
 var _ intake.Step = (*Journal)(nil)
 
@@ -174,7 +178,7 @@ func (r *Rule) covers(e *envelope) bool {
 
 // job is that of one report. It never expires (J2).
 func (j *Journal) job(m *intake.Message, e *envelope, r *Rule, address string) (queue.Job, error) {
-	job := m.Extra(destination + address)
+	job := m.Extra(kind + address)
 	job.Destination = destination + address
 	job.Recipients = []queue.Recipient{{Recipient: smtp.Recipient{ForwardPath: r.To, Params: smtp.RcptParams{Notify: smtp.NotifyNever}}}}
 	job.Expires = job.Created.AddDate(100, 0, 0)

@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -45,11 +44,10 @@ func (r *Router) Route(ctx context.Context, job *queue.Job) ([]queue.Hop, error)
 	return []queue.Hop{{Recipients: []int{0}, Receiver: d, Name: first.name}}, nil
 }
 
-// isReport reports a job of a Journal, also one with another destination than it
-// had (queue.Edit): its own boundary stands in front of the message.
+// isReport reports a job of a Journal, wherever an operator has sent it
+// (queue.Edit).
 func isReport(job *queue.Job) bool {
-	return len(job.Recipients) == 1 && job.ReversePath.IsNull() &&
-		(strings.HasPrefix(job.Destination, destination) || bytes.Contains(job.Prefix, []byte(boundary(job.ID))))
+	return len(job.Recipients) == 1 && strings.HasPrefix(job.Kind, kind)
 }
 
 // target is one way to a journal address. Err says that there is none.

@@ -33,8 +33,21 @@ type Failover struct {
 	// Now is the clock; nil = time.Now.
 	Now func() time.Time
 
+	own    reach
+	shared *reach // of a Fallback, for all messages of a key; nil = own
+}
+
+// reach is which receivers were not reached.
+type reach struct {
 	mu   sync.Mutex
 	away []time.Time // until when, by place in Receivers; guarded by mu
+}
+
+func (f *Failover) reach() *reach {
+	if f.shared != nil {
+		return f.shared
+	}
+	return &f.own
 }
 
 // Begin implements smtp.Receiver.
@@ -97,11 +110,12 @@ func pick(rs []*smtp.Recipient, places []int) []*smtp.Recipient {
 
 // order is the places of the receivers, those that are away at the end.
 func (f *Failover) order() []int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	r := f.reach()
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	var order, away []int
 	for i := range f.Receivers {
-		if i < len(f.away) && f.now().Before(f.away[i]) {
+		if i < len(r.away) && f.now().Before(r.away[i]) {
 			away = append(away, i)
 		} else {
 			order = append(order, i)
@@ -116,14 +130,15 @@ func (f *Failover) note(n int, away bool) {
 	if pause == 0 {
 		pause = time.Minute
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if len(f.away) < len(f.Receivers) {
-		f.away = append(f.away, make([]time.Time, len(f.Receivers)-len(f.away))...)
+	r := f.reach()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.away) < len(f.Receivers) {
+		r.away = append(r.away, make([]time.Time, len(f.Receivers)-len(r.away))...)
 	}
-	f.away[n] = time.Time{}
+	r.away[n] = time.Time{}
 	if away && pause > 0 {
-		f.away[n] = f.now().Add(pause)
+		r.away[n] = f.now().Add(pause)
 	}
 }
 
@@ -201,14 +216,23 @@ func transact(ctx context.Context, r smtp.Receiver, env *smtp.Envelope, src *reb
 }
 
 // Fallback is a deliver.NextHops that has others behind it, such as a smart host
-// for domains whose mail hosts cannot be reached. First is required.
+// for domains whose mail hosts cannot be reached. It remembers by key who was
+// not reached, as a Failover does. First is required.
 type Fallback struct {
 	First deliver.NextHops
 	Rest  []smtp.Receiver
 
-	// OnDeferral is that of Failover.
+	// OnDeferral, Pause and Now are those of Failover.
 	OnDeferral bool
+	Pause      time.Duration
+	Now        func() time.Time
+
+	mu   sync.Mutex
+	keys map[string]*reach // guarded by mu
 }
+
+// maxKeys bounds the keys that a Fallback remembers.
+const maxKeys = 10_000
 
 // Key implements deliver.NextHops.
 func (f *Fallback) Key(p smtp.ForwardPath) string { return f.First.Key(p) }
@@ -216,5 +240,23 @@ func (f *Fallback) Key(p smtp.ForwardPath) string { return f.First.Key(p) }
 // Receiver implements deliver.NextHops.
 func (f *Fallback) Receiver(key string) (smtp.Receiver, string) {
 	first, name := f.First.Receiver(key)
-	return &Failover{Receivers: append([]smtp.Receiver{first}, f.Rest...), OnDeferral: f.OnDeferral}, name
+	return &Failover{
+		Receivers: append([]smtp.Receiver{first}, f.Rest...), OnDeferral: f.OnDeferral, Pause: f.Pause, Now: f.Now, shared: f.reach(key),
+	}, name
+}
+
+// reach is what is known of a key. Where there are too many all is forgotten:
+// that costs one attempt each.
+func (f *Fallback) reach(key string) *reach {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r := f.keys[key]
+	if r == nil {
+		if f.keys == nil || len(f.keys) >= maxKeys {
+			f.keys = map[string]*reach{}
+		}
+		r = &reach{}
+		f.keys[key] = r
+	}
+	return r
 }

@@ -194,6 +194,35 @@ func TestFailoverPause(t *testing.T) {
 	}
 }
 
+// hopsOf sends all to one receiver.
+type hopsOf struct{ to smtp.Receiver }
+
+func (h hopsOf) Key(p smtp.ForwardPath) string               { return p.Domain }
+func (h hopsOf) Receiver(key string) (smtp.Receiver, string) { return h.to, key }
+
+// A Fallback keeps in mind for each key who was not reached, from one message to
+// the next.
+func TestFallbackPause(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	first, second := &scripted{whole: "begin 421 4.3.0"}, &scripted{}
+	f := &route.Fallback{First: hopsOf{first}, Rest: []smtp.Receiver{second}, Now: func() time.Time { return now }}
+	to := func(key, rcpt string) {
+		r, _ := f.Receiver(key)
+		send(t, r, smtp.NewBody(strings.NewReader("x"), -1), rcpt)
+	}
+	to("a.example", "a")
+	first.whole = ""
+	to("a.example", "b")
+	to("b.example", "c")
+	if strings.Join(second.seen, "") != "ab" || strings.Join(first.seen, "") != "c" {
+		t.Errorf("first %v, second %v", first.seen, second.seen)
+	}
+	now = now.Add(time.Minute)
+	if to("a.example", "d"); strings.Join(first.seen, "") != "cd" {
+		t.Errorf("first %v: its time away is over", first.seen)
+	}
+}
+
 // A body in a blob store is read from there again, and known to lie there.
 func TestFailoverStored(t *testing.T) {
 	blobs := memblob.New()

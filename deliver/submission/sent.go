@@ -55,9 +55,13 @@ type Sent struct {
 	Want func(*smtp.Mail) bool
 }
 
-// sentDestination is the beginning of the destination of copies in a queue:
-// local, so that what fails says nothing about other hosts.
-const sentDestination = queue.Local + "/sent/"
+// The destination and the kind of copies in a queue begin so; behind it is the
+// account. The destination is local, so that what fails says nothing about other
+// hosts.
+const (
+	sentDestination = queue.Local + "/sent/"
+	sentKind        = "sent:"
+)
 
 var _ intake.Step = (*Sent)(nil)
 
@@ -95,7 +99,7 @@ func (s *Sent) account(ctx context.Context, identity string) (store.AccountID, e
 }
 
 func (s *Sent) job(ctx context.Context, m *intake.Message, id store.AccountID) queue.Job {
-	job := m.Extra("sent")
+	job := m.Extra(sentKind + string(id))
 	job.Destination = sentDestination + string(id)
 	job.Identity = m.Mail.Peer.Identity
 	job.Prefix = append(slices.Clone(recordOf(ctx).bcc), m.Trace...)
@@ -137,9 +141,10 @@ type sentRouter struct {
 	s *Sent
 }
 
-// Route implements queue.Router.
+// Route implements queue.Router. A copy is known wherever an operator has sent it
+// (queue.Edit): it has the Bcc field, and must not leave the host.
 func (r *sentRouter) Route(ctx context.Context, job *queue.Job) ([]queue.Hop, error) {
-	id, ok := strings.CutPrefix(job.Destination, sentDestination)
+	id, ok := strings.CutPrefix(job.Kind, sentKind)
 	if !ok || len(job.Recipients) != 1 {
 		return r.Router.Route(ctx, job)
 	}

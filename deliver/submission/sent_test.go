@@ -5,7 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mailstead/mailstead/deliver"
 	"github.com/mailstead/mailstead/deliver/submission"
+	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/smtp"
 	"github.com/mailstead/mailstead/smtp/smtppolicy"
 	"github.com/mailstead/mailstead/store"
@@ -40,6 +42,31 @@ func TestSent(t *testing.T) {
 		}
 		if box, err := store.MailboxByName(t.Context(), acct, "Sent"); err != nil || box.Role != `\Sent` || !box.Subscribed {
 			t.Errorf("%+v, %v", box, err)
+		}
+	})
+}
+
+// A copy that an operator reroutes with the mail around it does not leave: its
+// Bcc field is for its sender alone.
+func TestSentRerouted(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		r, runner := w.parts()
+		if err := submit(t, r, "Bcc: x@example.net\r\n"+own+body); err != nil {
+			t.Fatal(err)
+		}
+		to, err := deliver.Reroute("other.example")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := runner.Queue.Storage.Edit(t.Context(), queue.Filter{}, queue.Edit{Destination: &to}); err != nil || n != 2 {
+			t.Fatal(n, err)
+		}
+		run(t, runner, time.Second)
+		if got := w.left(); len(got) != 1 || strings.Contains(got[0], "Bcc: x@") {
+			t.Errorf("left: %q", got)
+		}
+		if texts, _ := w.box("alice@example.org", "Sent"); len(texts) != 1 || !strings.HasPrefix(texts[0], "Bcc: x@example.net") {
+			t.Errorf("kept: %q", texts)
 		}
 	})
 }

@@ -210,7 +210,7 @@ func TestWebhookFile(t *testing.T) {
 		strings.Replace(good, "hook.secret", "x", 1):             "no such file",
 		strings.Replace(good, "'crm'", "'a b'", 1):               "name",
 		strings.Replace(good, "hook.secret", "outbound.toml", 1): "not a secret",
-		"[queue]\nsuppress-bounced-days = -1":                    "less than 0",
+		"[queue]\nsuppress-bounced-days = -1":                    "from 0 to",
 	} {
 		dir, secret := configured(t, text)
 		_, err := readOutboundFile(dir)

@@ -59,7 +59,7 @@ func (s *server) openIntake() error {
 	}
 	j := &journal.Journal{
 		Hostname: s.o.hostname, Rules: []journal.Rule{{To: s.o.journalTo}}, Secret: secret,
-		IsLocal: s.directory.IsLocal, Directory: s.directory,
+		IsLocal: s.directory.IsLocal, Directory: s.known,
 	}
 	s.intake.Steps = append(s.intake.Steps, j)
 	s.runner.Router = &journal.Router{Next: s.runner.Router, Journal: j, Queue: s.queue, Logger: s.log}
@@ -77,7 +77,7 @@ func (s *server) atOnce(now smtp.Receiver) smtp.Receiver {
 
 // mxReceiver delivers at once to peers that take one reply for each recipient.
 func (s *server) mxReceiver() smtp.Receiver {
-	return s.atOnce(&deliver.Prompt{Directory: s.directory, Now: s.local, Later: s.intake})
+	return s.atOnce(&deliver.Prompt{Directory: s.known, Now: s.local, Later: s.intake})
 }
 
 // fixes are those of the header of submitted messages, in front of signatures.

@@ -14,7 +14,7 @@ import (
 func (s *server) measure() {
 	m := &metrics.Metrics{
 		Runner: s.runner,
-		Ignore: func(j *queue.Job) bool { return strings.HasPrefix(j.Destination, webhook.Prefix) },
+		Ignore: func(j *queue.Job) bool { return strings.HasPrefix(j.Kind, webhook.Prefix) },
 	}
 	s.queue.Event, s.runner.Event = m.Event, m.Event
 	s.web.Publish("queue", program.QueueVars(m, s.log))

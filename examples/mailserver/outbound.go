@@ -30,7 +30,9 @@ func (s *server) openOutbound(ctx context.Context) (err error) {
 	if err = s.checkRelayTLS(); err != nil {
 		return err
 	}
-	s.compose()
+	if err = s.compose(); err != nil {
+		return err
+	}
 	if err = s.openReports(ctx); err != nil {
 		return err
 	}
@@ -99,8 +101,7 @@ func (s *server) checkRelayTLS() error {
 	if static == nil || s.o.relayUser == "" || isLoopback(s.o.relay) {
 		return nil
 	}
-	switch static.Level {
-	case tlspolicy.Verify, tlspolicy.Secure, tlspolicy.Fingerprint:
+	if checksCertificate(static.Level) {
 		return nil
 	}
 	return fmt.Errorf("%s: tls.relay: -relay-user needs verify, secure or fingerprint, or anybody could ask for the password", outboundFileName)
@@ -108,10 +109,13 @@ func (s *server) checkRelayTLS() error {
 
 // relayTLS makes the dialer of the smart host do what outbound.toml says of it.
 func (s *server) relayTLS(d *smtpclient.Dialer, host string) {
-	static := s.outbound.TLS.relay
-	if static == nil {
-		return
+	if static := s.outbound.TLS.relay; static != nil {
+		applyTLS(d, static, host)
 	}
+}
+
+// applyTLS makes a dialer do what the operator says of a host.
+func applyTLS(d *smtpclient.Dialer, static *tlspolicy.Static, host string) {
 	rule := static.Rule(host, nil)
 	d.TLSConfig = rule.Config
 	switch {

@@ -17,12 +17,16 @@ import (
 // outboundFileName is in the data directory.
 const outboundFileName = "outbound.toml"
 
-// outboundFile says how TLS to other servers has to be, whether reports go
-// out, and what the queue does besides delivering. Its zero value, as without a file, has the defaults.
+// outboundFile says where mail goes, how TLS to other servers has to be, whether
+// reports go out, and what the queue does besides delivering. Its zero value, as
+// without a file, has the defaults.
 // docs/guide/mailserver.md explains it.
 type outboundFile struct {
 	TLS     tlsFile     `toml:"tls"`
 	Reports reportsFile `toml:"reports"`
+
+	Targets map[string]*targetFile `toml:"targets"` // other mail hosts, by name
+	Routes  []routeFile            `toml:"routes"`  // who gets mail there
 
 	Queue    queueFile     `toml:"queue"`
 	Webhooks []webhookFile `toml:"webhooks"`
@@ -79,6 +83,9 @@ func readOutboundFile(dir string) (*outboundFile, error) {
 	}
 	if from := f.Reports.From; from != "" && !isAddress(from) {
 		return nil, fmt.Errorf("%s: reports.from: %q is not a mailbox", path, from)
+	}
+	if err := f.compileRoutes(dir); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if err := f.compileWebhooks(dir); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/queue"
+	"github.com/mailstead/mailstead/queue/budget"
 	"github.com/mailstead/mailstead/queue/history"
 	"github.com/mailstead/mailstead/queue/holdrule"
 	"github.com/mailstead/mailstead/queue/suppress"
@@ -28,6 +28,31 @@ type queueFile struct {
 	// SuppressBouncedDays is for how long an address that another host says
 	// does not exist gets no mail; 0 = such addresses are not remembered.
 	SuppressBouncedDays int `toml:"suppress-bounced-days"`
+
+	// Budget is what each user may send before more is held; nil = all of it.
+	Budget *budgetFile `toml:"budget"`
+}
+
+// budgetFile is a budget.Limits, and those of single users.
+type budgetFile struct {
+	budgetLimits
+	Users map[string]budgetLimits `toml:"users"` // by account
+}
+
+// budgetLimits: 0 = the default, less = none.
+type budgetLimits struct {
+	MessagesPerHour   int `toml:"messages-per-hour"`
+	RecipientsPerHour int `toml:"recipients-per-hour"`
+	MessagesPerDay    int `toml:"messages-per-day"`
+	RecipientsPerDay  int `toml:"recipients-per-day"`
+}
+
+// limits are those of an identity.
+func (f *budgetFile) limits(identity string) budget.Limits {
+	if l, ok := f.Users[identity]; ok {
+		return budget.Limits(l)
+	}
+	return budget.Limits(f.budgetLimits)
 }
 
 // webhookFile is an endpoint that is told of events.
@@ -90,8 +115,7 @@ func (w *webhookFile) compile(dir string) error {
 // ofMessage reports an event of a message itself. Of journal reports and sent
 // copies no other program is told, nor where they go.
 func ofMessage(e *queue.Event) bool {
-	d := e.Job.Destination
-	return !strings.HasPrefix(d, "journal/") && !strings.HasPrefix(d, queue.Local+"/sent/")
+	return e.Job.Kind == ""
 }
 
 func eventKind(word string) (queue.EventKind, error) {
@@ -103,6 +127,9 @@ func eventKind(word string) (queue.EventKind, error) {
 	return 0, fmt.Errorf("%q is no kind of events", word)
 }
 
+// maxBouncedDays is the most of suppress-bounced-days: ten years.
+const maxBouncedDays = 3650
+
 // compileWebhooks checks all of them.
 func (f *outboundFile) compileWebhooks(dir string) error {
 	for i := range f.Webhooks {
@@ -113,8 +140,8 @@ func (f *outboundFile) compileWebhooks(dir string) error {
 			return fmt.Errorf("webhooks: %s stands there twice", f.Webhooks[i].Name)
 		}
 	}
-	if f.Queue.SuppressBouncedDays < 0 {
-		return errors.New("queue: suppress-bounced-days is less than 0")
+	if days := f.Queue.SuppressBouncedDays; days < 0 || days > maxBouncedDays {
+		return fmt.Errorf("queue: suppress-bounced-days is a number from 0 to %d", maxBouncedDays)
 	}
 	return nil
 }
@@ -127,6 +154,10 @@ func (s *server) extras(router queue.Router) queue.Router {
 	s.rules = holdrule.New(s.engine.queue)
 	s.rules.Logger = s.log
 	s.queue.Admit = s.rules.Admit
+	if f.Queue.Budget != nil {
+		used := &budget.Budget{Storage: s.engine.queue, Limits: f.Queue.Budget.limits}
+		s.queue.Admit = queue.Admissions(s.rules.Admit, used.Admit)
+	}
 	bounced := time.Duration(f.Queue.SuppressBouncedDays) * 24 * time.Hour
 	if bounced == 0 {
 		bounced = -1

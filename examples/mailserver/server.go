@@ -54,7 +54,8 @@ type server struct {
 	intake    *intake.Intake    // in front of the queue
 	budgets   *smtppolicy.Users // what each user may submit
 	local     *deliver.LocalDelivery
-	outgoing  *smtpclient.Pool // connections to other servers
+	outgoing  *smtpclient.Pool   // connections to other servers
+	pools     []*smtpclient.Pool // that one, and one for each target
 	views     *view.Views
 	maildrops store.Maildrops // of both POP3 listeners
 	pop3Users pop3server.Users
@@ -62,10 +63,11 @@ type server struct {
 	backups   backup.Holder
 	login     *login.Service
 	activity  *activity.Log
-	clientTLS *x509.CertPool // who signs the certificates of clients; nil = none are asked for
-	directory *deliver.Accounts
-	dns       *dnsx.Cache    // of MX delivery and of the authentication of messages
-	verifier  *auth.Verifier // of the MX port; nil = -auth off
+	clientTLS *x509.CertPool    // who signs the certificates of clients; nil = none are asked for
+	directory *deliver.Accounts // the accounts of this host
+	known     deliver.Directory // with what the routes of outbound.toml know better
+	dns       *dnsx.Cache       // of MX delivery and of the authentication of messages
+	verifier  *auth.Verifier    // of the MX port; nil = -auth off
 	outbound  *outboundFile
 	policies  *tlspolicy.Policies // for TLS to MX hosts
 	reports   *reports            // to other domains; nil = none
@@ -309,5 +311,9 @@ func (s *server) shutdown() error {
 	}
 	s.stopRunner()
 	s.wg.Wait()
-	return errors.Join(s.outgoing.Close(), s.views.Close(), s.engine.close())
+	var errs []error
+	for _, p := range s.pools {
+		errs = append(errs, p.Close())
+	}
+	return errors.Join(errors.Join(errs...), s.views.Close(), s.engine.close())
 }

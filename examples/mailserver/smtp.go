@@ -42,12 +42,18 @@ func (s *server) extensions(ext smtpserver.Extensions) smtpserver.Extensions {
 
 // compose wires queue, router and local delivery. The queue keeps its bodies
 // where the store has its own, so a delivered message is written once.
-func (s *server) compose() {
+func (s *server) compose() error {
 	s.outgoing = &smtpclient.Pool{}
-	s.local = &deliver.LocalDelivery{Store: s.engine.store, Directory: s.directory, Sort: s.sort, Hostname: s.o.hostname}
+	s.pools = append(s.pools, s.outgoing)
+	remote, known, err := s.routes(s.nextHops())
+	if err != nil {
+		return err
+	}
+	s.known = known
+	s.local = &deliver.LocalDelivery{Store: s.engine.store, Directory: s.known, Sort: s.sort, Hostname: s.o.hostname}
 	router := &deliver.Router{
-		Directory: s.directory, IsLocal: s.directory.IsLocal,
-		Local: s.local, Remote: s.nextHops(),
+		Directory: s.known, IsLocal: s.directory.IsLocal,
+		Local: s.local, Remote: remote,
 	}
 	s.queue = &queue.Queue{Storage: s.engine.queue, Blobs: s.engine.blobs, Router: router}
 	s.runner = &queue.Runner{
@@ -57,6 +63,7 @@ func (s *server) compose() {
 	}
 	s.runner.Router = s.extras(router)
 	s.queue.Kick = s.runner.Kick
+	return nil
 }
 
 // logSuppressed tells the operator of a report that nobody gets.
@@ -119,7 +126,7 @@ func (s *server) mxConfig() smtpserver.Config {
 	cfg.StrictPipelining = true
 	cfg.Extensions |= smtpserver.PRDR
 	cfg.Receiver = smtp.Chain(s.mxReceiver(),
-		deliver.Gate(s.directory, nil),
+		deliver.Gate(s.known, nil),
 		smtppolicy.Received(s.o.hostname),
 		s.inspect(),
 		smtppolicy.EditHeader(smtppolicy.Limits{}, smtppolicy.LoopLimit(0), smtppolicy.StripForged(s.o.hostname)),
@@ -140,7 +147,7 @@ func (s *server) submissionConfig(implicit bool) smtpserver.Config {
 	cfg.Receiver = smtp.Chain(s.intake,
 		s.budgets.Limit(),
 		smtppolicy.SenderLogin(deliver.MaySendUnowned(s.directory)),
-		deliver.Gate(s.directory, func(m *smtp.Mail) bool { return m.Peer != nil && m.Peer.Identity != "" }),
+		deliver.Gate(s.known, func(m *smtp.Mail) bool { return m.Peer != nil && m.Peer.Identity != "" }),
 		smtppolicy.Received(s.o.hostname),
 		smtppolicy.EditHeader(smtppolicy.Limits{}, smtppolicy.LoopLimit(0)),
 		s.fixes().Middleware(),
@@ -159,8 +166,8 @@ func priority(_ context.Context, _ *smtp.Peer, level int) (int, error) {
 func (s *server) lmtpConfig() smtpserver.Config {
 	cfg := s.smtpConfig()
 	cfg.LMTP, cfg.Extensions = true, s.extensions(storeExtensions)
-	cfg.Receiver = smtp.Chain(s.atOnce(s.local),
-		deliver.Gate(s.directory, nil),
+	cfg.Receiver = smtp.Chain(s.mxReceiver(), // the queue has what routes send elsewhere
+		deliver.Gate(s.known, nil),
 		smtppolicy.Received(s.o.hostname),
 		smtppolicy.EditHeader(smtppolicy.Limits{}, smtppolicy.LoopLimit(0)),
 	)

@@ -93,7 +93,7 @@ func (b *Budget) Admit(ctx context.Context, jobs []queue.Job) error {
 	}
 	more := counts{messages: 1}
 	for i := range jobs {
-		if extra := jobs[i].ReversePath.IsNull() && !jobs[0].ReversePath.IsNull(); extra || jobs[i].Hold != "" {
+		if jobs[i].Kind != "" || jobs[i].Hold != "" {
 			continue
 		}
 		more.recipients += int64(len(jobs[i].Recipients))

@@ -200,8 +200,8 @@ func TestBudgetInDoubt(t *testing.T) {
 	}
 }
 
-// TestExtras: copies and reports that an intake adds, which have the null sender,
-// are no recipients of the message.
+// TestExtras: copies and reports that an intake adds are no recipients of the
+// message.
 func TestExtras(t *testing.T) {
 	limits := func(string) budget.Limits { return budget.Limits{RecipientsPerHour: 2} }
 	b := &budget.Budget{Storage: &memqueue.Storage{}, Limits: limits}
@@ -210,7 +210,8 @@ func TestExtras(t *testing.T) {
 		jobs[i].Recipients = make([]queue.Recipient, 1)
 	}
 	jobs[0].Identity, jobs[0].ReversePath.Local, jobs[0].ReversePath.Domain = "alice", "alice", "example.org"
-	jobs[1].Identity = "alice" // her own copy
+	jobs[1].Identity, jobs[1].Kind = "alice", "sent:alice" // her own copy
+	jobs[2].Kind = "journal:x@x.test"
 	if err := b.Admit(t.Context(), jobs); err != nil || jobs[0].Hold != "" {
 		t.Errorf("held: %q, %v", jobs[0].Hold, err)
 	}

@@ -185,7 +185,8 @@ func (rs *Rules) log() *slog.Logger {
 }
 
 // Admit holds the jobs of a message that a rule selects, by the first of the
-// rules in the order of names. Jobs that are held already stay as they are.
+// rules in the order of names. Jobs that are held already stay as they are, and
+// those that are no mail on its way (queue.Job.Kind) go theirs.
 func (rs *Rules) Admit(ctx context.Context, jobs []queue.Job) error {
 	rules, _, err := rs.all(ctx)
 	if err != nil || len(rules) == 0 {
@@ -193,14 +194,14 @@ func (rs *Rules) Admit(ctx context.Context, jobs []queue.Job) error {
 	}
 	total := 0
 	for i := range jobs {
-		if extra := jobs[i].ReversePath.IsNull() && !jobs[0].ReversePath.IsNull(); !extra {
+		if jobs[i].Kind == "" {
 			total += len(jobs[i].Recipients)
 		}
 	}
 	now := time.Now()
 	for i := range jobs {
 		for k := range rules {
-			if jobs[i].Hold == "" && rules[k].match(&jobs[i], total) && !rules[k].expired(now) {
+			if jobs[i].Hold == "" && jobs[i].Kind == "" && rules[k].match(&jobs[i], total) && !rules[k].expired(now) {
 				jobs[i].Hold = cmp.Or(rules[k].Reason, "hold rule "+rules[k].Name)
 			}
 		}

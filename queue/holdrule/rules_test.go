@@ -198,14 +198,15 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
-// TestExtras: copies and reports that an intake adds, which have the null sender,
-// make no message to many recipients of it.
+// TestExtras: copies and reports that an intake adds make no message to many
+// recipients of it, and no rule holds them.
 func TestExtras(t *testing.T) {
 	rs := holdrule.New(&memqueue.Storage{})
-	if err := rs.Put(t.Context(), holdrule.Rule{Name: "many", MinRecipients: 3}); err != nil {
+	if err := rs.Put(t.Context(), holdrule.Rule{Name: "many", MinRecipients: 3}, holdrule.Rule{Name: "null", Sender: "<>"}); err != nil {
 		t.Fatal(err)
 	}
 	jobs := []queue.Job{job("a@a.test", "b.test", "b@b.test", "c@b.test"), job("", "journal/x@x.test", "x@x.test")}
+	jobs[1].Kind = "journal:x@x.test"
 	if err := rs.Admit(t.Context(), jobs); err != nil || jobs[0].Hold != "" || jobs[1].Hold != "" {
 		t.Errorf("held: %q, %q, %v", jobs[0].Hold, jobs[1].Hold, err)
 	}

@@ -59,7 +59,7 @@ func (c *check) full(id, dest string) queue.Job {
 	j.Created = c.now.Add(-time.Hour - 123456789)
 	j.Expires = c.now.Add(24 * time.Hour)
 	j.Attempts, j.Priority, j.Last = 7, 3, "mx.example.net: 451 later"
-	j.Crashes, j.Bounce = 1, "given up \xff"
+	j.Crashes, j.Bounce, j.Kind = 1, "given up \xff", "copy:\xff"
 	return j
 }
 

@@ -19,11 +19,12 @@ import (
 // Version 2 has the parameters that say when and how urgently a message is
 // delivered behind the others. A job without them has version 1, so that nodes
 // of the version before can read what they could have written. Version 3 has
-// what befell the job behind that.
+// what befell the job behind that, version 4 its Kind.
 const (
 	recordVersion = 1
 	recordTiming  = 2
 	recordFate    = 3
+	recordKind    = 4
 )
 
 var (
@@ -37,6 +38,8 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 func encode(b []byte, j *queue.Job) []byte {
 	start, version := len(b), byte(recordVersion)
 	switch {
+	case j.Kind != "":
+		version = recordKind
 	case j.Crashes != 0 || j.Bounce != "":
 		version = recordFate
 	case hasTiming(&j.Params):
@@ -62,6 +65,9 @@ func encode(b []byte, j *queue.Job) []byte {
 		e.num(int64(j.Crashes))
 		e.text(j.Bounce)
 	}
+	if version >= recordKind {
+		e.text(j.Kind)
+	}
 	return binary.LittleEndian.AppendUint32(e.b, crc32.Checksum(e.b[start:], castagnoli))
 }
 
@@ -74,7 +80,7 @@ func decode(b []byte) (*queue.Job, error) {
 	if binary.LittleEndian.Uint32(b[end:]) != crc32.Checksum(b[:end], castagnoli) {
 		return nil, errDamaged
 	}
-	if b[0] < recordVersion || b[0] > recordFate {
+	if b[0] < recordVersion || b[0] > recordKind {
 		return nil, errVersion
 	}
 	d := decoder{b: b[1:end]}
@@ -96,6 +102,9 @@ func decode(b []byte) (*queue.Job, error) {
 	if b[0] >= recordFate {
 		j.Crashes = int(d.num())
 		d.text(&j.Bounce)
+	}
+	if b[0] >= recordKind {
+		d.text(&j.Kind)
 	}
 	if d.failed || len(d.b) > 0 {
 		return nil, errDamaged

@@ -32,7 +32,7 @@ func someJob() *queue.Job {
 		Recipients: []queue.Recipient{r, {}}, Identity: "i", Peer: queue.PeerInfo{Addr: "192.0.2.1", Hello: "h", Protocol: "ESMTP"},
 		Blob: "ref", Size: 1 << 60, Key: []byte{0}, Prefix: []byte("X: 1\r\n"),
 		Created: at, Due: at.Add(1), Expires: at.Add(time.Hour), Attempts: 3, Priority: -9, Hold: "h", Last: "l",
-		Crashes: 1, Bounce: "b",
+		Crashes: 1, Bounce: "b", Kind: "k",
 	}
 }
 
@@ -57,6 +57,10 @@ func TestRecordHoldsEveryField(t *testing.T) {
 // read.
 func TestRecordVersion(t *testing.T) {
 	j := someJob()
+	if v := encode(nil, j)[0]; v != recordKind {
+		t.Errorf("version %d", v)
+	}
+	j.Kind = ""
 	if v := encode(nil, j)[0]; v != recordFate {
 		t.Errorf("version %d", v)
 	}
@@ -104,7 +108,7 @@ func TestDamagedRecord(t *testing.T) {
 }
 
 func TestNewerRecord(t *testing.T) {
-	if _, err := decode(seal([]byte{recordFate + 1, 1, 2, 3})); !errors.Is(err, errVersion) {
+	if _, err := decode(seal([]byte{recordKind + 1, 1, 2, 3})); !errors.Is(err, errVersion) {
 		t.Errorf("got %v, want errVersion", err)
 	}
 }

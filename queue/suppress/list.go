@@ -66,13 +66,14 @@ func New(s queue.Storage, o Options) *List {
 }
 
 // Hard reports that a reply says that the address does not exist, and will not
-// (RFC 3463 §3.2, RFC 7505 §4.2): 5.1.1, 5.1.2, 5.1.3, 5.1.6, 5.1.10.
+// (RFC 3463 §3.2, RFC 7505 §4.2): 5.1.1, 5.1.3, 5.1.6, 5.1.10. A domain that is
+// not there (5.1.2) may have lapsed for an hour.
 func Hard(r smtp.Reply) bool {
 	if !r.Permanent() || r.Enhanced.Class != 5 || r.Enhanced.Subject != 1 {
 		return false
 	}
 	switch r.Enhanced.Detail {
-	case 1, 2, 3, 6, 10:
+	case 1, 3, 6, 10:
 		return true
 	}
 	return false
@@ -190,7 +191,7 @@ func (l *List) Lookup(ctx context.Context, paths ...smtp.Path) ([]*Entry, error)
 
 // Record makes entries of hard bounces; a value for queue.Runner.Record.
 func (l *List) Record(j *queue.Job, results []queue.Result, now time.Time) []queue.Entry {
-	if l.o.Bounced < 0 || isLocal(j.Destination) {
+	if l.o.Bounced < 0 || j.Kind != "" || isLocal(j.Destination) {
 		return nil
 	}
 	var out []queue.Entry

@@ -9,7 +9,7 @@ import (
 )
 
 // Router is next, but for recipients that are suppressed: they fail, and next is
-// not asked for them.
+// not asked for them. What is no mail on its way (queue.Job.Kind) passes.
 func (l *List) Router(next queue.Router) queue.Router { return &router{next, l} }
 
 type router struct {
@@ -19,6 +19,9 @@ type router struct {
 
 // Route implements queue.Router.
 func (r *router) Route(ctx context.Context, j *queue.Job) ([]queue.Hop, error) {
+	if j.Kind != "" {
+		return r.Router.Route(ctx, j)
+	}
 	paths := make([]smtp.Path, len(j.Recipients))
 	for i := range paths {
 		paths[i] = j.Recipients[i].ForwardPath.Path

@@ -66,7 +66,8 @@ type state struct {
 	until time.Time // not before
 }
 
-// Prefix is that of the destinations of webhooks; no domain begins so.
+// Prefix is that of the destinations and kinds (queue.Job.Kind) of webhooks; no
+// domain begins so.
 const Prefix = "webhook:"
 
 // The recipient of a webhook is at the endpoint's name below a domain that nobody
@@ -76,17 +77,9 @@ const (
 	invalid   = ".invalid"
 )
 
-// nameOf is the endpoint of a job that is a webhook, also of one that has another
-// destination now (queue.Edit).
-func nameOf(j *queue.Job) (string, bool) {
-	if name, ok := strings.CutPrefix(j.Destination, Prefix); ok {
-		return name, true
-	}
-	if j.Blob != "" || !j.ReversePath.IsNull() || len(j.Recipients) != 1 || j.Recipients[0].ForwardPath.Local != recipient {
-		return "", false
-	}
-	return strings.CutSuffix(j.Recipients[0].ForwardPath.Domain, invalid)
-}
+// nameOf is the endpoint of a job that is a webhook, wherever an operator has
+// sent it (queue.Edit).
+func nameOf(j *queue.Job) (string, bool) { return strings.CutPrefix(j.Kind, Prefix) }
 
 // maxEvents bounds the events of one request.
 const maxEvents = 100
@@ -137,7 +130,7 @@ func (h *Hooks) job(e *Endpoint, events []*queue.Event, n int) queue.Job {
 		giveUp = 3 * 24 * time.Hour
 	}
 	j := queue.Job{
-		ID: smtp.NewID(), Message: smtp.NewID(), Destination: Prefix + e.Name, Created: now, Due: now, Expires: now.Add(giveUp),
+		ID: smtp.NewID(), Message: smtp.NewID(), Destination: Prefix + e.Name, Kind: Prefix + e.Name, Created: now, Due: now, Expires: now.Add(giveUp),
 		Prefix: e.payload(events, now),
 		Recipients: []queue.Recipient{{Recipient: smtp.Recipient{
 			ForwardPath: smtp.ForwardPath{Path: smtp.Path{Local: recipient, Domain: e.Name + invalid}},

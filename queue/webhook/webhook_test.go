@@ -354,7 +354,7 @@ func TestNoBounce(t *testing.T) {
 				replies = append(replies, results[0].Reply)
 				return nil
 			}
-			if err := q.Put(t.Context(), queue.Job{ID: "1", Destination: "webhook:" + name, Created: time.Now(), Recipients: make([]queue.Recipient, 1)}); err != nil {
+			if err := q.Put(t.Context(), queue.Job{ID: "1", Destination: "webhook:" + name, Kind: "webhook:" + name, Created: time.Now(), Recipients: make([]queue.Recipient, 1)}); err != nil {
 				t.Fatal(err)
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -377,7 +377,7 @@ func TestWhereTo(t *testing.T) {
 		":":                        "550 5.3.5",
 	} {
 		h := &webhook.Hooks{Endpoints: []webhook.Endpoint{{Name: "x", URL: url}}}
-		hops, err := h.Router(router{}).Route(t.Context(), &queue.Job{Destination: "webhook:x", Recipients: make([]queue.Recipient, 1)})
+		hops, err := h.Router(router{}).Route(t.Context(), &queue.Job{Kind: "webhook:x", Recipients: make([]queue.Recipient, 1)})
 		if err != nil || len(hops) != 1 {
 			t.Fatal(hops, err)
 		}
@@ -390,7 +390,7 @@ func TestWhereTo(t *testing.T) {
 		}
 	}
 	h := &webhook.Hooks{}
-	hops, err := h.Router(router{}).Route(t.Context(), &queue.Job{Destination: "webhook:old", Recipients: make([]queue.Recipient, 1)})
+	hops, err := h.Router(router{}).Route(t.Context(), &queue.Job{Kind: "webhook:old", Recipients: make([]queue.Recipient, 1)})
 	if err != nil || len(hops) != 1 || !smtp.IsPermanent(hops[0].Err) {
 		t.Errorf("an endpoint that is no more: %v, %v", hops, err)
 	}
