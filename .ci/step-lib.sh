@@ -151,7 +151,7 @@ merge_lib() {
 unpack_dovecot() { unpack dovecot usr/lib/dovecot/pop3 dovecot-core dovecot-imapd dovecot-pop3d; }
 
 unpack_cyrus() {
-	unpack cyrus usr/lib/cyrus/bin/imapd cyrus-common cyrus-imapd cyrus-clients sasl2-bin libsasl2-modules libsasl2-modules-db
+	unpack cyrus usr/lib/cyrus/bin/pop3d cyrus-common cyrus-imapd cyrus-pop3d cyrus-clients sasl2-bin libsasl2-modules libsasl2-modules-db
 }
 
 # unpack_pyspf prints a directory with the SPF suite of python3-spf.

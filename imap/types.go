@@ -8,6 +8,8 @@ type (
 	UID = store.UID
 	// UIDSet is a set of UIDs.
 	UIDSet = store.UIDSet
+	// UIDRange is an element of it.
+	UIDRange = store.UIDRange
 	// UIDValidity names an incarnation of a mailbox's UIDs.
 	UIDValidity = store.UIDValidity
 	// ModSeq is a mod-sequence (RFC 7162 §3).

@@ -1,8 +1,21 @@
 package pop3
 
+import "strings"
+
 // ResponseCode stands in brackets at the start of a -ERR text (RFC 2449 §8)
-// and tells a client what its user cannot.
+// and tells a client what its user cannot. As an error it is what errors.Is
+// asks for: errors.Is(err, pop3.CodeInUse).
 type ResponseCode string
+
+// Error names the code.
+func (c ResponseCode) Error() string { return "pop3: [" + string(c) + "]" }
+
+// Within reports whether c is outer or one of its sub-codes: SYS/TEMP/X is
+// within SYS/TEMP (RFC 2449 §8).
+func (c ResponseCode) Within(outer ResponseCode) bool {
+	rest, ok := strings.CutPrefix(string(c), string(outer))
+	return ok && outer != "" && (rest == "" || rest[0] == '/')
+}
 
 // The response codes.
 const (

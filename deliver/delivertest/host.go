@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/mailstead/mailstead/internal/netpipe"
 	"github.com/mailstead/mailstead/smtp"
 )
 
@@ -105,7 +106,7 @@ func (h *Host) ask(s Step) Answer {
 }
 
 // connect takes or refuses a connection.
-func (h *Host) connect(ctx context.Context, c *conn) error {
+func (h *Host) connect(ctx context.Context, c *netpipe.Conn) error {
 	h.mu.Lock()
 	number := h.dials
 	h.dials++

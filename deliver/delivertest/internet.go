@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/mailstead/mailstead/auth/dnsx"
+	"github.com/mailstead/mailstead/internal/netpipe"
 )
 
 // Internet is names, hosts, and the wires to them.
@@ -28,7 +29,7 @@ type Internet struct {
 
 	mu     sync.Mutex // guards what follows
 	hosts  map[netip.Addr]*Host
-	served map[*conn]struct{} // the hosts' ends
+	served map[*netpipe.Conn]struct{} // the hosts' ends
 	dialed int
 	closed bool
 }
@@ -37,7 +38,7 @@ type Internet struct {
 func New(tb testing.TB) *Internet {
 	n := &Internet{
 		DNS: &DNS{names: make(map[string]*node), asked: make(map[question]int)}, tb: tb,
-		hosts: make(map[netip.Addr]*Host), served: make(map[*conn]struct{}),
+		hosts: make(map[netip.Addr]*Host), served: make(map[*netpipe.Conn]struct{}),
 	}
 	tb.Cleanup(n.close)
 	return n
@@ -121,7 +122,7 @@ func (n *Internet) dial(ctx context.Context, network string, addr netip.Addr, po
 	if port != want {
 		return fail(os.NewSyscallError("connect", syscall.ECONNREFUSED))
 	}
-	client, server := pair(local, net.TCPAddrFromAddrPort(netip.AddrPortFrom(addr, 25)))
+	client, server := netpipe.Pair(local, net.TCPAddrFromAddrPort(netip.AddrPortFrom(addr, 25)))
 	if err := h.connect(ctx, server); err != nil {
 		return fail(err)
 	}
@@ -129,7 +130,7 @@ func (n *Internet) dial(ctx context.Context, network string, addr netip.Addr, po
 }
 
 // serve runs f for a connection that a host has taken.
-func (n *Internet) serve(c *conn, f func()) error {
+func (n *Internet) serve(c *netpipe.Conn, f func()) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.closed {

@@ -11,13 +11,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mailstead/mailstead/internal/netpipe"
 	"github.com/mailstead/mailstead/smtp"
 )
 
 // session is one connection to a Host.
 type session struct {
 	h          *Host
-	raw        *conn
+	raw        *netpipe.Conn
 	c          net.Conn // raw, or TLS over it
 	r          *bufio.Reader
 	w          *bufio.Writer
@@ -253,7 +254,7 @@ func (s *session) body() bool {
 		return true
 	}
 	if _, err := s.r.ReadByte(); err == nil && a.Hang {
-		<-s.raw.out.gone // nothing more is read: the window fills up
+		<-s.raw.PeerGone() // nothing more is read: the window fills up
 	}
 	return false
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/mailstead/mailstead/deliver/migrate"
 	"github.com/mailstead/mailstead/deliver/migrate/emltree"
 	"github.com/mailstead/mailstead/deliver/migrate/maildirtree"
+	"github.com/mailstead/mailstead/deliver/migrate/mboxtree"
 	"github.com/mailstead/mailstead/deliver/migrate/storeaccount"
 	"github.com/mailstead/mailstead/store"
 )
@@ -32,6 +33,10 @@ func targets() []target {
 		{"eml", func(t *testing.T) func() migrate.Target {
 			dir := t.TempDir()
 			return func() migrate.Target { return emltree.New(dir, emltree.Options{}) }
+		}},
+		{"mbox", func(t *testing.T) func() migrate.Target {
+			dir := t.TempDir()
+			return func() migrate.Target { return mboxtree.New(dir, mboxtree.Options{}) }
 		}},
 	}
 }

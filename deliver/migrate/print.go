@@ -214,3 +214,23 @@ func (t *tap) drain() error {
 		}
 	}
 }
+
+// Examined is what Examine finds.
+type Examined struct {
+	Digest Digest
+	Print  Print
+	Size   int64 // with CRLF
+}
+
+// An Examiner reads messages that a format does not describe. The zero value is
+// ready; it is used by one goroutine, and keeps its buffers.
+type Examiner struct{ tap tap }
+
+// Examine reads a message to its end. received is its INTERNALDATE.
+func (x *Examiner) Examine(r io.Reader, received time.Time) (Examined, error) {
+	x.tap.reset(r)
+	if err := x.tap.drain(); err != nil {
+		return Examined{}, err
+	}
+	return Examined{x.tap.digest(), x.tap.print(received), x.tap.wire}, nil
+}

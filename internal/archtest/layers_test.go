@@ -23,6 +23,7 @@ func layers() []layer {
 		{"internal/imapsort", []string{"imap", "store"}},
 		{"internal/imapthread", []string{"imap", "store"}},
 		{"internal/imapnotify", []string{"imap", "store"}},
+		{"internal/imapresp", []string{"imap", "store"}},
 		{"internal/imapscope", []string{"store"}},
 		{"internal/imapseq", []string{"imap", "store"}},
 		{"internal/imapsearch", []string{"imap", "store", "store/view", "store/searchtext"}},
@@ -163,6 +164,7 @@ func lightPackages() []light {
 		{"store", []string{"github.com/emersion/go-message", "golang.org/x/net", "golang.org/x/text"}}, // Describe
 		{"store/blob", nil},
 		{"pop3", nil},
+		{"pop3/pop3client", []string{"github.com/emersion/go-sasl"}},
 		{"auth/authn", []string{"github.com/emersion/go-sasl"}},
 		{"daemon", nil},
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -54,23 +53,26 @@ sasl_pwcheck_method: auxprop
 sasl_auxprop_plugin: sasldb
 sasl_sasldb_path: %[1]s/sasldb
 sasl_mech_list: PLAIN LOGIN CRAM-MD5 SCRAM-SHA-1 SCRAM-SHA-256 SCRAM-SHA-512
+autocreate_quota: 0
 syslog_prefix: cyrus
 `
 
 const cyrusServices = `SERVICES {
   imap cmd="/usr/lib/cyrus/bin/imapd -C %[1]s/imapd.conf" listen="%[2]s" prefork=0
+  pop3 cmd="/usr/lib/cyrus/bin/pop3d -C %[1]s/imapd.conf" listen="%[3]s" prefork=0
 }
 `
 
-// TestLoginToCyrus drives our client mechanisms against Cyrus's imapd, whose
-// users lie in a sasldb.
-func TestLoginToCyrus(t *testing.T) {
-	needServer(t)
+// newCyrus runs Cyrus for alice, whose user lies in a sasldb, on loopback without
+// TLS.
+func newCyrus(t *testing.T) *foreign {
+	t.Helper()
 	root, dir := cyrusRoot(t), sharedDir(t)
-	addr := freeAddrs(t, []string{"imap"})["imap"]
-	_, port, _ := net.SplitHostPort(addr)
+	f := &foreign{user: "alice"}
+	addrs := freeAddrs(t, []string{"imap", "pop3"})
+	f.imap, f.pop3 = addrs["imap"], addrs["pop3"]
 	for name, text := range map[string]string{
-		"imapd.conf": fmt.Sprintf(cyrusConf, dir), "cyrus.conf": fmt.Sprintf(cyrusServices, dir, "127.0.0.1:"+port),
+		"imapd.conf": fmt.Sprintf(cyrusConf, dir), "cyrus.conf": fmt.Sprintf(cyrusServices, dir, f.imap, f.pop3),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
@@ -99,6 +101,12 @@ func TestLoginToCyrus(t *testing.T) {
 	}
 	cmd := overlaid(t, root, users, "/usr/lib/cyrus/bin/master", "-D", "-C", filepath.Join(dir, "imapd.conf"), "-M", filepath.Join(dir, "cyrus.conf"), "-p", filepath.Join(dir, "pid"))
 	runForeign(t, cmd, filepath.Join(dir, "log"))
-	eventually(t, 20*time.Second, "cyrus does not listen", func() bool { return listens(addr) })
-	visitForeign(t, &foreign{imap: addr, user: "alice"}, strings.Fields("PLAIN LOGIN CRAM-MD5 SCRAM-SHA-1 SCRAM-SHA-256 SCRAM-SHA-512")...)
+	eventually(t, 20*time.Second, "cyrus does not listen", func() bool { return listens(f.imap) && listens(f.pop3) })
+	return f
+}
+
+// TestLoginToCyrus drives our client mechanisms against Cyrus's imapd and pop3d.
+func TestLoginToCyrus(t *testing.T) {
+	needServer(t)
+	visitForeign(t, newCyrus(t), strings.Fields("PLAIN LOGIN CRAM-MD5 SCRAM-SHA-1 SCRAM-SHA-256 SCRAM-SHA-512")...)
 }

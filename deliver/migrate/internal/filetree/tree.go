@@ -338,7 +338,7 @@ func (t *Tree) append(from, to string, at int64) error {
 		at, err = t.where(in, out, at, info.Size())
 	}
 	if err == nil {
-		_, err = io.Copy(&writerAt{out, at}, in)
+		_, err = io.Copy(&WriterAt{F: out, Off: at}, in)
 	}
 	if err == nil {
 		err = out.Sync()
@@ -370,15 +370,15 @@ func (t *Tree) where(in, out io.ReaderAt, at, size int64) (int64, error) {
 	return at, nil
 }
 
-// writerAt writes a file from an offset on.
-type writerAt struct {
-	f   io.WriterAt
-	off int64
+// WriterAt writes a file from an offset on.
+type WriterAt struct {
+	F   io.WriterAt
+	Off int64
 }
 
 // Write implements io.Writer.
-func (w *writerAt) Write(p []byte) (int, error) {
-	n, err := w.f.WriteAt(p, w.off)
-	w.off += int64(n)
+func (w *WriterAt) Write(p []byte) (int, error) {
+	n, err := w.F.WriteAt(p, w.Off)
+	w.Off += int64(n)
 	return n, err
 }

@@ -1,4 +1,7 @@
-package delivertest
+// Package netpipe makes connections in memory for tests: net.Pipe with a window,
+// as TCP has one, so that two sides that write at a time do not wait for each
+// other. They work in a testing/synctest bubble.
+package netpipe
 
 import (
 	"io"
@@ -12,24 +15,24 @@ import (
 // window is how much of a stream may wait to be read.
 const window = 64 << 10
 
-// pair returns the two ends of a connection.
-func pair(client, server net.Addr) (a, b *conn) {
+// Pair returns the two ends of a connection.
+func Pair(client, server net.Addr) (a, b *Conn) {
 	up, down := newStream(), newStream()
-	a = &conn{in: down, out: up, local: client, remote: server}
-	b = &conn{in: up, out: down, local: server, remote: client}
+	a = &Conn{in: down, out: up, local: client, remote: server}
+	b = &Conn{in: up, out: down, local: server, remote: client}
 	return a, b
 }
 
-// conn is one end of a connection: net.Pipe with a window, as TCP has one.
-type conn struct {
+// Conn is one end of a connection.
+type Conn struct {
 	in, out         *stream
 	local, remote   net.Addr
 	readBy, writeBy deadline
 	once            sync.Once
-	closed          func() // called at the first Close; nil = nothing
 }
 
-func (c *conn) Read(p []byte) (int, error) {
+// Read returns what is there, and waits where nothing is.
+func (c *Conn) Read(p []byte) (int, error) {
 	for {
 		n, more, err := c.in.take(p)
 		if n > 0 || err != nil || len(p) == 0 {
@@ -43,7 +46,8 @@ func (c *conn) Read(p []byte) (int, error) {
 	}
 }
 
-func (c *conn) Write(p []byte) (n int, err error) {
+// Write waits where the window is full.
+func (c *Conn) Write(p []byte) (n int, err error) {
 	for {
 		k, room, err := c.out.give(p[n:])
 		n += k
@@ -59,30 +63,37 @@ func (c *conn) Write(p []byte) (n int, err error) {
 }
 
 // Close ends both directions: what was written can still be read.
-func (c *conn) Close() error {
+func (c *Conn) Close() error {
 	c.once.Do(func() {
 		c.out.end(false)
 		c.in.end(true)
 		c.readBy.set(time.Time{})
 		c.writeBy.set(time.Time{})
-		if c.closed != nil {
-			c.closed()
-		}
 	})
 	return nil
 }
 
-func (c *conn) LocalAddr() net.Addr  { return c.local }
-func (c *conn) RemoteAddr() net.Addr { return c.remote }
+// PeerGone is closed when the other end was closed.
+func (c *Conn) PeerGone() <-chan struct{} { return c.out.gone }
 
-func (c *conn) SetDeadline(t time.Time) error {
+// LocalAddr is that of this end.
+func (c *Conn) LocalAddr() net.Addr { return c.local }
+
+// RemoteAddr is that of the other end.
+func (c *Conn) RemoteAddr() net.Addr { return c.remote }
+
+// SetDeadline bounds reads and writes, also those that wait already.
+func (c *Conn) SetDeadline(t time.Time) error {
 	c.readBy.set(t)
 	c.writeBy.set(t)
 	return nil
 }
 
-func (c *conn) SetReadDeadline(t time.Time) error  { c.readBy.set(t); return nil }
-func (c *conn) SetWriteDeadline(t time.Time) error { c.writeBy.set(t); return nil }
+// SetReadDeadline bounds reads.
+func (c *Conn) SetReadDeadline(t time.Time) error { c.readBy.set(t); return nil }
+
+// SetWriteDeadline bounds writes.
+func (c *Conn) SetWriteDeadline(t time.Time) error { c.writeBy.set(t); return nil }
 
 // stream is one direction.
 type stream struct {

@@ -1,0 +1,205 @@
+package mboxtree
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/mailstead/mailstead/deliver/migrate"
+	"github.com/mailstead/mailstead/deliver/migrate/internal/filetree"
+	"github.com/mailstead/mailstead/internal/vfs"
+	"github.com/mailstead/mailstead/store/mbox"
+)
+
+// Options of a Tree. The zero value reads and writes MboxRD.
+type Options struct {
+	// Format is that of the files that are read. A target is MboxRD.
+	Format mbox.Format
+
+	// Mailbox is the name of the mailbox where the path is one file, levels joined
+	// by "/"; "" = the name of the file.
+	Mailbox string
+
+	// FS is the file system; nil = the machine's. It is there for tests.
+	FS vfs.FS
+}
+
+// Tree is an mbox file or a tree of them. Its methods may be called from any number
+// of goroutines.
+type Tree struct {
+	f    *filetree.Tree
+	o    Options
+	file string // below the root, where the tree is one file; "" = a directory
+}
+
+const extension = ".mbox"
+
+// New is the file or directory at path. What is not there is a file when its name
+// ends in ".mbox", else a directory, and made when something is written.
+func New(path string, o Options) *Tree {
+	t := &Tree{f: filetree.New(o.FS, path), o: o}
+	info, err := t.f.FS.Stat(path)
+	switch {
+	case err == nil && !info.IsDir(), errors.Is(err, fs.ErrNotExist) && strings.HasSuffix(path, extension):
+		t.f = filetree.New(o.FS, filepath.Dir(path))
+		t.file = filepath.Base(path)
+	}
+	return t
+}
+
+// Name is "mbox:" and the absolute path.
+func (t *Tree) Name() string {
+	dir, err := filepath.Abs(filepath.Join(t.f.Root, t.file))
+	if err != nil {
+		dir = t.f.Root
+	}
+	return "mbox:" + dir
+}
+
+// MaxOpen is zero: any number.
+func (t *Tree) MaxOpen() int { return 0 }
+
+// Close does nothing.
+func (t *Tree) Close() error { return nil }
+
+// Finish does nothing.
+func (t *Tree) Finish(context.Context) error { return nil }
+
+// Keeper keeps state in the directory.
+func (t *Tree) Keeper() migrate.Keeper { return t.f }
+
+// Rules are those of file systems, also of Windows and macOS.
+func (t *Tree) Rules() migrate.Rules {
+	return migrate.Rules{
+		Forbidden: `/\:*?"<>|`, MaxLevel: 200, MaxName: 1000, FoldCase: true, AddsLineEnd: true,
+		Role: func(string) bool { return false },
+	}
+}
+
+// Mailboxes lists the mbox files.
+func (t *Tree) Mailboxes(ctx context.Context) ([]migrate.Mailbox, error) {
+	if t.file != "" {
+		if _, err := t.f.FS.Stat(filepath.Join(t.f.Root, t.file)); errors.Is(err, fs.ErrNotExist) {
+			return nil, nil
+		}
+		return []migrate.Mailbox{t.mailbox(t.file, t.single())}, nil
+	}
+	var out []migrate.Mailbox
+	err := t.walk(ctx, "", nil, &out)
+	return out, filetree.Answer(err)
+}
+
+// single is the name of the mailbox in the one file.
+func (t *Tree) single() []string {
+	if t.o.Mailbox != "" {
+		return strings.Split(t.o.Mailbox, "/")
+	}
+	return []string{strings.TrimSuffix(t.file, extension)}
+}
+
+// maxDepth bounds how deep directories are looked into.
+const maxDepth = 64
+
+func (t *Tree) walk(ctx context.Context, dir string, path []string, out *[]migrate.Mailbox) error {
+	list, err := t.f.FS.ReadDir(filepath.Join(t.f.Root, dir))
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(path) > maxDepth {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range list {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		name := e.Name()
+		if name[0] == '.' || name == filetree.StateDir {
+			continue
+		}
+		rel := filepath.Join(dir, name)
+		level := strings.TrimSuffix(strings.TrimSuffix(name, ".sbd"), extension)
+		full := append(path[:len(path):len(path)], level)
+		switch {
+		case e.IsDir() && strings.HasSuffix(name, extension) && t.isMbox(filepath.Join(rel, "mbox")):
+			*out = append(*out, t.mailbox(filepath.Join(rel, "mbox"), full))
+		case e.IsDir():
+			if err := t.walk(ctx, rel, full, out); err != nil && !errors.Is(err, fs.ErrPermission) {
+				return err
+			}
+		case t.isMbox(rel):
+			*out = append(*out, t.mailbox(rel, full))
+		}
+	}
+	return nil
+}
+
+// isMbox looks at the beginning of a file. An empty one is a mailbox, too; one that
+// may not be read is reported when it is opened.
+func (t *Tree) isMbox(rel string) bool {
+	for _, suffix := range [...]string{".lock", ".msf", ".intent", ".migrate-new", ".dat", ".json", ".plist"} {
+		if strings.HasSuffix(rel, suffix) {
+			return false
+		}
+	}
+	f, err := t.f.FS.OpenFile(filepath.Join(t.f.Root, rel), os.O_RDONLY, 0)
+	if err != nil {
+		return errors.Is(err, fs.ErrPermission)
+	}
+	defer f.Close()
+	var head [64]byte
+	n, err := io.ReadFull(f, head[:])
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return false
+	}
+	text := strings.TrimLeft(string(head[:n]), "\r\n")
+	return text == "" && n < len(head) || strings.HasPrefix(text, "From ")
+}
+
+func (t *Tree) mailbox(rel string, path []string) migrate.Mailbox {
+	m := migrate.Mailbox{
+		Path: path, Key: filepath.ToSlash(rel), Messages: -1, Bytes: -1, Hint: rel,
+		State: filetree.State(t.f.FS, filepath.Join(t.f.Root, rel)),
+	}
+	if info, err := t.f.FS.Stat(filepath.Join(t.f.Root, rel)); err == nil {
+		m.Bytes = info.Size()
+	}
+	return m
+}
+
+// Put makes a file.
+func (t *Tree) Put(ctx context.Context, m migrate.Mailbox) (migrate.Mailbox, error) {
+	rel := filepath.Join(m.Path...) + extension
+	if t.file != "" {
+		if !slices.Equal(m.Path, t.single()) {
+			return m, fmt.Errorf("%w: the file holds the mailbox %q alone", migrate.ErrName, strings.Join(t.single(), "/"))
+		}
+		rel = t.file
+	}
+	list, err := t.Mailboxes(ctx)
+	if err != nil {
+		return m, err
+	}
+	for i := range list {
+		if strings.EqualFold(list[i].Name(), m.Name()) {
+			return list[i], nil
+		}
+	}
+	path := filepath.Join(t.f.Root, rel)
+	if err := t.f.FS.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return m, filetree.Answer(err)
+	}
+	f, err := t.f.FS.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o600)
+	if err == nil {
+		err = errors.Join(f.Close(), t.f.FS.SyncDir(filepath.Dir(path)))
+	}
+	if err != nil {
+		return m, filetree.Answer(err)
+	}
+	return t.mailbox(rel, m.Path), nil
+}
