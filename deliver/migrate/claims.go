@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"context"
+	"fmt"
 	"hash/fnv"
 	"slices"
 )
@@ -161,6 +162,9 @@ func (p *pass) settleRefs(ctx context.Context) error {
 	refs, err := p.writer.Resolve(ctx, refs)
 	if err != nil {
 		return err
+	}
+	if len(refs) != len(open) {
+		return fmt.Errorf("migrate: the target resolved %d refs of %d", len(refs), len(open))
 	}
 	for i, e := range open {
 		e.Ref, e.State = refs[i], settled

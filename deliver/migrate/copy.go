@@ -140,7 +140,8 @@ func (p *pass) fetch(ctx context.Context, items []item) (copied []*record, err e
 			return copied, err
 		}
 		for n < len(want) && want[n].ID != body.ID {
-			n++ // it went meanwhile
+			p.gone = append(p.gone, want[n].ID)
+			n++
 		}
 		if n == len(want) {
 			return copied, fmt.Errorf("migrate: mailbox %q: message %q comes unasked", p.report.Source, body.ID)
@@ -152,7 +153,31 @@ func (p *pass) fetch(ctx context.Context, items []item) (copied []*record, err e
 		copied[at[n]] = r
 		n++
 	}
+	for _, m := range want[n:] {
+		p.gone = append(p.gone, m.ID)
+	}
 	return copied, nil
+}
+
+// judgeGone looks again for messages that were listed and then not there. Those that
+// are still listed cannot be read.
+func (p *pass) judgeGone(ctx context.Context) error {
+	if len(p.gone) == 0 {
+		return nil
+	}
+	gone := make(map[string]bool, len(p.gone))
+	for _, id := range p.gone {
+		gone[id] = true
+	}
+	for m, err := range p.reader.List(ctx, false) {
+		if err != nil {
+			return err
+		}
+		if gone[m.ID] {
+			p.leave(m, fmt.Errorf("%w: the source lists it and does not give it", ErrBroken))
+		}
+	}
+	return nil
 }
 
 // one copies a message; nil, nil = it is left out, or went.
@@ -215,6 +240,7 @@ const headPeek = 16 << 10
 func (p *pass) unread(m *Message, err error) error {
 	switch {
 	case errors.Is(err, ErrGone):
+		p.gone = append(p.gone, m.ID)
 		return nil
 	case errors.Is(err, ErrBroken), errors.Is(err, ErrTooLarge), errors.Is(err, ErrRefused), errors.Is(err, ErrPermission):
 		p.leave(m, err)
@@ -327,6 +353,7 @@ func (p *pass) accepted(records []record, placed []Placed) ([]record, error) {
 		if r.State == provisional && got.Ref != "" {
 			r.Ref, r.State = got.Ref, settled
 		}
+		p.unsettled = p.unsettled || r.State == provisional
 		out = append(out, r)
 	}
 	return out, nil

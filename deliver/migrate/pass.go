@@ -18,12 +18,15 @@ type pass struct {
 	reader Reader
 	writer Writer
 
-	claims  *claims // what may be in the target already; nil = nothing is looked for
-	match   bool    // the target is looked through
-	batch   []item
-	size    int64 // octets of batch
-	skipped bool  // something was left out
-	quotas  int   // refusals by quota one after the other
+	claims    *claims // what may be in the target already; nil = nothing is looked for
+	match     bool    // the target is looked through
+	batch     []item
+	size      int64 // octets of batch
+	skipped   bool  // something was left out
+	unsettled bool  // the target did not say where messages came to lie
+	quotas    int   // refusals by quota one after the other
+
+	gone []string // IDs that were listed, and whose bodies were not there
 
 	changes []Alteration
 	pages   []keyed // that changes have changed
@@ -72,6 +75,9 @@ func (p *pass) run(ctx context.Context) error {
 	if err := p.removeBefore(ctx); err != nil {
 		return err
 	}
+	if err := p.judgeGone(ctx); err != nil {
+		return err
+	}
 	return p.finish(ctx)
 }
 
@@ -80,6 +86,11 @@ func (p *pass) finish(ctx context.Context) error {
 	l := p.led
 	if err := l.finish(ctx); err != nil {
 		return err
+	}
+	if p.unsettled {
+		if err := p.settleRefs(ctx); err != nil {
+			return err
+		}
 	}
 	done := p.doneToken()
 	if p.skipped {

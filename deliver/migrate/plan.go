@@ -12,6 +12,7 @@ type box struct {
 	*run
 	from   Mailbox
 	path   []string // in the target
+	was    string   // its Key there, as it was; "" = not known
 	to     *Mailbox // as the target has it; nil = it is to be made
 	view   bool     // shows what other mailboxes have
 	report *MailboxReport
@@ -62,7 +63,7 @@ func (r *run) place(ctx context.Context, there []Mailbox) error {
 			return err
 		}
 		if found && len(l.Path) > 0 && p.claim(l.Path, b.from.key()) {
-			b.path = l.Path
+			b.path, b.was = l.Path, l.Target
 		}
 	}
 	for _, b := range r.boxes {
@@ -75,14 +76,16 @@ func (r *run) place(ctx context.Context, there []Mailbox) error {
 		}
 		b.path = p.place(path, b.from.key())
 	}
-	known := make(map[string]*Mailbox, len(there))
+	byPath, byKey := make(map[string]*Mailbox, len(there)), make(map[string]*Mailbox, len(there))
 	for i := range there {
-		if !there[i].NoSelect {
-			known[p.canonical(there[i].Path)] = &there[i]
+		if m := &there[i]; !m.NoSelect {
+			byPath[p.canonical(m.Path)], byKey[m.key()] = m, m
 		}
 	}
 	for _, b := range r.boxes {
-		b.to = known[p.canonical(b.path)]
+		if b.to = byKey[b.was]; b.to == nil {
+			b.to = byPath[p.canonical(b.path)]
+		}
 	}
 	return nil
 }
