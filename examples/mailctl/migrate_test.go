@@ -146,3 +146,59 @@ func TestMigrateGoesOn(t *testing.T) {
 		t.Errorf("%d messages", len(got))
 	}
 }
+
+// TestFiles: what goes out into files comes back from them, and nothing twice.
+func TestFiles(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	ok[answer.Account](t, "--data", data, "account", "add", "alice@example.org")
+	deliverTo(t, data, "alice@example.org", 7)
+	for _, kind := range []string{"mbox", "maildir", "eml"} {
+		t.Run(kind, func(t *testing.T) {
+			dir, to := filepath.Join(t.TempDir(), "x"), kind+"@example.org"
+			ok[answer.Account](t, "--data", data, "account", "add", to)
+			for i, args := range [][]string{
+				{"export", kind, "alice@example.org", dir},
+				{"export", kind, "alice@example.org", dir},
+				{"import", kind, dir, to, "--verify=bodies"},
+				{"import", kind, dir, to, "--verify=bodies"},
+			} {
+				x := ok[migrated](t, append([]string{"--data", data}, args...)...)
+				if want := int64(7 * (1 - i%2)); x.Copied != want || x.Copied+x.Present != 7 || x.Skipped+x.Failed+x.Different != 0 {
+					t.Errorf("%v: %+v", args, x.Migrated)
+				}
+			}
+			if got := strings.Join(subjects(t, data, to, "INBOX"), " "); got != "0 1 2 3 4 5 6" {
+				t.Errorf("%s", got)
+			}
+			code, _, errs := ctl(t, "", "--data", data, "import", kind, filepath.Join(dir, "none"), to)
+			if code != exitUse || !strings.Contains(errs, "there is no") {
+				t.Errorf("from nothing: exit %d, %s", code, errs)
+			}
+		})
+	}
+}
+
+// TestOneFile: an mbox file holds the one mailbox that is asked for, and becomes
+// the one that is asked for.
+func TestOneFile(t *testing.T) {
+	const name = "alice@example.org"
+	data, file := filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "old.mbox")
+	ok[answer.Account](t, "--data", data, "account", "add", name)
+	deliverTo(t, data, name, 3)
+	if x := ok[migrated](t, "--data", data, "export", "mbox", name, file, "--include=INBOX"); x.Copied != 3 {
+		t.Errorf("%+v", x)
+	}
+	for range 2 {
+		ok[migrated](t, "--data", data, "import", "mbox", file, name)
+		ok[migrated](t, "--data", data, "import", "mbox", file, name, "--into=Archive/2020")
+	}
+	for _, box := range []string{"old", "Archive/2020"} {
+		if got := subjects(t, data, name, box); len(got) != 3 {
+			t.Errorf("%s: %q", box, got)
+		}
+	}
+	code, _, errs := ctl(t, "", "--data", data, "export", "mbox", name, file)
+	if code != exitFault || strings.Count(errs, "skipped: ") == 0 || strings.Contains(errs, "level=") {
+		t.Errorf("a whole account into one file: exit %d, %s", code, errs)
+	}
+}

@@ -38,7 +38,7 @@ func (c *controls) migrate(r *http.Request, l *control.Lines) (any, error) {
 	var gone error // the client
 	env := transfer.Env{
 		Store: c.s.engine.store, Name: transfer.StoreName(c.s.o.store, c.s.o.data),
-		State: filepath.Join(c.s.o.data, transfer.StateName), Logger: c.s.log,
+		State: filepath.Join(c.s.o.data, transfer.StateName), Logger: c.s.log, Log: c.s.log,
 		Progress: func(p answer.Migrating) {
 			if gone == nil {
 				gone = l.Progress(p)

@@ -194,3 +194,51 @@ func TestMailctlSend(t *testing.T) {
 		return n == 5
 	})
 }
+
+// TestMailctlMigrate: an account moves by IMAP from one running server to another,
+// through the owner of the other's data and by IMAP to both; a second pass copies
+// nothing.
+func TestMailctlMigrate(t *testing.T) {
+	from, to := newServer(t), newServer(t)
+	from.migrates(t, "import", "eml", emlTree(t, 50), alice)
+	at := func(s *mailserver, kind, user string) string {
+		return kind + "://" + strings.Replace(user, "@", "%40", 1) + "@" + s.ports[kind] + "/"
+	}
+	word := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(word, []byte(password+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	var both []byte
+	for _, s := range []*mailserver{from, to} {
+		b, err := os.ReadFile(s.certFile())
+		if err != nil {
+			t.Fatal(err)
+		}
+		both = append(both, b...)
+	}
+	if err := os.WriteFile(ca, both, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"migrate", at(from, "imap", alice), "account:" + alice, "--source-password=@" + word, "--ca=" + ca},
+		{"migrate", at(from, "imaps", alice), at(to, "imap", bob), "--source-password=@" + word, "--target-password=@" + word, "--ca=" + ca, "--state=" + t.TempDir()},
+	} {
+		if c := to.migrates(t, append(args, "--verify=bodies")...); c.Copied != 50 {
+			t.Errorf("%v: %+v", args, c)
+		}
+		if c := to.migrates(t, args...); c.Copied != 0 || c.Present != 50 {
+			t.Errorf("again: %+v", c)
+		}
+	}
+	if n, m := to.count(t, "INBOX"), to.count(t, "Lists/go"); n != 45 || m != 5 {
+		t.Errorf("%d and %d messages", n, m)
+	}
+	out, err := to.mailctl(t, "migrate", at(from, "imap", alice), "account:"+alice, "--source-password=wrong-word", "--ca="+ca).CombinedOutput()
+	if err == nil || strings.Contains(string(out), "wrong-word") {
+		t.Errorf("%v, %s", err, out)
+	}
+	if log := to.log.tail(); strings.Contains(log, "wrong-word") || strings.Contains(log, password) {
+		t.Errorf("a secret is in the log:\n%s", log)
+	}
+}

@@ -14,6 +14,7 @@ import (
 	"github.com/mailstead/mailstead/deliver/migrate"
 	"github.com/mailstead/mailstead/deliver/migrate/emltree"
 	"github.com/mailstead/mailstead/deliver/migrate/maildirtree"
+	"github.com/mailstead/mailstead/deliver/migrate/mboxtree"
 	"github.com/mailstead/mailstead/deliver/migrate/storeaccount"
 	"github.com/mailstead/mailstead/examples/internal/answer"
 	"github.com/mailstead/mailstead/examples/internal/cluster"
@@ -59,10 +60,10 @@ func (env *Env) open(ctx context.Context, in *answer.MigrateRequest, target bool
 		return env.sqlite(ctx, in, p, target)
 	case Postgres:
 		return env.postgres(ctx, in, p, side, target)
-	case Maildir, Eml:
+	case Maildir, Mbox, Eml:
 		return env.files(p, target)
 	}
-	return nil, &UseError{p.Kind + ": is not built yet"}
+	return env.imap(ctx, p, side)
 }
 
 // files opens mail in files.
@@ -76,6 +77,8 @@ func (env *Env) files(p *Place, target bool) (*opened, error) {
 		return nil, err
 	}
 	switch p.Kind {
+	case Mbox:
+		return &opened{Source: mboxtree.New(p.Path, mboxtree.Options{})}, nil
 	case Eml:
 		return &opened{Source: emltree.New(p.Path, emltree.Options{})}, nil
 	}

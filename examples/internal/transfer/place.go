@@ -109,6 +109,9 @@ func (p *Place) server(text string) error {
 		port = ports[p.Kind]
 	}
 	p.URL, p.Host, p.Addr, p.Path = u, u.Hostname(), net.JoinHostPort(u.Hostname(), port), ""
+	if p.NoTLS && !p.loopback() {
+		return errors.New("?tls=off is for this host alone: anybody could read the password")
+	}
 	p.User = u.User.Username()
 	p.Password, _ = u.User.Password()
 	return nil

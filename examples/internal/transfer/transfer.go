@@ -9,7 +9,6 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
-	"strings"
 
 	"github.com/mailstead/mailstead/deliver/migrate"
 	"github.com/mailstead/mailstead/examples/internal/answer"
@@ -28,6 +27,9 @@ type Env struct {
 	State string
 
 	Logger *slog.Logger
+
+	// Log is told what Item tells, too; nil = nobody.
+	Log *slog.Logger
 
 	// Progress hears how far it is, and Item what it has to tell, one at a time.
 	Progress func(answer.Migrating)
@@ -60,6 +62,9 @@ func Run(ctx context.Context, env Env, in *answer.MigrateRequest) (out answer.Mi
 	}
 	if dst.Keeper() == nil {
 		o.State = &migrate.DirKeeper{Dir: stateDir(env.State, in.State, src.Name(), dst.Name())}
+	}
+	if o.Rename = rename(in); in.Job == "" && in.Into != "" {
+		o.Job = src.Name() + " into " + in.Into // what went elsewhere before is another migration
 	}
 	t := &teller{env: env}
 	o.Progress = t.event
@@ -104,25 +109,11 @@ func options(env Env, in *answer.MigrateRequest) (o migrate.Options, err error) 
 		}
 	}
 	return migrate.Options{
-		Job: in.Job, Include: in.Include, Exclude: in.Exclude, Rename: into(in.Into), Views: in.Views, Match: in.Match, Remove: in.Remove,
+		Job: in.Job, Include: in.Include, Exclude: in.Exclude, Views: in.Views, Match: in.Match, Remove: in.Remove,
 		SkipDeleted: in.SkipDeleted, Verify: level, Final: in.Final, DryRun: in.DryRun, Parallel: in.Parallel,
 		MaxMessageBytes: in.MaxMessageBytes, MaxBytes: in.MaxBytes, BytesPerSecond: in.BytesPerSecond, PerSecond: in.PerSecond,
-		Log: env.Logger,
+		Log: env.Log,
 	}, nil
-}
-
-// into puts INBOX into the mailbox of this name, and all others below it.
-func into(name string) func(migrate.Mailbox) []string {
-	if name == "" {
-		return nil
-	}
-	path := strings.Split(name, store.Separator)
-	return func(m migrate.Mailbox) []string {
-		if len(m.Path) == 1 && strings.EqualFold(m.Path[0], store.Inbox) {
-			return path
-		}
-		return append(path[:len(path):len(path)], m.Path...)
-	}
 }
 
 // result counts what a run did. An error that says no more than that something is
