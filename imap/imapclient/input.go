@@ -162,13 +162,18 @@ func isSectionName(b []byte) bool {
 		bytes.EqualFold(word, []byte("RFC822.TEXT"))
 }
 
-// fill reads once, so that buf holds more, up to limit octets.
+// fill sees to it that buf holds more, up to limit octets: it reads once, unless
+// something came while this side was writing.
 func (in *input) fill(limit int) error {
 	if in.err != nil {
 		return in.err
 	}
+	before := in.w - in.r
 	if err := in.ready(); err != nil {
 		return err
+	}
+	if in.w-in.r > before || in.err != nil { // it came while what was to be sent left
+		return nil
 	}
 	in.room(limit)
 	return in.read()
@@ -239,15 +244,8 @@ func (in *input) pump() {
 // connection where p is large.
 func (in *input) copyOut(p []byte) (int, error) {
 	if !in.buffered() {
-		if len(p) >= inputSize/2 && in.err == nil {
-			if err := in.ready(); err != nil {
-				return 0, err
-			}
-			n, err := in.src.Read(p)
-			if n > 0 || err == nil {
-				return n, nil
-			}
-			return 0, cutOff(err)
+		if len(p) >= inputSize/2 {
+			return in.direct(p)
 		}
 		if err := in.fill(inputSize); err != nil {
 			return 0, err
@@ -256,6 +254,24 @@ func (in *input) copyOut(p []byte) (int, error) {
 	n := copy(p, in.buf[in.r:in.w])
 	in.r += n
 	return n, nil
+}
+
+// direct reads into p.
+func (in *input) direct(p []byte) (int, error) {
+	if in.err != nil {
+		return 0, in.err
+	}
+	if err := in.ready(); err != nil {
+		return 0, err
+	}
+	if in.buffered() { // it came while what was to be sent left
+		return in.copyOut(p)
+	}
+	n, err := in.src.Read(p)
+	if n > 0 || err == nil {
+		return n, nil
+	}
+	return 0, cutOff(err)
 }
 
 // peek gives the octets of a section that are in buf, n at most; used moves

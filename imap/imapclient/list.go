@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/mailstead/mailstead/imap"
@@ -67,6 +68,11 @@ func (c *Client) list(o *ListOptions) ([]imap.ListEntry, error) {
 	}
 	if err == nil && len(o.Status) > 0 && (!extended || !c.Has(imap.CapListStatus)) {
 		err = lb.statuses(o)
+	}
+	for i := range lb.list {
+		if s := lb.list[i].Status; s != nil {
+			c.appendLimit(s, o.Status)
+		}
 	}
 	return lb.list, err
 }
@@ -153,9 +159,7 @@ func statusNames(c *Client, items []imap.StatusItem) string {
 	var b strings.Builder
 	for _, i := range items {
 		if need, ok := statusNeeds[i]; ok && !c.Has(need) {
-			if _, valued := c.CapabilityValue(need); !valued {
-				continue
-			}
+			continue
 		}
 		if b.Len() > 0 {
 			b.WriteByte(' ')
@@ -163,6 +167,17 @@ func statusNames(c *Client, items []imap.StatusItem) string {
 		b.WriteString(i.String())
 	}
 	return b.String()
+}
+
+// appendLimit is the limit of all mailboxes, where the server announces one; then
+// STATUS does not tell it (RFC 7889 §3).
+func (c *Client) appendLimit(s *imap.MailboxStatus, items []imap.StatusItem) {
+	if v, ok := c.CapabilityValue(imap.CapAppendLimit); ok && v != "" && slices.Contains(items, imap.StatusAppendLimit) {
+		if n, err := strconv.ParseInt(v, 10, 64); err == nil {
+			s.AppendLimit = n
+			s.Note(imap.StatusAppendLimit)
+		}
+	}
 }
 
 // statusNeeds are the capabilities that items need.
@@ -273,6 +288,7 @@ func (c *Client) status(mailbox string, items []imap.StatusItem) (*imap.MailboxS
 	s := &imap.MailboxStatus{Name: mailbox}
 	names := statusNames(c, items)
 	if names == "" {
+		c.appendLimit(s, items)
 		return s, nil
 	}
 	l := c.command("STATUS").mailbox(mailbox)
@@ -288,6 +304,7 @@ func (c *Client) status(mailbox string, items []imap.StatusItem) (*imap.MailboxS
 		s = got
 		return true, nil
 	})
+	c.appendLimit(s, items)
 	return s, err
 }
 

@@ -28,13 +28,13 @@ type response struct {
 	line    []byte
 }
 
-// names are those that responses begin with.
+// names are those that responses and sections begin with.
 var names = func() map[string]string {
 	m := map[string]string{}
 	for _, n := range []string{
 		"OK", "NO", "BAD", "BYE", "PREAUTH", "CAPABILITY", "ENABLED", "LIST", "LSUB", "STATUS", "SEARCH", "SORT", "THREAD",
 		"ESEARCH", "FLAGS", "EXISTS", "RECENT", "EXPUNGE", "FETCH", "UIDFETCH", "VANISHED", "NAMESPACE", "ID", "QUOTA",
-		"QUOTAROOT", "ACL", "MYRIGHTS", "LISTRIGHTS", "METADATA",
+		"QUOTAROOT", "ACL", "MYRIGHTS", "LISTRIGHTS", "METADATA", "BODY", "BINARY",
 	} {
 		m[n] = n
 	}

@@ -54,6 +54,7 @@ sasl_auxprop_plugin: sasldb
 sasl_sasldb_path: %[1]s/sasldb
 sasl_mech_list: PLAIN LOGIN CRAM-MD5 SCRAM-SHA-1 SCRAM-SHA-256 SCRAM-SHA-512
 autocreate_quota: 0
+imapidlepoll: 1
 syslog_prefix: cyrus
 `
 

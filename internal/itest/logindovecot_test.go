@@ -89,6 +89,12 @@ service auth {
 // socket for Postfix lies.
 func newDovecot(t *testing.T) (f *foreign, dir string) {
 	t.Helper()
+	return newDovecotWith(t, "")
+}
+
+// newDovecotWith is newDovecot with more configuration.
+func newDovecotWith(t *testing.T, more string) (f *foreign, dir string) {
+	t.Helper()
 	root := unpacked(t, "MAILSTEAD_DOVECOT", "a directory with the unpacked packages of Dovecot")
 	dir = sharedDir(t)
 	ports := freeAddrs(t, []string{"imap", "pop3"})
@@ -96,7 +102,7 @@ func newDovecot(t *testing.T) (f *foreign, dir string) {
 	_, pop3Port, _ := net.SplitHostPort(ports["pop3"])
 	f = &foreign{user: alice, imap: ports["imap"], pop3: ports["pop3"]}
 	for name, text := range map[string]string{
-		"dovecot.conf": fmt.Sprintf(dovecotServerConf, dir, imapPort, pop3Port),
+		"dovecot.conf": fmt.Sprintf(dovecotServerConf, dir, imapPort, pop3Port) + more,
 		"users":        alice + ":" + "{PLAIN.b64}" + base64.StdEncoding.EncodeToString([]byte(password)) + "\n",
 		"oauth2.conf": "introspection_mode = local\nlocal_validation_key_dict = fs:posix:prefix=" + dir + "/keys/\n" +
 			"username_attribute = email\nactive_attribute = active\nactive_value = true\n",

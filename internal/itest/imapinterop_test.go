@@ -1,0 +1,651 @@
+package itest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mailstead/mailstead/auth/login"
+	"github.com/mailstead/mailstead/auth/login/saslmech"
+	"github.com/mailstead/mailstead/imap"
+	"github.com/mailstead/mailstead/imap/imapclient"
+	"github.com/mailstead/mailstead/store"
+)
+
+// dovecotExtensions switches on what Dovecot has.
+const dovecotExtensions = `
+mail_plugins = quota acl zlib
+imap_metadata = yes
+mail_attribute_dict = file:%h/attributes
+protocol imap {
+  mail_plugins = $mail_plugins imap_quota imap_acl imap_zlib
+  mail_max_userip_connections = 100
+}
+plugin {
+  quota = count:User quota
+  quota_rule = *:storage=100M
+  quota_vsizes = yes
+  acl = vfile
+}
+namespace inbox {
+  inbox = yes
+  separator = /
+  mailbox Sent {
+    special_use = \Sent
+    auto = create
+  }
+}
+`
+
+// interop is one run of our client against a server.
+type interop struct {
+	t     *testing.T
+	f     *foreign
+	c     *imapclient.Client
+	did   map[imap.Capability]bool
+	news  imapclient.Handler
+	trace *bytes.Buffer
+}
+
+// dialer logs in as alice.
+func (f *foreign) imapDialer() imapclient.Dialer {
+	return imapclient.Dialer{
+		TLS: imapclient.TLSNever,
+		Auth: login.Client{
+			Credentials: saslmech.Credentials{Username: f.user, Password: password},
+			Policy:      saslmech.Policy{AllowPlaintext: true},
+		},
+		ID: map[string]string{"name": "mailstead"},
+	}
+}
+
+// dial connects once more.
+func (i *interop) dial(edit func(*imapclient.Dialer)) *imapclient.Client {
+	i.t.Helper()
+	d := i.f.imapDialer()
+	if edit != nil {
+		edit(&d)
+	}
+	d.Trace = func(sent bool, line []byte) {
+		if bytes.HasPrefix(line, []byte(")")) {
+			return
+		}
+		if i.trace.Len() < 1<<20 {
+			fmt.Fprintf(i.trace, "%v %q\n", map[bool]string{true: "C", false: "S"}[sent], line)
+		}
+	}
+	ctx, cancel := context.WithTimeout(i.t.Context(), 20*time.Second)
+	defer cancel()
+	c, err := d.Dial(ctx, "tcp", i.f.imap)
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	i.t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// needs reports whether the server has all of these, and notes that they are
+// tried.
+func (i *interop) needs(caps ...imap.Capability) bool {
+	for _, c := range caps {
+		if _, valued := i.c.CapabilityValue(c); !valued && !i.c.Has(c) {
+			return false
+		}
+	}
+	for _, c := range caps {
+		i.did[c] = true
+	}
+	return true
+}
+
+// ok fails the test with what the command said.
+func (i *interop) ok(what string, err error) {
+	i.t.Helper()
+	if err != nil {
+		i.t.Errorf("%s: %v", what, err)
+	}
+}
+
+// runInterop tries everything that a server offers, and fails if one of want was
+// not tried.
+func runInterop(t *testing.T, f *foreign, want ...imap.Capability) {
+	i := &interop{t: t, f: f, did: map[imap.Capability]bool{}, trace: &bytes.Buffer{}}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("%s", tail(i.trace.Bytes()))
+		}
+	})
+	i.c = i.dial(nil)
+	t.Logf("%v", i.c.Capabilities())
+	i.needs(imap.CapID)
+	i.mailboxes()
+	i.appends()
+	i.fetches()
+	i.searches()
+	i.flags()
+	i.transfers()
+	i.resync()
+	i.idle()
+	i.admin()
+	i.compressed()
+	i.rev2()
+	for _, c := range want {
+		if !i.did[c] {
+			t.Errorf("%s was not tried", c)
+		}
+	}
+	i.ok("LOGOUT", i.c.Logout(t.Context()))
+}
+
+// mailboxes: CREATE, LIST and what belongs to them.
+func (i *interop) mailboxes() {
+	ctx, c, t := i.t.Context(), i.c, i.t
+	sep := "/"
+	if i.needs(imap.CapNamespace) {
+		ns, err := c.Namespace(ctx)
+		i.ok("NAMESPACE", err)
+		if len(ns.Personal) > 0 && ns.Personal[0].Delimiter != 0 {
+			sep = string(ns.Personal[0].Delimiter)
+		}
+	}
+	id, err := c.Create(ctx, "Büro & Co")
+	i.ok("CREATE", err)
+	if i.needs(imap.CapObjectID) && id == "" {
+		t.Logf("no MAILBOXID for CREATE")
+	}
+	_, err = c.Create(ctx, "Büro & Co"+sep+"2024")
+	i.ok("CREATE", err)
+	if i.needs(imap.CapCreateSpecial) {
+		_, err = c.Create(ctx, "Papierkorb", imap.RoleTrash)
+		i.ok("CREATE (USE)", err)
+	}
+	i.ok("SUBSCRIBE", c.Subscribe(ctx, "Büro & Co"))
+	o := imapclient.ListOptions{
+		Children: true, Subscription: true, Uses: true,
+		Status: []imap.StatusItem{imap.StatusMessages, imap.StatusUIDNext, imap.StatusUIDValidity, imap.StatusSize, imap.StatusHighestModSeq, imap.StatusMailboxID},
+	}
+	list, err := c.List(ctx, o)
+	i.ok("LIST", err)
+	for _, cap := range []imap.Capability{imap.CapListExtended, imap.CapListStatus, imap.CapSpecialUse, imap.CapChildren, imap.CapStatusSize} {
+		i.needs(cap)
+	}
+	at := slices.IndexFunc(list, func(e imap.ListEntry) bool { return e.Name == "Büro & Co" })
+	if at < 0 || !list[at].Has(imap.AttrSubscribed) || list[at].Status == nil || list[at].Status.UIDValidity == 0 || !list[at].Has(imap.AttrHasChildren) {
+		t.Errorf("LIST: %+v", list)
+	}
+	if i.did[imap.CapCreateSpecial] && !slices.ContainsFunc(list, func(e imap.ListEntry) bool { return e.Has(imap.RoleTrash) }) {
+		t.Errorf("no special use in %+v", list)
+	}
+	if c.Has(imap.CapListExtended) {
+		some, err := c.List(ctx, imapclient.ListOptions{Patterns: []string{"INBOX", "Büro*"}, Subscribed: true})
+		if err != nil || !slices.ContainsFunc(some, func(e imap.ListEntry) bool { return e.Name == "Büro & Co" }) {
+			t.Errorf("LIST (SUBSCRIBED): %+v, %v", some, err)
+		}
+	}
+	i.ok("RENAME", c.Rename(ctx, "Büro & Co"+sep+"2024", "Alt"))
+	i.ok("DELETE", c.Delete(ctx, "Alt"))
+	s, err := c.Status(ctx, "Büro & Co", imap.StatusMessages, imap.StatusUnseen, imap.StatusRecent, imap.StatusAppendLimit)
+	if err != nil || !s.Has(imap.StatusMessages) || s.Messages != 0 {
+		t.Errorf("STATUS: %+v, %v", s, err)
+	}
+}
+
+// parcels makes n messages.
+func parcels(n int) iter.Seq2[*imapclient.NewMessage, error] {
+	return func(yield func(*imapclient.NewMessage, error) bool) {
+		for k := 1; k <= n; k++ {
+			text := fmt.Sprintf("From: Äda <a@example.org>\r\nTo: b@example.org\r\nSubject: number %d\r\nDate: Mon, 1 Jan 2024 00:00:00 +0000\r\n"+
+				"Message-ID: <%d@example.org>\r\n\r\nbody %d\r\n", k, k, k)
+			text = strings.Replace(text, "Äda", "=?utf-8?q?=C3=84da?=", 1)
+			m := &imapclient.NewMessage{
+				Size: int64(len(text)), Body: strings.NewReader(text), InternalDate: time.Date(2020, 1, 1, 10, 0, k, 0, time.FixedZone("", 3600)),
+			}
+			if k%2 == 0 {
+				m.Flags, m.Keywords = store.Seen, []string{"$Even"}
+			}
+			if !yield(m, nil) {
+				return
+			}
+		}
+	}
+}
+
+// appends: pipelined, in one command, binary, refused.
+func (i *interop) appends() {
+	ctx, c, t := i.t.Context(), i.c, i.t
+	n := 0
+	for uid, err := range c.AppendAll(ctx, "Büro & Co", parcels(50)) {
+		i.ok("APPEND", err)
+		if n++; i.needs(imap.CapUIDPlus) && (len(uid.UIDs) != 1 || uid.UIDValidity == 0) {
+			t.Errorf("APPENDUID %v", uid)
+		}
+	}
+	if n != 50 {
+		t.Errorf("%d results of APPEND", n)
+	}
+	if i.needs(imap.CapMultiAppend) {
+		all, err := c.MultiAppend(ctx, "Büro & Co", parcels(10))
+		if i.ok("APPEND of several", err); c.Has(imap.CapUIDPlus) && all.UIDs.Resolve(0).Len() != 10 {
+			t.Errorf("APPENDUID %v", all)
+		}
+	}
+	if i.needs(imap.CapBinary) {
+		text := "Subject: binary\r\nContent-Transfer-Encoding: binary\r\nContent-Type: application/octet-stream\r\n\r\n\x00\x01"
+		_, err := c.Append(ctx, "INBOX", &imapclient.NewMessage{Size: int64(len(text)), Body: strings.NewReader(text), Binary: true})
+		if code := imapclient.Code(err); err != nil && code != imap.CodeUnknownCTE {
+			t.Logf("APPEND of NUL: %v", err) // RFC 3516 §4.4 lets servers refuse it
+		}
+	}
+	_, err := c.Append(ctx, "none at all", first(parcels(1)))
+	if e, ok := errors.AsType[*imapclient.Error](err); !ok || e.Response.Condition != imap.ConditionNo {
+		t.Errorf("APPEND to a missing mailbox: %v", err)
+	}
+	for _, cap := range []imap.Capability{imap.CapLiteralPlus, imap.CapLiteralMinus} {
+		i.needs(cap)
+	}
+}
+
+func first(msgs iter.Seq2[*imapclient.NewMessage, error]) *imapclient.NewMessage {
+	for m := range msgs {
+		return m
+	}
+	return nil
+}
+
+// fetches: all items and forms of sections.
+func (i *interop) fetches() {
+	ctx, c, t := i.t.Context(), i.c, i.t
+	box, err := c.Select(ctx, "Büro & Co", imapclient.SelectOptions{CondStore: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if box.Exists < 50 || box.UIDValidity == 0 || box.UIDNext == 0 || i.needs(imap.CapCondStore) && box.HighestModSeq == 0 {
+		t.Errorf("%+v", box)
+	}
+	o := imapclient.FetchOptions{
+		Items:    imap.FetchFlags | imap.FetchInternalDate | imap.FetchSize | imap.FetchEnvelope | imap.FetchBodyStructure,
+		Sections: []imap.Section{{Peek: true}, {Peek: true, Text: imap.TextFields, Fields: []string{"Subject"}}, {Peek: true, Partial: true, Offset: 6, Count: 10}},
+	}
+	for item, cap := range map[imap.FetchItem]imap.Capability{
+		imap.FetchModSeq: imap.CapCondStore, imap.FetchEmailID: imap.CapObjectID, imap.FetchSaveDate: imap.CapSaveDate, imap.FetchPreview: imap.CapPreview,
+	} {
+		if i.needs(cap) {
+			o.Items |= item
+		}
+	}
+	if c.Has(imap.CapBinary) {
+		o.Sections = append(o.Sections, imap.Section{Peek: true, Form: imap.FormBinary, Part: []uint32{1}}, imap.Section{Form: imap.FormBinarySize, Part: []uint32{1}})
+	}
+	n := 0
+	for m, err := range c.Fetch(ctx, store.AllUIDs(), o) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+		i.judge(m, &o)
+	}
+	if n != int(box.Exists) {
+		t.Errorf("%d of %d messages", n, box.Exists)
+	}
+	for m, err := range c.FetchSeq(ctx, imap.NumSet{{Start: 1, Stop: 1}, {}}, imapclient.FetchOptions{Items: imap.FetchFlags}) {
+		if err != nil || m.Seq != 1 && m.Seq != box.Exists || m.UID == 0 {
+			t.Errorf("%+v, %v", m, err)
+		}
+	}
+	if i.needs(imap.CapPartial) {
+		n = 0
+		for _, err := range c.Fetch(ctx, store.AllUIDs(), imapclient.FetchOptions{Items: imap.FetchSize, Partial: imap.PartialRange{Start: -1, Stop: -5}}) {
+			i.ok("FETCH (PARTIAL)", err)
+			n++
+		}
+		if n != 5 {
+			t.Errorf("PARTIAL: %d", n)
+		}
+	}
+}
+
+// judge checks one message of parcels.
+func (i *interop) judge(m *imapclient.Message, o *imapclient.FetchOptions) {
+	t, got := i.t, map[string]string{}
+	for {
+		s, err := m.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(s)
+		if err != nil || int64(len(b)) != s.Size {
+			t.Fatal(err)
+		}
+		got[string(s.Section.AppendName(nil))] = string(b)
+	}
+	if !m.Has(o.Items) || m.UID == 0 || int64(len(got["BODY[]"])) != m.Size {
+		t.Errorf("%+v, %q", m, got)
+	}
+	if m.Envelope == nil || m.BodyStructure == nil {
+		return
+	}
+	k := strings.TrimPrefix(m.Envelope.Subject, "number ")
+	body := "body " + k + "\r\n"
+	fields := got["BODY[HEADER.FIELDS (Subject)]"] + got["BODY[HEADER.FIELDS (SUBJECT)]"]
+	if fields != "Subject: number "+k+"\r\n\r\n" || !strings.HasSuffix(got["BODY[]"], "\r\n\r\n"+body) || len(got["BODY[]<6>"]) != 10 ||
+		m.Envelope.From[0].String() != "a@example.org" || m.Envelope.MessageID != "<"+k+"@example.org>" || !m.BodyStructure.Is("text/plain") {
+		t.Errorf("%+v, %+v, %q", m.Envelope, m.BodyStructure, got)
+	}
+	if i.c.Has(imap.CapBinary) && (got["BINARY[1]"] != body || len(m.Extra) != 1 || string(m.Extra[0].Value) != fmt.Sprint(len(body))) {
+		t.Errorf("%q, %q", got, m.Extra)
+	}
+	even := (k[len(k)-1]-'0')%2 == 0
+	if even != (m.Flags.System&store.Seen != 0) || even != m.Flags.Has("$Even") || m.InternalDate.Year() != 2020 || m.InternalDate.UTC().Hour() != 9 {
+		t.Errorf("%s: %+v, %v", k, m.Flags, m.InternalDate)
+	}
+}
+
+// searches: SEARCH, ESEARCH, SORT, THREAD.
+func (i *interop) searches() {
+	ctx, c, t := i.t.Context(), i.c, i.t
+	r, err := c.Search(ctx, imapclient.Criteria{Subject: []string{"number 7"}, From: []string{"äda"}}, imapclient.SearchOptions{})
+	if err != nil || r.UIDs.Len() < 1 {
+		t.Errorf("SEARCH: %+v, %v", r, err)
+	}
+	i.needs(imap.CapESearch)
+	r, err = c.Search(ctx, imapclient.Criteria{Keywords: []string{"$Even"}, Not: []imapclient.Criteria{{NotFlags: store.Seen}}},
+		imapclient.SearchOptions{Return: imap.ReturnMin | imap.ReturnMax | imap.ReturnCount})
+	if err != nil || r.Count < 25 || r.Min == 0 || r.Max <= r.Min {
+		t.Errorf("SEARCH RETURN: %+v, %v", r, err)
+	}
+	if c.Has(imap.CapCondStore) {
+		r, err = c.Search(ctx, imapclient.Criteria{ModSeq: 1, UIDs: store.UIDs(1, 2)}, imapclient.SearchOptions{})
+		if err != nil || r.UIDs.Len() != 2 || r.ModSeq == 0 {
+			t.Errorf("SEARCH MODSEQ: %+v, %v", r, err)
+		}
+	}
+	if i.needs(imap.CapWithin) {
+		_, err = c.Search(ctx, imapclient.Criteria{Older: time.Hour}, imapclient.SearchOptions{})
+		i.ok("SEARCH OLDER", err)
+	}
+	if i.needs(imap.CapSort) {
+		i.needs(imap.CapESort)
+		r, err = c.Sort(ctx, []string{"REVERSE", "ARRIVAL"}, imapclient.Criteria{UIDs: store.UIDs(3, 4, 5)}, imapclient.SearchOptions{})
+		if err != nil || !slices.Equal(r.Order, []imap.UID{5, 4, 3}) {
+			t.Errorf("SORT: %+v, %v", r, err)
+		}
+		r, err = c.Sort(ctx, []string{"ARRIVAL"}, imapclient.Criteria{UIDs: store.UIDs(3, 4, 5)}, imapclient.SearchOptions{Return: imap.ReturnCount | imap.ReturnAll})
+		if err != nil || r.Count != 3 || len(r.Order) != 3 {
+			t.Errorf("ESORT: %+v, %v", r, err)
+		}
+	}
+	for _, algorithm := range []string{"REFERENCES", "ORDEREDSUBJECT", "REFS"} {
+		if i.needs(imap.Capability("THREAD=" + algorithm)) {
+			threads, err := c.Thread(ctx, algorithm, imapclient.Criteria{UIDs: store.UIDs(1, 2, 3)})
+			if err != nil || len(threads) != 3 {
+				t.Errorf("THREAD: %+v, %v", threads, err)
+			}
+		}
+	}
+}
+
+// flags: STORE, with and without conditions.
+func (i *interop) flags() {
+	ctx, c, t := i.t.Context(), i.c, i.t
+	heard := 0
+	c.SetHandler(imapclient.Handler{Fetch: func(m *imapclient.Message) { heard++ }})
+	defer c.SetHandler(imapclient.Handler{})
+	_, err := c.Store(ctx, store.UIDs(1, 3), imapclient.StoreOptions{Flags: store.Flagged, Keywords: []string{"$X"}})
+	if i.ok("STORE", err); heard < 2 {
+		t.Errorf("%d FETCH responses to STORE", heard)
+	}
+	if c.Has(imap.CapCondStore) {
+		old := imap.ModSeq(1)
+		modified, err := c.Store(ctx, store.UIDs(1, 3), imapclient.StoreOptions{Mode: imapclient.StoreRemove, Flags: store.Flagged, Silent: true, UnchangedSince: &old})
+		if err != nil || !slices.Equal(modified, store.UIDs(1, 3)) {
+			t.Errorf("STORE (UNCHANGEDSINCE): %v, %v", modified, err)
+		}
+	}
+	for m, err := range c.Fetch(ctx, store.UIDs(1), imapclient.FetchOptions{Items: imap.FetchFlags}) {
+		if err != nil || m.Flags.System&store.Flagged == 0 || !m.Flags.Has("$X") {
+			t.Errorf("%+v, %v", m, err)
+		}
+	}
+}
+
+// transfers: COPY, MOVE, EXPUNGE.
+func (i *interop) transfers() {
+	ctx, c, t := i.t.Context(), i.c, i.t
+	_, err := c.Create(ctx, "Ziel")
+	i.ok("CREATE", err)
+	exists := c.Mailbox().Exists
+	cp, err := c.Copy(ctx, store.UIDs(1, 2, 5), "Ziel")
+	if i.ok("COPY", err); c.Has(imap.CapUIDPlus) && (cp.Source.Resolve(0).Len() != 3 || cp.Dest.Resolve(0).Len() != 3) {
+		t.Errorf("COPYUID %v", cp)
+	}
+	if i.needs(imap.CapMove) {
+		mv, err := c.Move(ctx, store.UIDs(2, 4), "Ziel")
+		if i.ok("MOVE", err); mv.Source.Resolve(0).Len() != 2 || c.Mailbox().Exists != exists-2 {
+			t.Errorf("COPYUID %v, %d messages", mv, c.Mailbox().Exists)
+		}
+		exists -= 2
+	}
+	_, err = c.Store(ctx, store.UIDs(7, 8), imapclient.StoreOptions{Flags: store.Deleted, Silent: true})
+	i.ok("STORE", err)
+	if c.Has(imap.CapUIDPlus) {
+		if i.ok("UID EXPUNGE", c.UIDExpunge(ctx, store.UIDs(7))); c.Mailbox().Exists != exists-1 {
+			t.Errorf("%d messages", c.Mailbox().Exists)
+		}
+	}
+	if i.ok("EXPUNGE", c.Expunge(ctx)); c.Mailbox().Exists != exists-2 {
+		t.Errorf("%d messages", c.Mailbox().Exists)
+	}
+	i.needs(imap.CapUnselect)
+	i.ok("UNSELECT", c.Unselect(ctx))
+}
+
+// resync: QRESYNC.
+func (i *interop) resync() {
+	ctx, t := i.t.Context(), i.t
+	if !i.needs(imap.CapQResync, imap.CapEnable) {
+		return
+	}
+	var vanished imap.UIDSet
+	c := i.dial(func(d *imapclient.Dialer) {
+		d.Enable = []imap.Capability{imap.CapQResync}
+		d.Handler.Vanished = func(set imap.UIDSet, _ bool) { vanished.AddSet(set) }
+	})
+	box, err := c.Select(ctx, "Büro & Co", imapclient.SelectOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := *box
+	writer := i.dial(nil)
+	_, err = writer.Select(ctx, "Büro & Co", imapclient.SelectOptions{})
+	i.ok("SELECT", err)
+	_, err = writer.Store(ctx, store.UIDs(9, 10), imapclient.StoreOptions{Flags: store.Deleted})
+	i.ok("STORE", err)
+	_, err = writer.Store(ctx, store.UIDs(11), imapclient.StoreOptions{Flags: store.Answered})
+	i.ok("STORE", err)
+	i.ok("EXPUNGE", writer.Expunge(ctx))
+	i.ok("NOOP", c.Noop(ctx))
+	if !slices.Equal(vanished, store.UIDs(9, 10)) || c.Mailbox().Exists != before.Exists-2 {
+		t.Errorf("vanished %v, %d messages", vanished, c.Mailbox().Exists)
+	}
+	vanished = nil
+	var changed []imap.UID
+	for m, err := range c.Fetch(ctx, store.AllUIDs(), imapclient.FetchOptions{Items: imap.FetchFlags, ChangedSince: before.HighestModSeq, Vanished: true}) {
+		i.ok("FETCH (CHANGEDSINCE VANISHED)", err)
+		changed = append(changed, m.UID)
+	}
+	if !slices.Equal(changed, []imap.UID{11}) || vanished.Intersect(store.UIDs(9, 10)).Len() != 2 {
+		t.Errorf("changed %v, vanished %v", changed, vanished)
+	}
+	changed = nil
+	box, err = c.Select(ctx, "Büro & Co", imapclient.SelectOptions{
+		QResync: &imapclient.QResync{UIDValidity: before.UIDValidity, ModSeq: before.HighestModSeq, KnownUIDs: imap.UIDSet{{First: 1, Last: before.UIDNext - 1}}},
+		Changed: func(m *imapclient.Message) { changed = append(changed, m.UID) },
+	})
+	if err != nil || box.Vanished.Intersect(store.UIDs(9, 10)).Len() != 2 || !slices.Equal(changed, []imap.UID{11}) || box.UIDValidity != before.UIDValidity {
+		t.Errorf("%+v, changed %v, %v", box, changed, err)
+	}
+}
+
+// idle: IDLE and NOTIFY.
+func (i *interop) idle() {
+	ctx, t := i.t.Context(), i.t
+	writer := i.dial(nil)
+	if i.needs(imap.CapIdle) {
+		var exists uint32
+		c := i.dial(func(d *imapclient.Dialer) { d.Handler.Exists = func(n uint32) { exists = n } })
+		box, err := c.Select(ctx, "Ziel", imapclient.SelectOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := box.Exists
+		go func() { time.Sleep(200 * time.Millisecond); writer.Append(ctx, "Ziel", first(parcels(1))) }()
+		if err := c.Idle(ctx, imapclient.IdleOptions{Max: 40 * time.Second, Wake: func() bool { return exists > before }}); err != nil || exists <= before {
+			t.Errorf("IDLE: %d, %v", exists, err)
+		}
+		i.ok("NOOP", c.Noop(ctx))
+	}
+	if i.needs(imap.CapNotify) {
+		var status *imap.MailboxStatus
+		c := i.dial(func(d *imapclient.Dialer) { d.Handler.Status = func(s *imap.MailboxStatus) { status = s } })
+		i.ok("NOTIFY", c.Notify(ctx, false, imapclient.NotifyGroup{Filter: "PERSONAL", Events: []string{"MessageNew", "MessageExpunge"}}))
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			time.Sleep(200 * time.Millisecond)
+			i.dial(nil).Append(ctx, "Ziel", first(parcels(1)))
+		}()
+		if err := c.Idle(ctx, imapclient.IdleOptions{Max: 40 * time.Second, Wake: func() bool { return status != nil }}); err != nil || status == nil || status.Name != "Ziel" {
+			t.Errorf("NOTIFY: %+v, %v", status, err)
+		}
+		<-done
+	}
+}
+
+// admin: QUOTA, ACL, METADATA.
+func (i *interop) admin() {
+	ctx, c, t := i.t.Context(), i.c, i.t
+	if i.needs(imap.CapQuota) {
+		roots, err := c.QuotaRoots(ctx, "INBOX")
+		i.ok("GETQUOTAROOT", err)
+		for _, r := range roots {
+			if _, err := c.Quota(ctx, r.Name); err != nil && imapclient.Code(err) != imap.CodeNoPerm {
+				t.Logf("GETQUOTA: %v", err) // Cyrus lets administrators ask only
+			}
+		}
+	}
+	if i.needs(imap.CapACL) {
+		i.ok("SETACL", c.SetACL(ctx, "Ziel", "bob", "lr"))
+		list, err := c.ACL(ctx, "Ziel")
+		if err != nil || !slices.ContainsFunc(list, func(e imap.ACLEntry) bool { return e.Identifier == "bob" && strings.Contains(e.Rights, "r") }) {
+			t.Errorf("GETACL: %+v, %v", list, err)
+		}
+		rights, err := c.MyRights(ctx, "Ziel")
+		if err != nil || !strings.Contains(rights, "l") {
+			t.Errorf("MYRIGHTS: %q, %v", rights, err)
+		}
+		_, optional, err := c.ListRights(ctx, "Ziel", "bob")
+		if err != nil || len(optional) == 0 {
+			t.Errorf("LISTRIGHTS: %q, %v", optional, err)
+		}
+		i.ok("DELETEACL", c.DeleteACL(ctx, "Ziel", "bob"))
+	}
+	if i.needs(imap.CapMetadata) {
+		i.ok("SETMETADATA", c.SetMetadata(ctx, "Ziel", imap.MetadataEntry{Name: "/private/comment", Value: []byte("a \"b\"\r\nc")}))
+		got, err := c.Metadata(ctx, "Ziel", imapclient.MetadataOptions{}, "/private/comment")
+		if err != nil || len(got) != 1 || string(got[0].Value) != "a \"b\"\r\nc" {
+			t.Errorf("GETMETADATA: %+v, %v", got, err)
+		}
+	}
+}
+
+// compressed: all messages once more, over COMPRESS.
+func (i *interop) compressed() {
+	ctx, t := i.t.Context(), i.t
+	if !i.needs(imap.CapCompress) {
+		return
+	}
+	c := i.dial(func(d *imapclient.Dialer) { d.Compress = true })
+	for _, err := range c.AppendAll(ctx, "Ziel", parcels(200)) {
+		i.ok("APPEND", err)
+	}
+	box, err := c.Select(ctx, "Ziel", imapclient.SelectOptions{ReadOnly: true})
+	if err != nil || !box.ReadOnly {
+		t.Fatal(box, err)
+	}
+	n := uint32(0)
+	for m, err := range c.Fetch(ctx, store.AllUIDs(), imapclient.FetchOptions{Sections: []imap.Section{{Peek: true}}}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := m.Body()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, err := io.ReadAll(body); err != nil || !bytes.HasPrefix(text, []byte("From: ")) {
+			t.Fatal(err)
+		}
+		n++
+	}
+	if n != box.Exists {
+		t.Errorf("%d of %d", n, box.Exists)
+	}
+	i.ok("LOGOUT", c.Logout(ctx))
+}
+
+// rev2: UTF-8 names under UTF8=ACCEPT and IMAP4rev2.
+func (i *interop) rev2() {
+	ctx, t := i.t.Context(), i.t
+	for _, cap := range []imap.Capability{imap.CapUTF8Accept, imap.CapIMAP4rev2} {
+		if !i.needs(cap) {
+			continue
+		}
+		c := i.dial(func(d *imapclient.Dialer) { d.Enable = []imap.Capability{cap} })
+		if !c.Enabled(cap) {
+			t.Errorf("%s is not enabled", cap)
+		}
+		if _, err := c.Select(ctx, "Büro & Co", imapclient.SelectOptions{}); err != nil {
+			t.Errorf("%s: %v", cap, err)
+		}
+		list, err := c.List(ctx, imapclient.ListOptions{})
+		if err != nil || !slices.ContainsFunc(list, func(e imap.ListEntry) bool { return e.Name == "Büro & Co" }) {
+			t.Errorf("%s: %+v, %v", cap, list, err)
+		}
+	}
+}
+
+// common is what all three servers have to be tried with.
+func common(more ...imap.Capability) []imap.Capability {
+	return append([]imap.Capability{
+		imap.CapID, imap.CapEnable, imap.CapIdle, imap.CapNamespace, imap.CapChildren, imap.CapUIDPlus, imap.CapUnselect, imap.CapESearch,
+		imap.CapMove, imap.CapMultiAppend, imap.CapListExtended, imap.CapListStatus, imap.CapSpecialUse, imap.CapCondStore, imap.CapQResync,
+		imap.CapBinary, imap.CapSort, imap.CapESort, imap.CapThreadReferences, imap.CapWithin, imap.CapQuota, imap.CapACL, imap.CapMetadata,
+		imap.CapLiteralPlus, imap.CapStatusSize, imap.CapPreview,
+	}, more...)
+}
+
+// TestIMAPClientDovecot uses everything that Dovecot offers.
+func TestIMAPClientDovecot(t *testing.T) {
+	f, _ := newDovecotWith(t, dovecotExtensions)
+	runInterop(t, f, common(imap.CapSaveDate, imap.CapNotify, imap.CapCompress)...)
+}
+
+// TestIMAPClientCyrus uses everything that Cyrus offers.
+func TestIMAPClientCyrus(t *testing.T) {
+	runInterop(t, newCyrus(t), common(imap.CapObjectID, imap.CapCompress)...)
+}
+
+// TestIMAPClientOurs uses everything that our server offers.
+func TestIMAPClientOurs(t *testing.T) {
+	f := &foreign{imap: newIMAP(t), user: alice}
+	runInterop(t, f, imap.CapUIDPlus, imap.CapQResync, imap.CapNotify, imap.CapIMAP4rev2, imap.CapUTF8Accept, imap.CapPartial, imap.CapObjectID)
+}
