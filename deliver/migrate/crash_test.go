@@ -1,6 +1,7 @@
 package migrate_test
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
@@ -11,6 +12,45 @@ import (
 	"github.com/mailstead/mailstead/internal/vfs"
 )
 
+func treesOf() map[string]func(vfs.FS) migrate.Target {
+	return map[string]func(vfs.FS) migrate.Target{
+		"maildir": func(f vfs.FS) migrate.Target { return maildirtree.New("/m", maildirtree.Options{FS: f}) },
+		"eml":     func(f vfs.FS) migrate.Target { return emltree.New("/m", emltree.Options{FS: f}) },
+		"mbox":    func(f vfs.FS) migrate.Target { return mboxtree.New("/m", mboxtree.Options{FS: f}) },
+	}
+}
+
+// A disk that fails for a while: the same process tries again, and doubles nothing.
+func TestDiskFaults(t *testing.T) {
+	errDisk := errors.New("disk")
+	for name, open := range treesOf() {
+		for seed := range 40 {
+			t.Run(fmt.Sprint(name, seed), func(t *testing.T) {
+				rng := random(seed)
+				f := &fake{boxes: []*fakeBox{box("INBOX", 0, 9), box("x/y", 50, 7)}}
+				mem := vfs.NewMem()
+				at, n := rng.IntN(100), 0
+				fault := vfs.NewFault(mem, func(op vfs.Op) error {
+					if !op.Kind.Mutates() || op.Kind == vfs.OpLock {
+						return nil
+					}
+					if n++; n > at && n%17 < 2 && n < at+60 {
+						return errDisk
+					}
+					return nil
+				})
+				dst := open(fault)
+				_, err := migrate.Run(t.Context(), f, dst, migrate.Options{BatchMessages: 3, Attempts: 20, Backoff: 1, Parallel: 2})
+				if err != nil && !errors.Is(err, errDisk) && !errors.Is(err, migrate.ErrLoss) {
+					t.Fatal(err)
+				}
+				mustRun(t, f, open(mem), migrate.Options{Verify: migrate.VerifyBodies})
+				same(t, dump(t, open(mem)), dump(t, f))
+			})
+		}
+	}
+}
+
 // Power cuts at any operation of the file system, and ends of the process: the next
 // runs end with every message there once.
 func TestPowerCuts(t *testing.T) {
@@ -18,11 +58,7 @@ func TestPowerCuts(t *testing.T) {
 	if testing.Short() {
 		seeds = 12
 	}
-	for name, open := range map[string]func(vfs.FS) migrate.Target{
-		"maildir": func(f vfs.FS) migrate.Target { return maildirtree.New("/m", maildirtree.Options{FS: f}) },
-		"eml":     func(f vfs.FS) migrate.Target { return emltree.New("/m", emltree.Options{FS: f}) },
-		"mbox":    func(f vfs.FS) migrate.Target { return mboxtree.New("/m", mboxtree.Options{FS: f}) },
-	} {
+	for name, open := range treesOf() {
 		for seed := range seeds {
 			t.Run(fmt.Sprint(name, seed), func(t *testing.T) {
 				rng := random(seed)
