@@ -63,6 +63,9 @@ func (env *Env) open(ctx context.Context, in *answer.MigrateRequest, target bool
 	case Maildir, Mbox, Eml:
 		return env.files(p, target)
 	}
+	if p.Kind == POP3 || p.Kind == POP3S {
+		return env.pop3(p, side)
+	}
 	return env.imap(ctx, p, side)
 }
 

@@ -13,8 +13,10 @@ import (
 	"github.com/mailstead/mailstead/auth/login"
 	"github.com/mailstead/mailstead/auth/login/saslmech"
 	"github.com/mailstead/mailstead/deliver/migrate/imapaccount"
+	"github.com/mailstead/mailstead/deliver/migrate/pop3account"
 	"github.com/mailstead/mailstead/examples/internal/answer"
 	"github.com/mailstead/mailstead/imap/imapclient"
+	"github.com/mailstead/mailstead/pop3/pop3client"
 )
 
 // imap opens an account of an IMAP server.
@@ -38,6 +40,25 @@ func (env *Env) imap(ctx context.Context, p *Place, side *answer.MigratePlace) (
 		return nil, fmt.Errorf("%s: %w", p.serverName(), err)
 	}
 	return &opened{Source: a}, nil
+}
+
+// pop3 opens the maildrop of a POP3 server.
+func (env *Env) pop3(p *Place, side *answer.MigratePlace) (*opened, error) {
+	cfg, who, err := p.secure(side)
+	if err != nil {
+		return nil, err
+	}
+	d := &pop3client.Dialer{TLS: pop3client.TLSRequired, TLSConfig: cfg, Login: who.Login, UTF8: true}
+	switch {
+	case p.Kind == POP3S:
+		d.TLS = pop3client.TLSImplicit
+	case p.NoTLS:
+		d.TLS = pop3client.TLSNever
+	}
+	return &opened{Source: pop3account.New(pop3account.Options{
+		Name: p.serverName(),
+		Dial: func(ctx context.Context) (*pop3client.Client, error) { return d.Dial(ctx, "tcp", p.Addr) },
+	})}, nil
 }
 
 // serverName is the account for ever: IMAP is IMAP, with TLS from the beginning or
