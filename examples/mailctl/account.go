@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/mailstead/mailstead/auth/login"
 	"github.com/mailstead/mailstead/auth/login/filelogin"
+	"github.com/mailstead/mailstead/examples/internal/answer"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/sqlite"
 )
@@ -49,45 +49,28 @@ type accountQuotaCmd struct {
 	Mailboxes *int64 `help:"Mailboxes; 0 = no limit."`
 }
 
-// quota is what an account may hold; zero = no limit.
-type quota struct {
-	Bytes     int64 `json:"bytes"`
-	Messages  int64 `json:"messages"`
-	Mailboxes int64 `json:"mailboxes"`
-}
-
-// accountAnswer is one account.
-type accountAnswer struct {
-	Name      string `json:"name"`
-	State     string `json:"state"` // active, importing, closed
-	Bytes     int64  `json:"bytes"`
-	Messages  int64  `json:"messages"`
-	Mailboxes int64  `json:"mailboxes"`
-	Quota     quota  `json:"quota"`
-}
-
 // usage is the account as store.Usage has it.
-func (x *accountAnswer) usage() store.Usage {
+func usageOf(x *answer.Account) store.Usage {
 	return store.Usage{Bytes: x.Bytes, Messages: x.Messages, Mailboxes: x.Mailboxes, Limits: store.Limits(x.Quota)}
 }
 
-func (x *accountAnswer) line() string {
+func accountLine(x *answer.Account) string {
 	s := fmt.Sprintf("%s  %s  %d mailboxes  %d messages  %s", x.Name, x.State, x.Mailboxes, x.Messages, size(x.Bytes))
-	if x.Quota != (quota{}) {
-		s += fmt.Sprintf("  %d%% of its quota", x.usage().Percent())
+	if x.Quota != (answer.Quota{}) {
+		s += fmt.Sprintf("  %d%% of its quota", usageOf(x).Percent())
 	}
 	return s
 }
 
 // accounts reads all accounts, here or from the server.
-func (a *app) accounts() (list []accountAnswer, err error) {
-	list = []accountAnswer{}
+func (a *app) accounts() (list []answer.Account, err error) {
+	list = []answer.Account{}
 	err = a.withStore(false, func(e *sqlite.Engine) error {
 		for info, err := range e.Store().Accounts(a.ctx, "") {
 			if err != nil {
 				return err
 			}
-			x, err := accountOf(a.ctx, e.Store(), info)
+			x, err := answer.AccountOf(a.ctx, e.Store(), info)
 			if err != nil {
 				return err
 			}
@@ -97,10 +80,7 @@ func (a *app) accounts() (list []accountAnswer, err error) {
 	}, func(s *server) error {
 		after := ""
 		for {
-			var page struct {
-				Accounts []accountAnswer
-				Next     string
-			}
+			var page answer.Accounts
 			if err := s.Do(a.ctx, http.MethodGet, "/v1/accounts?after="+url.QueryEscape(after), nil, &page); err != nil {
 				return err
 			}
@@ -113,21 +93,6 @@ func (a *app) accounts() (list []accountAnswer, err error) {
 	return list, err
 }
 
-func accountOf(ctx context.Context, s store.Store, info store.AccountInfo) (accountAnswer, error) {
-	acct, err := s.Open(ctx, info.ID)
-	if err != nil {
-		return accountAnswer{}, err
-	}
-	u, err := acct.Usage(ctx)
-	if err != nil {
-		return accountAnswer{}, err
-	}
-	state := map[store.AccountState]string{store.AccountActive: "active", store.AccountImporting: "importing", store.AccountClosed: "closed"}
-	return accountAnswer{
-		Name: string(info.ID), State: state[info.State], Bytes: u.Bytes, Messages: u.Messages, Mailboxes: u.Mailboxes, Quota: quota(u.Limits),
-	}, nil
-}
-
 // Run lists accounts.
 func (accountListCmd) Run(a *app) error {
 	list, err := a.accounts()
@@ -136,11 +101,9 @@ func (accountListCmd) Run(a *app) error {
 	}
 	var lines []string
 	for i := range list {
-		lines = append(lines, list[i].line())
+		lines = append(lines, accountLine(&list[i]))
 	}
-	return a.result(struct {
-		Accounts []accountAnswer `json:"accounts"`
-	}{list}, lines...)
+	return a.result(answer.Accounts{Accounts: list}, lines...)
 }
 
 // Run makes an account.
@@ -149,7 +112,7 @@ func (c *accountAddCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	q := quota{c.Bytes, c.Messages, c.Mailboxes}
+	q := answer.Quota{Bytes: c.Bytes, Messages: c.Messages, Mailboxes: c.Mailboxes}
 	if q.Bytes < 0 || q.Messages < 0 || q.Mailboxes < 0 {
 		return &useError{"a quota is not negative; 0 is no limit"}
 	}
@@ -164,7 +127,7 @@ func (c *accountAddCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.result(accountAnswer{Name: name, State: "active", Quota: q}, "account "+name)
+	return a.result(answer.Account{Name: name, State: "active", Quota: q}, "account "+name)
 }
 
 // specialMailboxes are made for a new account (RFC 6154), as the server does.
@@ -265,7 +228,7 @@ func (c *accountQuotaCmd) Run(a *app) error {
 	return fmt.Errorf("account %q: %w", c.Name, store.ErrNoAccount)
 }
 
-func (c *accountQuotaCmd) set(a *app, x *accountAnswer) error {
+func (c *accountQuotaCmd) set(a *app, x *answer.Account) error {
 	q := x.Quota
 	changed := false
 	for _, f := range [...]struct{ to, from *int64 }{{&q.Bytes, c.Bytes}, {&q.Messages, c.Messages}, {&q.Mailboxes, c.Mailboxes}} {
@@ -294,5 +257,5 @@ func (c *accountQuotaCmd) set(a *app, x *accountAnswer) error {
 			return err
 		}
 	}
-	return a.result(x, x.line(), fmt.Sprintf("quota: %d octets, %d messages, %d mailboxes (0 = no limit)", q.Bytes, q.Messages, q.Mailboxes))
+	return a.result(x, accountLine(x), fmt.Sprintf("quota: %d octets, %d messages, %d mailboxes (0 = no limit)", q.Bytes, q.Messages, q.Mailboxes))
 }

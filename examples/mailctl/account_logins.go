@@ -10,6 +10,7 @@ import (
 
 	"github.com/mailstead/mailstead/auth/login"
 	"github.com/mailstead/mailstead/auth/login/activity"
+	"github.com/mailstead/mailstead/examples/internal/answer"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/sqlite"
 )
@@ -45,13 +46,7 @@ type appOnlyCmd struct {
 	On   string `arg:"" help:"on or off." enum:"on,off"`
 }
 
-// loginsAnswer is what is known of an account's logins.
-type loginsAnswer struct {
-	Name string `json:"name"`
-	activity.Account
-}
-
-func (x *loginsAnswer) lines() []string {
+func loginLines(x *answer.Logins) []string {
 	list := []string{x.Name + "  never logged in"}
 	if l := x.Last; l != nil {
 		list[0] = fmt.Sprintf("%s  last login %s", x.Name, entryLine(*l))
@@ -79,7 +74,7 @@ func (c *accountLoginsCmd) Run(a *app) error {
 	if c.Name == "" {
 		return a.refused()
 	}
-	x := loginsAnswer{Name: c.Name}
+	x := answer.Logins{Name: c.Name}
 	err := a.withStore(false, func(e *sqlite.Engine) error {
 		acct, err := e.Store().Open(a.ctx, store.AccountID(c.Name))
 		if err != nil {
@@ -101,7 +96,7 @@ func (c *accountLoginsCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.result(x, x.lines()...)
+	return a.result(x, loginLines(&x)...)
 }
 
 func accountPath(name, what string) string {
@@ -110,9 +105,7 @@ func accountPath(name, what string) string {
 
 // refused shows what a running server remembers of everybody.
 func (a *app) refused() error {
-	var x struct {
-		Refused []activity.Failure `json:"refused"`
-	}
+	var x answer.Refused
 	x.Refused = []activity.Failure{} // nobody remembers where no server runs
 	err := a.withStore(false, func(*sqlite.Engine) error { return nil }, func(s *server) error {
 		return s.Do(a.ctx, http.MethodGet, "/v1/logins/refused", nil, &x)
@@ -127,20 +120,7 @@ func (a *app) refused() error {
 	return a.result(x, lines...)
 }
 
-// appPassword is an app password without its secret.
-type appPassword struct {
-	Label     string           `json:"label"`
-	Protocols []login.Protocol `json:"protocols,omitempty"`
-	Created   *time.Time       `json:"created,omitempty"`
-	LastUsed  *time.Time       `json:"last_used,omitempty"`
-}
-
-type appPasswordList struct {
-	AppPasswords []appPassword `json:"app_passwords"`
-	Only         bool          `json:"only"`
-}
-
-func (x *appPasswordList) lines() (list []string) {
+func appPasswordLines(x *answer.AppPasswords) (list []string) {
 	for _, p := range x.AppPasswords {
 		where, used := "everywhere", "never used"
 		if len(p.Protocols) > 0 {
@@ -161,23 +141,12 @@ func (x *appPasswordList) lines() (list []string) {
 	return list
 }
 
-// known is nil for a time that is not known.
-func known(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
-}
-
 // Run lists app passwords.
 func (c *appListCmd) Run(a *app) error {
-	x := appPasswordList{AppPasswords: []appPassword{}}
+	var x answer.AppPasswords
 	err := a.withStore(false, func(*sqlite.Engine) error {
 		rec, err := a.users().Lookup(a.ctx, c.Name)
-		for _, p := range rec.AppPasswords {
-			x.AppPasswords = append(x.AppPasswords, appPassword{p.Name, p.Protocols, known(p.Created), known(p.LastUsed)})
-		}
-		x.Only = rec.AppPasswordsOnly
+		x = answer.AppPasswordsOf(&rec)
 		return err
 	}, func(s *server) error {
 		return s.Do(a.ctx, http.MethodGet, accountPath(c.Name, "app-passwords"), nil, &x)
@@ -185,7 +154,7 @@ func (c *appListCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.result(x, x.lines()...)
+	return a.result(x, appPasswordLines(&x)...)
 }
 
 // Run makes one.

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/mailstead/mailstead/examples/internal/answer"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/backup"
 	"github.com/mailstead/mailstead/store/sqlite"
@@ -20,66 +21,13 @@ type backupCmd struct {
 	KeepWithin time.Duration `help:"Afterwards keep backups younger than this (720h)." placeholder:"DURATION"`
 }
 
-// problems collects what a command found.
-type problems struct {
-	a    *app
-	list []string
-}
-
-func (p *problems) add(x *backup.Problem) { p.text(x.Error()) }
-
-func (p *problems) text(s string) {
-	if !p.a.json {
-		fmt.Fprintln(p.a.err, "problem:", s)
-	}
-	if len(p.list) < 10_000 {
-		p.list = append(p.list, s)
-	}
-}
-
-// check ends a command that found something.
-func (p *problems) check(err error) error {
-	if err == nil && len(p.list) > 0 {
-		return errProblems
-	}
-	return err
-}
-
 // backupResult is the answer of backup.
 type backupResult struct {
-	Backup      string   `json:"backup,omitempty"` // its id
-	Resumed     bool     `json:"resumed,omitempty"`
-	DryRun      bool     `json:"dry_run,omitempty"`
-	Full        int      `json:"full"` // accounts
-	Incremental int      `json:"incremental"`
-	Unchanged   int      `json:"unchanged"`
-	Messages    int64    `json:"messages"`
-	Bodies      int64    `json:"bodies"` // new ones
-	Bytes       int64    `json:"bytes"`
-	Missing     int64    `json:"missing"`
-	Removed     []string `json:"removed,omitempty"` // backups, by Keep
-	Freed       int64    `json:"freed,omitempty"`
-	Problems    []string `json:"problems,omitempty"`
-}
-
-func resultOf(r *backup.Report) backupResult {
-	x := backupResult{
-		Resumed: r.Resumed, Full: r.Full, Incremental: r.Incremental, Unchanged: r.Unchanged,
-		Messages: r.Messages, Bodies: r.Bodies, Bytes: r.Bytes, Missing: r.Missing,
-	}
-	if r.Manifest != nil {
-		x.Backup = r.Manifest.ID
-	}
-	return x
-}
-
-// backupRequest is what a server is asked for.
-type backupRequest struct {
-	Archive  string   `json:"archive"`
-	Accounts []string `json:"accounts,omitempty"`
-	Mailbox  string   `json:"mailbox,omitempty"`
-	Full     bool     `json:"full,omitempty"`
+	answer.BackedUp
 	DryRun   bool     `json:"dry_run,omitempty"`
+	Removed  []string `json:"removed,omitempty"` // backups, by Keep
+	Freed    int64    `json:"freed,omitempty"`
+	Problems []string `json:"problems,omitempty"`
 }
 
 func archiveAt(dir string) *backup.Archive { return &backup.Archive{Target: backup.NewDir(dir)} }
@@ -98,13 +46,13 @@ func (c *backupCmd) Run(a *app) error {
 	err := a.withStore(false, func(e *sqlite.Engine) error {
 		m := a.meter("backup")
 		defer m.end()
-		o := backup.BackupOptions{Mailbox: c.Mailbox, Full: c.Full, DryRun: a.dryRun, Progress: m.show, Problem: found.add}
+		o := backup.BackupOptions{Mailbox: c.Mailbox, Full: c.Full, DryRun: a.dryRun, Progress: m.copied, Problem: found.archive}
 		for _, name := range c.Account {
 			o.Accounts = append(o.Accounts, store.AccountID(name))
 		}
 		r, err := archive.Backup(a.ctx, e.Store(), o)
 		if err == nil {
-			x = resultOf(r)
+			x = backupResult{BackedUp: answer.BackedUpOf(r)}
 		}
 		return err
 	}, func(s *server) error { return c.remote(a, s, &x, found) })
@@ -134,8 +82,8 @@ func (c *backupCmd) remote(a *app, s *server, x *backupResult, found *problems) 
 	}
 	m := a.meter("backup")
 	defer m.end()
-	in := backupRequest{Archive: dir, Accounts: c.Account, Mailbox: c.Mailbox, Full: c.Full, DryRun: a.dryRun}
-	return s.copying(a.ctx, "/v1/backup", in, x, m, found)
+	in := answer.BackupRequest{Archive: dir, Accounts: c.Account, Mailbox: c.Mailbox, Full: c.Full, DryRun: a.dryRun}
+	return s.copying(a.ctx, "/v1/backup", in, &x.BackedUp, m, found)
 }
 
 // prune removes old backups where that is asked for.
@@ -176,7 +124,7 @@ func (a *app) listBackups(archive *backup.Archive) error {
 	for _, id := range ids {
 		m, err := archive.Manifest(a.ctx, id)
 		if err != nil {
-			found.text(err.Error())
+			found.add(&answer.Problem{Text: err.Error()})
 			continue
 		}
 		b := backupInfo{Backup: m.ID, Started: m.Started, Finished: m.Finished, Accounts: len(m.Accounts)}

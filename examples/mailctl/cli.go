@@ -1,14 +1,15 @@
 package main
 
-const description = `Looks after the data of a mail server: backups, restores, verification, accounts.
+const description = `Looks after the data of a mail server: backups, migrations, accounts, the queue.
 
 Every flag is also read from the environment as MAILSTEAD_<FLAG>; a value @FILE reads the file. SIGINT stops cleanly, and the
-same command goes on from there. Exit codes: 0, 1 when something failed or problems were found, 2 for bad use, 130 when stopped.`
+same command goes on from there; a second one ends at once. Exit codes: 0, 1 when something failed, was lost or problems were
+found, 2 for bad use, 75 when a later attempt may do what is left (send, migrate --max-bytes), 130 when stopped.`
 
 // cli is the command line.
 type cli struct {
 	Data   string `help:"Data directory of the server." default:"./mail-data" placeholder:"DIR"`
-	JSON   bool   `name:"json" help:"Write the result as one JSON object."`
+	JSON   bool   `name:"json" help:"Write the result as one JSON object on the standard output, and what happens as events, one a line, on the standard error."`
 	DryRun bool   `help:"Say what would be done, and do nothing."`
 
 	Backup  backupCmd  `cmd:"" help:"Back up accounts into an archive: what changed since the last backup, or all."`
@@ -17,29 +18,9 @@ type cli struct {
 	Account accountCmd `cmd:"" help:"List and make accounts, set quotas and passwords."`
 
 	Queue   queueCmd   `cmd:"" help:"Look at the queue and change it."`
-	Import  mailCmd    `cmd:"" help:"Import mbox, maildir or eml. (Not built yet.)"`
-	Export  mailCmd    `cmd:"" help:"Export mbox, maildir or eml. (Not built yet.)"`
-	Migrate migrateCmd `cmd:"" help:"Copy accounts between servers. (Not built yet.)"`
-	Dkim    dkimCmd    `cmd:"" help:"Make DKIM keys. (Not built yet.)"`
-	Send    unbuilt    `cmd:"" help:"Send a message. (Not built yet.)"`
-}
-
-// unbuilt is a command of which no more than the name is there.
-type unbuilt struct {
-	Args []string `arg:"" optional:"" passthrough:"" hidden:""`
-}
-
-// Run refuses.
-func (unbuilt) Run() error { return &useError{"this command is not built yet"} }
-
-type mailCmd struct {
-	Mbox    unbuilt `cmd:"" help:"(Not built yet.)"`
-	Maildir unbuilt `cmd:"" help:"(Not built yet.)"`
-	Eml     unbuilt `cmd:"" help:"(Not built yet.)"`
-}
-
-type migrateCmd struct{ unbuilt }
-
-type dkimCmd struct {
-	Genkey unbuilt `cmd:"" help:"(Not built yet.)"`
+	Import  importCmd  `cmd:"" help:"Copy mail from files into an account, what is not there yet."`
+	Export  exportCmd  `cmd:"" help:"Copy mail of an account into files, what is not there yet."`
+	Migrate migrateCmd `cmd:"" help:"Copy an account between servers, stores and files, what is not there yet."`
+	Dkim    dkimCmd    `cmd:"" help:"Make DKIM keys, and check what the DNS has of them."`
+	Send    sendCmd    `cmd:"" help:"Send a message: to a server, or into the queue."`
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mailstead/mailstead/examples/internal/answer"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/sqlite"
 )
@@ -65,7 +66,7 @@ func deliverTo(t *testing.T, dir, name string, n int) {
 // and a second run of each that copies nothing.
 func TestBackupRestore(t *testing.T) {
 	data, archive, other := filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "archive"), filepath.Join(t.TempDir(), "other")
-	ok[accountAnswer](t, "--data", data, "account", "add", "alice@example.org", "--messages", "100")
+	ok[answer.Account](t, "--data", data, "account", "add", "alice@example.org", "--messages", "100")
 	deliverTo(t, data, "alice@example.org", 10)
 	if dry := ok[backupResult](t, "--data", data, "--dry-run", "backup", archive); dry.Full != 1 {
 		t.Errorf("dry run: %+v", dry)
@@ -96,11 +97,11 @@ func TestBackupRestore(t *testing.T) {
 	if one.Messages != 3 || one.Mailboxes != 1 {
 		t.Errorf("three messages: %+v", one)
 	}
-	q := ok[accountAnswer](t, "--data", other, "account", "quota", "alice@example.org", "--messages", "20")
+	q := ok[answer.Account](t, "--data", other, "account", "quota", "alice@example.org", "--messages", "20")
 	if q.Messages != 13 || q.Quota.Messages != 20 {
 		t.Errorf("quota: %+v", q)
 	}
-	list := ok[struct{ Accounts []accountAnswer }](t, "--data", other, "account", "list")
+	list := ok[answer.Accounts](t, "--data", other, "account", "list")
 	if len(list.Accounts) != 1 || list.Accounts[0].Quota.Messages != 20 || list.Accounts[0].Mailboxes != 7 {
 		t.Errorf("%+v", list)
 	}
@@ -139,17 +140,44 @@ func TestBadUse(t *testing.T) {
 		{"--data " + dir + " queue shape --top 0", "1 to 1000"},
 		{"--data " + dir + " queue shape --by age", "one of"},
 		{"--data " + dir + " account passwd x@y", "no password"},
-		{"import mbox x", "not built yet"},
-		{"export eml", "not built yet"},
-		{"migrate a b", "not built yet"},
-		{"dkim genkey", "not built yet"},
-		{"send", "not built yet"},
+		{"send x", "--server URL, or --queue"},
+		{"send x --queue --server smtp://h", "--server URL, or --queue"},
+		{"send " + dir + "/none --queue", "no such file"},
+		{"send --server http://h", "begins with smtp:"},
+		{"send --server smtp://h/x", "want SCHEME"},
+		{"send --server submissions://h --tls=off", "does not go with"},
+		{"send --server smtp://h --password x", "needs --user"},
+		{"send --server smtp://u@h", "needs --password"},
+		{"send --server smtp://h --ca " + dir + "/none", "--ca"},
+		{"send --server smtp://h --attach x", "--subject"},
+		{"send --server smtp://h --from a@b --to c@d", "there is no message"},
+		{"import mbox x", "expected"},
+		{"export eml", "expected"},
+		{"migrate a b", "a place is"},
+		{"migrate imap://h/ account:x", "USER@HOST"},
+		{"migrate imap://u:secret@h/INBOX account:x", "nothing stands behind"},
+		{"migrate imaps://u@h?tls=off account:x", "?tls=off"},
+		{"migrate account:x pop3://u@h", "POP3"},
+		{"--data " + dir + " migrate account:x maildir:" + dir + "/m", "no store"},
+		{"migrate sqlite:" + dir + "#a sqlite:" + dir + "#b", "no store in"},
+		{"migrate sqlite:" + dir + " maildir:m", "missing"},
+		{"migrate postgres://u:secret@h/%zz#a maildir:m", "postgres"},
+		{"migrate account:x maildir:m --verify all", "none"},
+		{"dkim genkey", "expected"},
+		{"dkim genkey example.org", "expected"},
+		{"dkim genkey example.org s_1", "no selector"},
+		{"dkim genkey exa/mple s1", "no domain"},
+		{"dkim genkey example.org s1 --bits 1024", "2048 to 4096"},
+		{"dkim check example.org s1", "there is no key"},
 		{"--data " + dir + " backup a --mailbox INBOX", "--account"},
 		{"--data " + dir + " restore a --account a --mailbox b --uid 0", "UIDs"},
 		{"--data " + dir + " account add nobody", "no address"},
 		{"--data @" + dir + "/none backup x", "no such file"},
 	} {
 		code, out, errs := ctl(t, "", strings.Fields(x.args)...)
+		if strings.Contains(errs+out, "secret") {
+			t.Errorf("%s: shows a secret: %s%s", x.args, out, errs)
+		}
 		if code != exitUse || !strings.Contains(errs+out, x.word) {
 			t.Errorf("%s: exit %d, %s%s", x.args, code, out, errs)
 		}
@@ -162,7 +190,7 @@ func TestBadUse(t *testing.T) {
 // TestDamagedArchive: exit 1, with the object in the text and in the JSON.
 func TestDamagedArchive(t *testing.T) {
 	data, archive := filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "archive")
-	ok[accountAnswer](t, "--data", data, "account", "add", "alice@example.org")
+	ok[answer.Account](t, "--data", data, "account", "add", "alice@example.org")
 	deliverTo(t, data, "alice@example.org", 3)
 	ok[backupResult](t, "--data", data, "backup", archive)
 	packs, err := filepath.Glob(filepath.Join(archive, "packs", "*", "*"))
@@ -193,7 +221,7 @@ func TestDamagedArchive(t *testing.T) {
 // TestStopped: a command whose context ends exits with 130.
 func TestStopped(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
-	ok[accountAnswer](t, "--data", data, "account", "add", "alice@example.org")
+	ok[answer.Account](t, "--data", data, "account", "add", "alice@example.org")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var out, errs bytes.Buffer
@@ -225,7 +253,7 @@ func TestOwned(t *testing.T) {
 		fmt.Fprintln(w, `{"accounts":[{"name":"alice@example.org","state":"active","messages":3}]}`)
 	})
 	mux.HandleFunc("POST /v1/backup", func(w http.ResponseWriter, r *http.Request) {
-		var in backupRequest
+		var in answer.BackupRequest
 		if json.NewDecoder(r.Body).Decode(&in) != nil || !filepath.IsAbs(in.Archive) || !in.Full {
 			t.Errorf("asked for %+v", in)
 		}
@@ -238,7 +266,7 @@ func TestOwned(t *testing.T) {
 	srv := &http.Server{Handler: mux}
 	go func() { _ = srv.Serve(l) }()
 	defer srv.Close()
-	if list := ok[struct{ Accounts []accountAnswer }](t, "--data", data, "account", "list"); len(list.Accounts) != 1 || list.Accounts[0].Messages != 3 {
+	if list := ok[answer.Accounts](t, "--data", data, "account", "list"); len(list.Accounts) != 1 || list.Accounts[0].Messages != 3 {
 		t.Errorf("%+v", list)
 	}
 	code, out, errs := ctl(t, "", "--data", data, "backup", "x", "--full")
@@ -258,13 +286,13 @@ func TestOwned(t *testing.T) {
 func TestAppPasswords(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	const name = "alice@example.org"
-	ok[accountAnswer](t, "--data", data, "account", "add", name)
+	ok[answer.Account](t, "--data", data, "account", "add", name)
 	made := ok[struct{ Password string }](t, "--data", data, "account", "app-password", "add", name, "phone", "--protocol", "imap", "--protocol", "smtp")
 	if made.Password == "" {
 		t.Fatal("no password")
 	}
 	ok[struct{}](t, "--data", data, "account", "app-password", "only", name, "on")
-	list := ok[appPasswordList](t, "--data", data, "account", "app-password", "list", name)
+	list := ok[answer.AppPasswords](t, "--data", data, "account", "app-password", "list", name)
 	if len(list.AppPasswords) != 1 || list.AppPasswords[0].Label != "phone" || len(list.AppPasswords[0].Protocols) != 2 || !list.Only {
 		t.Errorf("%+v", list)
 	}
@@ -272,7 +300,7 @@ func TestAppPasswords(t *testing.T) {
 	if code, _, errs := ctl(t, "", "--data", data, "account", "app-password", "revoke", name, "phone"); code != exitFault || !strings.Contains(errs, "no such app password") {
 		t.Errorf("exit %d, %s", code, errs)
 	}
-	if x := ok[loginsAnswer](t, "--data", data, "account", "logins", name); x.Last != nil || x.Name != name {
+	if x := ok[answer.Logins](t, "--data", data, "account", "logins", name); x.Last != nil || x.Name != name {
 		t.Errorf("%+v", x)
 	}
 	if code, out, _ := ctl(t, "", "--data", data, "account", "logins", name); code != exitOK || !strings.Contains(out, "never logged in") {

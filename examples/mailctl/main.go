@@ -23,13 +23,52 @@ const (
 	exitOK    = 0
 	exitFault = 1   // something failed, or problems were found
 	exitUse   = 2   // a bad command line, or a command that is not built yet
+	exitLater = 75  // send: nobody refused for good, and not everybody has the message
 	exitStop  = 130 // SIGINT or SIGTERM; the same command again goes on
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
-	defer stop()
-	os.Exit(run(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
+	go interrupts(signals, cancel, os.Exit) // ends with the process
+	os.Exit(run(ctx, os.Args[1:], streams{&stoppable{ctx, os.Stdin}, os.Stdout, os.Stderr}))
+}
+
+// interrupts ends the command with the first signal, and the process with the
+// second.
+func interrupts(signals <-chan os.Signal, cancel func(), exit func(int)) {
+	<-signals
+	cancel()
+	<-signals
+	exit(exitStop)
+}
+
+// stoppable is the standard input: a command that waits for it can be stopped,
+// while the read goes on until the process ends.
+type stoppable struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+// Read implements io.Reader.
+func (s *stoppable) Read(p []byte) (int, error) {
+	type result struct {
+		b   []byte
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		b := make([]byte, len(p))
+		n, err := s.r.Read(b)
+		done <- result{b[:n], err}
+	}()
+	select {
+	case r := <-done:
+		return copy(p, r.b), r.err
+	case <-s.ctx.Done():
+		return 0, s.ctx.Err()
+	}
 }
 
 // streams are those of the process.
@@ -38,14 +77,18 @@ type streams struct {
 	out, err io.Writer
 }
 
-// app is what commands work with.
+// app is what commands work with. What it has to say goes to err, which is screen.
 type app struct {
 	streams
+	screen *screen
 	ctx    context.Context
 	data   string
 	json   bool
 	dryRun bool
 	log    *slog.Logger
+
+	// resumable: the command goes on where it was stopped.
+	resumable bool
 }
 
 // useError is a fault of the command line.
@@ -55,6 +98,9 @@ func (e *useError) Error() string { return e.text }
 
 // errProblems: the command went through and found something.
 var errProblems = errors.New("problems were found")
+
+// errLater: another attempt may go through.
+var errLater = errors.New("try again later")
 
 // exited is how kong ends after -h.
 type exited int
@@ -87,29 +133,43 @@ func run(ctx context.Context, args []string, s streams) (code int) {
 		fmt.Fprintf(s.err, "mailctl: %v; -h explains\n", err)
 		return exitUse
 	}
-	a := &app{
-		streams: s, ctx: ctx, data: c.Data, json: c.JSON, dryRun: c.DryRun,
-		log: slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: slog.LevelWarn})),
-	}
-	return a.exit(k.Run(a))
+	return newApp(ctx, &c, s).exit(k)
 }
 
-// exit reports how a command ended.
-func (a *app) exit(err error) int {
+func newApp(ctx context.Context, c *cli, s streams) *app {
+	out := &screen{to: s.err}
+	s.err = out
+	o := &slog.HandlerOptions{Level: slog.LevelWarn}
+	var h slog.Handler = slog.NewTextHandler(out, o)
+	if c.JSON {
+		h = slog.NewJSONHandler(out, o)
+	}
+	return &app{streams: s, screen: out, ctx: ctx, data: c.Data, json: c.JSON, dryRun: c.DryRun, log: slog.New(h)}
+}
+
+// exit runs a command and reports how it ended.
+func (a *app) exit(k *kong.Context) int {
+	err := k.Run(a)
 	var use *useError
 	switch {
 	case err == nil:
 		return exitOK
 	case a.ctx.Err() != nil:
-		fmt.Fprintln(a.err, "mailctl: stopped; the same command goes on from here")
+		text := "stopped"
+		if a.resumable && !a.dryRun {
+			text = "stopped; the same command goes on from here"
+		}
+		a.complain("stopped", text, exitStop)
 		return exitStop
 	case errors.As(err, &use):
-		fmt.Fprintln(a.err, "mailctl:", err)
+		a.complain("error", err.Error(), exitUse)
 		return exitUse
 	case errors.Is(err, errProblems):
 		return exitFault
+	case errors.Is(err, errLater):
+		return exitLater
 	}
-	fmt.Fprintln(a.err, "mailctl:", err)
+	a.complain("error", err.Error(), exitFault)
 	return exitFault
 }
 

@@ -4,65 +4,162 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/cwriter"
 	"github.com/vbauerster/mpb/v8/decor"
 
 	"github.com/mailstead/mailstead/store/backup"
 )
 
-// plainEvery is the time between two lines of progress where there is no
-// terminal.
-const plainEvery = 5 * time.Second
+// The times between two words of progress, where there is no terminal.
+const (
+	plainEvery = 5 * time.Second
+	eventEvery = time.Second
+)
 
-// meter shows progress: a bar on a terminal, else a line from time to time.
+// step is how far a command is.
+type step struct {
+	Phase      string `json:"phase,omitempty"`
+	Account    string `json:"account,omitempty"`
+	Mailbox    string `json:"mailbox,omitempty"`
+	Done       int64  `json:"done"`
+	Total      int64  `json:"total,omitempty"` // 0 = not known
+	Unit       string `json:"unit,omitempty"`  // of Done and Total
+	Messages   int64  `json:"messages"`
+	Bodies     int64  `json:"bodies,omitempty"`
+	Bytes      int64  `json:"bytes"`
+	TotalBytes int64  `json:"total_bytes,omitempty"`
+}
+
+// String is what stands beside a bar.
+func (s *step) String() string {
+	var parts []string
+	add := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
+	if s.Phase != "" {
+		add("%s", s.Phase)
+	}
+	if s.Unit != "messages" && s.Messages > 0 {
+		add("%d messages", s.Messages)
+	}
+	if s.Bodies > 0 {
+		add("%d bodies", s.Bodies)
+	}
+	switch {
+	case s.TotalBytes > 0:
+		add("%s of %s", size(s.Bytes), size(s.TotalBytes))
+	case s.Bytes > 0:
+		add("%s", size(s.Bytes))
+	}
+	line := strings.Join(parts, ", ")
+	if where := strings.TrimSpace(s.Account + " " + s.Mailbox); where != "" {
+		line += " " + where
+	}
+	return strings.TrimSpace(line)
+}
+
+// meter shows progress: a bar on a terminal, events with --json, else a line from
+// time to time. Its methods may be called by several goroutines.
 type meter struct {
-	out  io.Writer
+	a    *app
 	what string
 
 	mu   sync.Mutex
-	p    *mpb.Progress // nil: lines
+	bars *mpb.Progress // nil: no terminal
 	bar  *mpb.Bar
-	last backup.Progress
+	last step
+	told step
 	next time.Time
 }
 
+// meter begins to show the progress of a command; the caller ends it.
 func (a *app) meter(what string) *meter {
-	m := &meter{out: a.err, what: what, next: time.Now().Add(plainEvery)}
-	if !isTerminal(a.err) {
-		return m
+	a.resumable = true
+	m := &meter{a: a, what: what, next: time.Now().Add(plainEvery)}
+	switch {
+	case a.json:
+		m.next = time.Time{}
+	case a.screen.terminal():
+		m.bars = mpb.New(mpb.WithOutput(a.screen.to), mpb.WithWidth(40))
+		m.bar = m.bars.AddBar(0,
+			mpb.PrependDecorators(decor.Name(what+" "), decor.CountersNoUnit("%d / %d")),
+			mpb.AppendDecorators(decor.Percentage(), decor.Any(func(decor.Statistics) string { return m.state() })))
+		a.screen.behind(m.bars)
 	}
-	m.p = mpb.New(mpb.WithOutput(a.err), mpb.WithWidth(60))
-	m.bar = m.p.AddBar(0,
-		mpb.PrependDecorators(decor.Name(what+" "), decor.CountersNoUnit("%d / %d")),
-		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return m.state() })))
 	return m
-}
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb"
 }
 
 // state is what stands beside the bar.
 func (m *meter) state() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return describe(m.last)
+	return " " + m.last.String()
 }
 
-func describe(p backup.Progress) string {
-	s := fmt.Sprintf("%d messages, %d bodies, %s", p.Messages, p.Bodies, size(p.Bytes))
-	if p.Account != "" {
-		s += " " + string(p.Account)
+// show takes how far the command is.
+func (m *meter) show(s step) {
+	m.mu.Lock()
+	m.last = s
+	now := time.Now()
+	due := m.bars == nil && now.After(m.next)
+	if due {
+		m.told = s
+		m.next = now.Add(plainEvery)
+		if m.a.json {
+			m.next = now.Add(eventEvery)
+		}
 	}
-	return s
+	m.mu.Unlock()
+	switch {
+	case m.bar != nil:
+		m.bar.SetTotal(s.Total, false)
+		m.bar.SetCurrent(s.Done)
+	case due:
+		m.tell(s)
+	}
+}
+
+func (m *meter) tell(s step) {
+	if m.a.json {
+		m.a.emit(event{Event: "progress", Command: m.what, Progress: &s})
+		return
+	}
+	count := fmt.Sprint(s.Done)
+	if s.Total > 0 {
+		count = fmt.Sprintf("%d of %d", s.Done, s.Total)
+	}
+	line := strings.TrimSpace(count + " " + s.Unit)
+	if text := s.String(); text != "" {
+		line += ", " + text
+	}
+	fmt.Fprintf(m.a.err, "%s: %s\n", m.what, line)
+}
+
+// copied takes what a backup, restore or verify says.
+func (m *meter) copied(p backup.Progress) {
+	m.show(step{
+		Account: string(p.Account), Done: int64(p.Done), Total: int64(p.Total), Messages: p.Messages, Bodies: p.Bodies, Bytes: p.Bytes,
+	})
+}
+
+// end takes the bar away, and waits for whoever draws it. With --json it tells
+// where the command stands.
+func (m *meter) end() {
+	if m.bars != nil {
+		m.bar.Abort(true)
+		m.bars.Wait()
+		m.a.screen.behind(nil)
+		return
+	}
+	m.mu.Lock()
+	last, told := m.last, m.told
+	m.mu.Unlock()
+	if m.a.json && last != told {
+		m.tell(last)
+	}
 }
 
 // size writes octets as people do.
@@ -78,29 +175,35 @@ func size(n int64) string {
 	return fmt.Sprintf("%.1f %cB", f, units[i])
 }
 
-// show takes what a backup, restore or verify says.
-func (m *meter) show(p backup.Progress) {
-	m.mu.Lock()
-	m.last = p
-	due := m.p == nil && time.Now().After(m.next)
-	if due {
-		m.next = time.Now().Add(plainEvery)
+// screen is the standard error: lines go above the bars that stand there.
+type screen struct {
+	to io.Writer
+
+	mu   sync.Mutex
+	bars io.Writer // nil = none
+}
+
+// Write implements io.Writer.
+func (s *screen) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.bars != nil {
+		return s.bars.Write(p)
 	}
-	m.mu.Unlock()
-	switch {
-	case m.bar != nil:
-		m.bar.SetTotal(int64(p.Total), false)
-		m.bar.SetCurrent(int64(p.Done))
-	case due:
-		fmt.Fprintf(m.out, "%s: %d of %d, %s\n", m.what, p.Done, p.Total, describe(p))
+	return s.to.Write(p)
+}
+
+func (s *screen) behind(bars *mpb.Progress) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.bars = nil
+	if bars != nil {
+		s.bars = bars
 	}
 }
 
-// end takes the bar away, and waits for whoever draws it.
-func (m *meter) end() {
-	if m.p == nil {
-		return
-	}
-	m.bar.Abort(true)
-	m.p.Wait()
+// terminal reports whether somebody looks.
+func (s *screen) terminal() bool {
+	f, ok := s.to.(*os.File)
+	return ok && os.Getenv("TERM") != "dumb" && cwriter.IsTerminal(int(f.Fd()))
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/deliver"
+	"github.com/mailstead/mailstead/examples/internal/answer"
 	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/queue/sqlqueue"
 	"github.com/mailstead/mailstead/store/sqlite"
@@ -56,26 +57,7 @@ func (f *filter) any() bool {
 	return len(f.IDs) > 0 || f.Held != nil || f.Message+f.Destination+f.Sender+f.Recipient+f.Identity != ""
 }
 
-// jobAnswer is one job.
-type jobAnswer struct {
-	ID          string     `json:"id"`
-	Message     string     `json:"message"`
-	Destination string     `json:"destination"`
-	Sender      string     `json:"sender"` // "" = the null sender
-	Recipients  []string   `json:"recipients"`
-	Identity    string     `json:"identity,omitempty"`
-	Client      string     `json:"client,omitempty"`
-	Size        int64      `json:"size"`
-	Created     time.Time  `json:"created"`
-	Due         time.Time  `json:"due"`
-	Expires     *time.Time `json:"expires,omitempty"`
-	Attempts    int        `json:"attempts"`
-	Priority    int        `json:"priority"`
-	Hold        string     `json:"hold,omitempty"`
-	Last        string     `json:"last,omitempty"`
-}
-
-func (j *jobAnswer) line() string {
+func jobLine(j *answer.Job) string {
 	s := fmt.Sprintf("%s  %s  <%s>  to %s  %s  attempts %d", j.ID, size(j.Size), j.Sender, strings.Join(j.Recipients, ", "), j.Destination, j.Attempts)
 	if j.Hold != "" {
 		return s + "  held: " + j.Hold
@@ -85,22 +67,6 @@ func (j *jobAnswer) line() string {
 		s += "  last: " + j.Last
 	}
 	return s
-}
-
-func jobOf(j *queue.Job) jobAnswer {
-	a := jobAnswer{
-		ID: j.ID, Message: j.Message, Destination: j.Destination, Sender: j.ReversePath.String(), Identity: j.Identity, Client: j.Peer.Addr,
-		Size: j.Size + int64(len(j.Prefix)), Created: j.Created.UTC(), Due: j.Due.UTC(), Attempts: j.Attempts, Priority: j.Priority,
-		Hold: j.Hold, Last: j.Last, Recipients: []string{},
-	}
-	if !j.Expires.IsZero() {
-		t := j.Expires.UTC()
-		a.Expires = &t
-	}
-	for i := range j.Recipients {
-		a.Recipients = append(a.Recipients, j.Recipients[i].ForwardPath.String())
-	}
-	return a
 }
 
 // withQueue runs f on the queue of the data directory or, when a server owns
@@ -116,14 +82,14 @@ func (a *app) withQueue(f func(*sqlqueue.Storage) error, remote func(*server) er
 }
 
 // jobs reads what f selects, page by page from a server.
-func (a *app) jobs(f *filter) (list []jobAnswer, err error) {
-	list = []jobAnswer{}
+func (a *app) jobs(f *filter) (list []answer.Job, err error) {
+	list = []answer.Job{}
 	err = a.withQueue(func(s *sqlqueue.Storage) error {
 		for j, err := range s.List(a.ctx, f.queue()) {
 			if err != nil {
 				return err
 			}
-			list = append(list, jobOf(j))
+			list = append(list, answer.JobOf(j))
 		}
 		return nil
 	}, func(s *server) error {
@@ -131,7 +97,7 @@ func (a *app) jobs(f *filter) (list []jobAnswer, err error) {
 			return f.pages(a.ctx, s, &list)
 		}
 		for _, id := range f.IDs {
-			var j jobAnswer
+			var j answer.Job
 			if err := s.Do(a.ctx, http.MethodGet, "/v1/queue/jobs/"+url.PathEscape(id), nil, &j); err != nil {
 				return err
 			}
@@ -158,13 +124,10 @@ func (f *filter) values() url.Values {
 	return q
 }
 
-func (f *filter) pages(ctx context.Context, s *server, list *[]jobAnswer) error {
+func (f *filter) pages(ctx context.Context, s *server, list *[]answer.Job) error {
 	q := f.values()
 	for {
-		var page struct {
-			Jobs []jobAnswer
-			Next string
-		}
+		var page answer.Jobs
 		if err := s.Do(ctx, http.MethodGet, "/v1/queue/jobs?"+q.Encode(), nil, &page); err != nil {
 			return err
 		}
@@ -186,11 +149,9 @@ func (c *queueListCmd) Run(a *app) error {
 	}
 	var lines []string
 	for i := range list {
-		lines = append(lines, list[i].line())
+		lines = append(lines, jobLine(&list[i]))
 	}
-	return a.result(struct {
-		Jobs []jobAnswer `json:"jobs"`
-	}{list}, lines...)
+	return a.result(answer.Jobs{Jobs: list}, lines...)
 }
 
 type queueShowCmd struct {
@@ -207,13 +168,7 @@ func (c *queueShowCmd) Run(a *app) error {
 		return fmt.Errorf("there is no job %s", c.ID)
 	}
 	j := &list[0]
-	return a.result(j, j.line(), fmt.Sprintf("message %s, accepted %s from %s %s", j.Message, j.Created.Local().Format(time.DateTime), j.Client, j.Identity))
-}
-
-// changed is the answer of what changes jobs.
-type changed struct {
-	Jobs   int  `json:"jobs"`
-	DryRun bool `json:"dry_run,omitempty"`
+	return a.result(j, jobLine(j), fmt.Sprintf("message %s, accepted %s from %s %s", j.Message, j.Created.Local().Format(time.DateTime), j.Client, j.Identity))
 }
 
 // selection is a filter for what changes jobs: all of them must be said.
@@ -223,18 +178,18 @@ type selection struct {
 }
 
 // request is the body of a change e.
-func (s *selection) request(e queue.Edit) map[string]any {
-	in := map[string]any{
-		"all": s.All, "ids": s.IDs, "message": s.Message, "destination": s.Destination, "sender": s.Sender,
-		"recipient": s.Recipient, "identity": s.Identity, "held": s.Held,
+func (s *selection) request(e queue.Edit) answer.Selection {
+	in := answer.Selection{
+		IDs: s.IDs, Message: s.Message, Destination: s.Destination, Sender: s.Sender, Recipient: s.Recipient,
+		Identity: s.Identity, Held: s.Held, All: s.All,
 	}
 	switch {
 	case e.Hold != nil && *e.Hold != "":
-		in["reason"] = *e.Hold
+		in.Reason = *e.Hold
 	case e.Bounce != nil:
-		in["reason"] = *e.Bounce
+		in.Reason = *e.Bounce
 	case e.Destination != nil:
-		in["to"] = strings.TrimPrefix(*e.Destination, deliver.Via)
+		in.To = strings.TrimPrefix(*e.Destination, deliver.Via)
 	}
 	return in
 }
@@ -244,12 +199,12 @@ func (a *app) edit(s *selection, path string, e queue.Edit) error {
 	if s.any() == s.All {
 		return &useError{"say which jobs, or --all"}
 	}
-	var x changed
+	var x answer.Changed
 	var err error
 	if a.dryRun {
-		var list []jobAnswer
+		var list []answer.Job
 		list, err = a.jobs(&s.filter)
-		x = changed{len(list), true}
+		x = answer.Changed{Jobs: len(list), DryRun: true}
 	} else {
 		err = a.withQueue(func(q *sqlqueue.Storage) (err error) {
 			x.Jobs, err = q.Edit(a.ctx, s.queue(), e)

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/mailstead/mailstead/examples/internal/answer"
 	"github.com/mailstead/mailstead/queue/history"
 	"github.com/mailstead/mailstead/queue/sqlqueue"
 )
@@ -20,40 +21,8 @@ type queueHistoryCmd struct {
 	Limit     int    `help:"At most so many, the newest; 1 to 10000." default:"100"`
 }
 
-// finished is an attempt that finished recipients.
-type finished struct {
-	Message     string              `json:"message"`
-	Job         string              `json:"job"`
-	Sender      string              `json:"sender"` // "" = the null sender
-	Identity    string              `json:"identity,omitempty"`
-	Destination string              `json:"destination"`
-	Accepted    time.Time           `json:"accepted"`
-	Finished    time.Time           `json:"finished"`
-	Attempts    int                 `json:"attempts"`
-	Size        int64               `json:"size"`
-	Recipients  []finishedRecipient `json:"recipients"`
-}
-
-type finishedRecipient struct {
-	Address string `json:"address"`
-	State   string `json:"state"` // delivered, failed, expired
-	Reply   string `json:"reply,omitempty"`
-	NextHop string `json:"next_hop,omitempty"`
-}
-
-func finishedOf(r *history.Record) finished {
-	f := finished{
-		Message: r.Message, Job: r.Job, Sender: r.Sender, Identity: r.Identity, Destination: r.Destination,
-		Accepted: r.Accepted.UTC(), Finished: r.Finished.UTC(), Attempts: r.Attempts, Size: r.Octets,
-	}
-	for _, p := range r.Recipients {
-		f.Recipients = append(f.Recipients, finishedRecipient{p.Address, p.State, p.Reply, p.NextHop})
-	}
-	return f
-}
-
 // lines are one for each recipient.
-func (f *finished) lines() (lines []string) {
+func finishedLines(f *answer.Finished) (lines []string) {
 	for _, p := range f.Recipients {
 		lines = append(lines, fmt.Sprintf("%s  %s  <%s>  %s  to %s  attempts %d  after %s  %s %s", f.Finished.Local().Format(time.DateTime), f.Message,
 			f.Sender, p.State, p.Address, f.Attempts, f.Finished.Sub(f.Accepted).Round(time.Millisecond), p.NextHop, p.Reply))
@@ -90,23 +59,19 @@ func (c *queueHistoryCmd) filter() (f history.Filter, err error) {
 	return f, err
 }
 
-type historyAnswer struct {
-	Records []finished `json:"records"` // the newest first
-}
-
 // Run says what became of messages.
 func (c *queueHistoryCmd) Run(a *app) error {
 	f, err := c.filter()
 	if err != nil {
 		return err
 	}
-	x := historyAnswer{Records: []finished{}}
+	x := answer.History{Records: []answer.Finished{}}
 	err = a.withQueue(func(s *sqlqueue.Storage) error {
 		for r, err := range (&history.History{Storage: s, Logger: a.log}).Query(a.ctx, f) {
 			if err != nil {
 				return err
 			}
-			x.Records = append(x.Records, finishedOf(r))
+			x.Records = append(x.Records, answer.FinishedOf(r))
 		}
 		return nil
 	}, func(s *server) error {
@@ -117,7 +82,7 @@ func (c *queueHistoryCmd) Run(a *app) error {
 	}
 	var lines []string
 	for i := range x.Records {
-		lines = append(lines, x.Records[i].lines()...)
+		lines = append(lines, finishedLines(&x.Records[i])...)
 	}
 	return a.result(x, lines...)
 }

@@ -6,31 +6,19 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mailstead/mailstead/examples/internal/answer"
 	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/queue/sqlqueue"
 )
 
 type queueStatsCmd struct{}
 
-// statsAnswer counts jobs.
-type statsAnswer struct {
-	Jobs         int64      `json:"jobs"`
-	Held         int64      `json:"held"`
-	Leased       int64      `json:"leased"`
-	Destinations int64      `json:"destinations"`
-	Oldest       *time.Time `json:"oldest,omitempty"`
-}
-
 // Run counts jobs.
 func (queueStatsCmd) Run(a *app) error {
-	var x statsAnswer
+	var x answer.QueueStats
 	err := a.withQueue(func(s *sqlqueue.Storage) error {
 		st, err := s.Stats(a.ctx)
-		x = statsAnswer{Jobs: st.Jobs, Held: st.Held, Leased: st.Leased, Destinations: st.Destinations}
-		if !st.Oldest.IsZero() {
-			t := st.Oldest.UTC()
-			x.Oldest = &t
-		}
+		x = answer.QueueStatsOf(st)
 		return err
 	}, func(s *server) error { return s.Do(a.ctx, http.MethodGet, "/v1/queue/stats", nil, &x) })
 	if err != nil {
@@ -49,31 +37,16 @@ type queueShapeCmd struct {
 	Top int    `help:"At most so many rows, the fullest first; 1 to 1000." default:"20"`
 }
 
-// shapeRow is one destination, sender or identity.
-type shapeRow struct {
-	Key   string  `json:"key"`
-	Total int64   `json:"total"`
-	Ages  []int64 `json:"ages"` // up to 5, 10, 20, … 1280 minutes, and older
-}
-
-// shapeAnswer is the age distribution.
-type shapeAnswer struct {
-	Rows []shapeRow `json:"rows"`
-}
-
-var shapeBy = map[string]queue.ShapeBy{"destination": queue.ByDestination, "sender": queue.BySender, "identity": queue.ByIdentity}
-
 // Run counts jobs by age.
 func (c *queueShapeCmd) Run(a *app) error {
 	if c.Top < 1 || c.Top > 1000 {
 		return &useError{"--top is 1 to 1000"}
 	}
-	x := shapeAnswer{Rows: []shapeRow{}}
+	var x answer.Shape
+	by, _ := answer.ShapeBy(c.By)
 	err := a.withQueue(func(s *sqlqueue.Storage) error {
-		rows, err := queue.Shape(a.ctx, s, c.queue(), shapeBy[c.By], time.Now(), c.Top)
-		for i := range rows {
-			x.Rows = append(x.Rows, shapeRow{rows[i].Key, rows[i].Total, rows[i].Ages[:]})
-		}
+		rows, err := queue.Shape(a.ctx, s, c.queue(), by, time.Now(), c.Top)
+		x = answer.ShapeOf(rows)
 		return err
 	}, func(s *server) error {
 		q := c.values()
@@ -87,11 +60,11 @@ func (c *queueShapeCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.result(x, x.lines()...)
+	return a.result(x, shapeLines(&x)...)
 }
 
 // lines are a table with the keys on the left, as wide as the longest.
-func (x *shapeAnswer) lines() []string {
+func shapeLines(x *answer.Shape) []string {
 	wide := len("minutes")
 	for _, r := range x.Rows {
 		wide = max(wide, len(shown(r.Key)))

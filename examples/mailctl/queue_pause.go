@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/mailstead/mailstead/examples/internal/answer"
 	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/queue/sqlqueue"
 )
@@ -77,17 +78,12 @@ func (a *app) paused() (list []string, err error) {
 		list, err = queue.Paused(a.ctx, s)
 		return err
 	}, func(s *server) error {
-		var x pausedAnswer
+		var x answer.Paused
 		err := s.Do(a.ctx, http.MethodGet, "/v1/queue/paused", nil, &x)
 		list = x.Destinations
 		return err
 	})
 	return list, err
-}
-
-// pausedAnswer lists what is paused.
-type pausedAnswer struct {
-	Destinations []string `json:"destinations"`
 }
 
 type queuePausedCmd struct{}
@@ -101,5 +97,5 @@ func (queuePausedCmd) Run(a *app) error {
 	if list == nil {
 		list = []string{}
 	}
-	return a.result(pausedAnswer{list}, list...)
+	return a.result(answer.Paused{Destinations: list}, list...)
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mailstead/mailstead/examples/internal/answer"
 	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/queue/holdrule"
 	"github.com/mailstead/mailstead/queue/sqlqueue"
@@ -20,39 +21,7 @@ type queueRuleCmd struct {
 	Remove ruleRemoveCmd `cmd:"" help:"Take rules away; what they hold stays held."`
 }
 
-// holdRule is a rule: what it says has all to be true of a message.
-type holdRule struct {
-	Name          string     `arg:"" json:"name" help:"Names the rule."`
-	Reason        string     `json:"reason,omitempty" help:"Kept with the jobs."`
-	Sender        string     `json:"sender,omitempty" help:"Of this sender or domain, or <> for the null sender." placeholder:"ADDRESS"`
-	Recipient     string     `json:"recipient,omitempty" help:"To this recipient or domain." placeholder:"ADDRESS"`
-	Destination   string     `json:"destination,omitempty" help:"To this next hop." placeholder:"NAME"`
-	Identity      string     `json:"identity,omitempty" help:"Submitted by this account." placeholder:"NAME"`
-	MinOctets     int64      `json:"min_octets,omitempty" help:"Of at least this size."`
-	MinRecipients int        `json:"min_recipients,omitempty" help:"To at least so many recipients."`
-	All           bool       `json:"all,omitempty" help:"Every message."`
-	Expires       *time.Time `kong:"-" json:"expires,omitempty"`
-}
-
-func (r *holdRule) rule() holdrule.Rule {
-	x := holdrule.Rule{
-		Name: r.Name, Reason: r.Reason, Sender: r.Sender, Recipient: r.Recipient, Destination: r.Destination, Identity: r.Identity,
-		MinOctets: r.MinOctets, MinRecipients: r.MinRecipients, All: r.All,
-	}
-	if r.Expires != nil {
-		x.Expires = *r.Expires
-	}
-	return x
-}
-
-func ruleOf(x *holdrule.Rule) holdRule {
-	return holdRule{
-		Name: x.Name, Reason: x.Reason, Sender: x.Sender, Recipient: x.Recipient, Destination: x.Destination, Identity: x.Identity,
-		MinOctets: x.MinOctets, MinRecipients: x.MinRecipients, All: x.All, Expires: known(x.Expires.UTC()),
-	}
-}
-
-func (r *holdRule) line() string {
+func ruleLine(r *answer.HoldRule) string {
 	var b strings.Builder
 	b.WriteString(r.Name)
 	for _, f := range [...]struct{ name, value string }{
@@ -86,17 +55,11 @@ func some(n int64) string {
 	return fmt.Sprint(n)
 }
 
-// holdRules lists rules.
-type holdRules struct {
-	Rules   []holdRule `json:"rules"`
-	Damaged string     `json:"damaged,omitempty"`
-}
-
-func (a *app) rules() (x holdRules, err error) {
+func (a *app) rules() (x answer.HoldRules, err error) {
 	err = a.withQueue(func(s *sqlqueue.Storage) error {
 		rules, err := a.holdRules(s).List(a.ctx)
 		for i := range rules {
-			x.Rules = append(x.Rules, ruleOf(&rules[i]))
+			x.Rules = append(x.Rules, answer.HoldRuleOf(&rules[i]))
 		}
 		if errors.Is(err, holdrule.ErrRule) {
 			x.Damaged, err = err.Error(), nil
@@ -104,7 +67,7 @@ func (a *app) rules() (x holdRules, err error) {
 		return err
 	}, func(s *server) error { return s.Do(a.ctx, http.MethodGet, "/v1/queue/rules", nil, &x) })
 	if x.Rules == nil {
-		x.Rules = []holdRule{}
+		x.Rules = []answer.HoldRule{}
 	}
 	return x, err
 }
@@ -125,7 +88,7 @@ func (ruleListCmd) Run(a *app) error {
 	}
 	var lines []string
 	for i := range x.Rules {
-		lines = append(lines, x.Rules[i].line())
+		lines = append(lines, ruleLine(&x.Rules[i]))
 	}
 	if err := a.result(x, lines...); err != nil || x.Damaged == "" {
 		return err
@@ -135,7 +98,7 @@ func (ruleListCmd) Run(a *app) error {
 }
 
 type ruleAddCmd struct {
-	holdRule
+	answer.HoldRule
 	For time.Duration `help:"How long; without it for good." placeholder:"TIME"`
 }
 
@@ -159,18 +122,18 @@ func (c *ruleAddCmd) Run(a *app) error {
 	case c.For < 0:
 		return &useError{"--for is negative"}
 	case c.For > 0:
-		c.Expires = known(time.Now().Add(c.For).UTC())
+		c.Expires = answer.Known(time.Now().Add(c.For))
 	}
 	if a.dryRun {
 		return a.ruleCount(1)
 	}
 	err := a.withQueue(func(s *sqlqueue.Storage) error {
-		err := a.holdRules(s).Put(a.ctx, c.rule())
+		err := a.holdRules(s).Put(a.ctx, c.Rule())
 		if errors.Is(err, holdrule.ErrRule) || errors.Is(err, queue.ErrEntry) {
 			return &useError{err.Error()}
 		}
 		return err
-	}, func(s *server) error { return s.Do(a.ctx, http.MethodPost, "/v1/queue/rules", c.holdRule, nil) })
+	}, func(s *server) error { return s.Do(a.ctx, http.MethodPost, "/v1/queue/rules", c.HoldRule, nil) })
 	if err != nil {
 		return err
 	}

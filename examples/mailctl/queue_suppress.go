@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mailstead/mailstead/examples/internal/answer"
 	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/queue/sqlqueue"
 	"github.com/mailstead/mailstead/queue/suppress"
@@ -19,20 +20,7 @@ type queueSuppressCmd struct {
 	Remove suppressRemoveCmd `cmd:"" help:"Send to addresses again."`
 }
 
-// suppression is one address that gets no mail.
-type suppression struct {
-	Address string     `json:"address"`
-	Reason  string     `json:"reason"`
-	Added   *time.Time `json:"added,omitempty"`
-	Expires *time.Time `json:"expires,omitempty"`
-	Job     string     `json:"job,omitempty"` // whose bounce it was
-}
-
-type suppressions struct {
-	Addresses []suppression `json:"addresses"`
-}
-
-func (s *suppression) line() string {
+func suppressionLine(s *answer.Suppression) string {
 	line := s.Address
 	if s.Expires != nil {
 		line += "  until " + s.Expires.Local().Format(time.DateTime)
@@ -53,22 +41,19 @@ func addressOf(text string) string {
 }
 
 // suppressed reads the list from prefix on.
-func (a *app) suppressed(prefix string) (list []suppression, err error) {
-	list = []suppression{}
+func (a *app) suppressed(prefix string) (list []answer.Suppression, err error) {
+	list = []answer.Suppression{}
 	err = a.withQueue(func(s *sqlqueue.Storage) error {
 		for e, err := range suppress.New(s, suppress.Options{}).All(a.ctx, suppress.Filter{Prefix: prefix}) {
 			if err != nil {
 				return err
 			}
-			list = append(list, suppression{e.Address, e.Reason, known(e.Added.UTC()), known(e.Expires.UTC()), e.Job})
+			list = append(list, answer.SuppressionOf(e))
 		}
 		return nil
 	}, func(s *server) error {
 		for q := (url.Values{"prefix": {prefix}}); ; {
-			var page struct {
-				suppressions
-				Next string
-			}
+			var page answer.Suppressions
 			if err := s.Do(a.ctx, http.MethodGet, "/v1/queue/suppressed?"+q.Encode(), nil, &page); err != nil {
 				return err
 			}
@@ -94,9 +79,9 @@ func (c *suppressListCmd) Run(a *app) error {
 	}
 	var lines []string
 	for i := range list {
-		lines = append(lines, list[i].line())
+		lines = append(lines, suppressionLine(&list[i]))
 	}
-	return a.result(suppressions{list}, lines...)
+	return a.result(answer.Suppressions{Addresses: list}, lines...)
 }
 
 // addressChange counts addresses.
@@ -136,7 +121,7 @@ func (c *suppressAddCmd) Run(a *app) error {
 		return nil
 	}, func(s *server) error {
 		for _, address := range c.Addresses {
-			in := map[string]any{"address": addressOf(address), "reason": c.Reason, "expires": known(expires.UTC())}
+			in := map[string]any{"address": addressOf(address), "reason": c.Reason, "expires": answer.Known(expires)}
 			if err := s.Do(a.ctx, http.MethodPost, "/v1/queue/suppress", in, nil); err != nil {
 				return err
 			}

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mailstead/mailstead/examples/internal/answer"
 	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/queue/history"
 	"github.com/mailstead/mailstead/queue/sqlqueue"
@@ -61,31 +62,31 @@ func queued(t *testing.T) (data string) {
 // TestQueue: jobs are listed, held, released and dropped.
 func TestQueue(t *testing.T) {
 	data := queued(t)
-	if st := ok[statsAnswer](t, "--data", data, "queue", "stats"); st.Jobs != 3 || st.Destinations != 2 {
+	if st := ok[answer.QueueStats](t, "--data", data, "queue", "stats"); st.Jobs != 3 || st.Destinations != 2 {
 		t.Errorf("%+v", st)
 	}
-	if x := ok[changed](t, "--data", data, "--dry-run", "queue", "hold", "--destination", "b.example"); x.Jobs != 2 || !x.DryRun {
+	if x := ok[answer.Changed](t, "--data", data, "--dry-run", "queue", "hold", "--destination", "b.example"); x.Jobs != 2 || !x.DryRun {
 		t.Errorf("%+v", x)
 	}
-	if x := ok[changed](t, "--data", data, "queue", "hold", "--destination", "b.example"); x.Jobs != 2 {
+	if x := ok[answer.Changed](t, "--data", data, "queue", "hold", "--destination", "b.example"); x.Jobs != 2 {
 		t.Errorf("%+v", x)
 	}
-	if l := ok[struct{ Jobs []jobAnswer }](t, "--data", data, "queue", "list", "--held"); len(l.Jobs) != 2 || l.Jobs[0].Hold == "" {
+	if l := ok[struct{ Jobs []answer.Job }](t, "--data", data, "queue", "list", "--held"); len(l.Jobs) != 2 || l.Jobs[0].Hold == "" {
 		t.Errorf("%+v", l)
 	}
-	if j := ok[jobAnswer](t, "--data", data, "queue", "show", "j-x"); j.Destination != "a.example" || len(j.Recipients) != 1 {
+	if j := ok[answer.Job](t, "--data", data, "queue", "show", "j-x"); j.Destination != "a.example" || len(j.Recipients) != 1 {
 		t.Errorf("%+v", j)
 	}
-	if x := ok[changed](t, "--data", data, "queue", "release", "--all"); x.Jobs == 0 {
+	if x := ok[answer.Changed](t, "--data", data, "queue", "release", "--all"); x.Jobs == 0 {
 		t.Errorf("%+v", x)
 	}
-	if x := ok[changed](t, "--data", data, "queue", "retry", "j-x"); x.Jobs != 1 {
+	if x := ok[answer.Changed](t, "--data", data, "queue", "retry", "j-x"); x.Jobs != 1 {
 		t.Errorf("%+v", x)
 	}
-	if x := ok[changed](t, "--data", data, "queue", "drop", "j-x", "j-y"); x.Jobs != 2 {
+	if x := ok[answer.Changed](t, "--data", data, "queue", "drop", "j-x", "j-y"); x.Jobs != 2 {
 		t.Errorf("%+v", x)
 	}
-	if st := ok[statsAnswer](t, "--data", data, "queue", "stats"); st.Jobs != 1 {
+	if st := ok[answer.QueueStats](t, "--data", data, "queue", "stats"); st.Jobs != 1 {
 		t.Errorf("%+v", st)
 	}
 }
@@ -93,17 +94,17 @@ func TestQueue(t *testing.T) {
 // TestQueueWays: jobs are rerouted and bounced.
 func TestQueueWays(t *testing.T) {
 	data := queued(t)
-	if x := ok[changed](t, "--data", data, "--dry-run", "queue", "reroute", "--destination", "b.example", "--to", "c.example"); x.Jobs != 2 || !x.DryRun {
+	if x := ok[answer.Changed](t, "--data", data, "--dry-run", "queue", "reroute", "--destination", "b.example", "--to", "c.example"); x.Jobs != 2 || !x.DryRun {
 		t.Errorf("%+v", x)
 	}
-	if x := ok[changed](t, "--data", data, "queue", "reroute", "--destination", "b.example", "--to", "C.example."); x.Jobs != 2 {
+	if x := ok[answer.Changed](t, "--data", data, "queue", "reroute", "--destination", "b.example", "--to", "C.example."); x.Jobs != 2 {
 		t.Errorf("%+v", x)
 	}
-	if x := ok[changed](t, "--data", data, "queue", "bounce", "j-x", "--reason", "no such host"); x.Jobs != 1 {
+	if x := ok[answer.Changed](t, "--data", data, "queue", "bounce", "j-x", "--reason", "no such host"); x.Jobs != 1 {
 		t.Errorf("%+v", x)
 	}
 	for id, want := range map[string]string{"j-x": queue.BounceDestination, "j-y": "via:c.example", "j-z": "via:c.example"} {
-		if j := ok[jobAnswer](t, "--data", data, "queue", "show", id); j.Destination != want || len(j.Recipients) != 1 {
+		if j := ok[answer.Job](t, "--data", data, "queue", "show", id); j.Destination != want || len(j.Recipients) != 1 {
 			t.Errorf("%+v", j)
 		}
 	}
@@ -112,11 +113,11 @@ func TestQueueWays(t *testing.T) {
 // TestQueueShape counts by age.
 func TestQueueShape(t *testing.T) {
 	data := queued(t)
-	x := ok[shapeAnswer](t, "--data", data, "queue", "shape")
+	x := ok[answer.Shape](t, "--data", data, "queue", "shape")
 	if len(x.Rows) != 2 || x.Rows[0].Key != "b.example" || x.Rows[0].Total != 2 || len(x.Rows[0].Ages) != queue.ShapeColumns || x.Rows[0].Ages[9] != 2 {
 		t.Errorf("%+v", x)
 	}
-	if x := ok[shapeAnswer](t, "--data", data, "queue", "shape", "--by", "sender", "--destination", "a.example"); len(x.Rows) != 1 || x.Rows[0].Key != "" || x.Rows[0].Total != 1 {
+	if x := ok[answer.Shape](t, "--data", data, "queue", "shape", "--by", "sender", "--destination", "a.example"); len(x.Rows) != 1 || x.Rows[0].Key != "" || x.Rows[0].Total != 1 {
 		t.Errorf("%+v", x)
 	}
 	code, out, _ := ctl(t, "", "--data", data, "queue", "shape", "--top", "1")
@@ -131,7 +132,7 @@ func TestQueuePause(t *testing.T) {
 	if x := ok[pausedChange](t, "--data", data, "--dry-run", "queue", "pause", "a.example"); x.Destinations != 1 || !x.DryRun {
 		t.Errorf("%+v", x)
 	}
-	if x := ok[pausedAnswer](t, "--data", data, "queue", "paused"); x.Destinations == nil || len(x.Destinations) != 0 {
+	if x := ok[answer.Paused](t, "--data", data, "queue", "paused"); x.Destinations == nil || len(x.Destinations) != 0 {
 		t.Errorf("%+v", x)
 	}
 	if x := ok[pausedChange](t, "--data", data, "queue", "pause", "b.example", "a.example", "b.example"); x.Destinations != 2 {
@@ -140,7 +141,7 @@ func TestQueuePause(t *testing.T) {
 	if x := ok[pausedChange](t, "--data", data, "queue", "resume", "b.example", "c.example"); x.Destinations != 1 {
 		t.Errorf("%+v", x)
 	}
-	if x := ok[pausedAnswer](t, "--data", data, "queue", "paused"); len(x.Destinations) != 1 || x.Destinations[0] != "a.example" {
+	if x := ok[answer.Paused](t, "--data", data, "queue", "paused"); len(x.Destinations) != 1 || x.Destinations[0] != "a.example" {
 		t.Errorf("%+v", x)
 	}
 }
@@ -151,18 +152,18 @@ func TestQueueSuppress(t *testing.T) {
 	if x := ok[addressChange](t, "--data", data, "--dry-run", "queue", "suppress", "add", "x@a.example"); x.Addresses != 1 || !x.DryRun {
 		t.Errorf("%+v", x)
 	}
-	if x := ok[suppressions](t, "--data", data, "queue", "suppress", "list"); x.Addresses == nil || len(x.Addresses) != 0 {
+	if x := ok[answer.Suppressions](t, "--data", data, "queue", "suppress", "list"); x.Addresses == nil || len(x.Addresses) != 0 {
 		t.Errorf("%+v", x)
 	}
 	ok[addressChange](t, "--data", data, "queue", "suppress", "add", "X@A.example", "b.example", "--reason", "complained", "--for", "24h")
-	if x := ok[suppressions](t, "--data", data, "queue", "suppress", "list", "x@"); len(x.Addresses) != 1 || x.Addresses[0].Address != "x@a.example" ||
+	if x := ok[answer.Suppressions](t, "--data", data, "queue", "suppress", "list", "x@"); len(x.Addresses) != 1 || x.Addresses[0].Address != "x@a.example" ||
 		x.Addresses[0].Reason != "complained" || x.Addresses[0].Added == nil || x.Addresses[0].Expires == nil {
 		t.Errorf("%+v", x)
 	}
 	if x := ok[addressChange](t, "--data", data, "queue", "suppress", "remove", "x@A.example", "nobody@a.example"); x.Addresses != 1 {
 		t.Errorf("%+v", x)
 	}
-	if x := ok[suppressions](t, "--data", data, "queue", "suppress", "list"); len(x.Addresses) != 1 || x.Addresses[0].Address != "@b.example" {
+	if x := ok[answer.Suppressions](t, "--data", data, "queue", "suppress", "list"); len(x.Addresses) != 1 || x.Addresses[0].Address != "@b.example" {
 		t.Errorf("%+v", x)
 	}
 }
@@ -176,7 +177,7 @@ func TestQueueRules(t *testing.T) {
 		t.Errorf("%+v", x)
 	}
 	ok[ruleChange](t, "--data", data, "queue", "rule", "remove", "all")
-	x := ok[holdRules](t, "--data", data, "queue", "rule", "list")
+	x := ok[answer.HoldRules](t, "--data", data, "queue", "rule", "list")
 	if len(x.Rules) != 1 || x.Rules[0].Name != "big" || x.Rules[0].MinOctets != 1000 || x.Rules[0].Sender != "<>" || x.Rules[0].Expires == nil {
 		t.Errorf("%+v", x)
 	}
@@ -212,7 +213,7 @@ func TestQueueHistory(t *testing.T) {
 		"": 3, "--recipient Y@b.example": 1, "--since 2h": 3, "--since 30m": 0, "--until 30m --limit 2": 2, "--message none": 0, "--sender <>": 3,
 		"--since 2020-01-01 --until 2021-01-01T00:00:00Z": 0,
 	} {
-		x := ok[historyAnswer](t, append([]string{"--data", data, "queue", "history"}, strings.Fields(args)...)...)
+		x := ok[answer.History](t, append([]string{"--data", data, "queue", "history"}, strings.Fields(args)...)...)
 		if len(x.Records) != want || want == 1 && (x.Records[0].Job != "j-y" || x.Records[0].Recipients[0].NextHop != "mx.b.example") {
 			t.Errorf("%s: %+v", args, x)
 		}

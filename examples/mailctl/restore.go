@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mailstead/mailstead/examples/internal/answer"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/backup"
 	"github.com/mailstead/mailstead/store/sqlite"
@@ -28,16 +29,9 @@ type restoreCmd struct {
 
 // restoreResult is the answer of restore.
 type restoreResult struct {
-	Backup    string   `json:"backup"`
-	DryRun    bool     `json:"dry_run,omitempty"`
-	Accounts  int      `json:"accounts"`
-	Already   int      `json:"already"`
-	Mailboxes int      `json:"mailboxes"`
-	Messages  int64    `json:"messages"`
-	Skipped   int64    `json:"skipped"`
-	Lost      int64    `json:"lost"`
-	Bytes     int64    `json:"bytes"`
-	Problems  []string `json:"problems,omitempty"`
+	answer.Restored
+	DryRun   bool     `json:"dry_run,omitempty"`
+	Problems []string `json:"problems,omitempty"`
 }
 
 // Run restores.
@@ -79,7 +73,7 @@ func (c *restoreCmd) here(a *app, e *sqlite.Engine, uids store.UIDSet, found *pr
 	defer m.end()
 	o := backup.RestoreOptions{
 		Backup: c.Backup, As: store.AccountID(c.As), Append: c.Append, Mailbox: c.Mailbox, UIDs: uids, Into: c.Into, Run: c.Again,
-		IgnoreQuota: c.IgnoreQuota, Partial: c.Partial, DryRun: a.dryRun, Progress: m.show, Problem: found.add,
+		IgnoreQuota: c.IgnoreQuota, Partial: c.Partial, DryRun: a.dryRun, Progress: m.copied, Problem: found.archive,
 	}
 	for _, name := range c.Account {
 		o.Accounts = append(o.Accounts, store.AccountID(name))
@@ -88,26 +82,7 @@ func (c *restoreCmd) here(a *app, e *sqlite.Engine, uids store.UIDSet, found *pr
 	if err != nil {
 		return restoreResult{}, err
 	}
-	return restoreResult{
-		Backup: r.Backup, Accounts: r.Accounts, Already: r.Already, Mailboxes: r.Mailboxes,
-		Messages: r.Messages, Skipped: r.Skipped, Lost: r.Lost, Bytes: r.Bytes,
-	}, nil
-}
-
-// restoreRequest is what a server is asked for.
-type restoreRequest struct {
-	Archive     string      `json:"archive"`
-	Backup      string      `json:"backup,omitempty"`
-	Accounts    []string    `json:"accounts,omitempty"`
-	As          string      `json:"as,omitempty"`
-	Append      bool        `json:"append,omitempty"`
-	Mailbox     string      `json:"mailbox,omitempty"`
-	UIDs        [][2]uint32 `json:"uids,omitempty"`
-	Into        string      `json:"into,omitempty"`
-	Run         string      `json:"run,omitempty"`
-	IgnoreQuota bool        `json:"ignore_quota,omitempty"`
-	Partial     bool        `json:"partial,omitempty"`
-	DryRun      bool        `json:"dry_run,omitempty"`
+	return restoreResult{Restored: answer.RestoredOf(r)}, nil
 }
 
 // remote lets the server that owns the data restore.
@@ -118,14 +93,14 @@ func (c *restoreCmd) remote(a *app, s *server, uids store.UIDSet, x *restoreResu
 	}
 	m := a.meter("restore")
 	defer m.end()
-	in := restoreRequest{
+	in := answer.RestoreRequest{
 		Archive: dir, Backup: c.Backup, Accounts: c.Account, As: c.As, Append: c.Append, Mailbox: c.Mailbox, Into: c.Into,
 		Run: c.Again, IgnoreQuota: c.IgnoreQuota, Partial: c.Partial, DryRun: a.dryRun,
 	}
 	for _, r := range uids {
 		in.UIDs = append(in.UIDs, [2]uint32{uint32(r.First), uint32(r.Last)})
 	}
-	return s.copying(a.ctx, "/v1/restore", in, x, m, found)
+	return s.copying(a.ctx, "/v1/restore", in, &x.Restored, m, found)
 }
 
 // parseUIDs reads a set as IMAP writes it, without "*".

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/mailstead/mailstead/store/backup"
+	"github.com/mailstead/mailstead/examples/internal/answer"
 	"github.com/mailstead/mailstead/store/control"
 )
 
@@ -31,35 +31,22 @@ func (s *server) explain(err, owned error) error {
 func (s *server) copying(ctx context.Context, path string, in, out any, m *meter, found *problems) error {
 	return s.Stream(ctx, path, in, out, func(l control.Line) error {
 		if l.Progress != nil {
-			var p backup.Progress // its names, in lower case
+			var p answer.Copied
 			if json.Unmarshal(l.Progress, &p) == nil {
-				m.show(p)
+				m.show(step{
+					Account: p.Account, Done: int64(p.Done), Total: int64(p.Total), Messages: p.Messages, Bodies: p.Bodies, Bytes: p.Bytes,
+				})
 			}
 		}
-		if l.Item != nil {
-			found.item(l.Item)
-		}
+		found.item(l.Item)
 		return nil
 	})
 }
 
 // item adds what the server has found.
 func (p *problems) item(raw json.RawMessage) {
-	var x struct {
-		Account, Mailbox, File, Text string
-		UID                          uint32
+	var x answer.Problem
+	if raw != nil && json.Unmarshal(raw, &x) == nil {
+		p.add(&x)
 	}
-	if json.Unmarshal(raw, &x) != nil {
-		return
-	}
-	s := ""
-	for _, f := range [...]struct{ what, value string }{{"", x.File}, {"account ", x.Account}, {"mailbox ", x.Mailbox}} {
-		if f.value != "" {
-			s += f.what + f.value + " "
-		}
-	}
-	if x.UID != 0 {
-		s += fmt.Sprintf("message %d ", x.UID)
-	}
-	p.text(s + x.Text)
 }

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 
+	"github.com/mailstead/mailstead/examples/internal/answer"
+	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/backup"
 	"github.com/mailstead/mailstead/store/blob"
 	"github.com/mailstead/mailstead/store/control"
@@ -50,7 +53,7 @@ type archiveResult struct {
 func (c *verifyCmd) archive(a *app, e *sqlite.Engine) error {
 	found := &problems{a: a}
 	m := a.meter("verify")
-	o := backup.VerifyOptions{Backup: c.Backup, Quick: c.Quick, Progress: m.show, Problem: found.add}
+	o := backup.VerifyOptions{Backup: c.Backup, Quick: c.Quick, Progress: m.copied, Problem: found.archive}
 	if e != nil {
 		o.Store = e.Store()
 	}
@@ -83,28 +86,36 @@ type dataResult struct {
 
 func (a *app) verifyData() error {
 	found := &problems{a: a}
+	m := a.meter("verify")
 	var x dataResult
 	err := a.withStore(false, func(e *sqlite.Engine) error {
+		m.show(step{Phase: "bodies"})
 		rep, err := e.Blobs().Verify(a.ctx)
 		if err != nil && !errors.Is(err, blob.ErrCorrupt) {
 			return err
 		}
 		x.Bodies, x.Bytes = rep.Blobs, rep.Bytes
 		for _, d := range rep.Damaged {
-			found.text(fmt.Sprintf("%s at %d: %d octets are damaged", d.File, d.Offset, d.Octets))
+			found.add(&answer.Problem{File: d.File, Offset: d.Offset, Octets: d.Octets, Text: store.ErrCorrupt.Error()})
 		}
-		return e.Store().Verify(a.ctx, func(p *sqlstore.Problem) { found.text(p.Error()) })
+		m.show(step{Phase: "messages", Bodies: x.Bodies, Bytes: x.Bytes})
+		return e.Store().Verify(a.ctx, func(p *sqlstore.Problem) {
+			found.add(&answer.Problem{Account: string(p.Account), Mailbox: p.Mailbox, UID: uint32(p.UID), Text: p.Err.Error()})
+		})
 	}, func(s *server) error {
-		var result struct{ Bodies, Bytes int64 }
+		var result answer.Verified
 		err := s.Stream(a.ctx, "/v1/verify", nil, &result, func(l control.Line) error {
-			if l.Item != nil {
-				found.item(l.Item)
+			var p answer.Phase
+			if l.Progress != nil && json.Unmarshal(l.Progress, &p) == nil {
+				m.show(step{Phase: p.Phase})
 			}
+			found.item(l.Item)
 			return nil
 		})
 		x.Bodies, x.Bytes = result.Bodies, result.Bytes
 		return err
 	})
+	m.end()
 	if err != nil {
 		return err
 	}

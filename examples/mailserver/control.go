@@ -11,6 +11,7 @@ import (
 
 	"github.com/mailstead/mailstead/auth/login"
 	"github.com/mailstead/mailstead/auth/login/activity"
+	"github.com/mailstead/mailstead/examples/internal/answer"
 	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/control"
@@ -24,10 +25,12 @@ type controls struct {
 	started time.Time
 	server  *control.Server
 	upkeep  sync.Mutex // held by the one long request that runs
+
+	migrations chan struct{} // one for each that runs
 }
 
 func newControls(s *server, users users) *controls {
-	c := &controls{s: s, users: users, started: time.Now()}
+	c := &controls{s: s, users: users, started: time.Now(), migrations: make(chan struct{}, maxMigrations)}
 	mux := http.NewServeMux()
 	short := func(pattern string, f func(*http.Request) (any, error)) {
 		mux.Handle(pattern, control.Handle(func(r *http.Request) (any, error) {
@@ -70,10 +73,15 @@ func newControls(s *server, users users) *controls {
 	short("POST /v1/queue/rules", c.putRule)
 	short("DELETE /v1/queue/rules/{name}", c.deleteRule)
 	short("GET /v1/queue/history", c.queueHistory)
+	short("POST /v1/queue/send", c.sendMessage)
 	long("POST /v1/verify", c.verify)
 	long("POST /v1/collect", c.collectNow)
 	long("POST /v1/backup", c.backup)
 	long("POST /v1/restore", c.restore)
+	mux.Handle("POST /v1/migrate", control.Stream(func(r *http.Request, l *control.Lines) (any, error) {
+		v, err := c.migrate(r, l)
+		return v, controlError(err)
+	}))
 	c.server = &control.Server{Handler: mux, Logger: s.log}
 	return c
 }
@@ -142,13 +150,13 @@ func controlError(err error) error {
 
 // statusAnswer is the answer to GET /v1/status.
 type statusAnswer struct {
-	Version string      `json:"version"`
-	PID     int         `json:"pid"`
-	Uptime  int64       `json:"uptime_seconds"`
-	Started time.Time   `json:"started"`
-	Listen  []listening `json:"listeners"`
-	Bodies  *bodyStats  `json:"bodies,omitempty"` // of segment files
-	Queue   queueStats  `json:"queue"`
+	Version string            `json:"version"`
+	PID     int               `json:"pid"`
+	Uptime  int64             `json:"uptime_seconds"`
+	Started time.Time         `json:"started"`
+	Listen  []listening       `json:"listeners"`
+	Bodies  *bodyStats        `json:"bodies,omitempty"` // of segment files
+	Queue   answer.QueueStats `json:"queue"`
 }
 
 type listening struct {
@@ -209,19 +217,10 @@ func version() string {
 }
 
 // stats are the queue's counters.
-func (c *controls) stats(ctx context.Context) (queueStats, error) {
+func (c *controls) stats(ctx context.Context) (answer.QueueStats, error) {
 	st, err := c.s.engine.queue.Stats(ctx)
 	if err != nil {
-		return queueStats{}, err
+		return answer.QueueStats{}, err
 	}
-	return queueStats{Jobs: st.Jobs, Held: st.Held, Leased: st.Leased, Destinations: st.Destinations, Oldest: known(st.Oldest)}, nil
-}
-
-// known is t for an answer, where a time that is not known is left out.
-func known(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	t = t.UTC()
-	return &t
+	return answer.QueueStatsOf(st), nil
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/mailstead/mailstead/auth/login"
+	"github.com/mailstead/mailstead/examples/internal/answer"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/control"
 )
@@ -16,28 +17,11 @@ import (
 // pageSize bounds a page of a list; a request may ask for less.
 const pageSize = 1000
 
-// quota is what an account may hold; zero = no limit.
-type quota struct {
-	Bytes     int64 `json:"bytes"`
-	Messages  int64 `json:"messages"`
-	Mailboxes int64 `json:"mailboxes"`
-}
-
-func (q *quota) limits() (store.Limits, error) {
+func limitsOf(q *answer.Quota) (store.Limits, error) {
 	if q.Bytes < 0 || q.Messages < 0 || q.Mailboxes < 0 {
 		return store.Limits{}, control.BadRequest("a quota is not negative; 0 is no limit")
 	}
 	return store.Limits{Bytes: q.Bytes, Messages: q.Messages, Mailboxes: q.Mailboxes}, nil
-}
-
-// accountAnswer is one account in a list.
-type accountAnswer struct {
-	Name      string `json:"name"`
-	State     string `json:"state"` // active, importing, closed
-	Bytes     int64  `json:"bytes"`
-	Messages  int64  `json:"messages"`
-	Mailboxes int64  `json:"mailboxes"`
-	Quota     quota  `json:"quota"`
 }
 
 // page is what a list request says: names after After, Limit at most.
@@ -51,18 +35,12 @@ func page(q url.Values) (after string, limit int, err error) {
 	return q.Get("after"), limit, nil
 }
 
-// accountList is a page of accounts.
-type accountList struct {
-	Accounts []accountAnswer `json:"accounts"`
-	Next     string          `json:"next,omitempty"` // the after of the next page
-}
-
 func (c *controls) listAccounts(r *http.Request) (any, error) {
 	after, limit, err := page(r.URL.Query())
 	if err != nil {
 		return nil, err
 	}
-	a := accountList{Accounts: []accountAnswer{}}
+	a := answer.Accounts{Accounts: []answer.Account{}}
 	for info, err := range c.s.engine.store.Accounts(r.Context(), store.AccountID(after)) {
 		if err != nil {
 			return nil, err
@@ -71,7 +49,7 @@ func (c *controls) listAccounts(r *http.Request) (any, error) {
 			a.Next = a.Accounts[limit-1].Name
 			break
 		}
-		one, err := c.account(r.Context(), info)
+		one, err := answer.AccountOf(r.Context(), c.s.engine.store, info)
 		if errors.Is(err, store.ErrNoAccount) {
 			continue // dropped meanwhile
 		}
@@ -83,31 +61,13 @@ func (c *controls) listAccounts(r *http.Request) (any, error) {
 	return a, nil
 }
 
-func (c *controls) account(ctx context.Context, info store.AccountInfo) (a accountAnswer, err error) {
-	acct, err := c.s.engine.store.Open(ctx, info.ID)
-	if err != nil {
-		return a, err
-	}
-	u, err := acct.Usage(ctx)
-	if err != nil {
-		return a, err
-	}
-	state := map[store.AccountState]string{
-		store.AccountActive: "active", store.AccountImporting: "importing", store.AccountClosed: "closed",
-	}[info.State]
-	return accountAnswer{
-		Name: string(info.ID), State: state, Bytes: u.Bytes, Messages: u.Messages, Mailboxes: u.Mailboxes,
-		Quota: quota{Bytes: u.Limits.Bytes, Messages: u.Limits.Messages, Mailboxes: u.Limits.Mailboxes},
-	}, nil
-}
-
 // addAccount makes an account with its mailboxes, and then its user: who has a
 // password has an account.
 func (c *controls) addAccount(r *http.Request) (any, error) {
 	var in struct {
-		Name     string `json:"name"`
-		Password string `json:"password"`
-		Quota    *quota `json:"quota"`
+		Name     string        `json:"name"`
+		Password string        `json:"password"`
+		Quota    *answer.Quota `json:"quota"`
 	}
 	if err := control.Decode(r, &in); err != nil {
 		return nil, err
@@ -126,7 +86,7 @@ func (c *controls) addAccount(r *http.Request) (any, error) {
 		return nil, err
 	}
 	if in.Quota != nil {
-		if _, err := in.Quota.limits(); err != nil {
+		if _, err := limitsOf(in.Quota); err != nil {
 			return nil, err
 		}
 	}
@@ -154,8 +114,8 @@ func addressOf(s string) (string, error) {
 }
 
 // limit sets the quota of an account.
-func (c *controls) limit(ctx context.Context, id store.AccountID, q *quota) error {
-	limits, err := q.limits()
+func (c *controls) limit(ctx context.Context, id store.AccountID, q *answer.Quota) error {
+	limits, err := limitsOf(q)
 	if err != nil {
 		return err
 	}
@@ -168,7 +128,7 @@ func (c *controls) limit(ctx context.Context, id store.AccountID, q *quota) erro
 }
 
 func (c *controls) setQuota(r *http.Request) (any, error) {
-	var q quota
+	var q answer.Quota
 	if err := control.Decode(r, &q); err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mailstead/mailstead/examples/internal/answer"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/backup"
 	"github.com/mailstead/mailstead/store/blob"
@@ -31,9 +32,9 @@ func TestControlBackup(t *testing.T) {
 		}
 	}
 	dir := filepath.Join(t.TempDir(), "archive")
-	var made backupAnswer
+	var made answer.BackedUp
 	progress := 0
-	err = c.Stream(t.Context(), "/v1/backup", backupRequest{Archive: dir}, &made, func(l control.Line) error {
+	err = c.Stream(t.Context(), "/v1/backup", answer.BackupRequest{Archive: dir}, &made, func(l control.Line) error {
 		if l.Progress != nil {
 			progress++
 		}
@@ -46,15 +47,15 @@ func TestControlBackup(t *testing.T) {
 	if _, err := a.Verify(t.Context(), backup.VerifyOptions{Store: s.engine.store, Problem: func(p *backup.Problem) { t.Error(p) }}); err != nil {
 		t.Error(err)
 	}
-	var back restoreAnswer
-	in := restoreRequest{Archive: dir, Accounts: []string{"alice@example.org"}, Mailbox: store.Inbox, UIDs: [][2]uint32{{2, 3}}, Into: "Back"}
+	var back answer.Restored
+	in := answer.RestoreRequest{Archive: dir, Accounts: []string{"alice@example.org"}, Mailbox: store.Inbox, UIDs: [][2]uint32{{2, 3}}, Into: "Back"}
 	if err := c.Stream(t.Context(), "/v1/restore", in, &back, nil); err != nil || back.Messages != 2 || back.Mailboxes != 1 {
 		t.Errorf("%+v, %v", back, err)
 	}
 	for want, in := range map[string]any{
-		"exists":               restoreRequest{Archive: dir},
-		control.CodeNotFound:   restoreRequest{Archive: dir, Backup: "none"},
-		control.CodeBadRequest: restoreRequest{Archive: "archive"},
+		"exists":               answer.RestoreRequest{Archive: dir},
+		control.CodeNotFound:   answer.RestoreRequest{Archive: dir, Backup: "none"},
+		control.CodeBadRequest: answer.RestoreRequest{Archive: "archive"},
 	} {
 		err := c.Stream(t.Context(), "/v1/restore", in, nil, nil)
 		if e, ok := errors.AsType[*control.Error](err); !ok || e.Code != want {

@@ -2,19 +2,12 @@ package main
 
 import (
 	"net/http"
-	"time"
 
 	"github.com/mailstead/mailstead/auth/login"
-	"github.com/mailstead/mailstead/auth/login/activity"
+	"github.com/mailstead/mailstead/examples/internal/answer"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/control"
 )
-
-// loginsAnswer is what is known of an account's logins.
-type loginsAnswer struct {
-	Name string `json:"name"`
-	activity.Account
-}
 
 func (c *controls) logins(r *http.Request) (any, error) {
 	name, err := addressOf(r.PathValue("name"))
@@ -22,27 +15,12 @@ func (c *controls) logins(r *http.Request) (any, error) {
 		return nil, err
 	}
 	a, err := c.s.activity.Account(r.Context(), name)
-	return loginsAnswer{name, a}, err
+	return answer.Logins{Name: name, Account: a}, err
 }
 
 // refused are the latest refused logins since the start, of everybody.
 func (c *controls) refused(*http.Request) (any, error) {
-	return struct {
-		Refused []activity.Failure `json:"refused"`
-	}{c.s.activity.Recent()}, nil
-}
-
-// appPassword is an app password without its secret.
-type appPassword struct {
-	Label     string           `json:"label"`
-	Protocols []login.Protocol `json:"protocols,omitempty"` // none: everywhere
-	Created   *time.Time       `json:"created,omitempty"`
-	LastUsed  *time.Time       `json:"last_used,omitempty"`
-}
-
-type appPasswordList struct {
-	AppPasswords []appPassword `json:"app_passwords"`
-	Only         bool          `json:"only"` // the account's own password is refused
+	return answer.Refused{Refused: c.s.activity.Recent()}, nil
 }
 
 func (c *controls) listAppPasswords(r *http.Request) (any, error) {
@@ -54,11 +32,7 @@ func (c *controls) listAppPasswords(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := appPasswordList{AppPasswords: []appPassword{}, Only: rec.AppPasswordsOnly}
-	for _, p := range rec.AppPasswords {
-		list.AppPasswords = append(list.AppPasswords, appPassword{p.Name, p.Protocols, known(p.Created), known(p.LastUsed)})
-	}
-	return list, nil
+	return answer.AppPasswordsOf(&rec), nil
 }
 
 // addAppPassword answers with the password, which is nowhere else.

@@ -11,6 +11,7 @@ import (
 	"github.com/mailstead/mailstead/auth/authn"
 	"github.com/mailstead/mailstead/auth/login"
 	"github.com/mailstead/mailstead/auth/login/activity"
+	"github.com/mailstead/mailstead/examples/internal/answer"
 	"github.com/mailstead/mailstead/store/control"
 )
 
@@ -37,7 +38,7 @@ func TestControlLogins(t *testing.T) {
 			}
 			s.activity = &activity.Log{Store: s.activity.Store}
 		}
-		var a loginsAnswer
+		var a answer.Logins
 		if code := asks(t, c, "GET", "/v1/accounts/alice@example.org/logins", nil, &a); code != "" {
 			t.Fatal(code)
 		}
@@ -80,7 +81,7 @@ func TestControlAppPasswords(t *testing.T) {
 	if loginAs(t, s, "alice@example.org", "x") == nil {
 		t.Error("the own password counts although only app passwords may")
 	}
-	var list appPasswordList
+	var list answer.AppPasswords
 	if code := asks(t, c, "GET", path, nil, &list); code != "" || len(list.AppPasswords) != 1 || !list.Only || list.AppPasswords[0].LastUsed == nil {
 		t.Errorf("%q, %+v", code, list)
 	}

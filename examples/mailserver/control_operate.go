@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/deliver"
+	"github.com/mailstead/mailstead/examples/internal/answer"
 	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/queue/suppress"
 	"github.com/mailstead/mailstead/store/control"
@@ -18,7 +19,7 @@ func (c *controls) rerouteJobs(r *http.Request) (any, error) {
 	if c.s.o.relay != "" {
 		return nil, control.BadRequest("all mail leaves by the smart host of -relay")
 	}
-	return c.edit(r, func(in selection) (queue.Edit, error) {
+	return c.edit(r, func(in answer.Selection) (queue.Edit, error) {
 		to, err := deliver.Reroute(in.To)
 		if err != nil {
 			return queue.Edit{}, control.BadRequest("to is the domain to whose hosts the jobs are sent")
@@ -28,23 +29,12 @@ func (c *controls) rerouteJobs(r *http.Request) (any, error) {
 }
 
 func (c *controls) bounceJobs(r *http.Request) (any, error) {
-	return c.edit(r, func(in selection) (queue.Edit, error) {
+	return c.edit(r, func(in answer.Selection) (queue.Edit, error) {
 		if in.Reason == "" {
 			in.Reason = "given up by the operator of this host"
 		}
 		return queue.Edit{Bounce: &in.Reason}, nil
 	})
-}
-
-// shapeRow is one destination, sender or identity: jobs by age.
-type shapeRow struct {
-	Key   string  `json:"key"`
-	Total int64   `json:"total"`
-	Ages  []int64 `json:"ages"` // up to 5, 10, 20, … 1,280 minutes, and older
-}
-
-type shapeAnswer struct {
-	Rows []shapeRow `json:"rows"`
 }
 
 // maxShape bounds the rows of an answer.
@@ -57,7 +47,7 @@ func (c *controls) queueShape(r *http.Request) (any, error) {
 		return nil, err
 	}
 	f.IDs = q["id"]
-	by, ok := map[string]queue.ShapeBy{"": queue.ByDestination, "destination": queue.ByDestination, "sender": queue.BySender, "identity": queue.ByIdentity}[q.Get("by")]
+	by, ok := answer.ShapeBy(q.Get("by"))
 	if !ok {
 		return nil, control.BadRequest("by is destination, sender or identity")
 	}
@@ -69,11 +59,7 @@ func (c *controls) queueShape(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := shapeAnswer{Rows: []shapeRow{}}
-	for i := range rows {
-		a.Rows = append(a.Rows, shapeRow{rows[i].Key, rows[i].Total, rows[i].Ages[:]})
-	}
-	return a, nil
+	return answer.ShapeOf(rows), nil
 }
 
 // number is a value from 1 to most; def where it is missing.
@@ -89,16 +75,12 @@ func number(q url.Values, name string, def, most int) (int, error) {
 	return n, nil
 }
 
-type pausedAnswer struct {
-	Destinations []string `json:"destinations"`
-}
-
 func (c *controls) listPaused(r *http.Request) (any, error) {
 	list, err := c.s.runner.Paused(r.Context())
 	if list == nil {
 		list = []string{}
 	}
-	return pausedAnswer{list}, err
+	return answer.Paused{Destinations: list}, err
 }
 
 func (c *controls) pauseDestination(r *http.Request) (any, error) {
@@ -126,27 +108,13 @@ func (c *controls) setPaused(r *http.Request, set func(context.Context, string) 
 	return struct{}{}, nil
 }
 
-// suppression is one address, or "@domain", that gets no mail.
-type suppression struct {
-	Address string     `json:"address"`
-	Reason  string     `json:"reason"`
-	Added   *time.Time `json:"added,omitempty"`
-	Expires *time.Time `json:"expires,omitempty"`
-	Job     string     `json:"job,omitempty"` // whose bounce it was
-}
-
-type suppressions struct {
-	Addresses []suppression `json:"addresses"`
-	Next      string        `json:"next,omitempty"`
-}
-
 func (c *controls) listSuppressed(r *http.Request) (any, error) {
 	q := r.URL.Query()
 	after, limit, err := page(q)
 	if err != nil {
 		return nil, err
 	}
-	a := suppressions{Addresses: []suppression{}}
+	a := answer.Suppressions{Addresses: []answer.Suppression{}}
 	for e, err := range c.s.suppressed.All(r.Context(), suppress.Filter{Prefix: q.Get("prefix"), After: after, Limit: limit + 1}) {
 		if err != nil {
 			return nil, err
@@ -155,7 +123,7 @@ func (c *controls) listSuppressed(r *http.Request) (any, error) {
 			a.Next = a.Addresses[limit-1].Address
 			break
 		}
-		a.Addresses = append(a.Addresses, suppression{e.Address, e.Reason, known(e.Added), known(e.Expires), e.Job})
+		a.Addresses = append(a.Addresses, answer.SuppressionOf(e))
 	}
 	return a, nil
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mailstead/mailstead/examples/internal/answer"
 	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/queue/webhook"
 	"github.com/mailstead/mailstead/smtp"
@@ -44,11 +45,11 @@ func TestControlQueueWays(t *testing.T) {
 			t.Errorf("%s %v: %q, %d jobs", tt.path, tt.in, code, jobs.Jobs)
 		}
 	}
-	var paused pausedAnswer
+	var paused answer.Paused
 	if asks(t, c, "GET", "/v1/queue/paused", nil, &paused); len(paused.Destinations) != 1 || paused.Destinations[0] != "a.example" {
 		t.Errorf("%+v", paused)
 	}
-	var shape shapeAnswer
+	var shape answer.Shape
 	asks(t, c, "GET", "/v1/queue/shape", nil, &shape)
 	if len(shape.Rows) != 3 || shape.Rows[0].Ages[0] != 1 || shape.Rows[2].Key != "via:backup.example" || shape.Rows[0].Key != queue.BounceDestination {
 		t.Errorf("%+v", shape)
@@ -87,7 +88,7 @@ func TestControlSuppression(t *testing.T) {
 			t.Errorf("%s %v: %q", tt.path, tt.in, code)
 		}
 	}
-	var list suppressions
+	var list answer.Suppressions
 	if asks(t, c, "GET", "/v1/queue/suppressed", nil, &list); len(list.Addresses) != 1 || list.Addresses[0].Address != "joe@example.net" || list.Addresses[0].Expires != nil {
 		t.Errorf("%+v", list)
 	}
@@ -112,12 +113,12 @@ func TestControlRules(t *testing.T) {
 	if code := asks(t, c, "DELETE", "/v1/queue/rules/gone", nil, nil); code != "" {
 		t.Error(code)
 	}
-	var rules holdRules
+	var rules answer.HoldRules
 	if asks(t, c, "GET", "/v1/queue/rules", nil, &rules); len(rules.Rules) != 1 || rules.Rules[0].Name != "a/b" || rules.Rules[0].Recipient != "u1@foreign.example" {
 		t.Errorf("%+v", rules)
 	}
 	putJobs(t, s, 3)
-	var held jobList
+	var held answer.Jobs
 	if asks(t, c, "GET", "/v1/queue/jobs?held=true", nil, &held); len(held.Jobs) != 1 || held.Jobs[0].Hold != "wait" || held.Jobs[0].Message != "m1" {
 		t.Errorf("%+v", held)
 	}
@@ -178,7 +179,7 @@ func TestQueueTells(t *testing.T) {
 		t.Fatal(err)
 	}
 	for id, want := range map[string]string{"m1": "delivered", "m2": "failed"} {
-		var h historyAnswer
+		var h answer.History
 		if code := asks(t, c, "GET", "/v1/queue/history?message="+id, nil, &h); code != "" || len(h.Records) != 1 || h.Records[0].Recipients[0].State != want {
 			t.Errorf("%s: %q %+v", id, code, h)
 		}

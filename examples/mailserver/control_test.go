@@ -12,6 +12,7 @@ import (
 
 	"github.com/mailstead/mailstead/auth/login"
 	"github.com/mailstead/mailstead/auth/login/filelogin"
+	"github.com/mailstead/mailstead/examples/internal/answer"
 	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/smtp"
 	"github.com/mailstead/mailstead/store"
@@ -104,7 +105,7 @@ func TestControlAccounts(t *testing.T) {
 	}
 	var got []string
 	for after := ""; ; {
-		var list accountList
+		var list answer.Accounts
 		if code := asks(t, c, "GET", "/v1/accounts?limit=1&after="+after, nil, &list); code != "" {
 			t.Fatal(code)
 		}
@@ -147,7 +148,7 @@ func TestControlQueue(t *testing.T) {
 	putJobs(t, s, 5)
 	var ids []string
 	for after := ""; ; {
-		var list jobList
+		var list answer.Jobs
 		if code := asks(t, c, "GET", "/v1/queue/jobs?limit=2&after="+after, nil, &list); code != "" {
 			t.Fatal(code)
 		}
@@ -161,7 +162,7 @@ func TestControlQueue(t *testing.T) {
 	if len(ids) != 5 {
 		t.Fatalf("listed %q", ids)
 	}
-	var job jobAnswer
+	var job answer.Job
 	if code := asks(t, c, "GET", "/v1/queue/jobs/"+ids[0], nil, &job); code != "" || job.ID != ids[0] ||
 		len(job.Recipients) != 1 || job.Destination != "foreign.example" || job.Size != 8 || job.Expires != nil {
 		t.Errorf("%q %+v", code, job)
@@ -179,7 +180,7 @@ func TestControlQueue(t *testing.T) {
 	edit("drop", fields{}, control.CodeBadRequest, 0)
 	edit("drop", fields{"all": true, "message": "m1"}, control.CodeBadRequest, 0)
 	edit("hold", fields{"ids": ids[:2], "reason": "wait"}, "", 2)
-	var held jobList
+	var held answer.Jobs
 	asks(t, c, "GET", "/v1/queue/jobs?held=true", nil, &held)
 	if len(held.Jobs) != 2 || held.Jobs[0].Hold != "wait" {
 		t.Errorf("held %+v", held)
@@ -188,7 +189,7 @@ func TestControlQueue(t *testing.T) {
 	edit("retry", fields{"destination": "foreign.example"}, "", 5)
 	edit("drop", fields{"message": "m1"}, "", 1)
 	edit("drop", fields{"all": true}, "", 4)
-	var st queueStats
+	var st answer.QueueStats
 	if asks(t, c, "GET", "/v1/queue/stats", nil, &st); st.Jobs != 0 {
 		t.Errorf("%+v", st)
 	}
@@ -218,7 +219,7 @@ func TestControlUpkeep(t *testing.T) {
 	if _, err := acct.Apply(t.Context(), store.Change{Ops: []store.Op{op}}); err != nil {
 		t.Fatal(err)
 	}
-	var v verifyAnswer
+	var v answer.Verified
 	var items []string
 	keep := func(l control.Line) error {
 		if l.Item != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/mailstead/mailstead/examples/internal/answer"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/blob"
 	"github.com/mailstead/mailstead/store/blob/segment"
@@ -12,55 +13,31 @@ import (
 	"github.com/mailstead/mailstead/store/sqlstore"
 )
 
-// problem is an item of verify: a message, a mailbox, or a place in a file of
-// bodies.
-type problem struct {
-	Account string `json:"account,omitempty"`
-	Mailbox string `json:"mailbox,omitempty"`
-	UID     uint32 `json:"uid,omitempty"`
-	File    string `json:"file,omitempty"`
-	Offset  int64  `json:"offset,omitempty"`
-	Octets  int64  `json:"octets,omitempty"`
-	Text    string `json:"text"`
-}
-
-// phase is the progress of verify and collect.
-type phase struct {
-	Phase string `json:"phase"`
-}
-
-// verifyAnswer is the result of verify. It succeeds with problems, too.
-type verifyAnswer struct {
-	Bodies   int64 `json:"bodies"` // good ones
-	Bytes    int64 `json:"bytes"`
-	Problems int   `json:"problems"`
-}
-
 // verify reads every body, and every message with what refers to it.
 func (c *controls) verify(r *http.Request, l *control.Lines) (any, error) {
 	a, err := c.verifyBodies(r.Context(), l)
 	if err != nil || c.s.engine.verify == nil {
 		return a, err
 	}
-	if err := l.Progress(phase{"messages"}); err != nil {
+	if err := l.Progress(answer.Phase{Phase: "messages"}); err != nil {
 		return nil, err
 	}
 	var gone error
 	err = c.s.engine.verify(r.Context(), func(p *sqlstore.Problem) {
 		a.Problems++
 		if gone == nil {
-			gone = l.Item(problem{Account: string(p.Account), Mailbox: p.Mailbox, UID: uint32(p.UID), Text: p.Err.Error()})
+			gone = l.Item(answer.Problem{Account: string(p.Account), Mailbox: p.Mailbox, UID: uint32(p.UID), Text: p.Err.Error()})
 		}
 	})
 	return a, errors.Join(err, gone)
 }
 
 // verifyBodies reads the segment files, where there are some.
-func (c *controls) verifyBodies(ctx context.Context, l *control.Lines) (a verifyAnswer, err error) {
+func (c *controls) verifyBodies(ctx context.Context, l *control.Lines) (a answer.Verified, err error) {
 	if c.s.engine.segments == nil {
 		return a, nil
 	}
-	if err := l.Progress(phase{"bodies"}); err != nil {
+	if err := l.Progress(answer.Phase{Phase: "bodies"}); err != nil {
 		return a, err
 	}
 	rep, err := c.s.engine.segments.Verify(ctx)
@@ -72,11 +49,11 @@ func (c *controls) verifyBodies(ctx context.Context, l *control.Lines) (a verify
 			return a, err
 		}
 	}
-	return verifyAnswer{Bodies: rep.Blobs, Bytes: rep.Bytes, Problems: len(rep.Damaged)}, nil
+	return answer.Verified{Bodies: rep.Blobs, Bytes: rep.Bytes, Problems: len(rep.Damaged)}, nil
 }
 
-func damage(d segment.Damage) problem {
-	return problem{File: d.File, Offset: d.Offset, Octets: d.Octets, Text: store.ErrCorrupt.Error()}
+func damage(d segment.Damage) answer.Problem {
+	return answer.Problem{File: d.File, Offset: d.Offset, Octets: d.Octets, Text: store.ErrCorrupt.Error()}
 }
 
 // collectAnswer is the result of collect.
@@ -93,7 +70,7 @@ type collectAnswer struct {
 
 // collectNow frees bodies that nobody holds, and their space on disk.
 func (c *controls) collectNow(r *http.Request, l *control.Lines) (any, error) {
-	if err := l.Progress(phase{"collect"}); err != nil {
+	if err := l.Progress(answer.Phase{Phase: "collect"}); err != nil {
 		return nil, err
 	}
 	st, err := c.s.collector().Collect(r.Context())
@@ -106,7 +83,7 @@ func (c *controls) collectNow(r *http.Request, l *control.Lines) (any, error) {
 	if c.s.engine.segments == nil {
 		return a, nil
 	}
-	if err := l.Progress(phase{"compact"}); err != nil {
+	if err := l.Progress(answer.Phase{Phase: "compact"}); err != nil {
 		return nil, err
 	}
 	cs, err := c.s.engine.segments.Compact(r.Context())
