@@ -18,7 +18,7 @@ import (
 )
 
 // backlog are jobs without a body: what is measured is the queue.
-func (s *queueDB) backlog(b *testing.B, n int, due time.Time, domain func(i int) string) {
+func (q *queueDB) backlog(b *testing.B, n int, due time.Time, domain func(i int) string) {
 	b.Helper()
 	const chunk = 1000
 	jobs := make([]queue.Job, 0, chunk)
@@ -31,7 +31,7 @@ func (s *queueDB) backlog(b *testing.B, n int, due time.Time, domain func(i int)
 			Recipients: []queue.Recipient{{Recipient: smtp.Recipient{ForwardPath: smtp.ForwardPath{Path: path("bob", d)}}}},
 		})
 		if len(jobs) == chunk || i == n-1 {
-			if err := s.Put(context.Background(), jobs...); err != nil {
+			if err := q.Put(context.Background(), jobs...); err != nil {
 				b.Fatal(err)
 			}
 			jobs = jobs[:0]
