@@ -212,6 +212,7 @@ func TestPOP3Listings(t *testing.T) {
 				}
 				box := pop3source.Source{Addr: "x:110", Dialer: &pop3client.Dialer{Net: srv, Login: plain{"ann", "x"}.Login}}
 				for _, always := range []bool{true, true, false} { // the last one deletes
+					synctest.Wait() // the server notices that the last session is over
 					c, s := w.collector(&remote{})
 					s.Open, s.Keep.Always = box.Open, always
 					if err := c.Once(t.Context()); err != nil {
