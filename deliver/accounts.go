@@ -6,9 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/net/idna"
-	"golang.org/x/text/unicode/norm"
-
+	"github.com/mailstead/mailstead/internal/mailaddr"
 	"github.com/mailstead/mailstead/smtp"
 	"github.com/mailstead/mailstead/store"
 )
@@ -64,7 +62,7 @@ func (a *Accounts) lookup(ctx context.Context, p smtp.ForwardPath) Entry {
 	if !a.local(domain) {
 		return Entry{Kind: Remote}
 	}
-	local := canonicalLocal(p.Local)
+	local := mailaddr.Local(p.Local)
 	for _, try := range a.candidates(local) {
 		e, found := a.exact(ctx, try.local+"@"+domain)
 		if found {
@@ -158,21 +156,8 @@ func (a *Accounts) local(domain string) bool {
 
 // CanonicalDomain is the one form in which domains are compared: lower case,
 // U-labels, NFC, without a final dot. An address literal is only lowered.
-func CanonicalDomain(d string) string {
-	d = strings.TrimSuffix(d, ".")
-	if strings.HasPrefix(d, "[") {
-		return strings.ToLower(d)
-	}
-	if u, err := idna.Lookup.ToUnicode(d); err == nil {
-		d = u
-	}
-	return norm.NFC.String(strings.ToLower(d))
-}
+func CanonicalDomain(d string) string { return mailaddr.Domain(d) }
 
 // CanonicalAddress is the account name that an address stands for: both sides
 // lower case and NFC, the domain in U-labels.
-func CanonicalAddress(p smtp.Path) string {
-	return canonicalLocal(p.Local) + "@" + CanonicalDomain(p.Domain)
-}
-
-func canonicalLocal(s string) string { return norm.NFC.String(strings.ToLower(s)) }
+func CanonicalAddress(p smtp.Path) string { return mailaddr.Address(p) }

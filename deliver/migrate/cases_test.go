@@ -19,7 +19,6 @@ import (
 // fake is a Source made by hand.
 type fake struct {
 	boxes []*fakeBox
-	lists int // calls of List
 }
 
 type fakeBox struct {
@@ -60,7 +59,6 @@ type fakeReader struct {
 func (r *fakeReader) Close() error { return nil }
 
 func (r *fakeReader) List(_ context.Context, prints bool) iter.Seq2[*migrate.Message, error] {
-	r.f.lists++
 	return func(yield func(*migrate.Message, error) bool) {
 		for i := range r.b.list {
 			m := r.b.list[i].Message
@@ -178,8 +176,27 @@ func TestRetry(t *testing.T) {
 func TestNames(t *testing.T) {
 	long := strings.Repeat("x", 2000)
 	names := [][]string{
-		{"INBOX"}, {"inbox", "sub"}, {"Inbox", "Sub"}, {"..", "..", "x"}, {"a\x00b"}, {"a\nb"}, {"a_b"}, {"a/b"}, {"a", "b"},
-		{"", "", "y"}, {""}, {" z "}, {"z"}, {"\xff\xfe"}, {"e\u0301"}, {"\u00e9"}, {long}, {long + "y"}, {long, long}, {"."}, {"-"},
+		{"INBOX"},
+		{"inbox", "sub"},
+		{"Inbox", "Sub"},
+		{"..", "..", "x"},
+		{"a\x00b"},
+		{"a\nb"},
+		{"a_b"},
+		{"a/b"},
+		{"a", "b"},
+		{"", "", "y"},
+		{""},
+		{" z "},
+		{"z"},
+		{"\xff\xfe"},
+		{"e\u0301"},
+		{"\u00e9"},
+		{long},
+		{long + "y"},
+		{long, long},
+		{"."},
+		{"-"},
 	}
 	f := &fake{}
 	for i, path := range names {

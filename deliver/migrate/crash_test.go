@@ -24,7 +24,7 @@ func treesOf() map[string]func(vfs.FS) migrate.Target {
 func TestDiskFaults(t *testing.T) {
 	errDisk := errors.New("disk")
 	for name, open := range treesOf() {
-		for seed := range 40 {
+		for seed := range seeds(40) {
 			t.Run(fmt.Sprint(name, seed), func(t *testing.T) {
 				rng := random(seed)
 				f := &fake{boxes: []*fakeBox{box("INBOX", 0, 9), box("x/y", 50, 7)}}
@@ -54,12 +54,8 @@ func TestDiskFaults(t *testing.T) {
 // Power cuts at any operation of the file system, and ends of the process: the next
 // runs end with every message there once.
 func TestPowerCuts(t *testing.T) {
-	seeds := 60
-	if testing.Short() {
-		seeds = 12
-	}
 	for name, open := range treesOf() {
-		for seed := range seeds {
+		for seed := range seeds(60) {
 			t.Run(fmt.Sprint(name, seed), func(t *testing.T) {
 				rng := random(seed)
 				f := &fake{boxes: []*fakeBox{box("INBOX", 0, 9), box("x/y", 50, 7)}}

@@ -9,4 +9,54 @@
 //	emltree        a tree of .eml files                  source and target
 //	imapaccount    an account of an IMAP server          source and target
 //	pop3account    a maildrop of a POP3 server           source
+//
+// # How a pass goes
+//
+// A [Source] lists mailboxes, and each mailbox its messages in ascending order of
+// their IDs. A [Keeper] has for each mailbox of the source what was migrated: for each
+// message its ID, where it lies in the target, and the flags that the source had. [Run] merges
+// the two lists: what only the source has is copied, in batches; flags that the source
+// has changed since are changed in the target; what only the keeper has is gone, and
+// is removed where Options.Remove says so. A mailbox whose State is that of the last
+// whole pass is not opened.
+//
+// # Invariants
+//
+//   - M1: what Run reports as copied is in the target, durably.
+//   - M2: no message is copied twice, whatever ended the runs before: what was copied is
+//     noted together with the batch (Writer.Atomic), or the target is searched for
+//     what is in doubt before anything is copied, by [Print].
+//   - M3: Run returns nil only when every message of every selected mailbox is in the
+//     target; what is left out is a [Skip], and the next run tries it again.
+//   - M4: nothing is changed in the source.
+//   - M5: what a user has changed or removed in the target stays so, unless the source
+//     changes the same flag later.
+//   - M6: a name of the source leads to one clean name in the target, its own and the
+//     same at every run.
+//   - M7: of bodies nothing is held but what passes through; of a mailbox a page of what is noted,
+//     for each of up to 13 runs of pages. Recognising by Print takes 16 octets a
+//     message of the target and the Prints of what is in doubt, [Verify] 56 octets a
+//     message, the adapters what their packages say.
+//
+// # What a crash leaves
+//
+//	crash during                   leaves                             next run
+//	listing, fetching, Add         nothing that counts                begins behind the last batch
+//	Commit, atomic                 the batch with its notes, or       goes on behind it; refs that were
+//	                               neither                            not known yet are resolved
+//	Commit, or before Save, where  any part of the batch, each        recognises them by Print
+//	the target is not atomic       message whole
+//	Alter                          any of the changes                 makes them again
+//	a change of Validity           the old pages beside the new ones  recognises the rest by Print
+//
+// # Locks
+//
+// run.mu guards the report and orders events; Options.Progress is called under it.
+// Nothing is called with it held but that.
+//
+// # RFCs
+//
+//	RFC   what is taken from it
+//	6154  §2 special uses
+//	8457  \Important
 package migrate

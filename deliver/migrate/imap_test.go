@@ -14,6 +14,7 @@ import (
 	"github.com/mailstead/mailstead/deliver/migrate/storeaccount"
 	"github.com/mailstead/mailstead/imap/imapclient"
 	"github.com/mailstead/mailstead/imap/imapserver"
+	"github.com/mailstead/mailstead/internal/vfs"
 	"github.com/mailstead/mailstead/store"
 )
 
@@ -79,7 +80,7 @@ func TestIMAP(t *testing.T) {
 
 	server, _, ds := newAccount(t, storeaccount.Options{})
 	to := openIMAP(t, serveIMAP(t, ds))
-	o.State = &migrate.DirKeeper{Dir: t.TempDir()}
+	o.State = &migrate.DirKeeper{Dir: "/state", FS: vfs.NewMem()}
 	if r := mustRun(t, from, to, o); r.Copied != 240 || r.Verified != 240 {
 		t.Errorf("%+v", r.Totals)
 	}
@@ -97,7 +98,7 @@ func TestIMAP(t *testing.T) {
 
 // A target that is not atomic loses and doubles nothing, whatever fails.
 func TestIMAPFaults(t *testing.T) {
-	for seed := range 40 {
+	for seed := range seeds(40) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			rng := random(seed)
 			src, _, s := newAccount(t, storeaccount.Options{})
@@ -107,7 +108,7 @@ func TestIMAPFaults(t *testing.T) {
 			}
 			server, _, ds := newAccount(t, storeaccount.Options{})
 			addr := serveIMAP(t, ds)
-			state := &migrate.DirKeeper{Dir: t.TempDir()}
+			state := &migrate.DirKeeper{Dir: "/state", FS: vfs.NewMem()}
 			survive(t, rng, src, func() migrate.Target { return openIMAP(t, addr) }, state)
 			same(t, dump(t, server), dump(t, src))
 		})

@@ -351,3 +351,11 @@ func (w *faultyWriter) Resolve(ctx context.Context, refs []string) (out []string
 
 // random is a generator that a seed names.
 func random(seed int) *rand.Rand { return rand.New(rand.NewPCG(uint64(seed), 1)) }
+
+// seeds is how many of n are tried: fewer in a short run.
+func seeds(n int) int {
+	if testing.Short() {
+		return n / 5
+	}
+	return n
+}

@@ -2,15 +2,14 @@ package migrate_test
 
 import (
 	"fmt"
-	"slices"
 	"testing"
-	"time"
 
 	"github.com/mailstead/mailstead/deliver/migrate"
 	"github.com/mailstead/mailstead/deliver/migrate/emltree"
 	"github.com/mailstead/mailstead/deliver/migrate/maildirtree"
 	"github.com/mailstead/mailstead/deliver/migrate/mboxtree"
 	"github.com/mailstead/mailstead/deliver/migrate/storeaccount"
+	"github.com/mailstead/mailstead/internal/vfs"
 	"github.com/mailstead/mailstead/store"
 )
 
@@ -26,17 +25,17 @@ func targets() []target {
 			_, _, s := newAccount(t, storeaccount.Options{})
 			return func() migrate.Target { return openAccount(t, s, storeaccount.Options{}) }
 		}},
-		{"maildir", func(t *testing.T) func() migrate.Target {
-			dir := t.TempDir()
-			return func() migrate.Target { return maildirtree.New(dir, maildirtree.Options{}) }
+		{"maildir", func(*testing.T) func() migrate.Target {
+			files := vfs.NewMem() // without waiting for a disk
+			return func() migrate.Target { return maildirtree.New("/m", maildirtree.Options{FS: files}) }
 		}},
-		{"eml", func(t *testing.T) func() migrate.Target {
-			dir := t.TempDir()
-			return func() migrate.Target { return emltree.New(dir, emltree.Options{}) }
+		{"eml", func(*testing.T) func() migrate.Target {
+			files := vfs.NewMem() // without waiting for a disk
+			return func() migrate.Target { return emltree.New("/m", emltree.Options{FS: files}) }
 		}},
-		{"mbox", func(t *testing.T) func() migrate.Target {
-			dir := t.TempDir()
-			return func() migrate.Target { return mboxtree.New(dir, mboxtree.Options{}) }
+		{"mbox", func(*testing.T) func() migrate.Target {
+			files := vfs.NewMem() // without waiting for a disk
+			return func() migrate.Target { return mboxtree.New("/m", mboxtree.Options{FS: files}) }
 		}},
 	}
 }
@@ -86,7 +85,7 @@ func verify(t *testing.T, src migrate.Source, dst migrate.Target) error {
 // Whatever operation fails, no kind of target loses or doubles a message.
 func TestTargetFaults(t *testing.T) {
 	for _, kind := range targets()[1:] {
-		for seed := range 30 {
+		for seed := range seeds(30) {
 			t.Run(fmt.Sprint(kind.name, seed), func(t *testing.T) {
 				rng := random(seed)
 				src, _, s := newAccount(t, storeaccount.Options{})
@@ -120,6 +119,3 @@ func TestTargetMailboxGone(t *testing.T) {
 	}
 	same(t, dump(t, dst), dump(t, src))
 }
-
-var _ = slices.Sort[[]int]
-var _ = time.Second

@@ -49,7 +49,7 @@ func change(t *testing.T, s store.Store, rng *rand.Rand, serial *int, remove boo
 
 // Passes with changes between them leave the target as the source is.
 func TestIncremental(t *testing.T) {
-	for seed := range 30 {
+	for seed := range seeds(30) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			rng := random(seed)
 			src, _, s := newAccount(t, storeaccount.Options{})
@@ -74,7 +74,7 @@ func TestIncremental(t *testing.T) {
 // Whatever operation fails, and whatever was done before it failed, the next runs
 // end with every message there once.
 func TestFaults(t *testing.T) {
-	for seed := range 100 {
+	for seed := range seeds(100) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			rng := random(seed)
 			src, _, s := newAccount(t, storeaccount.Options{})

@@ -33,16 +33,16 @@ func fill(t testing.TB, s store.Store, boxes, messages int) {
 
 func TestStoreToStore(t *testing.T) {
 	src, _, s := newAccount(t, storeaccount.Options{})
-	fill(t, s, 5, 700)
+	fill(t, s, 5, 300)
 	dst, _, _ := newAccount(t, storeaccount.Options{})
 	o := migrate.Options{Verify: migrate.VerifyBodies, BatchMessages: 33}
 	r := mustRun(t, src, dst, o)
-	if r.Copied != 3500 || r.Verified != 3500 || r.Totals.Mailboxes != 8 {
+	if r.Copied != 1500 || r.Verified != 1500 || r.Totals.Mailboxes != 8 {
 		t.Errorf("%+v", r.Totals)
 	}
 	same(t, dump(t, dst), dump(t, src))
 	r = mustRun(t, src, dst, migrate.Options{})
-	if r.Copied != 0 || r.Present != 3500 || r.Flagged != 0 {
+	if r.Copied != 0 || r.Present != 1500 || r.Flagged != 0 {
 		t.Errorf("second pass: %+v", r.Totals)
 	}
 	for _, b := range r.Boxes {
@@ -52,7 +52,7 @@ func TestStoreToStore(t *testing.T) {
 	}
 	put(t, s, store.Inbox, text(9999, 100), 0)
 	r = mustRun(t, src, dst, migrate.Options{})
-	if r.Copied != 1 || r.Present != 3500 {
+	if r.Copied != 1 || r.Present != 1500 {
 		t.Errorf("third pass: %+v", r.Totals)
 	}
 	same(t, dump(t, dst), dump(t, src))

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/mailstead/mailstead/deliver"
+	"github.com/mailstead/mailstead/internal/mailaddr"
 	"github.com/mailstead/mailstead/smtp"
 )
 
@@ -17,6 +18,9 @@ var (
 
 	// ErrLoop: a target is this host itself.
 	ErrLoop = errors.New("route: mail would come back to this host")
+
+	// ErrPattern: what stands in a row is no pattern.
+	ErrPattern = mailaddr.ErrPattern
 )
 
 // checkTarget says what is wrong with a target; nil = nothing.

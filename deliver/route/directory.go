@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/mailstead/mailstead/deliver"
+	"github.com/mailstead/mailstead/internal/mailaddr"
 	"github.com/mailstead/mailstead/smtp"
 )
 
@@ -34,7 +35,7 @@ func (d directory) Lookup(ctx context.Context, paths []smtp.ForwardPath) ([]deli
 
 // place is e, the entry of an address of a local domain, as the table knows it.
 func (t *Table) place(ctx context.Context, p smtp.ForwardPath, e deliver.Entry) deliver.Entry {
-	to, found := t.match(addresses(p.Path, t.separator), anySender)
+	to, found := t.match(mailaddr.Addresses(p.Path, t.separator), anySender)
 	if !found && t.lookup != nil {
 		var err error
 		switch to, err = t.ask(ctx, p); {
@@ -45,7 +46,7 @@ func (t *Table) place(ctx context.Context, p smtp.ForwardPath, e deliver.Entry) 
 		}
 	}
 	if !found && to == "" && (e.Kind == deliver.Unknown || e.CatchAll) {
-		to = t.rows[deliver.CanonicalDomain(p.Domain)][everybody]
+		to = t.rows[deliver.CanonicalDomain(p.Domain)][mailaddr.Everybody]
 	}
 	if to == "" {
 		return e
@@ -55,7 +56,7 @@ func (t *Table) place(ctx context.Context, p smtp.ForwardPath, e deliver.Entry) 
 
 // ask asks Lookup.
 func (t *Table) ask(ctx context.Context, p smtp.ForwardPath) (string, error) {
-	for address := range addresses(p.Path, t.separator) {
+	for address := range mailaddr.Addresses(p.Path, t.separator) {
 		to, err := t.lookup(ctx, address)
 		if err != nil {
 			return "", err

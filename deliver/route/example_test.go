@@ -154,6 +154,6 @@ func ExampleNew() {
 	// Output:
 	// true
 	// route: mail would come back to this host: target "relay" connects to mx.example.org:25
-	// route: row 1: route: not an address, a domain, a domain behind a dot, or *: "a@b@c"
+	// route: row 1: not an address, a domain, a domain behind a dot, or *: "a@b@c"
 	// route: row 2: no such target: "rely"
 }

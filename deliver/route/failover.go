@@ -84,7 +84,7 @@ func (t *failoverTransaction) Data(ctx context.Context, b *smtp.Body) ([]smtp.Rc
 		left[i] = i
 	}
 	for _, n := range t.f.order() {
-		got := transact(ctx, t.f.Receivers[n], &smtp.Envelope{Mail: t.mail, Recipients: pick(t.rcpts, left)}, src)
+		got := src.Send(ctx, t.f.Receivers[n], &smtp.Envelope{Mail: t.mail, Recipients: pick(t.rcpts, left)})
 		next := left[:0:0]
 		for i, place := range left {
 			statuses[place] = got[i].RcptStatus
@@ -149,13 +149,7 @@ func (f *Failover) now() time.Time {
 	return time.Now()
 }
 
-// outcome is the status of a recipient.
-type outcome struct {
-	smtp.RcptStatus
-	whole bool // the transaction failed: it is nobody's own
-}
-
-func (f *Failover) goesOn(o outcome) bool {
+func (f *Failover) goesOn(o rebody.Outcome) bool {
 	if smtp.IsPermanent(o.Err) || errors.Is(o.Err, queue.ErrOutcomeUnknown) {
 		return false
 	}
@@ -163,56 +157,15 @@ func (f *Failover) goesOn(o outcome) bool {
 }
 
 // unreached reports a failure that is no answer for the recipient.
-func unreached(o outcome) bool {
+func unreached(o rebody.Outcome) bool {
 	e, ok := errors.AsType[*smtp.Error](o.Err)
 	switch {
 	case o.Err == nil, smtp.IsPermanent(o.Err), errors.Is(o.Err, queue.ErrOutcomeUnknown):
 		return false
-	case o.whole, !ok, e.Reply.Code == 421:
+	case o.Whole, !ok, e.Reply.Code == 421:
 		return true
 	}
 	return e.Reply.Enhanced.Class == 4 && e.Reply.Enhanced.Subject == 4
-}
-
-// transact runs one transaction: one outcome for each recipient.
-func transact(ctx context.Context, r smtp.Receiver, env *smtp.Envelope, src *rebody.Source) []outcome {
-	out := make([]outcome, len(env.Recipients))
-	all := func(err error) []outcome {
-		for i := range out {
-			out[i] = outcome{smtp.RcptStatus{Err: err}, true}
-		}
-		return out
-	}
-	tx, err := r.Begin(ctx, env.Mail)
-	if err != nil {
-		return all(err)
-	}
-	defer tx.Abort()
-	errs := tx.Rcpt(ctx, env.Recipients)
-	if len(errs) != len(out) {
-		return all(smtp.ErrStatusCount)
-	}
-	var accepted []int
-	for i, err := range errs {
-		if out[i].Err = err; err == nil {
-			accepted = append(accepted, i)
-		}
-	}
-	if len(accepted) == 0 {
-		return out
-	}
-	got, err := tx.Data(ctx, src.Body())
-	if err == nil && len(got) != len(accepted) {
-		err = smtp.ErrStatusCount
-	}
-	for n, i := range accepted {
-		if err != nil {
-			out[i] = outcome{smtp.RcptStatus{Err: err}, true}
-		} else {
-			out[i].RcptStatus = got[n]
-		}
-	}
-	return out
 }
 
 // Fallback is a deliver.NextHops that has others behind it, such as a smart host

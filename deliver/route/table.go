@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/mailstead/mailstead/deliver"
+	"github.com/mailstead/mailstead/internal/mailaddr"
 	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/smtp"
 )
@@ -78,8 +79,6 @@ type Config struct {
 	Self []string
 }
 
-const noSeparator = "none"
-
 // Table is a deliver.Chooser. It does not change, and any number of goroutines
 // may use it.
 type Table struct {
@@ -117,11 +116,11 @@ func New(c Config) (*Table, error) {
 }
 
 func (t *Table) add(row Row) error {
-	rcpt, err := parsePattern(row.Recipient, false)
+	rcpt, err := mailaddr.ParsePattern(row.Recipient, false)
 	if err != nil {
 		return err
 	}
-	sender, err := parsePattern(row.Sender, true)
+	sender, err := mailaddr.ParsePattern(row.Sender, true)
 	if err != nil {
 		return err
 	}
@@ -157,7 +156,7 @@ func (t *Table) match(recipients, senders iter.Seq[string]) (to string, ok bool)
 }
 
 // anySender is the senders of a row that does not ask for one.
-func anySender(yield func(string) bool) { yield(everybody) }
+func anySender(yield func(string) bool) { yield(mailaddr.Everybody) }
 
 // Fixed implements deliver.Chooser: a row of the address that does not ask who
 // sends.
@@ -165,7 +164,7 @@ func (t *Table) Fixed(p smtp.ForwardPath) (string, bool) {
 	if len(t.rows) == 0 {
 		return "", false
 	}
-	to, ok := t.match(addresses(p.Path, t.separator), anySender)
+	to, ok := t.match(mailaddr.Addresses(p.Path, t.separator), anySender)
 	if !ok || to == "" {
 		return "", false
 	}
@@ -174,13 +173,13 @@ func (t *Table) Fixed(p smtp.ForwardPath) (string, bool) {
 
 // Key implements deliver.NextHops.
 func (t *Table) Key(p smtp.ForwardPath) string {
-	to, _ := t.match(patterns(p.Path, t.separator), anySender)
+	to, _ := t.match(mailaddr.Patterns(p.Path, t.separator), anySender)
 	return t.key(to, p)
 }
 
 // Choose implements deliver.Chooser.
 func (t *Table) Choose(_ context.Context, j *queue.Job, p smtp.ForwardPath) (string, error) {
-	to, _ := t.match(patterns(p.Path, t.separator), patterns(j.ReversePath.Path, t.separator))
+	to, _ := t.match(mailaddr.Patterns(p.Path, t.separator), mailaddr.Patterns(j.ReversePath.Path, t.separator))
 	return t.key(to, p), nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/mailstead/mailstead/internal/dnsname"
 	"github.com/mailstead/mailstead/smtp"
 )
 
@@ -59,12 +60,15 @@ func (s *Scheme) head() string {
 	return s.Prefix + string([]byte{s.Separator})
 }
 
-// Encode is the reverse-path for mail to a recipient. The error is ErrConfig, or
-// ErrTooLong where not even a token fits behind Prefix.
+// Encode is the reverse-path for mail to a recipient. A domain in U-labels stands
+// there in A-labels, so that the message needs no SMTPUTF8 for it (RFC 5890
+// §2.3.2.1). The error is ErrConfig, or ErrTooLong where not even a token fits
+// behind Prefix.
 func (s *Scheme) Encode(rcpt smtp.Path) (smtp.ReversePath, error) {
 	if err := s.validate(); err != nil {
 		return smtp.ReversePath{}, err
 	}
+	rcpt = inALabels(rcpt)
 	user := rcpt.Local + "=" + rcpt.Domain
 	if len(s.Secrets) > 0 {
 		user = s.sum(s.Secrets[0], rcpt)[:hashLength] + "=" + user
@@ -86,8 +90,17 @@ func (s *Scheme) Token(rcpt smtp.Path) string {
 	if len(s.Secrets) > 0 {
 		secret = s.Secrets[0]
 	}
-	return s.sum(secret, rcpt)[:tokenLength]
+	return s.sum(secret, inALabels(rcpt))[:tokenLength]
 }
+
+func inALabels(p smtp.Path) smtp.Path {
+	if ascii, err := dnsname.ToASCII(p.Domain); err == nil && p.Domain != "" && !isASCII(p.Domain) {
+		p.Domain = ascii
+	}
+	return p
+}
+
+func isASCII(s string) bool { return !strings.ContainsFunc(s, func(r rune) bool { return r > '~' }) }
 
 // Decode is the recipient of a reverse-path that came back as a forward-path, in
 // whatever letter case. The error is ErrNotVERP, ErrHash or ErrConfig. A token is

@@ -41,6 +41,20 @@ func TestForms(t *testing.T) {
 	}
 }
 
+// A domain in U-labels asks for no SMTPUTF8.
+func TestUnicodeDomain(t *testing.T) {
+	for name, s := range schemes() {
+		u, err := s.Encode(path("bob@bücher.example"))
+		a, err2 := s.Encode(path("bob@xn--bcher-kva.example"))
+		if err != nil || err2 != nil || u != a || u.NeedsUTF8() {
+			t.Errorf("%s: %v, %v; %v, %v", name, u, err, a, err2)
+		}
+		if s.Token(path("bob@bücher.example")) != s.Token(path("bob@xn--bcher-kva.example")) {
+			t.Errorf("%s: two tokens", name)
+		}
+	}
+}
+
 func TestKeyed(t *testing.T) {
 	s := schemes()["keyed"]
 	got, err := s.Encode(path("Bob@example.net"))

@@ -55,7 +55,9 @@ type Client struct {
 
 	// Session.
 	state    State
-	deaf     bool // what comes is not authentic yet: handlers hear nothing
+	deaf     bool              // what comes is not authentic yet: handlers hear nothing
+	greets   string            // text of the greeting
+	serverID map[string]string // what it answered to ID
 	caps     capabilities
 	enabled  map[imap.Capability]bool
 	box      *Mailbox       // selected; nil = none
@@ -99,6 +101,12 @@ func (c *Client) State() State { return c.state }
 
 // TLS is the state of the TLS connection; nil = no TLS.
 func (c *Client) TLS() *tls.ConnectionState { return c.tls }
+
+// Greeting is the text of the first response, and ServerID what the server
+// answered to the last ID (RFC 2971 §3.3), keys in lower case; nil = nothing, or
+// it was not asked. Both are for people, and to tell servers with quirks apart.
+func (c *Client) Greeting() string            { return c.greets }
+func (c *Client) ServerID() map[string]string { return c.serverID }
 
 // RemoteAddr is the address of the server.
 func (c *Client) RemoteAddr() net.Addr { return c.raw.RemoteAddr() }

@@ -155,9 +155,14 @@ func (l *line) dateKeys(q *Criteria) {
 		key string
 		day time.Time
 	}{
-		{"SINCE ", q.Since}, {"BEFORE ", q.Before}, {"ON ", q.On},
-		{"SENTSINCE ", q.SentSince}, {"SENTBEFORE ", q.SentBefore}, {"SENTON ", q.SentOn},
-		{"SAVEDSINCE ", q.SavedSince}, {"SAVEDBEFORE ", q.SavedBefore},
+		{"SINCE ", q.Since},
+		{"BEFORE ", q.Before},
+		{"ON ", q.On},
+		{"SENTSINCE ", q.SentSince},
+		{"SENTBEFORE ", q.SentBefore},
+		{"SENTON ", q.SentOn},
+		{"SAVEDSINCE ", q.SavedSince},
+		{"SAVEDBEFORE ", q.SavedBefore},
 	} {
 		if !k.day.IsZero() {
 			l.sp(k.key)
@@ -177,8 +182,13 @@ func (l *line) textKeys(q *Criteria) {
 		key    string
 		values []string
 	}{
-		{"FROM", q.From}, {"TO", q.To}, {"CC", q.Cc}, {"BCC", q.Bcc}, {"SUBJECT", q.Subject},
-		{"BODY", q.Body}, {"TEXT", q.Text},
+		{"FROM", q.From},
+		{"TO", q.To},
+		{"CC", q.Cc},
+		{"BCC", q.Bcc},
+		{"SUBJECT", q.Subject},
+		{"BODY", q.Body},
+		{"TEXT", q.Text},
 	} {
 		for _, v := range k.values {
 			l.sp(k.key).str(v)

@@ -83,6 +83,9 @@ func (in *input) take(n int) {
 // lineEnds judges the line that ends in front of end: the response is done,
 // unless a literal follows that belongs into it.
 func (in *input) lineEnds(end int) (done bool, lit imapwire.Literal, section bool, err error) {
+	if end > in.max {
+		return false, lit, false, fmt.Errorf("%w: a response of more than %d octets", ErrLimit, in.max)
+	}
 	line := in.buf[in.r+in.line : in.r+end]
 	if in.trace != nil {
 		in.trace(line)

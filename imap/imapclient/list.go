@@ -96,7 +96,9 @@ func (c *Client) extendedList(o *ListOptions) *line {
 	l := c.command("LIST")
 	special := c.Has(imap.CapSpecialUse)
 	options(l, []option{
-		{"SUBSCRIBED", o.Subscribed}, {"REMOTE", o.Remote}, {"RECURSIVEMATCH", o.RecursiveMatch},
+		{"SUBSCRIBED", o.Subscribed},
+		{"REMOTE", o.Remote},
+		{"RECURSIVEMATCH", o.RecursiveMatch},
 		{"SPECIAL-USE", o.SpecialUse && special},
 	})
 	l.pattern(o.Reference)
@@ -109,7 +111,9 @@ func (c *Client) extendedList(o *ListOptions) *line {
 		l.text(")")
 	}
 	returned := []option{
-		{"CHILDREN", o.Children}, {"SUBSCRIBED", o.Subscription}, {"SPECIAL-USE", o.Uses && special},
+		{"CHILDREN", o.Children},
+		{"SUBSCRIBED", o.Subscription},
+		{"SPECIAL-USE", o.Uses && special},
 		{"MYRIGHTS", o.MyRights && c.Has(imap.CapListMyRights)},
 	}
 	if len(o.Status) > 0 && c.Has(imap.CapListStatus) {

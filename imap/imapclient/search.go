@@ -145,8 +145,13 @@ func returnNames(o *SearchOptions) string {
 		bit  imap.SearchReturn
 		name string
 	}{
-		{imap.ReturnMin, "MIN"}, {imap.ReturnMax, "MAX"}, {imap.ReturnCount, "COUNT"}, {imap.ReturnAll, "ALL"},
-		{imap.ReturnSave, "SAVE"}, {imap.ReturnContext, "CONTEXT"}, {imap.ReturnUpdate, "UPDATE"},
+		{imap.ReturnMin, "MIN"},
+		{imap.ReturnMax, "MAX"},
+		{imap.ReturnCount, "COUNT"},
+		{imap.ReturnAll, "ALL"},
+		{imap.ReturnSave, "SAVE"},
+		{imap.ReturnContext, "CONTEXT"},
+		{imap.ReturnUpdate, "UPDATE"},
 		{imap.ReturnPartial, "PARTIAL " + o.Partial.String()},
 	} {
 		if o.Return&r.bit != 0 {

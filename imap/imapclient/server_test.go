@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"log/slog"
 	"net"
 	"strings"
 	"testing"
@@ -27,7 +28,7 @@ func serve(t testing.TB, edit func(*imapserver.Config)) (addr string) {
 		t.Fatal(err)
 	}
 	cfg := imapserver.Config{
-		Store: st, AllowPlaintextAuth: true,
+		Store: st, AllowPlaintextAuth: true, Logger: slog.New(slog.DiscardHandler),
 		Auth: authn.PasswordFunc(func(_ context.Context, _ *authn.Peer, user, pass string) (string, error) {
 			if user != "alice" || pass != "secret" {
 				return "", authn.ErrRejected

@@ -77,6 +77,7 @@ func (c *Client) greeting() error {
 	if err := c.route(&r); err != nil {
 		return err
 	}
+	c.greets = r.status.Text
 	switch r.name {
 	case "OK":
 		return nil
@@ -193,6 +194,7 @@ func (c *Client) id(params map[string]string) (map[string]string, error) {
 		}
 		var err error
 		server, err = imapresp.ParseID(r.args, c.limits.List)
+		c.serverID = server
 		return true, err
 	})
 	return server, err

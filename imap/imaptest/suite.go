@@ -5,13 +5,12 @@ import (
 	"crypto/tls"
 	"fmt"
 	"maps"
+	"net"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"net"
 
 	"github.com/mailstead/mailstead/imap"
 )

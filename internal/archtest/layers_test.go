@@ -33,6 +33,7 @@ func layers() []layer {
 		{"internal/rebody", []string{"smtp", "store/blob"}},
 		{"internal/saslwire", []string{"auth/authn"}},
 		{"internal/authtest", []string{"auth/authn"}},
+		{"internal/mailaddr", []string{"smtp"}},
 		{"internal/mailsig", []string{"auth/dnsx"}},
 		{"internal/...", nil},
 		{"daemon", nil}, // certificates and sockets of the host, for any server
@@ -66,6 +67,8 @@ func layers() []layer {
 		{"smtp/smtppolicy", []string{"smtp", "smtp/smtpclient", "auth/authres", "auth/dnsbl", "auth/iprev", "auth/dnsx"}},
 		{"imap/imapserver", []string{"imap", "store", "store/acl", "store/blob", "store/view", "auth/authn"}},
 		{"imap/imapclient", []string{"imap"}},
+		{"imap/imapclient/quirk", []string{"imap"}},
+		{"imap/imapclient/...", []string{"imap", "imap/imapclient", "imap/imapclient/quirk", "imap/imapclient/mirror"}},
 		{"pop3/pop3server", []string{"pop3", "store", "store/blob", "store/view", "auth/authn"}},
 		{"pop3/pop3client", []string{"pop3"}},
 
@@ -119,7 +122,11 @@ func layers() []layer {
 		{"deliver/delivertest", []string{"smtp", "auth/dnsx"}}, // hosts and names, not those who send to them
 		{"deliver/intake", []string{"smtp", "queue", "store/blob"}},
 		{"deliver/journal", []string{"smtp", "queue", "store/blob", "deliver", "deliver/intake"}},
+		{"deliver/fetch/recipient", []string{"smtp", "deliver", "deliver/fetch"}},
 		{"deliver/submission", []string{"smtp", "smtp/smtppolicy", "queue", "store", "store/blob", "deliver/intake"}},
+		{"deliver/fetch", []string{"smtp", "store", "store/blob", "queue", "deliver"}}, // no client of a protocol
+		{"deliver/fetch/imapsource", []string{"deliver/fetch", "imap", "imap/imapclient", "store"}},
+		{"deliver/fetch/pop3source", []string{"deliver/fetch", "pop3", "pop3/pop3client"}},
 		{"deliver/migrate", []string{"store"}}, // adapters know protocols and formats
 		{"deliver/migrate/...", []string{
 			"deliver/migrate", "deliver/migrate/internal/filetree", "store", "store/blob", "store/mbox", "store/maildir",
@@ -128,7 +135,6 @@ func layers() []layer {
 		{"deliver/...", []string{
 			"smtp", "smtp/smtpclient", "store", "store/blob", "queue", "store/acl", "deliver", "deliver/dsn", "deliver/srs",
 			"auth/mtasts", "auth/dane", "auth/tlsrpt", "auth/dnsx",
-			"imap", "imap/imapclient", "pop3", "pop3/pop3client",
 			"store/mbox", "store/maildir", // files of the system
 		}},
 	}

@@ -50,7 +50,6 @@ type interop struct {
 	f     *foreign
 	c     *imapclient.Client
 	did   map[imap.Capability]bool
-	news  imapclient.Handler
 	trace *bytes.Buffer
 }
 
@@ -508,7 +507,7 @@ func (i *interop) idle() {
 			t.Fatal(err)
 		}
 		before := box.Exists
-		go func() { time.Sleep(200 * time.Millisecond); writer.Append(ctx, "Ziel", first(parcels(1))) }()
+		go func() { writer.Append(ctx, "Ziel", first(parcels(1))) }()
 		if err := c.Idle(ctx, imapclient.IdleOptions{Max: 40 * time.Second, Wake: func() bool { return exists > before }}); err != nil || exists <= before {
 			t.Errorf("IDLE: %d, %v", exists, err)
 		}
@@ -521,7 +520,6 @@ func (i *interop) idle() {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			time.Sleep(200 * time.Millisecond)
 			i.dial(nil).Append(ctx, "Ziel", first(parcels(1)))
 		}()
 		if err := c.Idle(ctx, imapclient.IdleOptions{Max: 40 * time.Second, Wake: func() bool { return status != nil }}); err != nil || status == nil || status.Name != "Ziel" {

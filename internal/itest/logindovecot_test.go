@@ -32,6 +32,7 @@ listen = 127.0.0.1
 ssl = no
 disable_plaintext_auth = no
 auth_failure_delay = 0
+mail_max_userip_connections = 0
 default_login_user = nobody
 default_internal_user = nobody
 default_internal_group = nogroup

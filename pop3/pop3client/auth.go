@@ -227,7 +227,7 @@ func (c *Client) UserPass(ctx context.Context, username, password string) error 
 }
 
 func (c *Client) userPass(ctx context.Context, username, password string) error {
-	if err := c.sayable(username, password); err != nil {
+	if err := sayable(username, password, c.caps.UTF8User); err != nil {
 		return err
 	}
 	if strings.ContainsRune(username, ' ') && strings.TrimSpace(username) != username {
@@ -248,12 +248,12 @@ func (c *Client) userPass(ctx context.Context, username, password string) error 
 }
 
 // sayable reports why a name or password cannot stand on a line.
-func (c *Client) sayable(username, password string) error {
+func sayable(username, password string, utf8 bool) error {
 	both := username + password
 	switch {
 	case username == "" || password == "" || strings.ContainsAny(both, "\r\n\x00"):
 		return ErrCommand
-	case !c.caps.UTF8User && strings.ContainsFunc(both, func(r rune) bool { return r >= 0x80 }):
+	case !utf8 && strings.ContainsFunc(both, func(r rune) bool { return r >= 0x80 }):
 		return ErrNeedsUTF8
 	}
 	return nil
@@ -273,7 +273,7 @@ func (c *Client) apop(ctx context.Context, username, password string) error {
 	if c.stamp == "" {
 		return ErrNoAuth
 	}
-	if err := c.sayable(username, password); err != nil {
+	if err := sayable(username, password, false); err != nil {
 		return err
 	}
 	if strings.ContainsAny(username, " \t") {

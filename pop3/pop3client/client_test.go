@@ -236,6 +236,31 @@ func TestQuit(t *testing.T) {
 	}
 }
 
+// TestQuitLost: without an answer to QUIT it is not known what was deleted.
+func TestQuitLost(t *testing.T) {
+	for how, left := range map[string]int{"lose": 0, "close": 2} {
+		srv := pop3test.NewServer(t, pop3test.Options{Messages: pop3test.Texts(texts(2)...), Reply: func(_ int, command string) string {
+			if command == "QUIT" {
+				return how
+			}
+			return ""
+		}})
+		c := connect(t, srv, &pop3client.Dialer{})
+		for _, err := range c.DeleEach(t.Context(), []int{1, 2}) {
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		if err := c.Quit(t.Context()); !errors.Is(err, pop3client.ErrUnknown) {
+			t.Errorf("%s: %v", how, err)
+		}
+		srv.Close()
+		if got := len(srv.Messages()); got != left {
+			t.Errorf("%s: %d messages are left, want %d", how, got, left)
+		}
+	}
+}
+
 // TestBusy: no command goes between the parts of another.
 func TestBusy(t *testing.T) {
 	srv := pop3test.NewServer(t, pop3test.Options{Messages: pop3test.Texts(texts(3)...)})
@@ -339,7 +364,7 @@ func TestLeaving(t *testing.T) {
 
 func TestUTF8AndLang(t *testing.T) {
 	srv := newScript(t, `
-		S: +OK ready
+		S: +OK ready <1.2@pop.example>
 		C: CAPA
 		S: +OK
 		S: UTF8 USER
@@ -369,6 +394,9 @@ func TestUTF8AndLang(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
+	if err := c.APOP(t.Context(), "jürgen", "geheim"); !errors.Is(err, pop3client.ErrNeedsUTF8) {
+		t.Errorf("APOP: %v", err)
+	}
 	if err := c.UserPass(t.Context(), "jürgen", "geheim"); err != nil {
 		t.Fatal(err)
 	}
@@ -429,6 +457,26 @@ func TestCapabilities(t *testing.T) {
 	}
 	if caps = c.Capabilities(); !caps.Expire.Never || !caps.UIDL || caps.Top {
 		t.Errorf("behind the login: %+v", caps)
+	}
+}
+
+// TestCapabilitiesRefused: a server that has CAPA before the login only.
+func TestCapabilitiesRefused(t *testing.T) {
+	c := dialScriptWith(t, &pop3client.Dialer{}, `
+		S: +OK
+		C: CAPA
+		S: +OK
+		S: PIPELINING
+		S: .
+		C: USER ann
+		S: +OK
+		C: PASS x
+		S: +OK
+		C: CAPA
+		S: -ERR
+	`)
+	if err := c.UserPass(t.Context(), "ann", "x"); err != nil || !c.Capabilities().Pipelining {
+		t.Errorf("%v, %+v", err, c.Capabilities())
 	}
 }
 

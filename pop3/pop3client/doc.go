@@ -35,8 +35,8 @@
 // # Errors
 //
 // A refusal is an *[Error] with its response code: errors.Is(err,
-// pop3.CodeLoginDelay). Every other error but ErrBusy, ErrCommand, ErrNeedsUTF8
-// and ErrNoAuth means that the connection is lost; later calls return ErrClosed.
+// pop3.CodeLoginDelay). Most other errors mean that the connection is lost: then
+// [Client.Usable] is false, and later calls return ErrClosed with the reason.
 //
 // # RFCs
 //

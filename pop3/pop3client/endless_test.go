@@ -62,17 +62,17 @@ func TestEndless(t *testing.T) {
 		{"a message of dots", "\r\n..", retr, ErrMessageTooLarge, 1 << 20},
 		{"a message of line ends", "\n", retr, ErrMessageTooLarge, 1 << 20},
 		{"a message that announces more", "", retr, io.ErrUnexpectedEOF, 1 << 20},
-		{"a listing", "1 2\r\n", list, ErrListing, 4 << 20},
-		{"a listing of empty lines", "\n", list, ErrListing, 4 << 20},
-		{"a listing of long lines", "1 " + strings.Repeat("2", 2000) + "\r\n", list, ErrListing, 32 << 20},
-		{"a listing that is kept", "1 2\r\n", maildrop, ErrListing, 128 << 20},
+		{"a listing", "1 2\r\n", list, ErrListing, 1 << 20},
+		{"a listing of empty lines", "\n", list, ErrListing, 1 << 20},
+		{"a listing of long lines", "1 " + strings.Repeat("2", 2000) + "\r\n", list, ErrListing, 8 << 20},
+		{"a listing that is kept", "1 2\r\n", maildrop, ErrListing, 16 << 20},
 		{"lines that are left", "x\r\n", lines, ErrListing, 1 << 20},
 	} {
 		var r io.Reader = &repeated{head: "+OK 10737418240 octets\r\n", text: c.text}
 		if c.text == "" {
 			r = strings.NewReader("+OK 10737418240 octets\r\nSubject: x\r\n")
 		}
-		cl := newClient(&Dialer{MaxMessage: 24 << 20, MaxListing: 8 << 20, MaxMessages: 500_000}, &stream{r: r, piece: 1 << 20}, "")
+		cl := newClient(&Dialer{MaxMessage: 6 << 20, MaxListing: 2 << 20, MaxMessages: 60_000}, &stream{r: r, piece: 1 << 20}, "")
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		if err := c.call(cl); !errors.Is(err, c.want) {

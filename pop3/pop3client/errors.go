@@ -44,7 +44,7 @@ var (
 	ErrCommand = errors.New("pop3client: malformed command")
 
 	// ErrNeedsUTF8: a name or password is not ASCII, and the server does not
-	// take UTF-8 in USER and PASS (RFC 6856 §2.2).
+	// take UTF-8 in USER and PASS, or it is for APOP (RFC 6856 §2.2).
 	ErrNeedsUTF8 = errors.New("pop3client: the server takes no UTF-8 in names and passwords")
 
 	// ErrTLSRequired: the server does not offer STLS.

@@ -39,8 +39,10 @@ func TestMaildrop(t *testing.T) {
 		{name: "id with blanks", list: "1 1", uidl: "1 a b", want: "1 1 a b (invalid unique-id)"},
 		{name: "id in 8bit", list: "1 1", uidl: "1 ü", want: "1 1 ü (invalid unique-id)"},
 		{name: "garbage", list: "1 1|what|-2 3|0 1|99999999999 1|", uidl: "1 a|x y", want: "1 1 a", skipped: 6},
-		{name: "sizes that are none", list: "1 -5|2 x|3|4 99999999999999999999|5 +1", uidl: "1 a|2 b|3 c|4 d|5 e",
-			want: "1 -1 a (no size); 2 -1 b (no size); 3 -1 c (no size); 4 -1 d (no size); 5 -1 e (no size)"},
+		{
+			name: "sizes that are none", list: "1 -5|2 x|3|4 99999999999999999999|5 +1", uidl: "1 a|2 b|3 c|4 d|5 e",
+			want: "1 -1 a (no size); 2 -1 b (no size); 3 -1 c (no size); 4 -1 d (no size); 5 -1 e (no size)",
+		},
 		{name: "stuffed", list: "1 1|..|...", uidl: "1 ..x", want: "1 1 ..x", skipped: 2},
 	} {
 		drop, err := maildropOf(t, lines(c.list), lines(c.uidl))
@@ -101,7 +103,7 @@ func TestMaildropRefusedInPipeline(t *testing.T) {
 
 // TestListings: the iterators show what the server says as it says it.
 func TestListings(t *testing.T) {
-	c := dialScript(t, "C: LIST\n"+lines("2 20|1 10|1 11|x")+"\nC: UIDL\n"+lines("1 a|2 a")+"\nC: LIST 3\nS: +OK 3 30\nC: UIDL 3\nS: +OK 3 c\nC: UIDL 4\nS: -ERR")
+	c := dialScript(t, "C: LIST\n"+lines("2 20|1 10|1 11|x|0 5")+"\nC: UIDL\n"+lines("1 a|2 a")+"\nC: LIST 3\nS: +OK 3 30\nC: UIDL 3\nS: +OK 3 c\nC: UIDL 4\nS: -ERR")
 	var got []string
 	for m, err := range c.List(t.Context()) {
 		got = append(got, fmt.Sprint(m.Number, m.Size, m.Fault, err))
@@ -109,7 +111,7 @@ func TestListings(t *testing.T) {
 	for m, err := range c.UIDL(t.Context()) {
 		got = append(got, fmt.Sprint(m.Number, m.UniqueID, m.Fault, err))
 	}
-	want := "[2 20 <nil>|1 10 out of order <nil>|1 11 out of order <nil>|0 -1 no line of a listing <nil>|1a <nil>|2a <nil>]"
+	want := "[2 20 <nil>|1 10 out of order <nil>|1 11 out of order <nil>|0 -1 no line of a listing <nil>|0 -1 no line of a listing <nil>|1a <nil>|2a <nil>]"
 	if s := strings.ReplaceAll(fmt.Sprint(got), "> ", ">|"); strings.ReplaceAll(s, " ", "") != strings.ReplaceAll(want, " ", "") {
 		t.Errorf("%s\nwant %s", s, want)
 	}

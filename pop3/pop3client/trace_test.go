@@ -153,7 +153,7 @@ func TestAuthEnds(t *testing.T) {
 	const head = "S: +OK\nC: CAPA\nS: +OK\nS: TOP\nS: UIDL\nS: SASL LOGIN\nS: .\nC: AUTH LOGIN\n"
 	for text, check := range map[string]func(error, bool) bool{
 		"S: + !!!\nC: *\nS: -ERR cancelled\nC: NOOP\nS: +OK":  func(err error, usable bool) bool { return errors.Is(err, pop3client.ErrBadReply) && usable },
-		"S: + !!!\nC: *\nS: +OK what":                         func(err error, usable bool) bool { return errors.Is(err, pop3client.ErrBadReply) && !usable },
+		"S: + !!!\nC: *\nS: +OK what\nHANG":                   func(err error, usable bool) bool { return errors.Is(err, pop3client.ErrBadReply) && !usable },
 		"S: + !!!\nC: *":                                      func(_ error, usable bool) bool { return !usable },
 		"S: + b2Rk\nC: *\nS: -ERR cancelled\nC: NOOP\nS: +OK": func(err error, usable bool) bool { return err != nil && usable },
 		"S: + " + strings.Repeat("x", 20000) + "\nHANG":       func(err error, usable bool) bool { return errors.Is(err, pop3client.ErrReplyTooLong) && !usable },
@@ -175,6 +175,24 @@ func TestAuthEnds(t *testing.T) {
 	}
 	if err := c.APOP(t.Context(), "ann", secret); !errors.Is(err, pop3client.ErrNoAuth) {
 		t.Errorf("APOP without a timestamp: %v", err)
+	}
+}
+
+// unproved is a login that the server accepts without a proof of its own.
+type unproved struct{ sasl.Client }
+
+var errUnproved = errors.New("unproved")
+
+func (unproved) Outcome() error { return errUnproved }
+
+// TestUnproved: a server that does not know the password gets no command more.
+func TestUnproved(t *testing.T) {
+	c := dialScriptWith(t, &pop3client.Dialer{}, "S: +OK\nC: CAPA\nS: +OK\nS: SASL EXTERNAL\nS: .\nC: AUTH EXTERNAL =\nS: +OK\nHANG")
+	if err := c.Auth(t.Context(), unproved{sasl.NewExternalClient("")}); !errors.Is(err, errUnproved) {
+		t.Error(err)
+	}
+	if err := c.Noop(t.Context()); !errors.Is(err, pop3client.ErrClosed) {
+		t.Errorf("afterwards %v", err)
 	}
 }
 

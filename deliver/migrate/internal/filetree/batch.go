@@ -13,7 +13,7 @@ import (
 )
 
 // syncs is how many files of a batch are synced at a time.
-const syncs = 8
+const syncs = 32
 
 // Batch gathers files that become visible together. It is used by one goroutine.
 type Batch struct {

@@ -1,4 +1,6 @@
-package route
+// Package mailaddr compares mail addresses, and holds the patterns that stand for
+// some of them in tables: an address, a domain, the domains below one, everybody.
+package mailaddr
 
 import (
 	"errors"
@@ -6,32 +8,34 @@ import (
 	"iter"
 	"strings"
 
-	"github.com/mailstead/mailstead/deliver"
 	"github.com/mailstead/mailstead/smtp"
 )
 
-// ErrPattern: what stands in a row is no pattern.
-var ErrPattern = errors.New("route: not an address, a domain, a domain behind a dot, or *")
+// ErrPattern: a text is no pattern.
+var ErrPattern = errors.New("not an address, a domain, a domain behind a dot, or *")
 
 // The patterns that are no addresses or domains.
 const (
-	everybody  = "*"
-	nullSender = "<>"
+	Everybody  = "*"
+	NullSender = "<>"
 )
 
-// parsePattern returns the canonical form of a pattern:
+// NoSeparator is the separator that splits nothing.
+const NoSeparator = "none"
+
+// ParsePattern returns the canonical form of a pattern:
 //
 //	user@example.org  that address, in any case; also with a sub-address
 //	example.org       every address of the domain
 //	.example.org      every address of the domains below it, at any depth
 //	*                 everybody, as is the empty string
 //	<>                the null sender, of senders only
-func parsePattern(s string, sender bool) (string, error) {
+func ParsePattern(s string, sender bool) (string, error) {
 	switch {
-	case s == "" || s == everybody:
-		return everybody, nil
-	case s == nullSender && sender:
-		return nullSender, nil
+	case s == "" || s == Everybody:
+		return Everybody, nil
+	case s == NullSender && sender:
+		return NullSender, nil
 	}
 	address, dot := s, ""
 	if strings.HasPrefix(s, ".") {
@@ -46,42 +50,42 @@ func parsePattern(s string, sender bool) (string, error) {
 		return "", fmt.Errorf("%w: %q", ErrPattern, s)
 	}
 	if isDomain {
-		return dot + deliver.CanonicalDomain(p.Domain), nil
+		return dot + Domain(p.Domain), nil
 	}
-	return deliver.CanonicalAddress(p), nil
+	return Address(p), nil
 }
 
-// addresses are the patterns that name exactly p: with its sub-address, and
+// Addresses are the patterns that name exactly p: with its sub-address, and
 // without.
-func addresses(p smtp.Path, separator string) iter.Seq[string] {
+func Addresses(p smtp.Path, separator string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		if p.Domain == "" {
 			return
 		}
-		all := deliver.CanonicalAddress(p)
+		all := Address(p)
 		if !yield(all) {
 			return
 		}
 		at := strings.LastIndexByte(all, '@')
-		if user, _, ok := strings.Cut(all[:at], separator); ok && user != "" && separator != noSeparator {
+		if user, _, ok := strings.Cut(all[:at], separator); ok && user != "" && separator != NoSeparator {
 			yield(user + all[at:])
 		}
 	}
 }
 
-// patterns are all patterns that take p in, the most specific first.
-func patterns(p smtp.Path, separator string) iter.Seq[string] {
+// Patterns are all patterns that take p in, the most specific first.
+func Patterns(p smtp.Path, separator string) iter.Seq[string] {
 	return func(yield func(string) bool) {
-		if p.IsZero() && !yield(nullSender) {
+		if p.IsZero() && !yield(NullSender) {
 			return
 		}
-		for a := range addresses(p, separator) {
+		for a := range Addresses(p, separator) {
 			if !yield(a) {
 				return
 			}
 		}
 		if p.Domain != "" {
-			domain := deliver.CanonicalDomain(p.Domain)
+			domain := Domain(p.Domain)
 			if !yield(domain) {
 				return
 			}
@@ -96,6 +100,6 @@ func patterns(p smtp.Path, separator string) iter.Seq[string] {
 				above = above[dot+1:]
 			}
 		}
-		yield(everybody)
+		yield(Everybody)
 	}
 }
