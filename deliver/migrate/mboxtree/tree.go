@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/mailstead/mailstead/deliver/migrate"
 	"github.com/mailstead/mailstead/deliver/migrate/internal/filetree"
@@ -23,7 +24,8 @@ type Options struct {
 	Format mbox.Format
 
 	// Mailbox is the name of the mailbox where the path is one file, levels joined
-	// by "/"; "" = the name of the file.
+	// by "/"; "" = the name of the file, and of a target the one mailbox that is
+	// put there.
 	Mailbox string
 
 	// FS is the file system; nil = the machine's. It is there for tests.
@@ -36,6 +38,9 @@ type Tree struct {
 	f    *filetree.Tree
 	o    Options
 	file string // below the root, where the tree is one file; "" = a directory
+
+	mu    sync.Mutex
+	holds []string // the mailbox that the one file was made for; guarded by mu
 }
 
 const extension = ".mbox"
@@ -172,12 +177,27 @@ func (t *Tree) mailbox(rel string, path []string) migrate.Mailbox {
 	return m
 }
 
+// claim has the one file hold a mailbox, the first that asks unless Options.Mailbox
+// names one, and returns which it holds.
+func (t *Tree) claim(path []string) []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case t.holds != nil:
+	case t.o.Mailbox != "":
+		t.holds = t.single()
+	default:
+		t.holds = slices.Clone(path)
+	}
+	return t.holds
+}
+
 // Put makes a file.
 func (t *Tree) Put(ctx context.Context, m migrate.Mailbox) (migrate.Mailbox, error) {
 	rel := filepath.Join(m.Path...) + extension
 	if t.file != "" {
-		if !slices.Equal(m.Path, t.single()) {
-			return m, fmt.Errorf("%w: the file holds the mailbox %q alone", migrate.ErrName, strings.Join(t.single(), "/"))
+		if holds := t.claim(m.Path); !slices.Equal(m.Path, holds) {
+			return m, fmt.Errorf("%w: one file holds one mailbox, %q: a directory holds more", migrate.ErrName, strings.Join(holds, "/"))
 		}
 		rel = t.file
 	}
@@ -186,7 +206,8 @@ func (t *Tree) Put(ctx context.Context, m migrate.Mailbox) (migrate.Mailbox, err
 		return m, err
 	}
 	for i := range list {
-		if strings.EqualFold(list[i].Name(), m.Name()) {
+		if t.file != "" || strings.EqualFold(list[i].Name(), m.Name()) {
+			list[i].Path = m.Path
 			return list[i], nil
 		}
 	}
