@@ -156,6 +156,13 @@ func (p *pass) restart(ctx context.Context) error {
 	return p.led.restart(ctx)
 }
 
+// renumbers reports an empty mailbox, as INBOX of a new account, whose UIDVALIDITY
+// has to become that of the source.
+func (p *pass) renumbers() bool {
+	return p.box.run.dst.Rules().KeepsUIDs && p.from.UIDValidity != 0 && p.to.UIDValidity != p.from.UIDValidity &&
+		p.to.Messages == 0 && p.to.UIDNext <= 1
+}
+
 // put makes the mailbox where it is missing, and hands on roles and subscriptions
 // that the source has and had not at the last pass, so that what the user has
 // changed in the target stays.
@@ -166,7 +173,7 @@ func (p *pass) put(ctx context.Context) error {
 			role = ""
 		}
 		subscribed = subscribed && !p.led.Subscribed && !p.to.Subscribed
-		if role == "" && !subscribed {
+		if role == "" && !subscribed && !p.renumbers() {
 			return nil
 		}
 	}

@@ -62,6 +62,15 @@ func TestKeepsUIDs(t *testing.T) {
 	src, _, s := newAccount(t, storeaccount.Options{})
 	fill(t, s, 2, 50)
 	dst, a, s2 := newAccount(t, storeaccount.Options{KeepUIDs: true})
+	inbox, err := store.MailboxByName(t.Context(), a, store.Inbox)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A new INBOX has the time as its UIDVALIDITY, which may be that of the source.
+	other := store.PutMailbox{ID: inbox.ID, UIDValidity: inbox.UIDValidity + 1000}
+	if _, err := a.Apply(t.Context(), store.Change{Ops: []store.Op{other}}); err != nil {
+		t.Fatal(err)
+	}
 	mustRun(t, src, dst, migrate.Options{})
 	dst = openAccount(t, s2, storeaccount.Options{KeepUIDs: true})
 	put(t, s, store.Inbox, text(9999, 100), 0)

@@ -50,6 +50,9 @@ type Rules struct {
 
 	MaxMessage int64 // greatest size of a message; 0 = any
 
+	// KeepsUIDs: an empty mailbox takes over the UIDVALIDITY that Put names.
+	KeepsUIDs bool
+
 	// AddsLineEnd: a message that does not end in a line end gets one.
 	AddsLineEnd bool
 }

@@ -160,7 +160,7 @@ func idOf(m *migrate.Mailbox) (store.MailboxID, error) {
 
 // Rules are those of a store.
 func (x *Account) Rules() migrate.Rules {
-	return migrate.Rules{Forbidden: store.Separator, MaxName: store.MaxName}
+	return migrate.Rules{Forbidden: store.Separator, MaxName: store.MaxName, KeepsUIDs: x.imports}
 }
 
 // Keeper keeps state in entries of the account.
