@@ -9,6 +9,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -50,7 +51,8 @@ type interop struct {
 	f     *foreign
 	c     *imapclient.Client
 	did   map[imap.Capability]bool
-	trace *bytes.Buffer
+	mu    sync.Mutex
+	trace *bytes.Buffer // of all connections; guarded by mu
 }
 
 // dialer logs in as alice.
@@ -76,6 +78,8 @@ func (i *interop) dial(edit func(*imapclient.Dialer)) *imapclient.Client {
 		if bytes.HasPrefix(line, []byte(")")) {
 			return
 		}
+		i.mu.Lock()
+		defer i.mu.Unlock()
 		if i.trace.Len() < 1<<20 {
 			fmt.Fprintf(i.trace, "%v %q\n", map[bool]string{true: "C", false: "S"}[sent], line)
 		}
@@ -118,6 +122,8 @@ func runInterop(t *testing.T, f *foreign, want ...imap.Capability) {
 	i := &interop{t: t, f: f, did: map[imap.Capability]bool{}, trace: &bytes.Buffer{}}
 	t.Cleanup(func() {
 		if t.Failed() {
+			i.mu.Lock()
+			defer i.mu.Unlock()
 			t.Logf("%s", tail(i.trace.Bytes()))
 		}
 	})
