@@ -83,6 +83,9 @@ func newSealed(t testing.TB) *sealed {
 
 // TestSealedStore judges compression and encryption over SQLite and segments.
 func TestSealedStore(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a suite on disk: minutes with the race detector; store/encrypt runs it in memory")
+	}
 	storetest.Run(t, storetest.Config{
 		New: func(t *testing.T) store.Store { return newSealed(t) },
 		Reopen: func(t *testing.T, s store.Store) store.Store {
