@@ -38,7 +38,7 @@ func (q *Mailbox) Keep(ctx context.Context, m *Message, reason, once string, bod
 	}
 	n := store.NewMessage{
 		Mailbox: id, Received: m.Item.Received, BodySize: body.Size(), Body: body, IgnoreQuota: true,
-		Prefix: append([]byte("X-Quarantine: "+text(reason)+"\r\nX-Fetched-From: "+text(m.Source)+"\r\n"), body.Trace()...),
+		Prefix: append([]byte("X-Quarantine: "+printable(reason)+"\r\nX-Fetched-From: "+printable(m.Source)+"\r\n"), body.Trace()...),
 	}
 	if s, ok := body.Stored().(blob.Stored); ok {
 		n.Blob, n.From, n.Key = s.Ref, s.In, s.Key
@@ -65,8 +65,8 @@ func (q *Mailbox) mailbox(ctx context.Context, acct store.Account) (store.Mailbo
 	return put.ID, err
 }
 
-// text is s as the value of a field: printable ASCII, at most 500 octets.
-func text(s string) string {
+// printable is s as the value of a field: printable ASCII, at most 500 octets.
+func printable(s string) string {
 	s = s[:min(len(s), 500)]
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {

@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -100,19 +101,12 @@ func (c *Collector) begin() error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.slots = newSlots(cmpOr(c.PerHost, 2), cmpOr(c.Sessions, 50))
+	c.slots = newSlots(cmp.Or(max(0, c.PerHost), 2), cmp.Or(max(0, c.Sessions), 50))
 	c.workers = nil
 	for _, s := range c.Sources {
 		c.workers = append(c.workers, &worker{c: c, s: s, kick: make(chan struct{}, 1), troubles: troubles{}, st: Status{Source: s.Name}})
 	}
 	return nil
-}
-
-func cmpOr(n, d int) int {
-	if n > 0 {
-		return n
-	}
-	return d
 }
 
 // check reports ErrConfig, with all faults.

@@ -71,7 +71,7 @@ type Session interface {
 	Retrieve(ctx context.Context, it *Item) (io.ReadCloser, error)
 
 	// Head returns the header block of the message, up to and without the empty
-	// line, or its beginning where it has more than 256 KiB. It changes nothing.
+	// line, or its beginning where it has more than MaxHead. It changes nothing.
 	Head(ctx context.Context, it *Item) ([]byte, error)
 
 	// Delete marks messages; only Commit makes that good. It touches no others.
@@ -182,7 +182,7 @@ func To(p smtp.ForwardPath) Recipients {
 type Message struct {
 	Source string // its name
 	Item   Item
-	Header []byte // the header block without the empty line, at most 256 KiB of it
+	Header []byte // the header block without the empty line, at most MaxHead of it
 	Size   int64  // its octets
 }
 

@@ -10,12 +10,13 @@ import (
 	"io"
 	"strings"
 
+	"github.com/mailstead/mailstead/internal/headblock"
 	"github.com/mailstead/mailstead/smtp"
 	"github.com/mailstead/mailstead/store/blob"
 )
 
-// maxHead is how much of a header block is looked at, in octets.
-const maxHead = 256 << 10
+// MaxHead is how much of a header block is looked at, in octets.
+const MaxHead = 256 << 10
 
 // errTooLarge: the message is greater than Source.MaxSize, whatever the server
 // had said.
@@ -25,7 +26,7 @@ var errTooLarge = errors.New("fetch: message too large")
 type spooled struct {
 	stored  blob.Stored
 	size    int64
-	head    []byte           // the header block, at most maxHead of it
+	head    []byte           // the header block, at most MaxHead of it
 	reverse smtp.ReversePath // of the Return-Path field that was in front
 	print   Print            // of the header
 	body    []byte           // hash of what follows it
@@ -44,7 +45,7 @@ func spool(ctx context.Context, blobs blob.Blobs, r io.Reader, limit int64) (*sp
 	if limit > 0 {
 		r = &limited{r, limit}
 	}
-	head, rest, err := readHead(r)
+	head, rest, err := headblock.Read(nil, r, MaxHead)
 	if err != nil {
 		return nil, err
 	}
@@ -125,55 +126,6 @@ func (s *spooled) copyID() string {
 	}
 	sum.Write(s.body)
 	return hex.EncodeToString(sum.Sum(nil)[:20])
-}
-
-// readHead reads until the empty line behind the header block. rest begins with
-// it, or with what is behind maxHead.
-func readHead(r io.Reader) (head, rest []byte, err error) {
-	b := make([]byte, 0, 8<<10)
-	for len(b) < maxHead {
-		if len(b) == cap(b) {
-			b = append(b, 0)[:len(b)]
-		}
-		from := max(0, len(b)-3)
-		n, err := r.Read(b[len(b):min(cap(b), maxHead)])
-		b = b[:len(b)+n]
-		if i := endOfHead(b, from); i >= 0 {
-			return b[:i:i], b[i:], unlessEnd(err)
-		}
-		if err == io.EOF {
-			return b, nil, nil
-		}
-		if err != nil {
-			return nil, nil, err
-		}
-	}
-	return b, nil, nil
-}
-
-// unlessEnd is an error that came with octets: the next Read repeats the end.
-func unlessEnd(err error) error {
-	if err == io.EOF {
-		return nil
-	}
-	return err
-}
-
-// endOfHead is where the empty line begins, behind from; -1 = not yet.
-func endOfHead(b []byte, from int) int {
-	if from == 0 && (bytes.HasPrefix(b, []byte("\r\n")) || bytes.HasPrefix(b, []byte("\n"))) {
-		return 0
-	}
-	for i := from; ; i++ {
-		n := bytes.IndexByte(b[i:], '\n')
-		if n < 0 {
-			return -1
-		}
-		i += n
-		if rest := b[i+1:]; bytes.HasPrefix(rest, []byte("\r\n")) || bytes.HasPrefix(rest, []byte("\n")) {
-			return i + 1
-		}
-	}
 }
 
 // limited is a reader that fails beyond its limit.

@@ -1,11 +1,11 @@
 package intake
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
 
+	"github.com/mailstead/mailstead/internal/headblock"
 	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/smtp"
 	"github.com/mailstead/mailstead/store/blob"
@@ -69,49 +69,9 @@ func (m *Message) Header(ctx context.Context) ([]byte, error) {
 	}
 	defer b.Close()
 	head := append(make([]byte, 0, len(m.Trace)+4096), m.Trace...)
-	head, err = readHeader(head, io.NewSectionReader(b, 0, min(b.Size(), maxHeader)))
+	head, _, err = headblock.Read(head, io.NewSectionReader(b, 0, b.Size()), maxHeader)
 	m.header = head
 	return head, err
-}
-
-// readHeader appends what r has up to its first empty line.
-func readHeader(head []byte, r io.Reader) ([]byte, error) {
-	start := len(head)
-	for {
-		if len(head) == cap(head) {
-			head = append(head, 0)[:len(head)]
-		}
-		from := max(start, len(head)-2)
-		n, err := r.Read(head[len(head):cap(head)])
-		head = head[:len(head)+n]
-		if end := emptyLine(head[start:], from-start); end >= 0 {
-			return head[: start+end : start+end], nil
-		}
-		switch {
-		case err == io.EOF:
-			return head, nil
-		case err != nil:
-			return nil, err
-		}
-	}
-}
-
-// emptyLine is where the first empty line begins that ends at from or later;
-// -1 = there is none.
-func emptyLine(b []byte, from int) int {
-	if bytes.HasPrefix(b, []byte("\n")) || bytes.HasPrefix(b, []byte("\r\n")) {
-		return 0
-	}
-	for i := from; ; i++ {
-		n := bytes.IndexByte(b[i:], '\n')
-		if n < 0 {
-			return -1
-		}
-		i += n
-		if rest := b[i+1:]; bytes.HasPrefix(rest, []byte("\n")) || bytes.HasPrefix(rest, []byte("\r\n")) {
-			return i + 1
-		}
-	}
 }
 
 // Begin implements smtp.Receiver.

@@ -3,9 +3,9 @@ package migrate
 import (
 	"bytes"
 	"io"
-	"slices"
 	"time"
 
+	"github.com/mailstead/mailstead/internal/headblock"
 	"github.com/mailstead/mailstead/internal/mime"
 )
 
@@ -52,23 +52,6 @@ func headerField(header []byte, want string) []byte {
 
 // ReadHeader reads the header of a message, up to the empty line or 64 KiB.
 func ReadHeader(r io.Reader) ([]byte, error) {
-	head := make([]byte, 0, 4<<10)
-	for len(head) < maxPrintHeader {
-		if len(head) == cap(head) {
-			head = slices.Grow(head, len(head))
-		}
-		n, err := r.Read(head[len(head):min(cap(head), maxPrintHeader)])
-		from := max(0, len(head)-3)
-		head = head[:len(head)+n]
-		if bytes.Contains(head[from:], []byte("\n\r\n")) || bytes.Contains(head[from:], []byte("\n\n")) {
-			return head, nil
-		}
-		if err == io.EOF {
-			return head, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	return head, nil
+	head, _, err := headblock.Read(nil, r, maxPrintHeader)
+	return head, err
 }

@@ -1,7 +1,6 @@
 package imapsource
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,14 +11,12 @@ import (
 	"github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/imap/imapclient"
 	"github.com/mailstead/mailstead/internal/crlf"
+	"github.com/mailstead/mailstead/internal/headblock"
 )
 
 // ErrUIDValidity: the UIDs of a mailbox lost their meaning in the middle of a
 // session. Nothing that was read since counts, and nothing is deleted.
 var ErrUIDValidity = errors.New("imapsource: UIDVALIDITY has changed")
-
-// maxHead is how much of a header block Head returns.
-const maxHead = 256 << 10
 
 // session is a login.
 type session struct {
@@ -114,20 +111,12 @@ func (s *session) Head(ctx context.Context, it *fetch.Item) ([]byte, error) {
 		return nil, err
 	}
 	defer b.Close()
-	head, err := io.ReadAll(io.LimitReader(b, maxHead))
+	head, _, err := headblock.Read(nil, b, fetch.MaxHead)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := io.Copy(io.Discard, b); err != nil {
-		return nil, err
-	}
-	switch {
-	case bytes.HasPrefix(head, []byte("\r\n")):
-		head = nil
-	case bytes.HasSuffix(head, []byte("\r\n\r\n")):
-		head = head[:len(head)-2]
-	}
-	return head, nil
+	_, err = io.Copy(io.Discard, b)
+	return head, err
 }
 
 // section begins to read a text of a message.

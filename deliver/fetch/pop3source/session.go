@@ -1,7 +1,6 @@
 package pop3source
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,15 +10,13 @@ import (
 
 	"github.com/mailstead/mailstead/deliver/fetch"
 	"github.com/mailstead/mailstead/internal/crlf"
+	"github.com/mailstead/mailstead/internal/headblock"
 	"github.com/mailstead/mailstead/pop3/pop3client"
 )
 
 // ErrRenumbered: a number does not have the unique-id any more that was listed.
 // Nothing that was read since counts, and nothing is deleted.
 var ErrRenumbered = errors.New("pop3source: the server numbers its messages anew")
-
-// maxHead is how much of a header block Head returns.
-const maxHead = 256 << 10
 
 // session is a login.
 type session struct {
@@ -96,20 +93,12 @@ func (s *session) Head(ctx context.Context, it *fetch.Item) ([]byte, error) {
 func (s *session) readHead(b *pop3client.Body) ([]byte, error) {
 	defer b.Close()
 	r := crlf.Stream(b)
-	head, err := io.ReadAll(io.LimitReader(r, maxHead))
+	head, _, err := headblock.Read(nil, r, fetch.MaxHead)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := io.Copy(io.Discard, r); err != nil {
-		return nil, err
-	}
-	switch i := bytes.Index(head, []byte("\r\n\r\n")); {
-	case bytes.HasPrefix(head, []byte("\r\n")):
-		head = nil
-	case i >= 0:
-		head = head[:i+2]
-	}
-	return head, nil
+	_, err = io.Copy(io.Discard, r)
+	return head, err
 }
 
 // Delete implements fetch.Session.

@@ -23,6 +23,9 @@ const (
 // characters, flags.
 var ownName = regexp.MustCompile(`^(\d{8}T\d{6}Z)-\d{6,}-[a-z0-9]{8}(\+[^+/]*)?$`)
 
+// separators are escaped in keywords, beyond what a path does not take.
+var separators = strings.NewReplacer(",", "%2C", "+", "%2B")
+
 var flagNames = [...]struct {
 	name string
 	flag store.Flags
@@ -43,12 +46,12 @@ func fileName(id string, flags store.Flags, keywords []string) (name string, dro
 		}
 	}
 	for _, k := range keywords {
-		k = mark + "~" + url.PathEscape(strings.ReplaceAll(k, ",", "%2C"))
-		if strings.ContainsAny(k[len(mark):], ",+/") || len(id)+len(k)+len(extension) > maxName {
+		word := mark + "~" + separators.Replace(url.PathEscape(k))
+		if len(id)+len(word)+len(extension) > maxName {
 			dropped = append(dropped, k)
 			continue
 		}
-		id += k
+		id += word
 		mark = ","
 	}
 	return id + extension, dropped

@@ -36,11 +36,11 @@ func (t *Tree) open(m *migrate.Mailbox) (*reader, error) {
 // Close does nothing.
 func (r *reader) Close() error { return nil }
 
-func (r *reader) path(name string) string { return filepath.Join(r.t.f.Root, r.rel, name) }
+func (r *reader) path(name string) string { return filepath.Join(r.t.Files.Root, r.rel, name) }
 
 func (r *reader) scan() error {
 	r.names = make(map[string]string)
-	list, err := r.t.f.FS.ReadDir(r.path(""))
+	list, err := r.t.Files.FS.ReadDir(r.path(""))
 	if errors.Is(err, fs.ErrNotExist) && r.rel != "." {
 		return fmt.Errorf("%w: %w", migrate.ErrNoMailbox, err)
 	}
@@ -84,7 +84,7 @@ func (r *reader) print(m *migrate.Message, prints bool) error {
 	if !prints {
 		return nil
 	}
-	c, err := filetree.OpenMessage(r.t.f.FS, r.path(r.names[m.ID]))
+	c, err := filetree.OpenMessage(r.t.Files.FS, r.path(r.names[m.ID]))
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func (r *reader) Fetch(ctx context.Context, ms []*migrate.Message) iter.Seq2[*mi
 }
 
 func (r *reader) body(id string, yield func(*migrate.Body, error) bool) bool {
-	c, err := filetree.OpenMessage(r.t.f.FS, r.path(r.names[id]))
+	c, err := filetree.OpenMessage(r.t.Files.FS, r.path(r.names[id]))
 	if err != nil {
 		return yield(&migrate.Body{ID: id, Err: filetree.Unreadable(err)}, nil)
 	}

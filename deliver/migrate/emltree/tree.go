@@ -21,31 +21,14 @@ type Options struct {
 
 // Tree is a tree of .eml files. Its methods may be called from any number of
 // goroutines.
-type Tree struct{ f *filetree.Tree }
+type Tree struct{ side }
+
+type side = filetree.Side
 
 // New is the tree at dir. As a target it is made when something is written.
-func New(dir string, o Options) *Tree { return &Tree{filetree.New(o.FS, dir)} }
-
-// Name is "eml:" and the absolute path of the tree.
-func (t *Tree) Name() string {
-	dir, err := filepath.Abs(t.f.Root)
-	if err != nil {
-		dir = t.f.Root
-	}
-	return "eml:" + dir
+func New(dir string, o Options) *Tree {
+	return &Tree{side{Files: filetree.New(o.FS, dir), Kind: "eml"}}
 }
-
-// MaxOpen is zero: any number.
-func (t *Tree) MaxOpen() int { return 0 }
-
-// Close does nothing.
-func (t *Tree) Close() error { return nil }
-
-// Finish does nothing.
-func (t *Tree) Finish(context.Context) error { return nil }
-
-// Keeper keeps state in the tree.
-func (t *Tree) Keeper() migrate.Keeper { return t.f }
 
 // Rules are those of file systems, also of Windows and macOS.
 func (t *Tree) Rules() migrate.Rules {
@@ -70,7 +53,7 @@ func (t *Tree) walk(ctx context.Context, dir string, path []string, out *[]migra
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	list, err := t.f.FS.ReadDir(filepath.Join(t.f.Root, dir))
+	list, err := t.Files.FS.ReadDir(filepath.Join(t.Files.Root, dir))
 	if errors.Is(err, fs.ErrNotExist) || err == nil && len(path) > maxDepth {
 		return nil
 	}
@@ -109,7 +92,7 @@ func (t *Tree) walk(ctx context.Context, dir string, path []string, out *[]migra
 func (t *Tree) mailbox(dir string, path []string) migrate.Mailbox {
 	return migrate.Mailbox{
 		Path: path, Key: filepath.ToSlash(dir), Messages: -1, Bytes: -1, Hint: dir,
-		State: filetree.State(t.f.FS, filepath.Join(t.f.Root, dir)),
+		State: filetree.State(t.Files.FS, filepath.Join(t.Files.Root, dir)),
 	}
 }
 
@@ -125,7 +108,7 @@ func (t *Tree) Put(ctx context.Context, m migrate.Mailbox) (migrate.Mailbox, err
 		}
 	}
 	dir := filepath.Join(m.Path...)
-	if err := t.f.FS.MkdirAll(filepath.Join(t.f.Root, dir), 0o700); err != nil {
+	if err := t.Files.FS.MkdirAll(filepath.Join(t.Files.Root, dir), 0o700); err != nil {
 		return m, filetree.Answer(err)
 	}
 	return t.mailbox(dir, m.Path), nil

@@ -17,9 +17,8 @@ import (
 // writer adds to one directory.
 type writer struct {
 	*reader
-	batch filetree.Batch
+	filetree.Batch
 	count int
-	refs  []migrate.Placed
 }
 
 // Write prepares a directory for writing.
@@ -29,12 +28,9 @@ func (t *Tree) Write(_ context.Context, m *migrate.Mailbox) (migrate.Writer, err
 		return nil, err
 	}
 	w := &writer{reader: r, count: len(r.names)}
-	w.batch.Tree, w.batch.Name = t.f, filetree.EntryName(r.rel)
+	w.Batch.Tree, w.Batch.Name = t.Files, filetree.EntryName(r.rel)
 	return w, nil
 }
-
-// Atomic is true: see package filetree.
-func (w *writer) Atomic() bool { return true }
 
 // Close drops what was not committed.
 func (w *writer) Close() error {
@@ -42,39 +38,22 @@ func (w *writer) Close() error {
 	return nil
 }
 
-// Discard drops what was added since the last Commit.
-func (w *writer) Discard() {
-	w.batch.Discard()
-	w.refs = w.refs[:0]
-}
-
 // Add writes a file. The ref is its ID.
 func (w *writer) Add(_ context.Context, m *migrate.Message, body io.Reader) (string, error) {
-	f, temp, err := w.t.f.Temp()
+	f, temp, err := w.t.Files.Temp()
 	if err != nil {
 		return "", filetree.Answer(err)
 	}
 	if _, err := io.Copy(f, body); err != nil {
 		err = errors.Join(filetree.Answer(err), f.Close())
-		w.t.f.Drop(temp)
+		w.t.Files.Drop(temp)
 		return "", err
 	}
 	w.count++
 	id := newID(m.Received, w.count)
 	name, dropped := fileName(id, m.Flags, m.Keywords)
-	w.batch.Add(f, m.Received, filetree.Step{Temp: temp, To: path.Join(filepath.ToSlash(w.rel), name)})
-	w.refs = append(w.refs, migrate.Placed{Ref: id, Dropped: dropped})
+	w.Put(f, m.Received, filetree.Step{Temp: temp, To: path.Join(filepath.ToSlash(w.rel), name)}, migrate.Placed{Ref: id, Dropped: dropped})
 	return id, nil
-}
-
-// Commit makes the files visible and writes the notes.
-func (w *writer) Commit(ctx context.Context, notes []migrate.Note) ([]migrate.Placed, error) {
-	if err := w.batch.Commit(ctx, notes); err != nil {
-		return nil, filetree.Answer(err)
-	}
-	placed := slices.Clone(w.refs)
-	w.refs = w.refs[:0]
-	return placed, nil
 }
 
 // Alter renames and removes files. What a crash leaves undone the next pass does
@@ -88,13 +67,13 @@ func (w *writer) Alter(ctx context.Context, changes []migrate.Alteration, notes 
 			return filetree.Answer(err)
 		}
 	}
-	if err := w.t.f.FS.SyncDir(w.path("")); err != nil {
+	if err := w.t.Files.FS.SyncDir(w.path("")); err != nil {
 		return filetree.Answer(err)
 	}
 	if len(notes) == 0 {
 		return nil
 	}
-	return w.t.f.Save(ctx, notes)
+	return w.t.Files.Save(ctx, notes)
 }
 
 func (w *writer) alter(c *migrate.Alteration) error {
@@ -104,7 +83,7 @@ func (w *writer) alter(c *migrate.Alteration) error {
 	}
 	if c.Remove {
 		delete(w.names, c.Ref)
-		return w.t.f.FS.Remove(w.path(name))
+		return w.t.Files.FS.Remove(w.path(name))
 	}
 	p := parseName(name)
 	if p.id == name {
@@ -120,12 +99,9 @@ func (w *writer) alter(c *migrate.Alteration) error {
 	if to == name {
 		return nil
 	}
-	if err := w.t.f.FS.Rename(w.path(name), w.path(to)); err != nil {
+	if err := w.t.Files.FS.Rename(w.path(name), w.path(to)); err != nil {
 		return err
 	}
 	w.names[c.Ref] = to
 	return nil
 }
-
-// Resolve returns refs as they are: those of Add are final.
-func (w *writer) Resolve(_ context.Context, refs []string) ([]string, error) { return refs, nil }

@@ -36,16 +36,16 @@ func (t *Tree) open(m *migrate.Mailbox) (*reader, error) {
 	if !ok {
 		return nil, fmt.Errorf("%w: %q is not of this tree", migrate.ErrNoMailbox, m.Name())
 	}
-	r := &reader{t: t, dir: filepath.Join(t.f.Root, dir)}
-	_, err := t.f.FS.Stat(filepath.Join(r.dir, "cur"))
+	r := &reader{t: t, dir: filepath.Join(t.Files.Root, dir)}
+	_, err := t.Files.FS.Stat(filepath.Join(r.dir, "cur"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w: %w", migrate.ErrNoMailbox, err)
 	}
 	if err != nil {
-		return nil, answer(err)
+		return nil, filetree.Answer(err)
 	}
-	if r.kw, err = maildirfmt.ReadKeywords(t.f.FS, r.dir); err != nil {
-		return nil, answer(err)
+	if r.kw, err = maildirfmt.ReadKeywords(t.Files.FS, r.dir); err != nil {
+		return nil, filetree.Answer(err)
 	}
 	return r, nil
 }
@@ -58,12 +58,12 @@ func (r *reader) Close() error { return nil }
 func (r *reader) scan() error {
 	r.names = make(map[string]string)
 	for _, sub := range [...]string{"new", "cur"} {
-		list, err := r.t.f.FS.ReadDir(filepath.Join(r.dir, sub))
+		list, err := r.t.Files.FS.ReadDir(filepath.Join(r.dir, sub))
 		if errors.Is(err, fs.ErrNotExist) && sub == "new" {
 			continue
 		}
 		if err != nil {
-			return answer(err)
+			return filetree.Answer(err)
 		}
 		for _, e := range list {
 			if e.Name()[0] == '.' || e.IsDir() {
@@ -98,7 +98,7 @@ func (r *reader) List(ctx context.Context, prints bool) iter.Seq2[*migrate.Messa
 			if errors.Is(err, fs.ErrNotExist) {
 				continue
 			}
-			if !yield(m, answer(err)) || err != nil {
+			if !yield(m, filetree.Answer(err)) || err != nil {
 				return
 			}
 		}
@@ -132,7 +132,7 @@ func (r *reader) message(base string, prints bool) (*migrate.Message, error) {
 // stat describes a file, which another program may have renamed.
 func (r *reader) stat(base string) (info fs.FileInfo, err error) {
 	err = r.found(base, func(path string) error {
-		info, err = r.t.f.FS.Stat(path)
+		info, err = r.t.Files.FS.Stat(path)
 		return err
 	})
 	return info, err
@@ -181,7 +181,7 @@ func (r *reader) print(m *migrate.Message) error {
 // content opens a message with CRLF line ends.
 func (r *reader) content(base string) (m *filetree.Message, err error) {
 	err = r.found(base, func(path string) error {
-		m, err = filetree.OpenMessage(r.t.f.FS, path)
+		m, err = filetree.OpenMessage(r.t.Files.FS, path)
 		return err
 	})
 	return m, err

@@ -60,7 +60,7 @@ func (t *Tree) subscribedName(line, separator string) string {
 }
 
 func (t *Tree) readText(file string) (string, error) {
-	f, err := t.f.FS.OpenFile(filepath.Join(t.f.Root, file), os.O_RDONLY, 0)
+	f, err := t.Files.FS.OpenFile(filepath.Join(t.Files.Root, file), os.O_RDONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
@@ -107,8 +107,8 @@ func (t *Tree) subscribe(path []string) error {
 }
 
 func (t *Tree) replace(file, text string) error {
-	path := filepath.Join(t.f.Root, file)
-	f, err := t.f.FS.OpenFile(path+".migrate-new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	path := filepath.Join(t.Files.Root, file)
+	f, err := t.Files.FS.OpenFile(path+".migrate-new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
@@ -119,8 +119,8 @@ func (t *Tree) replace(file, text string) error {
 	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	if err := t.f.FS.Rename(path+".migrate-new", path); err != nil {
+	if err := t.Files.FS.Rename(path+".migrate-new", path); err != nil {
 		return err
 	}
-	return t.f.FS.SyncDir(t.f.Root)
+	return t.Files.FS.SyncDir(t.Files.Root)
 }

@@ -28,34 +28,17 @@ type Options struct {
 
 // Tree is a Maildir tree. Its methods may be called from any number of goroutines.
 type Tree struct {
-	f    *filetree.Tree
+	side
 	subs sync.Mutex // held while the file of subscriptions is written
 	o    Options
 }
 
+type side = filetree.Side
+
 // New is the tree at dir. As a target it is made when something is written.
-func New(dir string, o Options) *Tree { return &Tree{f: filetree.New(o.FS, dir), o: o} }
-
-// Name is "maildir:" and the absolute path of the tree.
-func (t *Tree) Name() string {
-	dir, err := filepath.Abs(t.f.Root)
-	if err != nil {
-		dir = t.f.Root
-	}
-	return "maildir:" + dir
+func New(dir string, o Options) *Tree {
+	return &Tree{side: side{Files: filetree.New(o.FS, dir), Kind: "maildir"}, o: o}
 }
-
-// MaxOpen is zero: any number.
-func (t *Tree) MaxOpen() int { return 0 }
-
-// Close does nothing.
-func (t *Tree) Close() error { return nil }
-
-// Finish does nothing.
-func (t *Tree) Finish(context.Context) error { return nil }
-
-// Keeper keeps state in the tree.
-func (t *Tree) Keeper() migrate.Keeper { return t.f }
 
 // Rules are those of file systems: a folder is one directory.
 func (t *Tree) Rules() migrate.Rules {
@@ -69,11 +52,11 @@ func (t *Tree) Rules() migrate.Rules {
 func (t *Tree) Mailboxes(ctx context.Context) ([]migrate.Mailbox, error) {
 	subscribed, err := t.subscriptions()
 	if err != nil {
-		return nil, answer(err)
+		return nil, filetree.Answer(err)
 	}
 	var out []migrate.Mailbox
 	if err := t.walk(ctx, ".", nil, &out); err != nil {
-		return nil, answer(err)
+		return nil, filetree.Answer(err)
 	}
 	for i := range out {
 		out[i].Subscribed = subscribed[out[i].Name()]
@@ -89,7 +72,7 @@ func (t *Tree) walk(ctx context.Context, dir string, path []string, out *[]migra
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	list, err := t.f.FS.ReadDir(filepath.Join(t.f.Root, dir))
+	list, err := t.Files.FS.ReadDir(filepath.Join(t.Files.Root, dir))
 	if errors.Is(err, fs.ErrNotExist) || err == nil && len(path) > maxDepth {
 		return nil
 	}
@@ -133,7 +116,7 @@ func (t *Tree) level(name string) string {
 }
 
 func (t *Tree) isMaildir(dir string) bool {
-	info, err := t.f.FS.Stat(filepath.Join(t.f.Root, dir, "cur"))
+	info, err := t.Files.FS.Stat(filepath.Join(t.Files.Root, dir, "cur"))
 	return err == nil && info.IsDir() || errors.Is(err, fs.ErrPermission)
 }
 
@@ -145,30 +128,30 @@ func (t *Tree) mailbox(dir string, path []string) migrate.Mailbox {
 
 // state is made of the times of the directories; "" = they are too new to tell.
 func (t *Tree) state(dir string) string {
-	dir = filepath.Join(t.f.Root, dir)
-	return filetree.State(t.f.FS, filepath.Join(dir, "cur"), filepath.Join(dir, "new"), filepath.Join(dir, maildirfmt.KeywordsFile))
+	dir = filepath.Join(t.Files.Root, dir)
+	return filetree.State(t.Files.FS, filepath.Join(dir, "cur"), filepath.Join(dir, "new"), filepath.Join(dir, maildirfmt.KeywordsFile))
 }
 
 // Put makes a folder, or subscribes to it.
 func (t *Tree) Put(_ context.Context, m migrate.Mailbox) (migrate.Mailbox, error) {
 	dir := t.dirOf(m.Path)
 	for _, sub := range [...]string{"new", "cur", "tmp"} {
-		if err := t.f.FS.MkdirAll(filepath.Join(t.f.Root, dir, sub), 0o700); err != nil {
-			return m, answer(err)
+		if err := t.Files.FS.MkdirAll(filepath.Join(t.Files.Root, dir, sub), 0o700); err != nil {
+			return m, filetree.Answer(err)
 		}
 	}
 	if dir != "." {
-		f, err := t.f.FS.OpenFile(filepath.Join(t.f.Root, dir, "maildirfolder"), createFlags, 0o600)
+		f, err := t.Files.FS.OpenFile(filepath.Join(t.Files.Root, dir, "maildirfolder"), createFlags, 0o600)
 		if err != nil {
-			return m, answer(err)
+			return m, filetree.Answer(err)
 		}
 		if err := f.Close(); err != nil {
-			return m, answer(err)
+			return m, filetree.Answer(err)
 		}
 	}
 	if m.Subscribed {
 		if err := t.subscribe(m.Path); err != nil {
-			return m, answer(err)
+			return m, filetree.Answer(err)
 		}
 	}
 	out := t.mailbox(dir, m.Path)
@@ -185,4 +168,3 @@ func (t *Tree) dirOf(path []string) string {
 	return maildirfmt.DirName(strings.Join(path, store.Separator), t.o.UTF8)
 }
 
-func answer(err error) error { return filetree.Answer(err) }

@@ -21,10 +21,9 @@ import (
 // writer adds to one folder.
 type writer struct {
 	reader
-	batch filetree.Batch
+	filetree.Batch
 	rel   string // the folder below the root
 	count int
-	refs  []migrate.Placed
 }
 
 // Write prepares a folder for writing.
@@ -33,17 +32,14 @@ func (t *Tree) Write(_ context.Context, m *migrate.Mailbox) (migrate.Writer, err
 	if err != nil {
 		return nil, err
 	}
-	rel, err := filepath.Rel(t.f.Root, r.dir)
+	rel, err := filepath.Rel(t.Files.Root, r.dir)
 	if err != nil {
 		return nil, err
 	}
 	w := &writer{reader: *r, rel: filepath.ToSlash(rel)}
-	w.batch.Tree, w.batch.Name = t.f, filetree.EntryName(w.rel)
+	w.Batch.Tree, w.Batch.Name = t.Files, filetree.EntryName(w.rel)
 	return w, nil
 }
-
-// Atomic is true: see package filetree.
-func (w *writer) Atomic() bool { return true }
 
 // Close drops what was not committed.
 func (w *writer) Close() error {
@@ -51,41 +47,34 @@ func (w *writer) Close() error {
 	return nil
 }
 
-// Discard drops what was added since the last Commit.
-func (w *writer) Discard() {
-	w.batch.Discard()
-	w.refs = w.refs[:0]
-}
-
 // Add writes a file. The ref is the base of its name.
 func (w *writer) Add(_ context.Context, m *migrate.Message, body io.Reader) (string, error) {
-	f, temp, err := w.t.f.Temp()
+	f, temp, err := w.t.Files.Temp()
 	if err != nil {
-		return "", answer(err)
+		return "", filetree.Answer(err)
 	}
 	size := &maildirfmt.Size{}
 	if _, err := io.Copy(io.MultiWriter(f, size), body); err != nil {
-		err = errors.Join(answer(err), f.Close())
-		w.t.f.Drop(temp)
+		err = errors.Join(filetree.Answer(err), f.Close())
+		w.t.Files.Drop(temp)
 		return "", err
 	}
 	letters, dropped, err := w.letters(m)
 	if err != nil {
-		err = errors.Join(answer(err), f.Close())
-		w.t.f.Drop(temp)
+		err = errors.Join(filetree.Answer(err), f.Close())
+		w.t.Files.Drop(temp)
 		return "", err
 	}
 	w.count++
 	base := fmt.Sprintf("%d.M%06dR%s.migrate,S=%d,W=%d", max(0, m.Received.Unix()), w.count%1_000_000, strings.ToLower(rand.Text()), size.File, size.Wire)
-	w.batch.Add(f, m.Received, filetree.Step{Temp: temp, To: path.Join(w.rel, "cur", base+maildirfmt.InfoMark+letters)})
-	w.refs = append(w.refs, migrate.Placed{Ref: base, Dropped: dropped})
+	w.Put(f, m.Received, filetree.Step{Temp: temp, To: path.Join(w.rel, "cur", base+maildirfmt.InfoMark+letters)}, migrate.Placed{Ref: base, Dropped: dropped})
 	return base, nil
 }
 
 // letters are those of a message's flags and keywords, which get letters first.
 func (w *writer) letters(m *migrate.Message) (letters string, dropped []string, err error) {
 	if w.kw.Add(m.Keywords) {
-		if err := w.kw.Write(w.t.f.FS, w.dir); err != nil {
+		if err := w.kw.Write(w.t.Files.FS, w.dir); err != nil {
 			return "", nil, err
 		}
 	}
@@ -101,16 +90,6 @@ func (w *writer) letters(m *migrate.Message) (letters string, dropped []string, 
 	return string(out), dropped, nil
 }
 
-// Commit makes the files visible and writes the notes.
-func (w *writer) Commit(ctx context.Context, notes []migrate.Note) ([]migrate.Placed, error) {
-	if err := w.batch.Commit(ctx, notes); err != nil {
-		return nil, answer(err)
-	}
-	placed := slices.Clone(w.refs)
-	w.refs = w.refs[:0]
-	return placed, nil
-}
-
 // Alter renames and removes files. What a crash leaves undone the next pass does
 // again.
 func (w *writer) Alter(ctx context.Context, changes []migrate.Alteration, notes []migrate.Note) error {
@@ -119,25 +98,25 @@ func (w *writer) Alter(ctx context.Context, changes []migrate.Alteration, notes 
 	}
 	for i := range changes {
 		if err := w.alter(&changes[i]); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return answer(err)
+			return filetree.Answer(err)
 		}
 	}
 	for _, sub := range [...]string{"cur", "new"} {
-		if err := w.t.f.FS.SyncDir(filepath.Join(w.dir, sub)); err != nil {
-			return answer(err)
+		if err := w.t.Files.FS.SyncDir(filepath.Join(w.dir, sub)); err != nil {
+			return filetree.Answer(err)
 		}
 	}
 	if len(notes) == 0 {
 		return nil
 	}
-	return w.t.f.Save(ctx, notes)
+	return w.t.Files.Save(ctx, notes)
 }
 
 func (w *writer) alter(c *migrate.Alteration) error {
 	return w.found(c.Ref, func(from string) error {
 		if c.Remove {
 			delete(w.names, c.Ref)
-			return w.t.f.FS.Remove(from)
+			return w.t.Files.FS.Remove(from)
 		}
 		_, letters := maildirfmt.SplitName(from)
 		add, _, err := w.letters(&migrate.Message{Flags: c.Add, Keywords: c.AddKeywords})
@@ -157,7 +136,7 @@ func (w *writer) alter(c *migrate.Alteration) error {
 		if to == from {
 			return nil
 		}
-		if err := w.t.f.FS.Rename(from, to); err != nil {
+		if err := w.t.Files.FS.Rename(from, to); err != nil {
 			return err
 		}
 		w.names[c.Ref] = name
@@ -178,6 +157,3 @@ func (w *writer) clearing(c *migrate.Alteration) string {
 	}
 	return string(out)
 }
-
-// Resolve returns refs as they are: those of Add are final.
-func (w *writer) Resolve(_ context.Context, refs []string) ([]string, error) { return refs, nil }

@@ -46,7 +46,7 @@ func (t *Tree) open(ctx context.Context, m *migrate.Mailbox) (*reader, error) {
 	return r, r.reopen(ctx)
 }
 
-func (r *reader) path() string { return filepath.Join(r.t.f.Root, r.rel) }
+func (r *reader) path() string { return filepath.Join(r.t.Files.Root, r.rel) }
 
 // lockTimeout is how long other programs may hold the file.
 const lockTimeout = 20 * time.Second
@@ -56,13 +56,13 @@ func (r *reader) reopen(ctx context.Context) error {
 	if err := r.Close(); err != nil {
 		return err
 	}
-	if _, ours := r.t.f.FS.(vfs.OS); ours {
+	if _, ours := r.t.Files.FS.(vfs.OS); ours {
 		err := (&mbox.Target{Path: r.path(), LockTimeout: lockTimeout}).Recover(ctx)
 		if err != nil && !errors.Is(err, fs.ErrPermission) {
 			return filetree.Answer(err)
 		}
 	}
-	f, err := r.t.f.FS.OpenFile(r.path(), os.O_RDONLY, 0)
+	f, err := r.t.Files.FS.OpenFile(r.path(), os.O_RDONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w: %w", migrate.ErrNoMailbox, err)
 	}
@@ -99,7 +99,7 @@ func (r *reader) scan(ctx context.Context) error {
 // unchanged is migrate.ErrChanged when the file is not what the index says. Mail
 // that was added to it does no harm.
 func (r *reader) unchanged() error {
-	info, err := r.t.f.FS.Stat(r.path())
+	info, err := r.t.Files.FS.Stat(r.path())
 	if err != nil {
 		return err
 	}

@@ -35,49 +35,29 @@ type Options struct {
 // Tree is an mbox file or a tree of them. Its methods may be called from any number
 // of goroutines.
 type Tree struct {
-	f    *filetree.Tree
+	side // its File is the one file, where the tree is one
 	o    Options
-	file string // below the root, where the tree is one file; "" = a directory
 
 	mu    sync.Mutex
 	holds []string // the mailbox that the one file was made for; guarded by mu
 }
+
+type side = filetree.Side
 
 const extension = ".mbox"
 
 // New is the file or directory at path. What is not there is a file when its name
 // ends in ".mbox", else a directory, and made when something is written.
 func New(path string, o Options) *Tree {
-	t := &Tree{f: filetree.New(o.FS, path), o: o}
-	info, err := t.f.FS.Stat(path)
+	t := &Tree{side: side{Files: filetree.New(o.FS, path), Kind: "mbox"}, o: o}
+	info, err := t.Files.FS.Stat(path)
 	switch {
 	case err == nil && !info.IsDir(), errors.Is(err, fs.ErrNotExist) && strings.HasSuffix(path, extension):
-		t.f = filetree.New(o.FS, filepath.Dir(path))
-		t.file = filepath.Base(path)
+		t.Files = filetree.New(o.FS, filepath.Dir(path))
+		t.File = filepath.Base(path)
 	}
 	return t
 }
-
-// Name is "mbox:" and the absolute path.
-func (t *Tree) Name() string {
-	dir, err := filepath.Abs(filepath.Join(t.f.Root, t.file))
-	if err != nil {
-		dir = t.f.Root
-	}
-	return "mbox:" + dir
-}
-
-// MaxOpen is zero: any number.
-func (t *Tree) MaxOpen() int { return 0 }
-
-// Close does nothing.
-func (t *Tree) Close() error { return nil }
-
-// Finish does nothing.
-func (t *Tree) Finish(context.Context) error { return nil }
-
-// Keeper keeps state in the directory.
-func (t *Tree) Keeper() migrate.Keeper { return t.f }
 
 // Rules are those of file systems, also of Windows and macOS.
 func (t *Tree) Rules() migrate.Rules {
@@ -89,11 +69,11 @@ func (t *Tree) Rules() migrate.Rules {
 
 // Mailboxes lists the mbox files.
 func (t *Tree) Mailboxes(ctx context.Context) ([]migrate.Mailbox, error) {
-	if t.file != "" {
-		if _, err := t.f.FS.Stat(filepath.Join(t.f.Root, t.file)); errors.Is(err, fs.ErrNotExist) {
+	if t.File != "" {
+		if _, err := t.Files.FS.Stat(filepath.Join(t.Files.Root, t.File)); errors.Is(err, fs.ErrNotExist) {
 			return nil, nil
 		}
-		return []migrate.Mailbox{t.mailbox(t.file, t.single())}, nil
+		return []migrate.Mailbox{t.mailbox(t.File, t.single())}, nil
 	}
 	var out []migrate.Mailbox
 	err := t.walk(ctx, "", nil, &out)
@@ -105,14 +85,14 @@ func (t *Tree) single() []string {
 	if t.o.Mailbox != "" {
 		return strings.Split(t.o.Mailbox, "/")
 	}
-	return []string{strings.TrimSuffix(t.file, extension)}
+	return []string{strings.TrimSuffix(t.File, extension)}
 }
 
 // maxDepth bounds how deep directories are looked into.
 const maxDepth = 64
 
 func (t *Tree) walk(ctx context.Context, dir string, path []string, out *[]migrate.Mailbox) error {
-	list, err := t.f.FS.ReadDir(filepath.Join(t.f.Root, dir))
+	list, err := t.Files.FS.ReadDir(filepath.Join(t.Files.Root, dir))
 	if errors.Is(err, fs.ErrNotExist) || err == nil && len(path) > maxDepth {
 		return nil
 	}
@@ -152,7 +132,7 @@ func (t *Tree) isMbox(rel string) bool {
 			return false
 		}
 	}
-	f, err := t.f.FS.OpenFile(filepath.Join(t.f.Root, rel), os.O_RDONLY, 0)
+	f, err := t.Files.FS.OpenFile(filepath.Join(t.Files.Root, rel), os.O_RDONLY, 0)
 	if err != nil {
 		return errors.Is(err, fs.ErrPermission)
 	}
@@ -169,9 +149,9 @@ func (t *Tree) isMbox(rel string) bool {
 func (t *Tree) mailbox(rel string, path []string) migrate.Mailbox {
 	m := migrate.Mailbox{
 		Path: path, Key: filepath.ToSlash(rel), Messages: -1, Bytes: -1, Hint: rel,
-		State: filetree.State(t.f.FS, filepath.Join(t.f.Root, rel)),
+		State: filetree.State(t.Files.FS, filepath.Join(t.Files.Root, rel)),
 	}
-	if info, err := t.f.FS.Stat(filepath.Join(t.f.Root, rel)); err == nil {
+	if info, err := t.Files.FS.Stat(filepath.Join(t.Files.Root, rel)); err == nil {
 		m.Bytes = info.Size()
 	}
 	return m
@@ -195,29 +175,29 @@ func (t *Tree) claim(path []string) []string {
 // Put makes a file.
 func (t *Tree) Put(ctx context.Context, m migrate.Mailbox) (migrate.Mailbox, error) {
 	rel := filepath.Join(m.Path...) + extension
-	if t.file != "" {
+	if t.File != "" {
 		if holds := t.claim(m.Path); !slices.Equal(m.Path, holds) {
 			return m, fmt.Errorf("%w: one file holds one mailbox, %q: a directory holds more", migrate.ErrName, strings.Join(holds, "/"))
 		}
-		rel = t.file
+		rel = t.File
 	}
 	list, err := t.Mailboxes(ctx)
 	if err != nil {
 		return m, err
 	}
 	for i := range list {
-		if t.file != "" || strings.EqualFold(list[i].Name(), m.Name()) {
+		if t.File != "" || strings.EqualFold(list[i].Name(), m.Name()) {
 			list[i].Path = m.Path
 			return list[i], nil
 		}
 	}
-	path := filepath.Join(t.f.Root, rel)
-	if err := t.f.FS.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	path := filepath.Join(t.Files.Root, rel)
+	if err := t.Files.FS.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return m, filetree.Answer(err)
 	}
-	f, err := t.f.FS.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o600)
+	f, err := t.Files.FS.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o600)
 	if err == nil {
-		err = errors.Join(f.Close(), t.f.FS.SyncDir(filepath.Dir(path)))
+		err = errors.Join(f.Close(), t.Files.FS.SyncDir(filepath.Dir(path)))
 	}
 	if err != nil {
 		return m, filetree.Answer(err)

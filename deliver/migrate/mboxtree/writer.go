@@ -53,7 +53,7 @@ func (w *writer) Close() error {
 func (w *writer) Discard() {
 	if w.temp != nil {
 		_ = w.f.Close() // it is removed
-		w.t.f.Drop(w.name)
+		w.t.Files.Drop(w.name)
 	}
 	w.temp, w.adds = nil, w.adds[:0]
 }
@@ -68,7 +68,7 @@ func (w *writer) begin() error {
 	if err != nil {
 		return err
 	}
-	w.f, w.name, err = w.t.f.Temp()
+	w.f, w.name, err = w.t.Files.Temp()
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func (w *writer) begin() error {
 
 // gap is what a file needs before a separator, and sets where that is.
 func (w *writer) gap() (string, error) {
-	f, err := w.t.f.FS.OpenFile(w.path(), os.O_RDONLY, 0)
+	f, err := w.t.Files.FS.OpenFile(w.path(), os.O_RDONLY, 0)
 	if err != nil {
 		return "", err
 	}
@@ -167,7 +167,7 @@ func (w *writer) commit(ctx context.Context, s filetree.Step, notes []migrate.No
 		return err
 	}
 	w.temp = nil // from here on the file is the tree's
-	return w.t.f.Commit(ctx, filetree.EntryName(w.rel), []filetree.Step{s}, notes)
+	return w.t.Files.Commit(ctx, filetree.EntryName(w.rel), []filetree.Step{s}, notes)
 }
 
 // Alter writes the file anew, with other fields in front of messages and without
@@ -185,7 +185,7 @@ func (w *writer) Alter(ctx context.Context, changes []migrate.Alteration, notes 
 		byRef[changes[i].Ref] = &changes[i]
 	}
 	var err error
-	if w.f, w.name, err = w.t.f.Temp(); err != nil {
+	if w.f, w.name, err = w.t.Files.Temp(); err != nil {
 		return filetree.Answer(err)
 	}
 	w.temp = &filetree.WriterAt{F: w.f}

@@ -123,3 +123,26 @@ func TestRename(t *testing.T) {
 		}
 	}
 }
+
+// FuzzParse: a place that is refused shows no password; one that is taken says
+// where it is.
+func FuzzParse(f *testing.F) {
+	for _, text := range []string{"account:ann", "sqlite:/d#ann", "postgres://u:p@h/d#ann%40x", "imap://ann%40x:secret@127.0.0.1:1/?tls=off", "pop3s://a:b@h", "maildir:/m:UTF-8", "x:y"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		p, err := Parse(text)
+		if err == nil {
+			if p.Path == "" && p.Name == "" && p.Addr == "" {
+				t.Errorf("%q: %+v", text, p)
+			}
+			return
+		}
+		if _, password, ok := strings.Cut(text, ":S3CRET"); ok && password == "" {
+			t.Skip()
+		}
+		if strings.Contains(text, "S3CRET") && strings.Contains(err.Error(), "S3CRET") && !strings.HasPrefix(strings.ToUpper(text), "S3CRET") {
+			t.Errorf("%q: %v", text, err)
+		}
+	})
+}

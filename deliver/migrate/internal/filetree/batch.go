@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,12 +16,14 @@ import (
 // syncs is how many files of a batch are synced at a time.
 const syncs = 32
 
-// Batch gathers files that become visible together. It is used by one goroutine.
+// Batch gathers files that become visible together: most of a migrate.Writer. It
+// is used by one goroutine.
 type Batch struct {
 	Tree *Tree
 	Name string // see EntryName
 
 	steps []Step
+	refs  []migrate.Placed
 	wg    sync.WaitGroup
 	room  chan struct{}
 
@@ -34,9 +37,10 @@ func EntryName(mailbox string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Add takes a file of tmp/, gives it a time, syncs and closes it. A zero time
+// Put takes a file of tmp/, gives it a time, syncs and closes it. A zero time
 // leaves it as it is.
-func (b *Batch) Add(f vfs.File, at time.Time, s Step) {
+func (b *Batch) Put(f vfs.File, at time.Time, s Step, placed migrate.Placed) {
+	b.refs = append(b.refs, placed)
 	if b.room == nil {
 		b.room = make(chan struct{}, syncs)
 	}
@@ -58,19 +62,30 @@ func (b *Batch) Add(f vfs.File, at time.Time, s Step) {
 }
 
 // Commit makes the files visible and writes the notes, as a whole.
-func (b *Batch) Commit(ctx context.Context, notes []migrate.Note) error {
+func (b *Batch) Commit(ctx context.Context, notes []migrate.Note) ([]migrate.Placed, error) {
 	b.wg.Wait()
 	if err := b.err; err != nil {
 		b.Discard()
-		return err
+		return nil, Answer(err)
 	}
 	if err := ctx.Err(); err != nil {
-		return err
+		return nil, err
 	}
 	steps := b.steps
 	b.steps = nil // from here on the files are the Tree's
-	return b.Tree.Commit(ctx, b.Name, steps, notes)
+	if err := b.Tree.Commit(ctx, b.Name, steps, notes); err != nil {
+		return nil, Answer(err)
+	}
+	placed := slices.Clone(b.refs)
+	b.refs = b.refs[:0]
+	return placed, nil
 }
+
+// Atomic is true: see the package.
+func (b *Batch) Atomic() bool { return true }
+
+// Resolve returns refs as they are: those of Add are final.
+func (b *Batch) Resolve(_ context.Context, refs []string) ([]string, error) { return refs, nil }
 
 // Discard removes the files.
 func (b *Batch) Discard() {
@@ -78,5 +93,5 @@ func (b *Batch) Discard() {
 	for _, s := range b.steps {
 		b.Tree.Drop(s.Temp)
 	}
-	b.steps, b.err = b.steps[:0], nil
+	b.steps, b.refs, b.err = b.steps[:0], b.refs[:0], nil
 }
