@@ -20,8 +20,8 @@ import (
 	"github.com/mailstead/mailstead/smtp"
 )
 
-// command runs the program in this process.
-func command(t *testing.T, stdin string, args ...string) (code int, out, err string) {
+// runProgram runs the program in this process.
+func runProgram(t *testing.T, stdin string, args ...string) (code int, out, err string) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	code = run(t.Context(), args, streams{strings.NewReader(stdin), &stdout, &stderr})
@@ -69,7 +69,7 @@ func TestExitCodes(t *testing.T) {
 		{"status", []string{"-c", good, "--data", t.TempDir(), "status"}, exitOK, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			code, out, err := command(t, "", tt.args...)
+			code, out, err := runProgram(t, "", tt.args...)
 			if code != tt.code || !strings.Contains(err, tt.want) {
 				t.Errorf("exit code %d, want %d; want %q in\n%s%s", code, tt.code, tt.want, out, err)
 			}
@@ -85,7 +85,7 @@ func TestImportConfig(t *testing.T) {
 	output, secrets := filepath.Join(dir, "connector.toml"), filepath.Join(dir, "secrets")
 	args := []string{"import-config", "fetchmailrc", "-", "-o", output, "--secrets", secrets, "--domain", "example.org"}
 	const rc = "poll h.example proto pop3 user ann pass \"hunter 2\" is ann here ssl preconnect \"x\"\npoll i.example proto imap user bob is bob here ssl\n"
-	code, out, err := command(t, rc, args...)
+	code, out, err := runProgram(t, rc, args...)
 	if code != exitOK || out != "" {
 		t.Fatalf("exit code %d: %s%s", code, out, err)
 	}
@@ -110,7 +110,7 @@ func TestImportConfig(t *testing.T) {
 			t.Errorf("%s: %v, %v", file, info.Mode(), err)
 		}
 	}
-	if code, _, err := command(t, rc, args...); code != exitUse || !strings.Contains(err, "--force writes over it") {
+	if code, _, err := runProgram(t, rc, args...); code != exitUse || !strings.Contains(err, "--force writes over it") {
 		t.Errorf("written over: %d %s", code, err)
 	}
 }

@@ -15,17 +15,16 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/alecthomas/kong"
-
 	"github.com/mailstead/mailstead/examples/connector/internal/foreign"
 	"github.com/mailstead/mailstead/examples/connector/internal/settings"
+	"github.com/mailstead/mailstead/examples/internal/command"
 )
 
 // The exit codes.
 const (
-	exitOK    = 0
-	exitFault = 1 // something failed, or problems were found
-	exitUse   = 2 // a bad command line or configuration, or a port or directory that cannot be had
+	exitOK    = command.OK
+	exitFault = command.Fault // something failed, or problems were found
+	exitUse   = command.Use   // a bad command line or configuration, or a port or directory that cannot be had
 )
 
 func main() {
@@ -60,30 +59,11 @@ func bad(format string, args ...any) error { return &useError{fmt.Errorf(format,
 // errProblems: the command went through, and has said what is wrong.
 var errProblems = errors.New("problems were found")
 
-// exited is how kong ends after -h.
-type exited int
-
-func run(ctx context.Context, args []string, s streams) (code int) {
-	defer func() {
-		if v := recover(); v != nil {
-			c, ok := v.(exited)
-			if !ok {
-				panic(v)
-			}
-			code = int(c)
-		}
-	}()
+func run(ctx context.Context, args []string, s streams) int {
 	var c cli
-	parser, err := kong.New(&c, kong.Name("connector"), kong.Description(description), kong.DefaultEnvars("MAILSTEAD"),
-		kong.Writers(s.out, s.err), kong.Exit(func(code int) { panic(exited(code)) }), kong.ShortUsageOnError())
-	if err != nil {
-		fmt.Fprintln(s.err, "connector:", err)
-		return exitFault
-	}
-	k, err := parser.Parse(args)
-	if err != nil {
-		fmt.Fprintf(s.err, "connector: %v; -h explains\n", err)
-		return exitUse
+	k, code, ok := (&command.Program{Name: "connector", Description: description, Out: s.out, Err: s.err}).Parse(&c, args)
+	if !ok {
+		return code
 	}
 	a := &app{streams: s, ctx: ctx, cli: &c, json: c.JSON}
 	level := slog.LevelInfo

@@ -1,6 +1,7 @@
-// Command mailctl looks after the data of a mail server: backups, restores,
-// verification and accounts. It opens the data directory itself, or asks the
-// server that owns it.
+// Command mailctl looks after the data of a mail server: accounts, the queue,
+// backups and their verification, mail that moves in and out, keys of DKIM; and it
+// sends messages. It opens the data directory itself, or asks the server that owns
+// it.
 package main
 
 import (
@@ -16,15 +17,17 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/mailstead/mailstead/examples/internal/command"
 )
 
 // The exit codes.
 const (
-	exitOK    = 0
-	exitFault = 1   // something failed, or problems were found
-	exitUse   = 2   // a bad command line, or a command that is not built yet
-	exitLater = 75  // send: nobody refused for good, and not everybody has the message
-	exitStop  = 130 // SIGINT or SIGTERM; the same command again goes on
+	exitOK    = command.OK
+	exitFault = command.Fault // something failed, or problems were found
+	exitUse   = command.Use   // a bad command line, or a command that is not built yet
+	exitLater = 75            // send: nobody refused for good, and not everybody has the message
+	exitStop  = 130           // SIGINT or SIGTERM; the same command again goes on
 )
 
 func main() {
@@ -102,36 +105,16 @@ var errProblems = errors.New("problems were found")
 // errLater: another attempt may go through.
 var errLater = errors.New("try again later")
 
-// exited is how kong ends after -h.
-type exited int
-
-func run(ctx context.Context, args []string, s streams) (code int) {
-	defer func() {
-		if v := recover(); v != nil {
-			c, ok := v.(exited)
-			if !ok {
-				panic(v)
-			}
-			code = int(c)
-		}
-	}()
+func run(ctx context.Context, args []string, s streams) int {
+	args, err := expand(args)
+	if err != nil {
+		fmt.Fprintln(s.err, "mailctl:", err)
+		return exitUse
+	}
 	var c cli
-	parser, err := kong.New(&c, kong.Name("mailctl"), kong.Description(description), kong.UsageOnError(),
-		kong.Writers(s.out, s.err), kong.Exit(func(code int) { panic(exited(code)) }), kong.DefaultEnvars("MAILSTEAD"),
-		kong.ShortUsageOnError())
-	if err != nil {
-		fmt.Fprintln(s.err, "mailctl:", err)
-		return exitFault
-	}
-	args, err = expand(args)
-	if err != nil {
-		fmt.Fprintln(s.err, "mailctl:", err)
-		return exitUse
-	}
-	k, err := parser.Parse(args)
-	if err != nil {
-		fmt.Fprintf(s.err, "mailctl: %v; -h explains\n", err)
-		return exitUse
+	k, code, ok := (&command.Program{Name: "mailctl", Description: description, Out: s.out, Err: s.err}).Parse(&c, args)
+	if !ok {
+		return code
 	}
 	return newApp(ctx, &c, s).exit(k)
 }

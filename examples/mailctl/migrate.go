@@ -76,7 +76,7 @@ type importEmlCmd struct{ importing }
 func (c *importEmlCmd) Run(a *app) error { return c.run(a, transfer.Eml) }
 
 type exportCmd struct {
-	Mbox    exportMboxCmd    `cmd:"" help:"Into a directory with an mbox file for each mailbox."`
+	Mbox    exportMboxCmd    `cmd:"" help:"Into a directory with an mbox file for each mailbox, or one mailbox into FILE.mbox."`
 	Maildir exportMaildirCmd `cmd:"" help:"Into a Maildir++ tree."`
 	Eml     exportEmlCmd     `cmd:"" help:"Into a directory tree of .eml files."`
 }
