@@ -167,4 +167,3 @@ func (t *Tree) dirOf(path []string) string {
 	}
 	return maildirfmt.DirName(strings.Join(path, store.Separator), t.o.UTF8)
 }
-
