@@ -10,6 +10,7 @@ import (
 	"github.com/emersion/go-sasl"
 
 	"github.com/mailstead/mailstead/imap"
+	"github.com/mailstead/mailstead/internal/clientconn"
 )
 
 // TLSMode says when a connection is encrypted.
@@ -150,17 +151,7 @@ type Handler struct {
 // says, logs in, tells ID and enables what is wanted. The ctx bounds all of it.
 // A refusal by the server is an *Error.
 func (d *Dialer) Dial(ctx context.Context, network, addr string) (*Client, error) {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		host = addr
-	}
-	var nd ContextDialer = &net.Dialer{}
-	if d.Net != nil {
-		nd = d.Net
-	}
-	dialCtx, cancel := withTimeout(ctx, d.Timeouts.withDefaults().Connect)
-	defer cancel()
-	conn, err := nd.DialContext(dialCtx, network, addr)
+	conn, host, err := clientconn.Dial(ctx, d.Net, network, addr, d.Timeouts.withDefaults().Connect)
 	if err != nil {
 		return nil, err
 	}
@@ -177,13 +168,6 @@ func (d *Dialer) NewClient(ctx context.Context, conn net.Conn, host string) (*Cl
 		return nil, err
 	}
 	return c, nil
-}
-
-func withTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	if d < 0 {
-		return context.WithCancel(ctx)
-	}
-	return context.WithTimeout(ctx, d)
 }
 
 func (t Timeouts) withDefaults() Timeouts {

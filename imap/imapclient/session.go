@@ -2,10 +2,10 @@ package imapclient
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 
 	"github.com/mailstead/mailstead/imap"
+	"github.com/mailstead/mailstead/internal/clientconn"
 	"github.com/mailstead/mailstead/internal/imapresp"
 )
 
@@ -131,24 +131,14 @@ func (c *Client) startTLS() error {
 }
 
 func (c *Client) handshake() error {
-	cfg := &tls.Config{}
-	if c.d.TLSConfig != nil {
-		cfg = c.d.TLSConfig.Clone()
-	}
-	if cfg.ServerName == "" {
-		cfg.ServerName = c.host
-	}
-	tc := tls.Client(c.raw, cfg)
-	ctx, cancel := withTimeout(c.ctx, c.timeouts.Connect)
-	defer cancel()
 	if err := c.arm(c.raw.SetDeadline, 0); err != nil {
 		return c.lost(err)
 	}
-	if err := tc.HandshakeContext(ctx); err != nil {
+	tc, state, err := clientconn.Handshake(c.ctx, c.raw, c.d.TLSConfig, c.host, c.timeouts.Connect)
+	if err != nil {
 		return &TLSError{c.lost(err)}
 	}
-	state := tc.ConnectionState()
-	c.conn, c.tls, c.in.src = tc, &state, tc
+	c.conn, c.tls, c.in.src = tc, state, tc
 	return nil
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/klauspost/compress/flate"
 
+	"github.com/mailstead/mailstead/internal/clientconn"
 	"github.com/mailstead/mailstead/internal/inflate"
 )
 
@@ -30,7 +31,7 @@ func (c *Client) begin(ctx context.Context) (end func(), err error) {
 		c.busy.Store(false)
 		return nil, err
 	}
-	stop := c.watch(ctx)
+	stop := clientconn.Watch(ctx, c.raw)
 	c.ctx, c.unasked, c.low = ctx, 0, 0
 	return func() {
 		c.ctx = nil
@@ -39,32 +40,9 @@ func (c *Client) begin(ctx context.Context) (end func(), err error) {
 	}, nil
 }
 
-// watch makes the end of ctx end every wait on the connection.
-func (c *Client) watch(ctx context.Context) (stop func()) {
-	if ctx.Done() == nil {
-		return func() {}
-	}
-	conn, done := c.raw, make(chan struct{})
-	unwatch := context.AfterFunc(ctx, func() {
-		conn.SetDeadline(past)
-		close(done)
-	})
-	return func() {
-		if !unwatch() {
-			<-done
-		}
-	}
-}
-
-// arm sets a deadline. One that is set while ctx ends is overtaken by watch, or
-// the error says so.
+// arm sets a deadline, see clientconn.Arm.
 func (c *Client) arm(set func(time.Time) error, timeout time.Duration) error {
-	var deadline time.Time
-	if timeout > 0 {
-		deadline = time.Now().Add(timeout)
-	}
-	set(deadline)
-	return c.ctx.Err()
+	return clientconn.Arm(c.ctx, set, timeout)
 }
 
 // ready runs before each read: what is still to be sent leaves, and the wait

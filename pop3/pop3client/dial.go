@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"net"
 	"time"
+
+	"github.com/mailstead/mailstead/internal/clientconn"
 )
 
 // TLSMode says when a connection is encrypted.
@@ -137,17 +139,7 @@ func (d *Dialer) limits() limits {
 // capabilities, starts TLS as d.TLS says and logs in. The ctx bounds all of it.
 // A refusal by the server is an *Error with its reply.
 func (d *Dialer) Dial(ctx context.Context, network, addr string) (*Client, error) {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		host = addr
-	}
-	var nd ContextDialer = &net.Dialer{}
-	if d.Net != nil {
-		nd = d.Net
-	}
-	dialCtx, cancel := withTimeout(ctx, d.Timeouts.withDefaults().Connect)
-	defer cancel()
-	conn, err := nd.DialContext(dialCtx, network, addr)
+	conn, host, err := clientconn.Dial(ctx, d.Net, network, addr, d.Timeouts.withDefaults().Connect)
 	if err != nil {
 		return nil, err
 	}
@@ -164,11 +156,4 @@ func (d *Dialer) NewClient(ctx context.Context, conn net.Conn, host string) (*Cl
 		return nil, err
 	}
 	return c, nil
-}
-
-func withTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	if d < 0 {
-		return context.WithCancel(ctx)
-	}
-	return context.WithTimeout(ctx, d)
 }

@@ -10,37 +10,13 @@ import (
 	"os"
 	"time"
 
+	"github.com/mailstead/mailstead/internal/clientconn"
 	"github.com/mailstead/mailstead/pop3"
 )
 
-// watch makes the end of ctx end every wait on the connection, until the
-// function that it returns is called.
-func (c *Client) watch(ctx context.Context) (stop func()) {
-	if ctx.Done() == nil {
-		return func() {}
-	}
-	conn, done := c.conn, make(chan struct{})
-	unwatch := context.AfterFunc(ctx, func() {
-		conn.SetDeadline(time.Unix(1, 0))
-		close(done)
-	})
-	return func() {
-		if !unwatch() {
-			<-done
-		}
-	}
-}
-
-// arm sets a deadline. One that is set while ctx ends is overtaken by watch,
-// or the error says so.
-func arm(ctx context.Context, set func(time.Time) error, timeout time.Duration) error {
-	var deadline time.Time
-	if timeout > 0 {
-		deadline = time.Now().Add(timeout)
-	}
-	set(deadline)
-	return ctx.Err()
-}
+// watch makes the end of ctx end every wait on the connection, until the function
+// that it returns is called.
+func (c *Client) watch(ctx context.Context) (stop func()) { return clientconn.Watch(ctx, c.conn) }
 
 // lost notes that the connection is in an unknown state.
 func (c *Client) lost(ctx context.Context, err error) error {
@@ -106,7 +82,7 @@ func (c *Client) quiet(ctx context.Context) error {
 
 // write writes c.out.
 func (c *Client) write(ctx context.Context) error {
-	err := arm(ctx, c.conn.SetWriteDeadline, c.timeouts.Command)
+	err := clientconn.Arm(ctx, c.conn.SetWriteDeadline, c.timeouts.Command)
 	if err == nil {
 		_, err = c.conn.Write(c.out)
 	}
@@ -211,7 +187,7 @@ func (in *input) fill(ctx context.Context, conn net.Conn) error {
 		return os.ErrDeadlineExceeded
 	}
 	start := time.Now()
-	if err := arm(ctx, conn.SetReadDeadline, in.budget); err != nil {
+	if err := clientconn.Arm(ctx, conn.SetReadDeadline, in.budget); err != nil {
 		return err
 	}
 	n, err := conn.Read(in.buf[in.w:])

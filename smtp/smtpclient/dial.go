@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/mailstead/mailstead/internal/clientconn"
 )
 
 // TLSMode says when a connection is encrypted.
@@ -110,18 +112,7 @@ func orDefault(n, def int) int {
 // TLS as d.TLS says and authenticates. The ctx bounds all of it. A refusal by
 // the server is a *smtp.Error with its reply.
 func (d *Dialer) Dial(ctx context.Context, network, addr string) (*Client, error) {
-	timeouts := d.Timeouts.withDefaults()
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		host = addr
-	}
-	var nd ContextDialer = &net.Dialer{}
-	if d.Net != nil {
-		nd = d.Net
-	}
-	dialCtx, cancel := withTimeout(ctx, timeouts.Connect)
-	defer cancel()
-	conn, err := nd.DialContext(dialCtx, network, addr)
+	conn, host, err := clientconn.Dial(ctx, d.Net, network, addr, d.Timeouts.withDefaults().Connect)
 	if err != nil {
 		return nil, err
 	}
@@ -152,11 +143,4 @@ func (d *Dialer) hello() (string, error) {
 		return "", ErrCommand
 	}
 	return asciiDomain(name)
-}
-
-func withTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	if d < 0 {
-		return context.WithCancel(ctx)
-	}
-	return context.WithTimeout(ctx, d)
 }

@@ -2,9 +2,9 @@ package smtpclient
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 
+	"github.com/mailstead/mailstead/internal/clientconn"
 	"github.com/mailstead/mailstead/smtp"
 )
 
@@ -44,23 +44,13 @@ func (c *Client) startTLS(ctx context.Context) error {
 }
 
 func (c *Client) handshake(ctx context.Context) error {
-	cfg := &tls.Config{}
-	if c.d.TLSConfig != nil {
-		cfg = c.d.TLSConfig.Clone()
-	}
-	if cfg.ServerName == "" {
-		cfg.ServerName = c.host
-	}
-	tc := tls.Client(c.conn, cfg)
-	hctx, cancel := withTimeout(ctx, c.timeouts.Connect)
-	defer cancel()
-	if err := arm(ctx, c.conn.SetDeadline, 0); err != nil {
+	if err := clientconn.Arm(ctx, c.conn.SetDeadline, 0); err != nil {
 		return c.lost(ctx, err)
 	}
-	if err := tc.HandshakeContext(hctx); err != nil {
+	tc, state, err := clientconn.Handshake(ctx, c.conn, c.d.TLSConfig, c.host, c.timeouts.Connect)
+	if err != nil {
 		return &TLSError{c.lost(ctx, err)}
 	}
-	state := tc.ConnectionState()
-	c.conn, c.tls = tc, &state
+	c.conn, c.tls = tc, state
 	return nil
 }

@@ -5,37 +5,13 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/mailstead/mailstead/internal/clientconn"
 	"github.com/mailstead/mailstead/smtp"
 )
 
-// watch makes the end of ctx end every wait on the connection, until the
-// function that it returns is called.
-func (c *Client) watch(ctx context.Context) (stop func()) {
-	if ctx.Done() == nil {
-		return func() {}
-	}
-	conn, done := c.conn, make(chan struct{})
-	unwatch := context.AfterFunc(ctx, func() {
-		conn.SetDeadline(time.Unix(1, 0))
-		close(done)
-	})
-	return func() {
-		if !unwatch() {
-			<-done
-		}
-	}
-}
-
-// arm sets a deadline. One that is set while ctx ends is overtaken by watch,
-// or the error says so.
-func arm(ctx context.Context, set func(time.Time) error, timeout time.Duration) error {
-	var deadline time.Time
-	if timeout > 0 {
-		deadline = time.Now().Add(timeout)
-	}
-	set(deadline)
-	return ctx.Err()
-}
+// watch makes the end of ctx end every wait on the connection, until the function
+// that it returns is called.
+func (c *Client) watch(ctx context.Context) (stop func()) { return clientconn.Watch(ctx, c.conn) }
 
 // lost notes that the connection is in an unknown state.
 func (c *Client) lost(ctx context.Context, err error) error {
@@ -62,7 +38,7 @@ func (c *Client) write(ctx context.Context, p []byte, timeout time.Duration) err
 	if c.broken != nil {
 		return c.broken
 	}
-	err := arm(ctx, c.conn.SetWriteDeadline, timeout)
+	err := clientconn.Arm(ctx, c.conn.SetWriteDeadline, timeout)
 	if err == nil {
 		_, err = c.conn.Write(p)
 	}
@@ -81,7 +57,7 @@ func (c *Client) reply(ctx context.Context, timeout time.Duration) (smtp.Reply, 
 		}
 		timeout = earlyReplyWait
 	}
-	err := arm(ctx, c.conn.SetReadDeadline, timeout)
+	err := clientconn.Arm(ctx, c.conn.SetReadDeadline, timeout)
 	if err != nil && c.ahead.pending == 0 {
 		return smtp.Reply{}, c.lost(ctx, err)
 	}
