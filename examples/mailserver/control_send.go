@@ -63,7 +63,7 @@ func (c *controls) sendMessage(r *http.Request) (any, error) {
 // anybody.
 func (s *server) operatorReceiver(asIs bool) smtp.Receiver {
 	list := []smtp.Middleware{
-		deliver.Gate(s.directory, func(*smtp.Mail) bool { return true }),
+		deliver.Gate(s.known, func(*smtp.Mail) bool { return true }),
 		smtppolicy.EditHeader(smtppolicy.Limits{}, smtppolicy.LoopLimit(0)),
 	}
 	if !asIs {

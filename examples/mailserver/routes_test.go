@@ -60,6 +60,15 @@ to = "partner"
 			t.Errorf("%s: %+v, %v", to, got, err)
 		}
 	}
+	tx, err := s.operatorReceiver(true).Begin(ctx, &smtp.Mail{ID: smtp.NewID()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bob := &smtp.Recipient{ForwardPath: smtp.ForwardPath{Path: smtp.Path{Local: "bob", Domain: "example.org"}}}
+	if errs := tx.Rcpt(ctx, []*smtp.Recipient{bob}); errs[0] != nil {
+		t.Errorf("the operator's mail to a host of the table: %v", errs[0])
+	}
+	tx.Abort()
 	unknown := smtp.ForwardPath{Path: smtp.Path{Local: "carol", Domain: "example.org"}}
 	if e, err := deliver.LookupOne(t.Context(), s.known, unknown); err != nil || e.Kind != deliver.Unknown {
 		t.Errorf("an address that nobody has: %+v, %v", e, err)
