@@ -33,10 +33,7 @@ func (w demands) dialer(d smtpclient.Dialer, rule *TLSRule) (smtpclient.Dialer, 
 		if d.TLS != smtpclient.TLSImplicit {
 			d.TLS = smtpclient.TLSRequired
 		}
-		if d.TLSConfig = verifying(d.TLSConfig); rule != nil && rule.Identity == "" && d.TLSConfig != nil {
-			d.TLSConfig = d.TLSConfig.Clone() // its VerifyConnection looks on, and verifies nothing
-			d.TLSConfig.InsecureSkipVerify = false
-		}
+		d.TLSConfig = judging(d.TLSConfig, rule)
 		return d, "REQUIRETLS"
 	case w.tlsNotMust && d.TLS == smtpclient.TLSRequired:
 		d.TLS = smtpclient.TLSIfOffered
@@ -44,6 +41,15 @@ func (w demands) dialer(d smtpclient.Dialer, rule *TLSRule) (smtpclient.Dialer, 
 		return d, "TLS-Required: No"
 	}
 	return d, ""
+}
+
+// judging is a config that verifies, also where the rule demands nothing.
+func judging(c *tls.Config, rule *TLSRule) *tls.Config {
+	if c = verifying(c); rule != nil && rule.Identity == "" && c != nil {
+		c = c.Clone() // its VerifyConnection looks on, and verifies nothing
+		c.InsecureSkipVerify = false
+	}
+	return c
 }
 
 // verifying is a config that takes no certificate unseen. Who verifies by a
@@ -125,11 +131,33 @@ func (r *Relay) vouched(ctx context.Context, to target) error {
 	return err
 }
 
+// logsIn reports that credentials are sent to each host.
+func (r *Relay) logsIn() bool {
+	return r.Auth != nil || r.Login != nil || r.Dialer != nil && r.Dialer.Auth != nil
+}
+
+var errLoginUnverified = errors.New("deliver: nobody vouches for the name of this mail host: it gets no credentials")
+
+// forLogin is d for a host that the DNS names and that is to get credentials. Who
+// answers there may be anybody, unless its name is beyond doubt and the
+// certificate is for it (RFC 4954 §14). Nobody says a password to it in clear,
+// either: where the DNS leads is not what the operator has looked at.
+func forLogin(d smtpclient.Dialer, to target) (smtpclient.Dialer, error) {
+	if !to.vouched {
+		return d, passedOver{errPolicy(errLoginUnverified)}
+	}
+	if d.TLS != smtpclient.TLSImplicit {
+		d.TLS = smtpclient.TLSRequired
+	}
+	d.TLSConfig = judging(d.TLSConfig, to.rule)
+	return d, nil
+}
+
 // waives reports whether a message with "TLS-Required: No" gets around the
 // policy for a target: where it is the recipient's, and no password is at stake.
 func (r *Relay) waives(to target) bool {
 	switch {
-	case r.Auth != nil || r.Login != nil || r.Dialer != nil && r.Dialer.Auth != nil:
+	case r.logsIn():
 		return false
 	case to.rule != nil:
 		return to.rule.Waivable && to.rule.Required

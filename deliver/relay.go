@@ -27,7 +27,10 @@ type Relay struct {
 	Dialer *smtpclient.Dialer
 
 	// Auth makes the client of one SASL exchange; nil = none. The password
-	// travels under TLS only, unless PlaintextAuth says otherwise.
+	// travels under TLS only, unless PlaintextAuth says otherwise. By MX it goes
+	// to hosts alone whose names are beyond doubt and whose certificates were
+	// verified, whatever else is said here; the message waits where there is none.
+	// This holds for Login and the Dialer's Auth, too.
 	Auth          func() sasl.Client
 	PlaintextAuth bool
 
@@ -345,6 +348,7 @@ func (t *remoteTransaction) get(ctx context.Context, to target, w demands, b *sm
 	if err := t.prepare(ctx, to, &w, b); err != nil {
 		return connection{}, err
 	}
+	var err error
 	d := smtpclient.Dialer{}
 	if t.r.Dialer != nil {
 		d = *t.r.Dialer
@@ -353,9 +357,13 @@ func (t *remoteTransaction) get(ctx context.Context, to target, w demands, b *sm
 		to.policy = nil // the rule is not tried: that proves nothing for it
 	}
 	d, wish := w.dialer(d, to.rule)
+	if t.r.route != nil && t.r.logsIn() {
+		if d, err = forLogin(d, to); err != nil {
+			return connection{}, err
+		}
+	}
 	key := to.key(&d, t.from, wish)
-	d, err := dialFrom(d, t.from, to)
-	if err != nil {
+	if d, err = dialFrom(d, t.from, to); err != nil {
 		return connection{}, err
 	}
 	c := connection{key: key, done: func() {}}

@@ -3,7 +3,6 @@ package dsn
 import (
 	"net/netip"
 	"strings"
-	"time"
 
 	"github.com/mailstead/mailstead/auth/authres"
 	"github.com/mailstead/mailstead/internal/mime"
@@ -57,7 +56,7 @@ func (r *Reporter) suppress(n *notice) {
 	if limit == 0 {
 		limit = 100
 	}
-	if limit > 0 && r.sent.Count(strings.ToLower(j.ReversePath.String()), n.now, n.now.Add(time.Hour)) > limit {
+	if limit > 0 && !r.sent.take(j, n.now, limit) {
 		r.suppressed(n, Often)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"time"
 
-	"github.com/mailstead/mailstead/deliver/autoreply"
 	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/smtp"
 	"github.com/mailstead/mailstead/store/blob"
@@ -41,7 +40,10 @@ type Reporter struct {
 
 	// PerHour is the number of DSNs that one address gets within an hour, where
 	// nothing vouches for it: the message came from another host without a
-	// password, and no SPF, DKIM or DMARC of its domain passed. Zero = 100, negative = no limit,
+	// password, and no SPF, DKIM or DMARC of its domain passed. A domain, and a network that
+	// brings such messages (/24, /48), get ten times that; all together a hundred
+	// times, and from there on each network its share of that, at least one. So a flood with
+	// forged senders has its bound, and silences nobody else. Zero = 100, negative = no limit,
 	// for hosts that take lists' mail from programs without a password. One
 	// DSN is for all recipients of a job that have their result at once.
 	PerHour int
@@ -53,7 +55,7 @@ type Reporter struct {
 	// Now is the clock; nil = time.Now.
 	Now func() time.Time
 
-	sent autoreply.Counter
+	sent budget
 }
 
 // Signer makes the DKIM-Signature fields of a message, which are put in front of

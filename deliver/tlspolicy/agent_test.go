@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/auth/dnsx"
+	"github.com/mailstead/mailstead/auth/mtasts"
 	"github.com/mailstead/mailstead/auth/tlsrpt"
 	"github.com/mailstead/mailstead/deliver"
 	"github.com/mailstead/mailstead/deliver/delivertest"
@@ -133,5 +134,22 @@ func TestWishes(t *testing.T) {
 				t.Errorf("%q, want %q", got, c.want)
 			}
 		})
+	}
+}
+
+// TestUnknownPolicy: as long as nobody knows what a domain asks for, mail waits,
+// but for that whose sender does without TLS (RFC 8689 §4.2.2).
+func TestUnknownPolicy(t *testing.T) {
+	w := newWorld(t, false)
+	w.DNS.Lie("_mta-sts.plain.example", delivertest.Fails(dnsx.ErrServFail))
+	w.mx.TLS.(*tlspolicy.Policies).STS = &mtasts.Cache{Resolver: w.DNS}
+	if got := send(t, w.mx, "plain.example", message, smtp.MailParams{}); got != "4.7.5" || len(w.host.Taken()) != 0 {
+		t.Errorf("%q, %d messages", got, len(w.host.Taken()))
+	}
+	if got := send(t, w.mx, "plain.example", "TLS-Required: No\r\n"+message, smtp.MailParams{}); got != "" {
+		t.Errorf("waived: %q", got)
+	}
+	if got := send(t, w.mx, "plain.example", "TLS-Required: No\r\n"+message, smtp.MailParams{RequireTLS: true}); got != "4.7.5" {
+		t.Errorf("REQUIRETLS: %q", got)
 	}
 }

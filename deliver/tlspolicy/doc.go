@@ -43,7 +43,8 @@
 // # Invariants
 //
 //	P1  What cannot be judged now makes mail wait: an error of Policy or Rule. It
-//	    never goes out in plain text for that, nor is it refused.
+//	    never goes out in plain text for that, nor is it refused. A message with
+//	    "TLS-Required: No" does not wait for what the domain alone asks for.
 //	P2  A host that fails what is demanded never sees a command after the
 //	    handshake: all is verified in it.
 //	P3  Without Override an entry never makes a host's demands less.

@@ -66,7 +66,10 @@ func (p *Policies) Validate() error {
 	return err
 }
 
-// Policy implements deliver.TLSPolicies. The error is ErrUnknown.
+// Policy implements deliver.TLSPolicies. The error is that of a context that has
+// ended. Where nobody knows whether the domain has an MTA-STS policy, the rules
+// say so, host by host: a message with "TLS-Required: No" need not wait for the
+// answer (RFC 8689 §4.2.2).
 func (p *Policies) Policy(ctx context.Context, domain string) (deliver.TLSPolicy, error) {
 	domain = strings.ToLower(strings.TrimSuffix(domain, "."))
 	a := &attempt{p: p, domain: domain, static: p.Static.Find(domain), quiet: carriesReport(ctx), hosts: make(map[string]*judged)}
@@ -78,7 +81,11 @@ func (p *Policies) Policy(ctx context.Context, domain string) (deliver.TLSPolicy
 		err = found.Problem
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnknown, err)
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("%w: %w", ErrUnknown, err)
+		}
+		a.unknown = fmt.Errorf("%w: %w", ErrUnknown, err)
+		return a, nil
 	}
 	a.sts = found
 	a.countProblem(found)
@@ -100,6 +107,8 @@ type attempt struct {
 	static Static
 	quiet  bool // nothing is counted
 
+	unknown error // ErrUnknown: nobody knows what the domain asks for; nil = it is known
+
 	mu        sync.Mutex // guards what follows; a leaf
 	sts       mtasts.Found
 	rechecked bool
@@ -115,8 +124,11 @@ type judged struct {
 }
 
 // Rule implements deliver.TLSPolicy. The error is ErrDANE, ErrDANERequired,
-// ErrNotNamed, or dane.ErrNoAddress.
+// ErrNotNamed, ErrUnknown, or dane.ErrNoAddress.
 func (a *attempt) Rule(ctx context.Context, h deliver.MXHost) (deliver.TLSRule, error) {
+	if a.unknown != nil {
+		return a.refused(sourceSTS), a.unknown
+	}
 	f := &facts{static: a.static, domain: a.domain, host: h, sts: a.policy()}
 	if a.p.DANE != nil && f.wantsDANE(a.p.InsecureMX) {
 		f.dane, f.daneErr = a.lookup(ctx, h)
@@ -132,14 +144,19 @@ func (a *attempt) Rule(ctx context.Context, h deliver.MXHost) (deliver.TLSRule, 
 	j := &judged{decision: d, report: describe(d.policy, f)}
 	if d.refusal != nil {
 		a.count(j.report, &tlsrpt.Failure{Result: d.result, MXHost: h.Name, Reason: reason(d.refusal)})
-		l := a.static.Level
-		waivable := l != DANEOnly && l != Encrypt && !l.authenticates() // what refuses is the domain's alone
-		return deliver.TLSRule{Required: true, Waivable: waivable, Source: d.source}, d.refusal
+		return a.refused(d.source), d.refusal
 	}
 	a.mu.Lock()
 	a.hosts[h.Name] = j
 	a.mu.Unlock()
 	return a.rule(j, f), nil
+}
+
+// refused is the rule beside a refusal: it can be waived where what refuses is the
+// domain's alone.
+func (a *attempt) refused(source string) deliver.TLSRule {
+	l := a.static.Level
+	return deliver.TLSRule{Required: true, Waivable: l != DANEOnly && l != Encrypt && !l.authenticates(), Source: source}
 }
 
 func (a *attempt) lookup(ctx context.Context, h deliver.MXHost) (*dane.Policy, error) {

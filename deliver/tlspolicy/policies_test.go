@@ -300,8 +300,17 @@ func TestUnknown(t *testing.T) {
 	w := newWorld(t)
 	p := w.policies()
 	w.broken["TXT _mta-sts.example.org"] = dnsx.ErrServFail
-	if _, err := p.Policy(t.Context(), "example.org"); !errors.Is(err, ErrUnknown) {
+	unknown, err := p.Policy(t.Context(), "example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := unknown.Rule(t.Context(), secureHost); !errors.Is(err, ErrUnknown) {
 		t.Error("the record cannot be looked up:", err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := p.Policy(ended, "example.org"); !errors.Is(err, ErrUnknown) {
+		t.Error("who asks has no time:", err)
 	}
 	p.Static = &Table{Default: Static{Level: Encrypt, Override: true}}
 	if _, err := p.Policy(t.Context(), "example.org"); err != nil {
@@ -537,20 +546,29 @@ func TestSmartHost(t *testing.T) {
 }
 
 // A host that the domain's policy passes over is for messages with "TLS-Required:
-// No" nonetheless, unless the operator asks for TLS (RFC 8689 §4.2.2).
+// No" nonetheless, unless the operator asks for TLS (RFC 8689 §4.2.2); so is one of
+// which nobody knows now what the policy says.
 func TestWaivableRefusal(t *testing.T) {
 	for level, want := range map[Level]bool{Opportunistic: true, Encrypt: false, Verify: false} {
 		w := newWorld(t)
 		w.publish("1", "enforce", "elsewhere.example.org")
 		p := w.policies()
 		p.Static = &Table{Default: Static{Level: level}}
-		a, err := p.Policy(t.Context(), "example.org")
-		if err != nil {
-			t.Fatal(err)
-		}
-		rule, err := a.Rule(t.Context(), deliver.MXHost{Name: "mx.example.org", Target: "mx.example.org"})
-		if !errors.Is(err, ErrNotNamed) || rule.Waivable != want || !rule.Required {
-			t.Errorf("%v: %+v, %v", level, rule, err)
-		}
+		waivable(t, p, ErrNotNamed, level, want)
+		w.broken["TXT _mta-sts.example.org"] = dnsx.ErrServFail
+		p.STS = w.policies().STS // it knows no policy yet
+		waivable(t, p, ErrUnknown, level, want)
+	}
+}
+
+func waivable(t *testing.T, p *Policies, why error, level Level, want bool) {
+	t.Helper()
+	a, err := p.Policy(t.Context(), "example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rule, err := a.Rule(t.Context(), deliver.MXHost{Name: "mx.example.org", Target: "mx.example.org"})
+	if !errors.Is(err, why) || rule.Waivable != want || !rule.Required {
+		t.Errorf("%v: %+v, %v", level, rule, err)
 	}
 }
