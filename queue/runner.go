@@ -75,6 +75,11 @@ type Runner struct {
 	Reporter Reporter // nil = no DSNs; then failed mail is held, not dropped
 	Schedule Schedule
 
+	// Discard reports a job that nobody need see once it has failed: where there is
+	// no Reporter it is dropped, with a line in the log, not held. nil = none;
+	// webhook.Is for webhooks. It must not block.
+	Discard func(*Job) bool
+
 	Workers        int // attempts at a time; zero or less = 40
 	PerDestination int // of these to one destination at most; zero = 20, negative = no limit
 

@@ -52,7 +52,7 @@ func (a *attempt) settle(ctx context.Context, results []Result) {
 	events := a.events(results, now)
 	out.Next = append(out.Next, a.notices(ctx, events)...)
 	out.Crashed = a.panicked // also of the Reporter
-	out = a.holdLeft(out, results)
+	out = a.holdLeft(ctx, out, results)
 	if a.commit(ctx, out) {
 		a.tell(ctx, events)
 	}
@@ -82,15 +82,30 @@ func (a *attempt) record(ctx context.Context, results []Result, now time.Time) (
 }
 
 // holdLeft holds what must not be attempted again by itself.
-func (a *attempt) holdLeft(out Outcome, results []Result) Outcome {
+func (a *attempt) holdLeft(ctx context.Context, out Outcome, results []Result) Outcome {
 	switch {
-	case a.r.Reporter == nil && anyFailed(results):
+	case a.r.Reporter == nil && anyFailed(results) && !a.discards(ctx):
 		return a.holdFailed(out, results)
 	case len(out.Remaining) == 0:
 	case a.hold != "":
 		out.Hold = a.hold
 	}
 	return out
+}
+
+// discards reports that nothing is lost with what has failed. In doubt it is held.
+func (a *attempt) discards(ctx context.Context) (yes bool) {
+	if a.r.Discard == nil {
+		return false
+	}
+	err := a.protect(ctx, "the discard hook", func() error {
+		yes = a.r.Discard(a.lease.Job)
+		return nil
+	})
+	if yes = yes && err == nil; yes {
+		a.r.log().WarnContext(ctx, "queue: dropped, for it failed", "job", a.lease.Job.ID, "kind", a.lease.Job.Kind, "destination", a.lease.Job.Destination)
+	}
+	return yes
 }
 
 // expire turns deferrals of a job that has had its time into failures

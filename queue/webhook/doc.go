@@ -9,6 +9,7 @@
 //	}}}
 //	q.Notify = hooks.Notify
 //	runner.Router = hooks.Router(router)
+//	runner.Discard = webhook.Is
 //
 // The form of the requests is that of the Standard Webhooks specification: a JSON
 // object of type, timestamp and data, and the header fields webhook-id,
@@ -31,7 +32,9 @@
 //	    commit. It may come more than once, with the same webhook-id.
 //	W2  Events come in no particular order.
 //	W3  A webhook causes no webhooks, no DSNs, and never a failure of mail.
-//	W4  What does not arrive within GiveUp is dropped, with a line in the log.
+//	W4  What does not arrive within GiveUp is dropped, with a line in the log. Where
+//	    the queue.Runner has no Reporter, its Discard has to say so (Is); else it
+//	    is held, as mail is.
 //	W5  Secrets and what is told are never logged.
 //
 // # Limits

@@ -81,6 +81,13 @@ const (
 // sent it (queue.Edit).
 func nameOf(j *queue.Job) (string, bool) { return strings.CutPrefix(j.Kind, Prefix) }
 
+// Is reports a job that is a webhook: for queue.Runner.Discard, where there is no
+// Reporter, and for metrics.Metrics.Ignore.
+func Is(j *queue.Job) bool {
+	_, ok := nameOf(j)
+	return ok
+}
+
 // maxEvents bounds the events of one request.
 const maxEvents = 100
 

@@ -367,6 +367,47 @@ func TestNoBounce(t *testing.T) {
 	}
 }
 
+// Where nobody writes reports, mail that fails is held and a webhook that is given
+// up is dropped, if the operator says so.
+func TestGivenUpWithoutReporter(t *testing.T) {
+	for _, discard := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			e := endpoint()
+			s := &site{t: t, secrets: e.Secrets, answer: func(int) (int, http.Header) { return http.StatusInternalServerError, nil }}
+			h := &webhook.Hooks{Endpoints: []webhook.Endpoint{e}, Client: &http.Client{Transport: s}, Logger: slog.New(slog.DiscardHandler), GiveUp: time.Hour}
+			q := &queue.Queue{Storage: &memqueue.Storage{}, Blobs: memblob.New(), Router: router{}}
+			r := &queue.Runner{Queue: q, Router: h.Router(router{}), Logger: slog.New(slog.DiscardHandler)}
+			if discard {
+				r.Discard = webhook.Is
+			}
+			jobs := h.Notify([]queue.Event{{Kind: queue.EventDelivered, Job: &queue.Job{ID: "m"}, Recipient: &queue.Recipient{}, Final: true}})
+			jobs = append(jobs, queue.Job{ID: "mail", Destination: "x.example", Bounce: "refused", Created: time.Now(), Recipients: make([]queue.Recipient, 1)})
+			if err := q.Put(t.Context(), jobs...); err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Hour)
+			defer cancel()
+			r.Run(ctx)
+			var held []string
+			for j, err := range q.Storage.List(t.Context(), queue.Filter{}) {
+				if err != nil || j.Hold == "" {
+					t.Errorf("%+v, %v", j, err)
+					continue
+				}
+				held = append(held, j.Kind)
+			}
+			slices.Sort(held)
+			want := []string{"", "webhook:crm"}
+			if discard {
+				want = want[:1]
+			}
+			if !slices.Equal(held, want) || s.requests() == 0 {
+				t.Errorf("held %q, want %q, after %d requests", held, want, s.requests())
+			}
+		})
+	}
+}
+
 // A request goes to an https address only, and to no private one.
 func TestWhereTo(t *testing.T) {
 	for url, want := range map[string]string{
