@@ -128,7 +128,7 @@ func (b *batch) remove(id string) error {
 	return b.forget(&c)
 }
 
-// forget deletes the row of a job.
+// forget deletes the row of a job; c is what it says.
 func (b *batch) forget(c *columns) error {
 	if _, err := b.tx.Exec(deleteJob, c.id); err != nil {
 		return err

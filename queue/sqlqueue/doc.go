@@ -5,7 +5,8 @@
 // # Tables
 //
 //	queue_job       one row a job: columns for picking and filters, and the
-//	                job itself as a versioned, checksummed record
+//	                job itself as a versioned, checksummed record; of one
+//	                process, in the order in which they came
 //	queue_lane      one row for each destination and rank (priority and class of
 //	                senders, see queue.Job.Rank) that has jobs: when the first
 //	                of them falls due

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/queue"
+	"github.com/mailstead/mailstead/store/blob"
 )
 
 // leases are the leases of this process, in memory.
@@ -27,11 +28,14 @@ type leases struct {
 }
 
 // lease is on one job. settling: a Settle's commit is under way, so it does
-// not expire. edits: made while it was held; they win over its outcome.
+// not expire. edits: made while it was held; they win over its outcome. next and
+// blob are what the row says as long as there are none.
 type lease struct {
 	job      string
 	fence    uint64
 	lane     lane
+	next     int64
+	blob     blob.Ref
 	expires  time.Time
 	settling bool
 	edits    []queue.Edit
@@ -46,9 +50,15 @@ func (l *leases) init(now func() time.Time) {
 	l.changed = make(map[string]bool)
 }
 
-func (l *leases) endLocked(x *lease) {
+// row is what is needed of the job's row to delete it.
+func (x *lease) row() *columns {
+	return &columns{id: x.job, dest: x.lane.dest, rank: x.lane.rank, next: x.next, blob: x.blob}
+}
+
+// endLocked ends a lease; gone: its job is not there any more.
+func (l *leases) endLocked(x *lease, gone bool) {
 	delete(l.jobs, x.job)
-	l.marks.clear(x.job)
+	l.marks.clear(x.job, gone)
 	l.leaveLocked(x)
 }
 
@@ -78,7 +88,7 @@ func (l *leases) expireLocked() {
 	now := l.now()
 	for _, x := range l.jobs {
 		if !x.settling && !now.Before(x.expires) {
-			l.endLocked(x)
+			l.endLocked(x, false)
 		}
 	}
 }
@@ -106,20 +116,20 @@ func (l *leases) endPick(rows []candidate, limit int, ttl time.Duration) []*leas
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	out := make([]*lease, len(rows))
-	n := 0
+	var taken []string
 	for i := range rows {
 		r := &rows[i].columns
-		if n == limit || l.jobs[r.id] != nil || l.changed[r.id] || l.editing[r.id] > 0 {
+		if len(taken) == limit || l.jobs[r.id] != nil || l.changed[r.id] || l.editing[r.id] > 0 {
 			continue
 		}
-		n++
+		taken = append(taken, r.id)
 		l.fence++
-		x := &lease{job: r.id, fence: l.fence, lane: lane{r.dest, r.rank}, expires: l.now().Add(ttl)}
+		x := &lease{job: r.id, fence: l.fence, lane: lane{r.dest, r.rank}, next: r.next, blob: r.blob, expires: l.now().Add(ttl)}
 		l.jobs[r.id] = x
-		l.marks.set(r.id)
 		l.enterLocked(x)
 		out[i] = x
 	}
+	l.marks.set(taken...)
 	l.picking = false
 	clear(l.changed)
 	return out

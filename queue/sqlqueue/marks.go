@@ -19,7 +19,8 @@ import (
 // process. It is written before a lease is given out and when it ends, and
 // never synced: what is written outlives the process, and a power cut is no
 // job's fault. So a lease costs no sync, and who opens the queue after a crash
-// learns what was under way.
+// learns what was under way. A job that is named and not there any more means
+// nothing.
 type marks struct {
 	log *slog.Logger
 
@@ -27,7 +28,7 @@ type marks struct {
 	file  vfs.File       // nil = writing failed
 	slots map[string]int // job → its place in the file
 	free  []int
-	size  int // places in the file
+	image []byte // what the file holds, or may as well
 }
 
 // A place of the file: the length of an ID, the ID, and at the end the CRC-32C
@@ -132,35 +133,47 @@ func (s *Storage) complainCrashed(ctx context.Context, jobs []*queue.Job) {
 	}
 }
 
-// set notes a job.
-func (m *marks) set(job string) {
-	if m == nil || len(job) > markID || len(job) == 0 {
+// set notes jobs, all with one write.
+func (m *marks) set(jobs ...string) {
+	if m == nil {
 		return
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, ok := m.slots[job]; ok {
-		return
+	first, last := maxMarks, -1
+	for _, job := range jobs {
+		if at, ok := m.placeLocked(job); ok {
+			p := m.image[at*markSize:][:markSize]
+			p[0] = byte(len(job))
+			n := 1 + copy(p[1:], job)
+			binary.LittleEndian.PutUint32(p[markSize-4:], crc32.Checksum(p[:n], castagnoli))
+			first, last = min(first, at), max(last, at)
+		}
 	}
-	at := m.size
+	m.writeLocked(first, last)
+}
+
+// placeLocked gives a job an empty place, unless it has one or cannot have one.
+func (m *marks) placeLocked(job string) (at int, ok bool) {
+	if _, has := m.slots[job]; has || len(job) > markID || job == "" {
+		return 0, false
+	}
 	switch n := len(m.free); {
 	case n > 0:
 		at, m.free = m.free[n-1], m.free[:n-1]
-	case at == maxMarks:
-		return
+	case len(m.image) == maxMarks*markSize:
+		return 0, false
 	default:
-		m.size++
+		at = len(m.image) / markSize
+		m.image = append(m.image, make([]byte, markSize)...)
 	}
 	m.slots[job] = at
-	var p [markSize]byte
-	p[0] = byte(len(job))
-	n := 1 + copy(p[1:], job)
-	binary.LittleEndian.PutUint32(p[markSize-4:], crc32.Checksum(p[:n], castagnoli))
-	m.writeLocked(at, &p)
+	return at, true
 }
 
-// clear forgets a job.
-func (m *marks) clear(job string) {
+// clear forgets a job. One that is gone needs no write: what comes next to its
+// place is written there.
+func (m *marks) clear(job string, gone bool) {
 	if m == nil {
 		return
 	}
@@ -172,16 +185,19 @@ func (m *marks) clear(job string) {
 	}
 	delete(m.slots, job)
 	m.free = append(m.free, at)
-	m.writeLocked(at, new([markSize]byte))
+	clear(m.image[at*markSize:][:markSize])
+	if !gone {
+		m.writeLocked(at, at)
+	}
 }
 
-// writeLocked writes a place. Where that fails, crashes are not counted until
-// the next start: no mail waits for it.
-func (m *marks) writeLocked(at int, p *[markSize]byte) {
-	if m.file == nil {
+// writeLocked writes the places from first to last. Where that fails, crashes are
+// not counted until the next start: no mail waits for it.
+func (m *marks) writeLocked(first, last int) {
+	if m.file == nil || first > last {
 		return
 	}
-	if _, err := m.file.WriteAt(p[:], int64(at)*markSize); err != nil {
+	if _, err := m.file.WriteAt(m.image[first*markSize:(last+1)*markSize], int64(first)*markSize); err != nil {
 		m.log.Error("sqlqueue: cannot note attempts; crashes are not counted until the next start", "error", err)
 		m.file.Truncate(0)
 		m.file.Close()

@@ -40,17 +40,23 @@ func TestMarks(t *testing.T) {
 	m.set(strings.Repeat("x", markID))
 	m.set(strings.Repeat("y", markID+1))
 	m.set("")
-	m.clear("job0")
-	m.clear("job3")
-	m.clear("never")
-	m.set("late")
-	m.want(t, "leased", "job1", "job2", "job4", "late", strings.Repeat("x", markID))
-	if m.size != 6 {
-		t.Errorf("%d places, want 6", m.size)
+	m.clear("job0", false)
+	m.clear("job3", false)
+	m.clear("never", false)
+	m.set("late", "later")
+	x := strings.Repeat("x", markID)
+	m.want(t, "leased", "job1", "job2", "job4", "late", "later", x)
+	if n := len(m.image) / markSize; n != 6 {
+		t.Errorf("%d places, want 6", n)
 	}
+	m.clear("later", true)
+	m.clear("job4", false)
+	m.want(t, "later is gone, which needs no write", "job1", "job2", "late", "later", x)
+	m.set("a", "b")
+	m.want(t, "its place is used again", "a", "b", "job1", "job2", "late", x)
 	var none *marks
 	none.set("a")
-	none.clear("a")
+	none.clear("a", true)
 }
 
 // TestMarksDamaged: what is torn or changed is passed over.
@@ -78,7 +84,7 @@ func TestMarksFail(t *testing.T) {
 	m.set("a")
 	m.file = failing{m.file}
 	m.set("b")
-	m.clear("a")
+	m.clear("a", false)
 	if err := m.close(); err != nil {
 		t.Error(err)
 	}

@@ -43,6 +43,33 @@ func schema() []sqldb.Migration {
 	}}
 }
 
+// rowsComponent names how the table of jobs lies in the database of one process.
+const rowsComponent = "queue_rows"
+
+// rowsSchema is every version of that. Rows of jobs are too large for a tree
+// that is sorted by ID: of such rows a page holds six, above the leaves too, and each
+// new one, anywhere in it, is a page of a commit. Here they lie one after the other
+// as they come, and mostly go in that order.
+func rowsSchema() []sqldb.Migration {
+	return []sqldb.Migration{{
+		`ALTER TABLE queue_job RENAME TO queue_job_by_id`,
+		`CREATE TABLE queue_job (
+			id {text} NOT NULL,
+			message {text} NOT NULL,
+			dest {text} NOT NULL, rank {int} NOT NULL, next {int} NOT NULL,
+			created {int} NOT NULL,
+			sender {text} NOT NULL, identity {text} NOT NULL,
+			blob {text} NOT NULL,
+			record {blob} NOT NULL)`,
+		`INSERT INTO queue_job (` + columnNames + `) SELECT ` + columnNames + ` FROM queue_job_by_id ORDER BY created`,
+		`DROP TABLE queue_job_by_id`,
+		`CREATE UNIQUE INDEX queue_id ON queue_job (id)`,
+		`CREATE INDEX queue_pick ON queue_job (dest, rank, next, id)`,
+		`CREATE INDEX queue_blob ON queue_job (blob)`,
+		`CREATE INDEX queue_created ON queue_job (created)`,
+	}}
+}
+
 // The statements that write.
 const (
 	insertJob = `INSERT INTO queue_job (id, message, dest, rank, next, created, sender, identity, blob, record)

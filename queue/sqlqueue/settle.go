@@ -104,18 +104,23 @@ func (t *settlement) end() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, c := range t.claimed {
-		l.endLocked(c.lease)
+		l.endLocked(c.lease, len(c.out.Remaining) == 0)
 		l.changedLocked(c.job)
 	}
 }
 
 func (t *settlement) write(tx *sqldb.Tx, c *claim) error {
 	b := t.s.batch(tx)
-	if len(c.out.Remaining) == 0 {
-		if err := b.remove(c.job); err != nil {
-			return err
-		}
-	} else if err := t.keep(b, c); err != nil {
+	var err error
+	switch {
+	case len(c.out.Remaining) > 0:
+		err = t.keep(b, c)
+	case len(c.edits) > 0:
+		err = b.remove(c.job)
+	default: // the row is as it was leased (I2)
+		err = b.forget(c.row())
+	}
+	if err != nil {
 		return err
 	}
 	b.write(c.out.Entries)

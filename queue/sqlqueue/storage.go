@@ -69,17 +69,27 @@ func New(ctx context.Context, db *sqldb.DB, o Options) (*Storage, error) {
 		return nil, fmt.Errorf("sqlqueue: %w", err)
 	}
 	s.leases.init(s.now)
-	if db.Dialect().Now == "" {
-		if err := s.openMarks(ctx); err != nil {
-			return nil, fmt.Errorf("sqlqueue: %w", err)
-		}
-		return s, nil
+	open := s.openAlone
+	if db.Dialect().Now != "" {
+		open = s.openNodes
 	}
-	var err error
-	if s.nodes, err = newNodes(ctx, s); err != nil {
+	if err := open(ctx); err != nil {
 		return nil, fmt.Errorf("sqlqueue: %w", err)
 	}
 	return s, nil
+}
+
+// openAlone makes what one process needs.
+func (s *Storage) openAlone(ctx context.Context) error {
+	if err := s.db.Migrate(ctx, rowsComponent, rowsSchema()); err != nil {
+		return err
+	}
+	return s.openMarks(ctx)
+}
+
+func (s *Storage) openNodes(ctx context.Context) (err error) {
+	s.nodes, err = newNodes(ctx, s)
+	return err
 }
 
 var errNoID = errors.New("sqlqueue: a job has no ID")

@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func envelope(t *testing.T, from string, to ...string) *smtp.Envelope {
+func envelope(t testing.TB, from string, to ...string) *smtp.Envelope {
 	t.Helper()
 	p, err := smtp.ParseReversePath("<"+from+">", true)
 	if err != nil {

@@ -29,9 +29,14 @@ type Pool struct {
 	// Servers close after 5 minutes (RFC 5321 §4.5.3.2.7), many much earlier.
 	IdleTimeout time.Duration
 
-	// MaxIdle bounds the unused connections of one Key; zero = 2, negative =
-	// none is kept.
+	// MaxIdle bounds the unused connections of one Key that are kept for
+	// IdleTimeout; zero = 2, negative = none is kept at all.
 	MaxIdle int
+
+	// MaxSpare bounds those beyond MaxIdle, which are kept for a second: a Key
+	// that many messages go to at a time needs each of them again at once. They
+	// take at most half of MaxTotal. Zero = 20, negative = none.
+	MaxSpare int
 
 	// MaxMessages bounds the messages that go over one connection; zero = 100,
 	// negative = no bound.
@@ -51,7 +56,7 @@ type Pool struct {
 	Fresh time.Duration
 
 	mu     sync.Mutex
-	idle   map[Key][]*idleConn // guarded by mu, the one used last at the end
+	idle   map[Key][]*idleConn // guarded by mu, the one given back last at the end
 	total  int                 // of idle; guarded by mu
 	closed bool                // guarded by mu
 	work   sync.WaitGroup      // goodbyes
@@ -122,19 +127,15 @@ func (p *Pool) Put(key Key, c *Client) {
 }
 
 func (p *Pool) keep(key Key, c *Client) bool {
-	maxIdle, maxMessages := orDefault0(p.MaxIdle, 2), orDefault0(p.MaxMessages, 100)
-	maxTotal, maxAge := orDefault0(p.MaxTotal, 100), orDefault0(p.MaxAge, 5*time.Minute)
+	maxMessages, maxAge := orDefault0(p.MaxMessages, 100), orDefault0(p.MaxAge, 5*time.Minute)
 	if maxMessages > 0 && c.Sent() >= maxMessages || maxAge > 0 && time.Since(c.since) >= maxAge {
 		return false
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed || len(p.idle[key]) >= maxIdle || maxTotal > 0 && p.total >= maxTotal {
+	timeout := p.timeLocked(key)
+	if p.closed || timeout <= 0 {
 		return false
-	}
-	timeout := p.IdleTimeout
-	if timeout <= 0 {
-		timeout = 10 * time.Second
 	}
 	c.rest()
 	ic := &idleConn{c: c, since: time.Now()}
@@ -146,6 +147,27 @@ func (p *Pool) keep(key Key, c *Client) bool {
 	p.idle[key] = append(p.idle[key], ic)
 	p.total++
 	return true
+}
+
+// spareTime is how long a connection beyond MaxIdle is kept.
+const spareTime = time.Second
+
+// timeLocked is how long one more unused connection is kept; zero = not at all.
+func (p *Pool) timeLocked(key Key) time.Duration {
+	maxIdle, maxSpare, maxTotal := orDefault0(p.MaxIdle, 2), orDefault0(p.MaxSpare, 20), orDefault0(p.MaxTotal, 100)
+	timeout := p.IdleTimeout
+	if timeout <= 0 {
+		timeout = 10 * time.Second
+	}
+	switch n := len(p.idle[key]); {
+	case maxIdle < 0, maxTotal > 0 && p.total >= maxTotal:
+		return 0
+	case n < maxIdle:
+		return timeout
+	case n-maxIdle >= maxSpare, maxTotal > 0 && p.total >= maxTotal/2:
+		return 0
+	}
+	return min(timeout, spareTime)
 }
 
 // expire ends a connection that nobody needed.

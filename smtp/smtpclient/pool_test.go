@@ -152,3 +152,59 @@ func TestPoolIdle(t *testing.T) {
 		p.Close()
 	})
 }
+
+// As many connections as are used at a time are kept for the next messages, but
+// those beyond MaxIdle for a second only, and never so many that other servers
+// have none.
+func TestPoolSpare(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dials := 0
+		dial := func(ctx context.Context) (*smtpclient.Client, error) {
+			dials++
+			conn, _ := unbuffered(t, "250 PIPELINING", func(string) string { return "250 ok" })
+			return (&smtpclient.Dialer{Hello: "x"}).NewClient(ctx, conn, "x")
+		}
+		burst := func(p *smtpclient.Pool, addr string, n int) int {
+			before := dials
+			var used []*smtpclient.Client
+			for range n {
+				c, err := p.Get(t.Context(), smtpclient.Key{Addr: addr}, dial)
+				if err != nil {
+					t.Fatal(err)
+				}
+				used = append(used, c)
+			}
+			for _, c := range used {
+				p.Put(smtpclient.Key{Addr: addr}, c)
+			}
+			return dials - before
+		}
+		p := &smtpclient.Pool{}
+		want := func(p *smtpclient.Pool, what, addr string, n, want int) {
+			t.Helper()
+			if got := burst(p, addr, n); got != want {
+				t.Errorf("%s: %d dials, want %d", what, got, want)
+			}
+		}
+		want(p, "first", "a", 10, 10)
+		want(p, "at once", "a", 10, 0)
+		want(p, "more than are kept", "a", 30, 20)
+		want(p, "again", "a", 30, 8)
+		time.Sleep(1500 * time.Millisecond)
+		want(p, "after a pause", "a", 10, 8)
+		p.Close()
+
+		p = &smtpclient.Pool{MaxTotal: 12}
+		want(p, "six of twelve", "a", 10, 10)
+		want(p, "six are kept", "a", 10, 4)
+		want(p, "another server", "b", 2, 2)
+		want(p, "it has its two", "b", 2, 0)
+		p.Close()
+
+		p = &smtpclient.Pool{MaxSpare: -1}
+		want(p, "none to spare", "a", 10, 10)
+		want(p, "two are kept", "a", 10, 8)
+		p.Close()
+		time.Sleep(time.Minute)
+	})
+}

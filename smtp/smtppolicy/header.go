@@ -38,7 +38,7 @@ func (h *Header) Count(name string) int {
 		return 0
 	}
 	for _, f := range h.fields {
-		if fieldName(f) == strings.ToLower(name) {
+		if isNamed(f, name) {
 			n++
 		}
 	}
@@ -48,7 +48,7 @@ func (h *Header) Count(name string) int {
 // Value is the unfolded value of the first field with this name; "" = none.
 func (h *Header) Value(name string) string {
 	for _, f := range h.fields {
-		if fieldName(f) == strings.ToLower(name) && !h.none() {
+		if isNamed(f, name) && !h.none() {
 			return fieldValue(f)
 		}
 	}
@@ -114,12 +114,21 @@ func (h *Header) Add(field string) {
 	h.changed = true
 }
 
-func fieldName(f []byte) string {
+// isNamed reports a field with this name, in any case; it allocates nothing.
+func isNamed(f []byte, name string) bool {
+	own := rawName(f)
+	return len(own) == len(name) && strings.EqualFold(string(own), name)
+}
+
+func fieldName(f []byte) string { return strings.ToLower(string(rawName(f))) }
+
+// rawName is the name of a field as it stands; empty = the line is none.
+func rawName(f []byte) []byte {
 	name, _, ok := bytes.Cut(f, []byte(":"))
 	if !ok {
-		return ""
+		return nil
 	}
-	return strings.ToLower(string(bytes.TrimRight(name, " \t")))
+	return bytes.TrimRight(name, " \t")
 }
 
 func fieldValue(f []byte) string {

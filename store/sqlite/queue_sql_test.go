@@ -180,7 +180,7 @@ func TestQueuePlans(t *testing.T) {
 	q := openWatched(t, &watch{prepare: func(query string) {
 		mu.Lock()
 		defer mu.Unlock()
-		if strings.Contains(query, "queue_") && !strings.HasPrefix(query, "CREATE") && !strings.Contains(query, "SET rank = rank") {
+		if strings.Contains(query, "queue_") && !strings.HasPrefix(query, "CREATE") && !strings.Contains(query, "SET rank = rank") && !strings.Contains(query, "_by_id") {
 			queries[query] = true
 		}
 	}})
@@ -391,6 +391,76 @@ func TestQueueAttemptsFile(t *testing.T) {
 	}
 	if err := again.Settle(t.Context(), []queue.Outcome{{Token: ls[0].Token, Attempted: true}}); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestQueueOldRows: a queue whose jobs lie in the order of their IDs is made into
+// one whose jobs lie as they came, with all that they say.
+func TestQueueOldRows(t *testing.T) {
+	q := newQueue(t, sqlqueue.Options{})
+	const form = `SELECT COUNT(*) FROM sqlite_master WHERE name = 'queue_job' AND sql LIKE '%WITHOUT ROWID%'`
+	for i, id := range []string{"c", "a", "b"} {
+		j := queued(id, "d")
+		j.Created, j.Due = time.Unix(int64(i), 0), time.Unix(int64(i), 0)
+		q.put(t, j)
+	}
+	q.exec(t, `ALTER TABLE queue_job RENAME TO saved`)
+	q.exec(t, `CREATE TABLE queue_job (id TEXT NOT NULL PRIMARY KEY, message TEXT NOT NULL, dest TEXT NOT NULL, rank INTEGER NOT NULL,
+		next INTEGER NOT NULL, created INTEGER NOT NULL, sender TEXT NOT NULL, identity TEXT NOT NULL, blob TEXT NOT NULL,
+		record BLOB NOT NULL) WITHOUT ROWID`)
+	q.exec(t, `INSERT INTO queue_job SELECT * FROM saved`)
+	q.exec(t, `DROP TABLE saved`)
+	q.exec(t, `CREATE INDEX queue_pick ON queue_job (dest, rank, next, id)`)
+	q.exec(t, `CREATE INDEX queue_blob ON queue_job (blob)`)
+	q.exec(t, `CREATE INDEX queue_created ON queue_job (created)`)
+	q.exec(t, `DELETE FROM schema_version WHERE component = 'queue_rows'`)
+	if q.int(t, form) != 1 {
+		t.Fatal("the table is not of the old form")
+	}
+	again := q.again(t, sqlqueue.Options{})
+	if again.int(t, form) != 0 {
+		t.Error("the table is of the old form")
+	}
+	var got []string
+	for _, l := range again.leaseAll(t, "d") {
+		got = append(got, l.Job.ID+string(l.Job.Blob))
+	}
+	if want := []string{"cblob-c", "ablob-a", "bblob-b"}; !slices.Equal(got, want) {
+		t.Errorf("jobs %q, want %q", got, want)
+	}
+	if err := again.Put(t.Context(), queued("a", "d")); !errors.Is(err, queue.ErrExists) {
+		t.Errorf("an ID twice: %v", err)
+	}
+	if n := again.int(t, `SELECT COUNT(*) FROM sqlite_master WHERE name IN ('queue_pick', 'queue_blob', 'queue_created', 'queue_id')`); n != 4 {
+		t.Errorf("%d indexes, want 4", n)
+	}
+}
+
+// TestQueueSettleEdited: a job that an operator moved, held or dropped while it was
+// leased, and that was delivered, is not counted where it was, nor twice.
+func TestQueueSettleEdited(t *testing.T) {
+	for name, e := range map[string]queue.Edit{
+		"moved": {Destination: new("other")}, "held": {Hold: new("stop")}, "dropped": {Drop: true}, "none": {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			q := newQueue(t, sqlqueue.Options{})
+			q.put(t, queued("a", "d"))
+			l := q.leaseAll(t, "d")[0]
+			if name != "none" {
+				if n, err := q.Edit(t.Context(), queue.Filter{}, e); n != 1 || err != nil {
+					t.Fatal(n, err)
+				}
+			}
+			if err := q.Settle(t.Context(), []queue.Outcome{{Token: l.Token, Attempted: true}}); err != nil {
+				t.Fatal(err)
+			}
+			if n := q.int(t, `SELECT COUNT(*) FROM queue_job`) + q.int(t, `SELECT COUNT(*) FROM queue_lane`) + q.int(t, `SELECT TOTAL(n) FROM queue_count`); n != 0 {
+				t.Errorf("something is left, or counted: %d", n)
+			}
+			if n := q.int(t, `SELECT COUNT(*) FROM queue_released WHERE blob = 'blob-a'`); n != 1 {
+				t.Errorf("the blob is released %d times", n)
+			}
+		})
 	}
 }
 
