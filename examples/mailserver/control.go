@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"os"
@@ -12,7 +11,7 @@ import (
 	"github.com/mailstead/mailstead/auth/login"
 	"github.com/mailstead/mailstead/auth/login/activity"
 	"github.com/mailstead/mailstead/examples/internal/answer"
-	"github.com/mailstead/mailstead/queue"
+	"github.com/mailstead/mailstead/examples/internal/queuecontrol"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/control"
 )
@@ -22,6 +21,7 @@ import (
 type controls struct {
 	s       *server
 	users   users
+	queue   *queuecontrol.Queue
 	started time.Time
 	server  *control.Server
 	upkeep  sync.Mutex // held by the one long request that runs
@@ -30,7 +30,10 @@ type controls struct {
 }
 
 func newControls(s *server, users users) *controls {
-	c := &controls{s: s, users: users, started: time.Now(), migrations: make(chan struct{}, maxMigrations)}
+	c := &controls{
+		s: s, users: users, started: time.Now(), migrations: make(chan struct{}, maxMigrations),
+		queue: &queuecontrol.Queue{Storage: s.engine.queue, Runner: s.runner, Logger: s.log, OneWay: s.o.relay != ""},
+	}
 	mux := http.NewServeMux()
 	short := func(pattern string, f func(*http.Request) (any, error)) {
 		mux.Handle(pattern, control.Handle(func(r *http.Request) (any, error) {
@@ -53,19 +56,7 @@ func newControls(s *server, users users) *controls {
 	short("POST /v1/accounts/{name}/app-passwords", c.addAppPassword)
 	short("DELETE /v1/accounts/{name}/app-passwords/{label}", c.deleteAppPassword)
 	short("PUT /v1/accounts/{name}/app-passwords-only", c.setAppPasswordsOnly)
-	short("GET /v1/queue/stats", c.queueStats)
-	short("GET /v1/queue/jobs", c.listJobs)
-	short("GET /v1/queue/jobs/{id}", c.showJob)
-	short("POST /v1/queue/hold", c.holdJobs)
-	short("POST /v1/queue/release", c.releaseJobs)
-	short("POST /v1/queue/retry", c.retryJobs)
-	short("POST /v1/queue/drop", c.dropJobs)
-	short("POST /v1/queue/reroute", c.rerouteJobs)
-	short("POST /v1/queue/bounce", c.bounceJobs)
-	short("GET /v1/queue/shape", c.queueShape)
-	short("GET /v1/queue/paused", c.listPaused)
-	short("POST /v1/queue/pause", c.pauseDestination)
-	short("POST /v1/queue/resume", c.resumeDestination)
+	c.queue.Handle(short)
 	short("GET /v1/queue/suppressed", c.listSuppressed)
 	short("POST /v1/queue/suppress", c.suppress)
 	short("POST /v1/queue/unsuppress", c.unsuppress)
@@ -137,15 +128,13 @@ func controlError(err error) error {
 		{store.ErrExists, http.StatusConflict, "exists"},
 		{store.ErrTemporary, http.StatusServiceUnavailable, "temporary"},
 		{store.ErrClosed, http.StatusServiceUnavailable, control.CodeStopping},
-		{queue.ErrClosed, http.StatusServiceUnavailable, control.CodeStopping},
 		{store.ErrCorrupt, http.StatusInternalServerError, "damaged"},
-		{queue.ErrCorrupt, http.StatusInternalServerError, "damaged"},
 	} {
 		if errors.Is(err, e.is) {
 			return &control.Error{Status: e.status, Code: e.code, Message: err.Error()}
 		}
 	}
-	return err
+	return queuecontrol.Error(err)
 }
 
 // statusAnswer is the answer to GET /v1/status.
@@ -175,7 +164,7 @@ type bodyStats struct {
 }
 
 func (c *controls) status(r *http.Request) (any, error) {
-	q, err := c.stats(r.Context())
+	q, err := c.queue.Stats(r.Context())
 	if err != nil {
 		return nil, err
 	}
@@ -214,13 +203,4 @@ func version() string {
 		return info.Main.Version
 	}
 	return "(devel)"
-}
-
-// stats are the queue's counters.
-func (c *controls) stats(ctx context.Context) (answer.QueueStats, error) {
-	st, err := c.s.engine.queue.Stats(ctx)
-	if err != nil {
-		return answer.QueueStats{}, err
-	}
-	return answer.QueueStatsOf(st), nil
 }

@@ -5,17 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
-	"strconv"
 
 	"github.com/mailstead/mailstead/auth/login"
 	"github.com/mailstead/mailstead/examples/internal/answer"
+	"github.com/mailstead/mailstead/examples/internal/queuecontrol"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/control"
 )
-
-// pageSize bounds a page of a list; a request may ask for less.
-const pageSize = 1000
 
 func limitsOf(q *answer.Quota) (store.Limits, error) {
 	if q.Bytes < 0 || q.Messages < 0 || q.Mailboxes < 0 {
@@ -24,19 +20,8 @@ func limitsOf(q *answer.Quota) (store.Limits, error) {
 	return store.Limits{Bytes: q.Bytes, Messages: q.Messages, Mailboxes: q.Mailboxes}, nil
 }
 
-// page is what a list request says: names after After, Limit at most.
-func page(q url.Values) (after string, limit int, err error) {
-	limit = pageSize
-	if s := q.Get("limit"); s != "" {
-		if limit, err = strconv.Atoi(s); err != nil || limit < 1 || limit > pageSize {
-			return "", 0, control.BadRequest("limit is 1 to %d", pageSize)
-		}
-	}
-	return q.Get("after"), limit, nil
-}
-
 func (c *controls) listAccounts(r *http.Request) (any, error) {
-	after, limit, err := page(r.URL.Query())
+	after, limit, err := queuecontrol.Page(r.URL.Query())
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/examples/internal/answer"
+	"github.com/mailstead/mailstead/examples/internal/queuecontrol"
 	"github.com/mailstead/mailstead/queue/history"
 	"github.com/mailstead/mailstead/store/control"
 )
@@ -14,7 +15,7 @@ const maxHistory = 10_000
 
 func (c *controls) queueHistory(r *http.Request) (any, error) {
 	q := r.URL.Query()
-	limit, err := number(q, "limit", 100, maxHistory)
+	limit, err := queuecontrol.Number(q, "limit", 100, maxHistory)
 	if err != nil {
 		return nil, err
 	}

@@ -129,6 +129,9 @@ func (r *relay) listen(ctx context.Context) error {
 		p.l = l
 		r.parts = append(r.parts, p.part)
 	}
+	if p, ok := r.controlPart(); ok {
+		r.parts = append(r.parts, p)
+	}
 	return nil
 }
 

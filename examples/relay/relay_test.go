@@ -8,11 +8,13 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -20,9 +22,11 @@ import (
 	"github.com/mailstead/mailstead/auth/dnsx/dnsxtest"
 	"github.com/mailstead/mailstead/auth/login"
 	"github.com/mailstead/mailstead/auth/login/saslmech"
+	"github.com/mailstead/mailstead/examples/internal/answer"
 	"github.com/mailstead/mailstead/smtp"
 	"github.com/mailstead/mailstead/smtp/smtpclient"
 	"github.com/mailstead/mailstead/smtp/smtptest"
+	"github.com/mailstead/mailstead/store/control"
 )
 
 // TestMain runs the program itself where a test asks for it.
@@ -326,4 +330,48 @@ func TestSources(t *testing.T) {
 	if err != nil || o.relay != "h:25" || o.hostname != "flag" || o.users[0] != "app:pass:word" {
 		t.Errorf("%+v, %v", o, err)
 	}
+}
+
+// TestControl: mailctl sees, holds and releases what waits.
+func TestControl(t *testing.T) {
+	var ready atomic.Bool
+	host := smtptest.NewServerWith(t, smtptest.Options{Reply: func(command string) string {
+		if strings.HasPrefix(command, "MAIL") && !ready.Load() {
+			return "451 4.3.0 Later"
+		}
+		return ""
+	}})
+	data := t.TempDir()
+	p := start(t, "-data", data, "-relay", host.Addr)
+	if codes := (client{}).send(t, p.addrs["submission"], false, "bob@dest.example"); codes[0] != 250 {
+		t.Fatalf("codes %v", codes)
+	}
+	c := control.NewClient(data)
+	defer c.Close()
+	change := func(path string) (n answer.Changed) {
+		t.Helper()
+		if err := c.Do(t.Context(), "POST", "/v1/queue/"+path, answer.Selection{All: true}, &n); err != nil {
+			t.Error(path, err)
+		}
+		return n
+	}
+	if n := change("hold"); n.Jobs != 1 {
+		t.Errorf("%d jobs held", n.Jobs)
+	}
+	ready.Store(true)
+	var status struct {
+		PID   int
+		Queue answer.QueueStats
+	}
+	if err := c.Do(t.Context(), "GET", "/v1/status", nil, &status); err != nil || status.PID != p.cmd.Process.Pid || status.Queue.Held != 1 {
+		t.Errorf("%+v, %v", status, err)
+	}
+	var refused *control.Error
+	if err := c.Do(t.Context(), "POST", "/v1/queue/reroute", answer.Selection{All: true, To: "example.net"}, nil); !errors.As(err, &refused) || refused.Code != control.CodeBadRequest {
+		t.Errorf("rerouted beside a smart host: %v", err)
+	}
+	change("release")
+	change("retry")
+	wait(t, host, 1)
+	p.stop()
 }

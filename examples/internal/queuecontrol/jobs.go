@@ -1,4 +1,4 @@
-package main
+package queuecontrol
 
 import (
 	"net/http"
@@ -10,8 +10,6 @@ import (
 	"github.com/mailstead/mailstead/queue"
 	"github.com/mailstead/mailstead/store/control"
 )
-
-func (c *controls) queueStats(r *http.Request) (any, error) { return c.stats(r.Context()) }
 
 // filterOf reads which jobs are meant.
 func filterOf(q url.Values) (queue.Filter, error) {
@@ -29,19 +27,19 @@ func filterOf(q url.Values) (queue.Filter, error) {
 	return f, nil
 }
 
-func (c *controls) listJobs(r *http.Request) (any, error) {
-	q := r.URL.Query()
-	after, limit, err := page(q)
+func (q *Queue) listJobs(r *http.Request) (any, error) {
+	v := r.URL.Query()
+	after, limit, err := Page(v)
 	if err != nil {
 		return nil, err
 	}
-	f, err := filterOf(q)
+	f, err := filterOf(v)
 	if err != nil {
 		return nil, err
 	}
 	f.After, f.Limit = after, limit+1
 	a := answer.Jobs{Jobs: []answer.Job{}}
-	for j, err := range c.s.engine.queue.List(r.Context(), f) {
+	for j, err := range q.Storage.List(r.Context(), f) {
 		if err != nil {
 			return nil, err
 		}
@@ -54,9 +52,9 @@ func (c *controls) listJobs(r *http.Request) (any, error) {
 	return a, nil
 }
 
-func (c *controls) showJob(r *http.Request) (any, error) {
+func (q *Queue) showJob(r *http.Request) (any, error) {
 	id := r.PathValue("id")
-	for j, err := range c.s.engine.queue.List(r.Context(), queue.Filter{IDs: []string{id}}) {
+	for j, err := range q.Storage.List(r.Context(), queue.Filter{IDs: []string{id}}) {
 		if err != nil {
 			return nil, err
 		}
@@ -66,7 +64,7 @@ func (c *controls) showJob(r *http.Request) (any, error) {
 }
 
 // edit changes the selected jobs, and counts them.
-func (c *controls) edit(r *http.Request, change func(answer.Selection) (queue.Edit, error)) (any, error) {
+func (q *Queue) edit(r *http.Request, change func(answer.Selection) (queue.Edit, error)) (any, error) {
 	var in answer.Selection
 	if err := control.Decode(r, &in); err != nil {
 		return nil, err
@@ -78,16 +76,16 @@ func (c *controls) edit(r *http.Request, change func(answer.Selection) (queue.Ed
 	if err != nil {
 		return nil, err
 	}
-	n, err := c.s.engine.queue.Edit(r.Context(), in.Filter(), e)
+	n, err := q.Storage.Edit(r.Context(), in.Filter(), e)
 	if err == nil {
-		c.s.runner.Kick()
-		c.s.log.Info("control", "request", r.URL.Path, "jobs", n)
+		q.Runner.Kick()
+		q.Logger.Info("control", "request", r.URL.Path, "jobs", n)
 	}
 	return answer.Changed{Jobs: n}, err
 }
 
-func (c *controls) holdJobs(r *http.Request) (any, error) {
-	return c.edit(r, func(in answer.Selection) (queue.Edit, error) {
+func (q *Queue) holdJobs(r *http.Request) (any, error) {
+	return q.edit(r, func(in answer.Selection) (queue.Edit, error) {
 		if in.Reason == "" {
 			in.Reason = "held by the operator"
 		}
@@ -95,14 +93,14 @@ func (c *controls) holdJobs(r *http.Request) (any, error) {
 	})
 }
 
-func (c *controls) releaseJobs(r *http.Request) (any, error) {
-	return c.edit(r, func(answer.Selection) (queue.Edit, error) { return queue.Edit{Hold: new("")}, nil })
+func (q *Queue) releaseJobs(r *http.Request) (any, error) {
+	return q.edit(r, func(answer.Selection) (queue.Edit, error) { return queue.Edit{Hold: new("")}, nil })
 }
 
-func (c *controls) retryJobs(r *http.Request) (any, error) {
-	return c.edit(r, func(answer.Selection) (queue.Edit, error) { return queue.Edit{Due: new(time.Now())}, nil })
+func (q *Queue) retryJobs(r *http.Request) (any, error) {
+	return q.edit(r, func(answer.Selection) (queue.Edit, error) { return queue.Edit{Due: new(time.Now())}, nil })
 }
 
-func (c *controls) dropJobs(r *http.Request) (any, error) {
-	return c.edit(r, func(answer.Selection) (queue.Edit, error) { return queue.Edit{Drop: true}, nil })
+func (q *Queue) dropJobs(r *http.Request) (any, error) {
+	return q.edit(r, func(answer.Selection) (queue.Edit, error) { return queue.Edit{Drop: true}, nil })
 }
