@@ -12,9 +12,6 @@ import (
 // server, the last of which refuses a proof. TestTiming of filelogin does so for
 // passwords.
 func TestTimingSCRAM(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a report, of 8000 logins")
-	}
 	s := allMechanisms(t)
 	final := ",p=" + base64.StdEncoding.EncodeToString(make([]byte, 32))
 	timing.Report(t, []timing.Kind{

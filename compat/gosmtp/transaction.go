@@ -202,7 +202,7 @@ func rcptOptions(p *smtp.RcptParams) *gosmtp.RcptOptions {
 }
 
 // Parameters that go-smtp takes at RCPT. BY and MT-PRIORITY belong to MAIL
-// (RFC 2852, RFC 6710 §7), where smtpserver takes them.
+// (RFC 2852, RFC 6710 §7), where smtpserver takes them; RRVS is that of RFC 7293.
 const (
 	paramBy       = "BY"
 	paramPriority = "MT-PRIORITY"

@@ -48,8 +48,8 @@ func TestReadmePackages(t *testing.T) {
 	}
 }
 
-// TestLinksInDocuments asserts that the files which the documents link to
-// exist.
+// TestLinksInDocuments asserts that the files and the headings which the
+// documents link to exist.
 func TestLinksInDocuments(t *testing.T) {
 	root := repoRoot(t)
 	documents := []string{"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"}
@@ -62,19 +62,41 @@ func TestLinksInDocuments(t *testing.T) {
 			documents = append(documents, slashRel(root, f))
 		}
 	}
-	link := regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
+	link := regexp.MustCompile(`\]\(([^)#:]*)(?:#([^)]*))?\)`)
 	for _, doc := range documents {
 		dir := filepath.Dir(filepath.Join(root, filepath.FromSlash(doc)))
 		for _, m := range link.FindAllStringSubmatch(readText(t, root, doc), -1) {
-			if _, err := os.Stat(filepath.Join(dir, filepath.FromSlash(m[1]))); err != nil {
+			target := filepath.Join(dir, filepath.FromSlash(m[1]))
+			if m[1] == "" {
+				target = filepath.Join(root, filepath.FromSlash(doc))
+			}
+			if _, err := os.Stat(target); err != nil {
 				t.Errorf("%s links to %s, which does not exist", doc, m[1])
+			} else if m[2] != "" && !slices.Contains(anchors(t, target), m[2]) {
+				t.Errorf("%s links to %s#%s: there is no such heading", doc, m[1], m[2])
 			}
 		}
 	}
 }
 
-// TestGuideCode asserts that each piece of Go in docs/guide stands in a source
-// of this repository, whatever its indentation, so that it compiles.
+// anchors returns the names that a forge gives to the headings of a document.
+func anchors(t *testing.T, path string) (names []string) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fence := regexp.MustCompile("(?ms)^```.*?^```$")
+	other := regexp.MustCompile(`[^\p{L}\p{N}_ -]`)
+	for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllSubmatch(fence.ReplaceAll(text, nil), -1) {
+		name := other.ReplaceAllString(strings.ToLower(string(m[1])), "")
+		names = append(names, strings.ReplaceAll(name, " ", "-"))
+	}
+	return names
+}
+
+// TestGuideCode asserts that each piece of Go in the documents stands in a source
+// of this repository, whatever its indentation and comments, so that it compiles.
 func TestGuideCode(t *testing.T) {
 	root := repoRoot(t)
 	var code []string
@@ -84,6 +106,9 @@ func TestGuideCode(t *testing.T) {
 	guides, err := filepath.Glob(filepath.Join(root, "docs", "guide", "*.md"))
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, doc := range []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/ARCHITECTURE.md"} {
+		guides = append(guides, filepath.Join(root, filepath.FromSlash(doc)))
 	}
 	fence := regexp.MustCompile("(?ms)^```go\n(.*?)^```$")
 	for _, g := range guides {
@@ -96,11 +121,19 @@ func TestGuideCode(t *testing.T) {
 	}
 }
 
-// unindent removes white space at both ends of each line.
+// unindent removes white space at both ends of each line, comments, and lines
+// with nothing else.
 func unindent(s string) string {
 	var b strings.Builder
 	for line := range strings.Lines(s) {
-		b.WriteString(strings.TrimSpace(line))
+		line = strings.TrimSpace(line)
+		if code, _, ok := strings.Cut(line, " //"); ok {
+			line = strings.TrimSpace(code)
+		}
+		if line == "" || strings.HasPrefix(line, "//") {
+			continue
+		}
+		b.WriteString(line)
 		b.WriteByte('\n')
 	}
 	return b.String()

@@ -68,6 +68,29 @@ func TestRFCTable(t *testing.T) {
 	}
 }
 
+// TestRFCPackages asserts that each package that a row of docs/rfc.md names cites
+// the RFC, in the documentation or where its rules are.
+func TestRFCPackages(t *testing.T) {
+	root := repoRoot(t)
+	texts, wrapped := map[string]string{}, regexp.MustCompile(`\s*\n\s*//\s*`)
+	for _, s := range sources(t, withoutTests) {
+		texts[filepath.ToSlash(filepath.Dir(s.path))] += wrapped.ReplaceAllString(readText(t, root, s.path), " ")
+	}
+	row := regexp.MustCompile(`(?m)^\| \[(\d+)\].*\|([^|]*)\|$`)
+	named := 0
+	for _, m := range row.FindAllStringSubmatch(readText(t, root, "docs/rfc.md"), -1) {
+		cites := regexp.MustCompile(`RFCs?[ -]?(?:\d+(?:, | and | or |/))*` + m[1] + `\b`)
+		for _, p := range regexp.MustCompile("`([^`]*)`").FindAllStringSubmatch(m[2], -1) {
+			if named++; !cites.MatchString(texts[p[1]]) {
+				t.Errorf("docs/rfc.md names %s for RFC %s, which it does not cite", p[1], m[1])
+			}
+		}
+	}
+	if named < 400 {
+		t.Errorf("%d packages are named; there are more", named)
+	}
+}
+
 // rfcRowFaults lists what is wrong with a status and the packages beside it.
 func rfcRowFaults(root, status, where string) (faults []string) {
 	word, _, _ := strings.Cut(status, ":")

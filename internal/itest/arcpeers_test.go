@@ -95,6 +95,7 @@ func (b *dkimBench) readARC(t *testing.T, dir string, sets int) {
 // seal behind each other, over 40 messages.
 func TestARCPeers(t *testing.T) {
 	needServer(t)
+	t.Parallel()
 	b := newDKIMBench(t)
 	b.copyARC(t, "messages", "in", "one.example.org", "none")
 	var ours []string // directories of chains with RSA

@@ -431,6 +431,7 @@ func TestCollectKills(t *testing.T) { collectAll(t, true) }
 
 func collectAll(t *testing.T, kill bool) {
 	needServer(t)
+	t.Parallel()
 	origins := []struct {
 		name string
 		open func(t *testing.T) origin

@@ -196,6 +196,7 @@ func scriptPeer(t *testing.T, name, keys, program, file string) dkimPeer {
 // messages, four canonicalizations and two algorithms.
 func TestDKIMMatrix(t *testing.T) {
 	needServer(t)
+	t.Parallel()
 	b := newDKIMBench(t)
 	peers := dkimPeers(t)
 	for _, signer := range peers {

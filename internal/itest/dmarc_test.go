@@ -216,6 +216,7 @@ func mailDMARCEnv(t *testing.T) []string {
 
 // Random records and messages are judged as by Mail::DMARC, which knows RFC 7489.
 func TestDMARCMailDMARC(t *testing.T) {
+	t.Parallel()
 	suffixes := publicSuffix(t, "publicsuffix/public_suffix_list.dat")
 	const random = 50
 	cases := dmarcCases(3000)

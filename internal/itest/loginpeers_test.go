@@ -41,6 +41,7 @@ func (v visit) secret() string {
 // client may fall back to another mechanism.
 func TestLoginPeers(t *testing.T) {
 	needServer(t)
+	t.Parallel()
 	// What has both prefers OAUTHBEARER.
 	d, office := newDoors(t), newDoors(t, saslmech.OAuthBearer)
 	all := visits("curl", "smtp imap pop3", "PLAIN LOGIN CRAM-MD5 OAUTHBEARER XOAUTH2 EXTERNAL")

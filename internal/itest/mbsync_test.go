@@ -17,6 +17,8 @@ import (
 // then nothing is left to do, on either side. mbsync compresses what it sends, and
 // flushes by zlib's Z_PARTIAL_FLUSH.
 func TestMbsync(t *testing.T) {
+	needServer(t)
+	t.Parallel()
 	const n = 2000
 	s := newServer(t)
 	peer(t, "mbsync")

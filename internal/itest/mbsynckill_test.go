@@ -15,6 +15,8 @@ import (
 // then the server. Runs after that complete it: nothing is lost, nothing is
 // there twice, and the next run has nothing to do.
 func TestMbsyncKilled(t *testing.T) {
+	needServer(t)
+	t.Parallel()
 	const n = 800
 	s := newServer(t)
 	peer(t, "mbsync")

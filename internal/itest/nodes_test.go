@@ -61,6 +61,7 @@ const seenWithin = time.Second
 // bodies in the database and in an object store.
 func TestNodes(t *testing.T) {
 	needServer(t)
+	t.Parallel()
 	for name, blobs := range map[string]func(*testing.T) string{
 		"Database": func(*testing.T) string { return "database:" },
 		"S3":       bucket,
@@ -235,6 +236,8 @@ func nodesDrain(t *testing.T, a, b *mailserver) {
 // asserts that the other delivers all of them: what was leased when the lease
 // ends, the rest at once.
 func TestNodesTakeOver(t *testing.T) {
+	needServer(t)
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("waits for leases to expire")
 	}

@@ -93,21 +93,30 @@ func faultBlob(e *env, f Fault) {
 	e.account("alice")
 	e.fault(f)
 	defer e.fault(FaultNone)
-	for range 100 {
-		w, err := e.s.Blobs().Create(e.ctx, -1)
-		if err != nil {
-			return
-		}
-		_, err = io.WriteString(w, strings.Repeat("blob", 64<<10))
-		if err == nil {
-			_, err = w.Commit(e.ctx)
-		}
-		w.Abort()
-		if err != nil {
+	body := strings.Repeat("blob", 64<<10)
+	for n := range 100 {
+		err := writeBlob(e, body)
+		switch {
+		case err != nil && e.ctx.Err() != nil: // the end of the test is no refusal
+			e.fatalf("%d blobs are acknowledged while storage fails; then the time was up", n)
+		case err != nil:
 			return
 		}
 	}
 	e.errorf("100 blobs are acknowledged while storage fails")
+}
+
+func writeBlob(e *env, body string) error {
+	w, err := e.s.Blobs().Create(e.ctx, -1)
+	if err != nil {
+		return err
+	}
+	defer w.Abort()
+	if _, err := io.WriteString(w, body); err != nil {
+		return err
+	}
+	_, err = w.Commit(e.ctx)
+	return err
 }
 
 func faultReads(e *env) {

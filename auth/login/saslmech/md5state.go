@@ -12,7 +12,7 @@ import (
 // number of octets so far. TestCRAMSecret would notice another form.
 const stateOffset = 4
 
-// stateAfter returns the state of an MD5 that has read key XOR pad, its words
+// stateAfter returns the state of an MD5 (RFC 1321 §3.4) that has read key XOR pad, its words
 // in little-endian order.
 func stateAfter(key [md5.BlockSize]byte, pad byte) (state [md5.Size]byte) {
 	for i := range key {

@@ -18,7 +18,7 @@ const maxGroup = 16 << 20
 // the next group gathers. It never waits for more to come.
 func (s *Store) commitLoop() {
 	defer close(s.done)
-	c := &committer{s: s, chunk: make([]byte, 0, chunkSize)}
+	c := &committer{s: s, chunk: make([]byte, 0, chunkFor(s.opts.SegmentSize))}
 	var batch []*pending
 	for {
 		if batch = s.queue.take(batch); batch == nil {

@@ -136,7 +136,7 @@ func (s *Store) rewrite(g *segment) (*segment, error) {
 		created: now(),
 	}
 	next.header.setSalt(rand.Uint64())
-	rw := rewriter{g: g, out: f, next: next, off: fileHeaderSize, buf: make([]byte, chunkSize)}
+	rw := rewriter{g: g, out: f, next: next, off: fileHeaderSize, buf: make([]byte, chunkFor(g.end.Load()))}
 	err = rw.run()
 	if err == nil {
 		if err = f.Sync(); err != nil {

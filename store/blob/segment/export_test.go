@@ -1,16 +1,10 @@
 package segment
 
-import "runtime"
-
-// WaitQueued waits until n bodies wait for the committer.
+// WaitQueued waits until n bodies wait for the committer, which must be busy.
 func WaitQueued(s *Store, n int) {
-	for {
-		s.queue.mu.Lock()
-		waiting := len(s.queue.waiting)
-		s.queue.mu.Unlock()
-		if waiting >= n {
-			return
-		}
-		runtime.Gosched()
+	s.queue.mu.Lock()
+	defer s.queue.mu.Unlock()
+	for len(s.queue.waiting) < n {
+		s.queue.changed.Wait()
 	}
 }

@@ -117,7 +117,7 @@ func (w *walk) over(g *segment, visit func(*segment, step) bool) bool {
 	sc := &scanner{f: g.file, g: g, off: g.startAt(w.from), end: g.end.Load()}
 	var buf []byte
 	if !w.headersOnly {
-		buf = make([]byte, chunkSize)
+		buf = make([]byte, chunkFor(sc.end))
 	}
 	for {
 		if w.err = w.ctx.Err(); w.err != nil {

@@ -45,9 +45,7 @@ func (q *queue) add(p *pending) error {
 	}
 	p.answer.Add(1)
 	q.waiting = append(q.waiting, p)
-	if len(q.waiting) == 1 {
-		q.changed.Signal()
-	}
+	q.changed.Broadcast()
 	return nil
 }
 

@@ -156,7 +156,7 @@ func (s *Store) recoverLast(ctx context.Context) error {
 func (s *Store) checkRecords(ctx context.Context, g *segment) error {
 	size := g.end.Load()
 	sc := &scanner{f: g.file, g: g, off: fileHeaderSize, end: size}
-	buf := make([]byte, chunkSize)
+	buf := make([]byte, chunkFor(size))
 	good := int64(fileHeaderSize) // end of the last good record
 	var bad []step                // what came after it
 	for {

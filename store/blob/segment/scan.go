@@ -10,6 +10,10 @@ import (
 
 const chunkSize = 256 << 10
 
+// chunkFor returns how large a chunk has to be for size octets: a short segment
+// does not need a whole one.
+func chunkFor(size int64) int { return int(max(0, min(chunkSize, size))) }
+
 // readRecHeader reads the header of the record at off.
 func readRecHeader(f io.ReaderAt, off int64, seed uint32) (recHeader, error) {
 	var b [recHeaderSize]byte
@@ -73,7 +77,7 @@ func (s *scanner) fits(off int64, h recHeader) bool {
 // The salt keeps it from taking a piece of a body for one.
 func (s *scanner) search(off int64) (int64, error) {
 	if s.chunk == nil {
-		s.chunk = make([]byte, chunkSize)
+		s.chunk = make([]byte, chunkFor(s.end-off))
 	}
 	for off < s.end {
 		n, err := s.f.ReadAt(s.chunk[:min(int64(len(s.chunk)), s.end-off)], off)
