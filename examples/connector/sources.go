@@ -90,11 +90,11 @@ func (m *mailbox) imap(log *slog.Logger) *imapsource.Source {
 }
 
 // login is who logs in at a source. Without TLS passwords travel in the clear,
-// as the configuration has said.
+// as the configuration has said, but not where APOP can be had in place of that.
 func (g *generation) login(src *settings.Source) (login.Client, error) {
 	c := login.Client{
 		Credentials: saslmech.Credentials{Username: src.User, Host: src.Host, Port: src.Port},
-		Policy:      saslmech.Policy{AllowPlaintext: src.TLS == "none"},
+		Policy:      saslmech.Policy{AllowPlaintext: src.TLS == "none" && !src.APOP},
 	}
 	if src.OAuth != "" {
 		tokens, err := g.tokenSource(src)

@@ -65,8 +65,11 @@ func (c *Client) offered() []string {
 }
 
 // takesPasswords reports whether USER is announced. A server that announces no
-// way to log in has it, most of the time.
-func (c *Client) takesPasswords() bool { return c.caps.User || len(c.caps.Mechanisms) == 0 }
+// way to log in has it, most of the time; where APOP may be used and is announced,
+// that is not tried out.
+func (c *Client) takesPasswords() bool {
+	return c.caps.User || len(c.caps.Mechanisms) == 0 && (c.d.APOP == nil || c.stamp == "")
+}
 
 // Auth authenticates with one mechanism (RFC 5034 §4), PLAIN also by USER and
 // PASS. A refusal is an *Error with the server's reply. ErrNoAuth: the

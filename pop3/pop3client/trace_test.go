@@ -12,6 +12,8 @@ import (
 
 	"github.com/emersion/go-sasl"
 
+	"github.com/mailstead/mailstead/auth/login"
+	"github.com/mailstead/mailstead/auth/login/saslmech"
 	"github.com/mailstead/mailstead/pop3/pop3client"
 	"github.com/mailstead/mailstead/pop3/pop3test"
 )
@@ -175,6 +177,27 @@ func TestAuthEnds(t *testing.T) {
 	}
 	if err := c.APOP(t.Context(), "ann", secret); !errors.Is(err, pop3client.ErrNoAuth) {
 		t.Errorf("APOP without a timestamp: %v", err)
+	}
+}
+
+// TestAPOPAnnounced: no password goes to a server that announces APOP and nothing
+// else, where APOP may be used.
+func TestAPOPAnnounced(t *testing.T) {
+	user := login.Client{
+		Credentials: saslmech.Credentials{Username: "mrose", Password: "tanstaaf"}, Policy: saslmech.Policy{AllowPlaintext: true},
+	}
+	for capa, want := range map[string]string{
+		"-ERR":                     "APOP mrose c4c9334bac560ecc979e58001b3e22fb",
+		"+OK\nS: TOP\nS: .":        "APOP mrose c4c9334bac560ecc979e58001b3e22fb",
+		"+OK\nS: USER\nS: .":       "USER mrose\nS: +OK\nC: PASS tanstaaf",
+		"+OK\nS: SASL PLAIN\nS: .": "AUTH PLAIN AG1yb3NlAHRhbnN0YWFm",
+	} {
+		d := &pop3client.Dialer{Login: user.Login, APOP: &pop3client.Password{Username: "mrose", Password: "tanstaaf"}}
+		text := "S: +OK <1896.697170952@dbc.mtview.ca.us>\nC: CAPA\nS: " + capa + "\nC: " + want + "\nS: +OK"
+		if capa != "-ERR" {
+			text += "\nC: CAPA\nS: " + capa
+		}
+		dialScriptWith(t, d, text)
 	}
 }
 
