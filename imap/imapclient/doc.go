@@ -8,7 +8,7 @@
 //	defer c.Close()
 //	box, err := c.Select(ctx, "INBOX", imapclient.SelectOptions{ReadOnly: true})
 //	...
-//	o := imapclient.FetchOptions{Items: imap.FetchFlags, Sections: []imap.Section{{Peek: true}}}
+//	o := imap.FetchOptions{Items: imap.FetchFlags, Sections: []imap.Section{{Peek: true}}}
 //	for m, err := range c.Fetch(ctx, store.AllUIDs(), o) {
 //		body, err := m.Body() // an io.Reader on the connection
 //		...

@@ -54,20 +54,20 @@ func transcript(t *testing.T, text string, step int) string {
 		Handler: imapclient.Handler{
 			Exists: func(n uint32) { note("exists %d", n) }, Expunge: func(n uint32) { note("expunge %d", n) },
 			Vanished: func(set imap.UIDSet, e bool) { note("vanished %v %v", set, e) }, Fetch: message,
-			Flags: func(f imapclient.Flags) { note("flags %v", f) }, Mailbox: func(e *imap.ListEntry) { note("list %+v", *e) },
+			Flags: func(f imap.FlagList) { note("flags %v", f) }, Mailbox: func(e *imap.ListEntry) { note("list %+v", *e) },
 			Status: func(s *imap.MailboxStatus) { note("status %+v", *s) }, Response: func(r imap.StatusResponse) { note("told %v", r) },
-			Search: func(u *imapclient.SearchUpdate) { note("search %+v", *u) }, Unknown: func(b []byte) { note("unknown %q", b) },
+			Search: func(u *imap.SearchUpdate) { note("search %+v", *u) }, Unknown: func(b []byte) { note("unknown %q", b) },
 		},
 	}
 	c, err := d.NewClient(t.Context(), &canned{text: "* PREAUTH [CAPABILITY IMAP4rev1 ESEARCH] x\r\n" + text, step: step}, "")
 	if err != nil {
 		return "no session"
 	}
-	list, err := c.List(t.Context(), imapclient.ListOptions{})
+	list, err := c.List(t.Context(), imap.ListOptions{})
 	note("list %+v %v", list, err)
 	box, err := c.Select(t.Context(), "x", imapclient.SelectOptions{})
 	note("select %+v %v", box, err)
-	for m, err := range c.Fetch(t.Context(), store.AllUIDs(), imapclient.FetchOptions{Items: imap.FetchFlags, Sections: []imap.Section{{Peek: true}}}) {
+	for m, err := range c.Fetch(t.Context(), store.AllUIDs(), imap.FetchOptions{Items: imap.FetchFlags, Sections: []imap.Section{{Peek: true}}}) {
 		if err != nil {
 			note("fetch: %v", err)
 			break
@@ -83,7 +83,7 @@ func transcript(t *testing.T, text string, step int) string {
 		}
 		message(m)
 	}
-	found, err := c.Search(t.Context(), imapclient.Criteria{}, imapclient.SearchOptions{})
+	found, err := c.Search(t.Context(), imap.Criteria{}, imap.SearchOptions{})
 	note("search %+v %v, %v", found, err, c.Err())
 	return out.String()
 }
