@@ -135,3 +135,16 @@ func (c *Client) Thread(ctx context.Context, algorithm string, q imap.Criteria) 
 	})
 	return threads, err
 }
+
+// UIDBatches cuts the selected mailbox into ranges of UIDs with size messages
+// each, the newest first (RFC 10022 §3.1); servers want 500 at least. ErrNotOffered
+// without UIDBATCHES.
+func (c *Client) UIDBatches(ctx context.Context, size uint32) (batches []imap.UIDRange, err error) {
+	return asking(ctx, c, imap.CapUIDBatches, func() ([]imap.UIDRange, error) {
+		err := c.ask(c.command("UIDBATCHES").Slow().Number(int64(size)), "UIDBATCHES", func(args []byte) (err error) {
+			batches, err = imapresp.ParseUIDBatches(args, c.limits.Ranges)
+			return err
+		})
+		return batches, err
+	})
+}

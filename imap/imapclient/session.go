@@ -194,3 +194,18 @@ func (c *Client) Unauthenticate(ctx context.Context) error {
 		return c.ensureCapabilities(since)
 	})
 }
+
+// JMAPAccess is the URL of the JMAP session resource with the same mail (RFC 9698
+// §4). ErrNotOffered without JMAPACCESS.
+func (c *Client) JMAPAccess(ctx context.Context) (url string, err error) {
+	return asking(ctx, c, imap.CapJMAPAccess, func() (string, error) {
+		err := c.ask(c.command("GETJMAPACCESS"), "JMAPACCESS", func(args []byte) error {
+			words, err := imapresp.ParseWords(args, 1)
+			if len(words) == 1 {
+				url = words[0]
+			}
+			return err
+		})
+		return url, err
+	})
+}

@@ -325,3 +325,25 @@ func (f *Found) Result(o *imap.SearchOptions, sorted, extended bool) *imap.Searc
 	}
 	return res
 }
+
+// ParseUIDBatches reads what stands behind UIDBATCHES: ranges, each from the
+// highest UID down, as they came (RFC 10022 §3.1).
+func ParseUIDBatches(b []byte, limit int) (batches []imap.UIDRange, err error) {
+	n := spaces(b)
+	m, err := SkipValue(b[n:])
+	if err != nil {
+		return nil, err
+	}
+	b = b[n+m:]
+	if b = b[spaces(b):]; len(b) == 0 || b[0] == '\r' {
+		return nil, nil
+	}
+	set, _, err := consumeSet(b)
+	if err == nil && len(set) > limit {
+		err = ErrTooMany
+	}
+	for _, r := range set {
+		batches = append(batches, imap.UIDRange{First: imap.UID(min(r.Start, r.Stop)), Last: imap.UID(max(r.Start, r.Stop))})
+	}
+	return batches, err
+}

@@ -128,6 +128,7 @@ func runInterop(t *testing.T, f *foreign, want ...imap.Capability) {
 	i.c = i.dial(nil)
 	t.Logf("%v", i.c.Capabilities())
 	i.needs(imap.CapID)
+	i.needs(imap.CapIMAP4rev1)
 	i.mailboxes()
 	i.appends()
 	i.fetches()
@@ -137,8 +138,11 @@ func runInterop(t *testing.T, f *foreign, want ...imap.Capability) {
 	i.resync()
 	i.idle()
 	i.admin()
+	i.composing()
+	i.rest()
 	i.compressed()
 	i.rev2()
+	i.report()
 	for _, c := range want {
 		if !i.did[c] {
 			t.Errorf("%s was not tried", c)
@@ -386,16 +390,17 @@ func common(more ...imap.Capability) []imap.Capability {
 // TestIMAPClientDovecot uses everything that Dovecot offers.
 func TestIMAPClientDovecot(t *testing.T) {
 	f, _ := newDovecotWith(t, dovecotExtensions)
-	runInterop(t, f, common(imap.CapSaveDate, imap.CapNotify, imap.CapCompress)...)
+	runInterop(t, f, common(imap.CapSaveDate, imap.CapNotify, imap.CapCompress, imap.CapCatenate)...)
 }
 
 // TestIMAPClientCyrus uses everything that Cyrus offers.
 func TestIMAPClientCyrus(t *testing.T) {
-	runInterop(t, newCyrus(t), common(imap.CapObjectID, imap.CapCompress)...)
+	runInterop(t, newCyrus(t), common(imap.CapObjectID, imap.CapCompress, imap.CapCatenate, imap.CapURLAuth, imap.CapURLAuthBinary)...)
 }
 
 // TestIMAPClientOurs uses everything that our server offers.
 func TestIMAPClientOurs(t *testing.T) {
 	f := &foreign{imap: newIMAP(t), user: alice}
-	runInterop(t, f, imap.CapUIDPlus, imap.CapQResync, imap.CapNotify, imap.CapIMAP4rev2, imap.CapUTF8Accept, imap.CapPartial, imap.CapObjectID)
+	runInterop(t, f, imap.CapUIDPlus, imap.CapQResync, imap.CapNotify, imap.CapIMAP4rev2, imap.CapUTF8Accept, imap.CapPartial, imap.CapObjectID,
+		imap.CapCatenate, imap.CapReplace, imap.CapURLAuth, imap.CapURLAuthBinary, imap.CapUIDOnly, imap.CapJMAPAccess)
 }
