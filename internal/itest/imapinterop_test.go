@@ -176,7 +176,10 @@ func (i *interop) mailboxes() {
 	i.ok("SUBSCRIBE", c.Subscribe(ctx, "Büro & Co"))
 	o := imap.ListOptions{
 		Children: true, Subscription: true, Uses: true,
-		Status: []imap.StatusItem{imap.StatusMessages, imap.StatusUIDNext, imap.StatusUIDValidity, imap.StatusSize, imap.StatusHighestModSeq, imap.StatusMailboxID},
+		Status: []imap.StatusItem{imap.StatusMessages, imap.StatusUIDNext, imap.StatusUIDValidity, imap.StatusSize, imap.StatusHighestModSeq},
+	}
+	if !strings.Contains(c.Greeting(), "Cyrus") { // 3.6 sends memory that it has not set, line ends too
+		o.Status = append(o.Status, imap.StatusMailboxID)
 	}
 	list, err := c.List(ctx, o)
 	i.ok("LIST", err)
