@@ -25,6 +25,7 @@ const (
 	CodeUIDNotSticky         Code = "UIDNOTSTICKY"         // RFC 4315 §3
 	CodeClosed               Code = "CLOSED"               // RFC 7162 §3.2.11
 	CodeHighestMod           Code = "HIGHESTMODSEQ"        // RFC 7162 §3.1.2.1
+	CodeNoModSeq             Code = "NOMODSEQ"             // RFC 7162 §3.1.2.2
 	CodeModified             Code = "MODIFIED"             // RFC 7162 §3.1.3
 	CodeBadEvent             Code = "BADEVENT"             // RFC 5465 §8
 	CodeNotificationOverflow Code = "NOTIFICATIONOVERFLOW" // RFC 5465 §5.8

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/mailstead/mailstead/imap"
@@ -22,104 +23,167 @@ type NewMessage struct {
 	Body         io.Reader
 	UTF8         bool // the header has 8-bit octets: RFC 6855 §4 where UTF8=ACCEPT is enabled
 	Binary       bool // it may hold NUL; ErrNotOffered without BINARY (RFC 3516 §4.4)
+
+	// Parts take the place of Size and Body: the server puts them together
+	// (RFC 4469). nil = Body is all; ErrNotOffered without CATENATE.
+	Parts []Part
+}
+
+// Part is a piece of a message: what URL names at the server, or the Size octets of
+// Body. A URL that gives nothing is a refusal with imap.CodeBadURL.
+type Part struct {
+	URL  string // "/INBOX/;UID=20/;SECTION=1.2"; "" = Body
+	Size int64
+	Body io.Reader
 }
 
 // Append adds a message to a mailbox. The result is zero where the server did
 // not say which UID it got.
 func (c *Client) Append(ctx context.Context, mailbox string, m *NewMessage) (uid imap.AppendUID, err error) {
-	err = c.run(ctx, func() error {
-		k, err := c.sendAppend(mailbox, m)
-		if err == nil {
-			uid, err = c.appended(k)
-		}
-		return err
-	})
-	return uid, err
+	return asking(ctx, c, "", func() (imap.AppendUID, error) { return c.appendOne(c.appending(mailbox), m) })
 }
 
-// appended waits for the end of an APPEND.
-func (c *Client) appended(k *call) (imap.AppendUID, error) {
-	if err := c.await(k, nil); err != nil {
+// Replace puts a message into a mailbox, mostly the selected one, and expunges the
+// one with this UID in its place: both or neither (RFC 8508). ErrNotOffered
+// without REPLACE.
+func (c *Client) Replace(ctx context.Context, old imap.UID, mailbox string, m *NewMessage) (uid imap.AppendUID, err error) {
+	return asking(ctx, c, imap.CapReplace, func() (imap.AppendUID, error) {
+		if c.box == nil {
+			return uid, ErrState
+		}
+		return c.appendOne(c.command("UID REPLACE").Slow().Number(int64(old)).Mailbox(mailbox), m)
+	})
+}
+
+func (c *Client) appending(mailbox string) *line { return c.command("APPEND").Slow().Mailbox(mailbox) }
+
+// appendOne is a command with one message.
+func (c *Client) appendOne(l *line, m *NewMessage) (imap.AppendUID, error) {
+	k, err := c.put(l, nil, m)
+	if err == nil {
+		err = c.endAppend(l, k)
+	}
+	if err != nil {
 		return imap.AppendUID{}, err
 	}
-	if err := k.err(); err != nil {
+	return c.appended(k)
+}
+
+// appended waits for the end of an APPEND. REPLACE tells the UID before it (RFC
+// 8508 §3.3).
+func (c *Client) appended(k *call) (uid imap.AppendUID, err error) {
+	note := func(s *imap.StatusResponse) bool {
+		if s.Code != imap.CodeAppendUID {
+			return false
+		}
+		uid, _ = imapresp.ParseAppendUID(s.Args)
+		return true
+	}
+	err = c.conn.Await(k, func(r *response) (bool, error) { return r.Name == "OK" && note(&r.Status), nil })
+	if err == nil {
+		err = c.conn.Failed(k)
+	}
+	if err != nil {
 		return imap.AppendUID{}, err
 	}
-	if k.status.Code != imap.CodeAppendUID {
-		return imap.AppendUID{}, nil
-	}
-	uid, _ := imapresp.ParseAppendUID(k.status.Args)
+	note(&k.Status)
 	return uid, nil
 }
 
-// sendAppend sends APPEND with one message.
-func (c *Client) sendAppend(mailbox string, m *NewMessage) (*call, error) {
-	l := c.command("APPEND").mailbox(mailbox)
-	l.long = true
-	if err := c.checkMessage(m); err != nil {
+// put sends a message behind what is in l, where its end then is. k nil = nothing
+// of the command is sent, and no error does harm. The call may be done: refused.
+func (c *Client) put(l *line, k *call, m *NewMessage) (*call, error) {
+	err := c.checkMessage(m)
+	if m.Flags != 0 || len(m.Keywords) > 0 {
+		l.Flags(m.Flags, m.Keywords)
+	}
+	if !m.InternalDate.IsZero() {
+		l.Date(m.InternalDate)
+	}
+	if err == nil {
+		err = l.Err()
+	}
+	switch {
+	case err != nil && k != nil:
+		return k, c.conn.Lost(err)
+	case err != nil:
 		return nil, err
+	case k == nil:
+		if k, err = c.conn.Open(l); err != nil {
+			return nil, err
+		}
 	}
-	l.message(m)
-	k, err := c.open(l)
-	if err != nil {
-		return nil, err
+	if m.Parts == nil {
+		return k, c.putText(l, k, &Part{Size: m.Size, Body: m.Body}, m)
 	}
-	if err := c.deliver(l, k); err != nil || k.done {
-		return k, err
+	l.Text(" CATENATE")
+	for i := range m.Parts {
+		l.Text([]string{" (", " "}[min(i, 1)])
+		if p := &m.Parts[i]; p.URL != "" {
+			l.Text("URL ").Value(p.URL)
+		} else if err := c.putText(l.Text("TEXT"), k, p, m); err != nil || k.Done {
+			return k, err
+		}
 	}
-	return k, c.sendBody(m, l.behind(m)+"\r\n")
+	l.Text(")")
+	return k, nil
 }
 
-// checkMessage reports what stands against sending a message.
-func (c *Client) checkMessage(m *NewMessage) error {
-	switch {
-	case m.Size < 0:
-		return fmt.Errorf("%w: size %d", ErrArgument, m.Size)
-	case m.Binary:
-		return c.need(imap.CapBinary)
+// putText sends a literal, and what is in l in front of it.
+func (c *Client) putText(l *line, k *call, p *Part, m *NewMessage) error {
+	asUTF8 := m.UTF8 && c.enabled[imap.CapUTF8Accept]
+	if asUTF8 && m.Parts != nil { // utf8-literal takes the place of TEXT (RFC 6855 §4)
+		l.B = l.B[:len(l.B)-len("TEXT ")]
+	}
+	l.Text(" ")
+	if asUTF8 {
+		l.Text("UTF8 (")
+	}
+	l.Announce(p.Size, m.Binary || asUTF8)
+	if err := c.conn.Deliver(l, k); err != nil || k.Done {
+		return err
+	}
+	l.Rest()
+	if asUTF8 {
+		l.Text(")")
+	}
+	if err := c.conn.WriteFrom(p.Body, p.Size); err != nil {
+		return err
+	}
+	var one [1]byte
+	switch n, err := p.Body.Read(one[:]); {
+	case n > 0:
+		return c.conn.Lost(fmt.Errorf("%w: body is longer than %d octets", ErrArgument, p.Size))
+	case err != nil && err != io.EOF:
+		return c.conn.Lost(fmt.Errorf("imapclient: body: %w", err))
 	}
 	return nil
 }
 
-// message adds the flags, the date and the announcement of a message.
-func (l *line) message(m *NewMessage) {
-	if m.Flags != 0 || len(m.Keywords) > 0 {
-		l.flags(m.Flags, m.Keywords)
+// endAppend sends the end of the command, unless it is refused already.
+func (c *Client) endAppend(l *line, k *call) error {
+	if k.Done {
+		return nil
 	}
-	if !m.InternalDate.IsZero() {
-		l.date(m.InternalDate)
-	}
-	l.text(" ")
-	if l.asUTF8(m) {
-		l.text("UTF8 (")
-	}
-	l.announce(m.Size, m.Binary || l.asUTF8(m))
+	return c.conn.Deliver(l.Text("\r\n"), k)
 }
 
-// asUTF8 reports whether a message goes as UTF8 (~{n}).
-func (l *line) asUTF8(m *NewMessage) bool { return m.UTF8 && l.c.enabled[imap.CapUTF8Accept] }
-
-// behind is what follows the octets of a message.
-func (l *line) behind(m *NewMessage) string {
-	if l.asUTF8(m) {
-		return ")"
+// checkMessage reports what stands against sending a message.
+func (c *Client) checkMessage(m *NewMessage) error {
+	for _, p := range m.Parts {
+		if p.Size < 0 || p.URL == "" && p.Body == nil || strings.ContainsAny(p.URL, "\r\n\x00") {
+			return fmt.Errorf("%w: part of %d octets, URL %q", ErrArgument, p.Size, p.URL)
+		}
 	}
-	return ""
-}
-
-// sendBody sends the octets of a message and what follows them.
-func (c *Client) sendBody(m *NewMessage, behind string) error {
-	if err := c.writeFrom(m.Body, m.Size); err != nil {
-		return err
+	switch {
+	case m.Size < 0 || m.Parts == nil && m.Body == nil || m.Parts != nil && len(m.Parts) == 0:
+		return fmt.Errorf("%w: message of %d octets, %d parts", ErrArgument, m.Size, len(m.Parts))
+	case m.Parts != nil && !c.Has(imap.CapCatenate):
+		return c.need(imap.CapCatenate)
+	case m.Binary:
+		return c.need(imap.CapBinary)
 	}
-	var one [1]byte
-	switch n, err := m.Body.Read(one[:]); {
-	case n > 0:
-		return c.lost(fmt.Errorf("%w: body is longer than %d octets", ErrArgument, m.Size))
-	case err != nil && err != io.EOF:
-		return c.lost(fmt.Errorf("imapclient: body: %w", err))
-	}
-	return c.write([]byte(behind))
+	return nil
 }
 
 // AppendAll adds messages to a mailbox, a command each, without waiting for the
@@ -129,28 +193,11 @@ func (c *Client) sendBody(m *NewMessage, behind string) error {
 // doubt then.
 func (c *Client) AppendAll(ctx context.Context, mailbox string, msgs iter.Seq2[*NewMessage, error]) iter.Seq2[imap.AppendUID, error] {
 	return func(yield func(imap.AppendUID, error) bool) {
-		end, err := c.begin(ctx)
-		if err != nil {
-			yield(imap.AppendUID{}, err)
-			return
-		}
-		defer end()
 		a := appender{c: c, yield: yield}
-		for m, err := range msgs {
-			if err == nil {
-				err = a.add(mailbox, m)
-			}
-			if err != nil {
-				if a.settle(0) {
-					yield(imap.AppendUID{}, err)
-				}
-				return
-			}
-			if a.over {
-				break
-			}
+		err := c.run(ctx, func() error { return a.all(mailbox, msgs) })
+		if err != nil && !a.over {
+			yield(imap.AppendUID{}, err)
 		}
-		a.settle(0)
 	}
 }
 
@@ -162,12 +209,33 @@ type appender struct {
 	over  bool // the caller wants no more
 }
 
+func (a *appender) all(mailbox string, msgs iter.Seq2[*NewMessage, error]) error {
+	for m, err := range msgs {
+		if err == nil {
+			err = a.add(mailbox, m)
+		}
+		if err != nil {
+			a.settle(0)
+			return err
+		}
+		if a.over {
+			break
+		}
+	}
+	a.settle(0)
+	return nil
+}
+
 // add sends one more. A message that cannot be sent as it is ends it all.
 func (a *appender) add(mailbox string, m *NewMessage) error {
 	if !a.settle(a.c.limits.Pipeline - 1) {
 		return nil
 	}
-	k, err := a.c.sendAppend(mailbox, m)
+	l := a.c.appending(mailbox)
+	k, err := a.c.put(l, nil, m)
+	if err == nil {
+		err = a.c.endAppend(l, k)
+	}
 	if err == nil {
 		a.calls = append(a.calls, k)
 	}
@@ -177,13 +245,13 @@ func (a *appender) add(mailbox string, m *NewMessage) error {
 // settle waits until no more than n commands are open, and yields the results of
 // the others. false: the caller wants no more, or the connection is lost.
 func (a *appender) settle(n int) bool {
-	for len(a.calls) > n || len(a.calls) > 0 && a.calls[0].done {
+	for len(a.calls) > n || len(a.calls) > 0 && a.calls[0].Done {
 		uid, err := a.c.appended(a.calls[0])
 		a.calls = a.calls[1:]
 		if !a.over && !a.yield(uid, err) {
 			a.over = true
 		}
-		if a.c.err != nil {
+		if a.c.Err() != nil {
 			a.calls = nil
 			a.over = true
 		}
@@ -195,54 +263,29 @@ func (a *appender) settle(n int) bool {
 // ErrNotOffered without MULTIAPPEND. An error of msgs closes the connection, as
 // the command cannot be taken back.
 func (c *Client) MultiAppend(ctx context.Context, mailbox string, msgs iter.Seq2[*NewMessage, error]) (uid imap.AppendUID, err error) {
-	if err := c.need(imap.CapMultiAppend); err != nil {
-		return uid, err
-	}
-	err = c.run(ctx, func() error {
-		uid, err = c.multiAppend(mailbox, msgs)
-		return err
-	})
-	return uid, err
-}
-
-func (c *Client) multiAppend(mailbox string, msgs iter.Seq2[*NewMessage, error]) (uid imap.AppendUID, err error) {
-	l := c.command("APPEND").mailbox(mailbox)
-	l.long = true
-	var k *call
-	for m, err := range msgs {
-		if err == nil {
-			err = c.checkMessage(m)
-		}
-		if err == nil {
-			l.message(m)
-			err = l.err
-		}
-		switch {
-		case err != nil && k != nil:
-			return uid, c.lost(err)
-		case err != nil:
-			return uid, err
-		case k == nil:
-			if k, err = c.open(l); err != nil {
-				return uid, err
+	return asking(ctx, c, imap.CapMultiAppend, func() (imap.AppendUID, error) {
+		l := c.appending(mailbox)
+		var k *call
+		for m, err := range msgs {
+			switch {
+			case err == nil:
+				k, err = c.put(l, k, m)
+			case k != nil:
+				err = c.conn.Lost(err)
+			}
+			if err != nil {
+				return imap.AppendUID{}, err
+			}
+			if k.Done {
+				break
 			}
 		}
-		if err := c.deliver(l, k); err != nil {
-			return uid, err
+		if k == nil {
+			return imap.AppendUID{}, nil
 		}
-		if k.done { // refused
-			return c.appended(k)
+		if err := c.endAppend(l, k); err != nil {
+			return imap.AppendUID{}, err
 		}
-		if err := c.sendBody(m, l.behind(m)); err != nil {
-			return uid, err
-		}
-		l.b, l.cuts, l.lits = l.b[:0], l.cuts[:0], l.lits[:0]
-	}
-	if k == nil {
-		return uid, nil
-	}
-	if err := c.write([]byte("\r\n")); err != nil {
-		return uid, err
-	}
-	return c.appended(k)
+		return c.appended(k)
+	})
 }

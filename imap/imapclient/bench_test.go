@@ -22,7 +22,7 @@ func benchText(n int, item func(i int) string) string {
 	return b.String()
 }
 
-func benchFetch(b *testing.B, o imapclient.FetchOptions, item func(int) string) {
+func benchFetch(b *testing.B, o imap.FetchOptions, item func(int) string) {
 	const n = 10_000
 	text := benchText(n, item)
 	b.SetBytes(int64(len(text)))
@@ -60,13 +60,13 @@ func benchFetch(b *testing.B, o imapclient.FetchOptions, item func(int) string) 
 
 // BenchmarkFetchFlags is the FETCH of a synchronization: 10,000 messages.
 func BenchmarkFetchFlags(b *testing.B) {
-	benchFetch(b, imapclient.FetchOptions{Items: imap.FetchFlags | imap.FetchSize}, func(int) string { return "" })
+	benchFetch(b, imap.FetchOptions{Items: imap.FetchFlags | imap.FetchSize}, func(int) string { return "" })
 }
 
 // BenchmarkFetchBodies is that of a migration: 10,000 messages of 2 KiB.
 func BenchmarkFetchBodies(b *testing.B) {
 	body := strings.Repeat("0123456789abcdefghijklmnopqrstuvwxyz 0123456789abcdefghijkl\r\n", 34)
-	benchFetch(b, imapclient.FetchOptions{Items: imap.FetchFlags | imap.FetchSize | imap.FetchInternalDate, Sections: []imap.Section{{Peek: true}}},
+	benchFetch(b, imap.FetchOptions{Items: imap.FetchFlags | imap.FetchSize | imap.FetchInternalDate, Sections: []imap.Section{{Peek: true}}},
 		func(int) string {
 			return fmt.Sprintf(" INTERNALDATE \"17-Jul-1996 02:44:25 +0000\" BODY[] {%d}\r\n%s", len(body), body)
 		})
@@ -77,5 +77,5 @@ func BenchmarkFetchEnvelopes(b *testing.B) {
 	const envelope = ` ENVELOPE ("Wed, 17 Jul 1996 02:23:25 -0700 (PDT)" "IMAP4rev1 WG mtg summary and minutes" (("Terry Gray" NIL "gray" "cac.example")) ` +
 		`(("Terry Gray" NIL "gray" "cac.example")) (("Terry Gray" NIL "gray" "cac.example")) ((NIL NIL "imap" "cac.example")) ` +
 		`((NIL NIL "minutes" "cnri.example")("John Klensin" NIL "KLENSIN" "mit.example")) NIL NIL "<B27397-0100000@cac.example>")`
-	benchFetch(b, imapclient.FetchOptions{Items: imap.FetchFlags | imap.FetchSize | imap.FetchEnvelope}, func(int) string { return envelope })
+	benchFetch(b, imap.FetchOptions{Items: imap.FetchFlags | imap.FetchSize | imap.FetchEnvelope}, func(int) string { return envelope })
 }

@@ -3,7 +3,6 @@ package imapclient
 import (
 	"context"
 	"crypto/tls"
-	"math"
 	"net"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 
 	"github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/internal/clientconn"
+	"github.com/mailstead/mailstead/internal/imapconn"
 )
 
 // TLSMode says when a connection is encrypted.
@@ -133,10 +133,14 @@ type Handler struct {
 	// The message has no sections, and is valid during the call.
 	Fetch func(m *Message)
 
-	Flags   func(f Flags)               // FLAGS of the mailbox
+	Flags   func(f imap.FlagList)       // FLAGS of the mailbox
 	Mailbox func(e *imap.ListEntry)     // LIST (RFC 5465 §5.4)
 	Status  func(s *imap.MailboxStatus) // STATUS of another mailbox (RFC 5465 §5.1)
-	Search  func(r *SearchUpdate)       // ESEARCH of a context (RFC 5267 §4.3)
+	Search  func(u *imap.SearchUpdate)  // ESEARCH of a context (RFC 5267 §4.3)
+
+	// Metadata tells of annotations that changed, "" = of the server (RFC 5464
+	// §4.4.2); without it Unknown hears of them.
+	Metadata func(mailbox string, entries []string)
 
 	// Response hears of untagged OK, NO, BAD and BYE, and of the tagged responses
 	// that carry ALERT, which people should see (RFC 9051 §7.1).
@@ -151,7 +155,7 @@ type Handler struct {
 // says, logs in, tells ID and enables what is wanted. The ctx bounds all of it.
 // A refusal by the server is an *Error.
 func (d *Dialer) Dial(ctx context.Context, network, addr string) (*Client, error) {
-	conn, host, err := clientconn.Dial(ctx, d.Net, network, addr, d.Timeouts.withDefaults().Connect)
+	conn, host, err := clientconn.Dial(ctx, d.Net, network, addr, imapconn.Timeouts(d.Timeouts).WithDefaults().Connect)
 	if err != nil {
 		return nil, err
 	}
@@ -168,50 +172,4 @@ func (d *Dialer) NewClient(ctx context.Context, conn net.Conn, host string) (*Cl
 		return nil, err
 	}
 	return c, nil
-}
-
-func (t Timeouts) withDefaults() Timeouts {
-	for _, d := range []struct {
-		field *time.Duration
-		value time.Duration
-	}{
-		{&t.Connect, 30 * time.Second},
-		{&t.Greeting, time.Minute},
-		{&t.Command, 3 * time.Minute},
-		{&t.Block, time.Minute},
-		{&t.Long, 15 * time.Minute},
-		{&t.Idle, 29 * time.Minute},
-	} {
-		if *d.field == 0 {
-			*d.field = d.value
-		}
-	}
-	return t
-}
-
-func (l Limits) withDefaults() Limits {
-	set := func(field *int, value int) {
-		switch {
-		case *field == 0:
-			*field = value
-		case *field < 0:
-			*field = math.MaxInt32
-		}
-	}
-	set(&l.Line, 64<<10)
-	set(&l.Response, 16<<20)
-	set(&l.Untagged, 100_000)
-	set(&l.List, 100_000)
-	set(&l.Ranges, 1_000_000)
-	set(&l.Caps, 500)
-	set(&l.Pipeline, 32)
-	for field, value := range map[*int64]int64{&l.Literal: 1 << 20, &l.Discard: 16 << 20} {
-		switch {
-		case *field == 0:
-			*field = value
-		case *field < 0:
-			*field = math.MaxInt64
-		}
-	}
-	return l
 }

@@ -8,7 +8,7 @@
 //	defer c.Close()
 //	box, err := c.Select(ctx, "INBOX", imapclient.SelectOptions{ReadOnly: true})
 //	...
-//	o := imapclient.FetchOptions{Items: imap.FetchFlags, Sections: []imap.Section{{Peek: true}}}
+//	o := imap.FetchOptions{Items: imap.FetchFlags, Sections: []imap.Section{{Peek: true}}}
 //	for m, err := range c.Fetch(ctx, store.AllUIDs(), o) {
 //		body, err := m.Body() // an io.Reader on the connection
 //		...
@@ -73,6 +73,9 @@
 //	RFC 3691  UNSELECT                        RFC 7162  CONDSTORE, QRESYNC
 //	RFC 4314  ACL                             RFC 7888  LITERAL+, LITERAL-
 //	RFC 4315  UIDPLUS                         RFC 7889  APPENDLIMIT
+//	RFC 4467  URLAUTH                         RFC 5524  URLAUTH=BINARY
+//	RFC 4469  CATENATE                        RFC 8508  REPLACE
+//	RFC 9698  JMAPACCESS                      RFC 10022 UIDBATCHES
 //	RFC 4731  ESEARCH                         RFC 8437  UNAUTHENTICATE
 //	RFC 4959  SASL-IR                         RFC 8438  STATUS=SIZE
 //	RFC 4978  COMPRESS                        RFC 8440  LIST-MYRIGHTS

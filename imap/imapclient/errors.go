@@ -4,28 +4,36 @@ import (
 	"errors"
 
 	"github.com/mailstead/mailstead/imap"
+	"github.com/mailstead/mailstead/internal/imapcmd"
+	"github.com/mailstead/mailstead/internal/imapconn"
 )
 
 // Errors of the client. A refusal by the server is an *Error. After ErrClosed,
 // ErrProtocol, ErrLimit and the end of a context the connection cannot be used
 // any more (Client.Err).
 var (
-	ErrClosed      = errors.New("imapclient: connection is closed")
-	ErrProtocol    = errors.New("imapclient: the server breaks the protocol")
-	ErrLimit       = errors.New("imapclient: the server sends more than is allowed")
+	ErrClosed      = imapconn.ErrClosed
+	ErrProtocol    = imapconn.ErrProtocol
+	ErrLimit       = imapconn.ErrLimit
 	ErrTLSRequired = errors.New("imapclient: the server offers no TLS")
 	ErrInjected    = errors.New("imapclient: octets in front of the TLS handshake")
 	ErrNoAuth      = errors.New("imapclient: mechanism is not offered")
 	ErrNotOffered  = errors.New("imapclient: the server does not offer this")
 	ErrState       = errors.New("imapclient: not possible in this state") // no mailbox is selected, or nobody is logged in
-	ErrBusy        = errors.New("imapclient: another call is running")
-	ErrArgument    = errors.New("imapclient: argument has no form in the protocol")
+	ErrBusy        = imapconn.ErrBusy                                     // another call is running
+	ErrNoURL       = errors.New("imapclient: the URL gives nothing")
+	ErrArgument    = imapcmd.ErrArgument // it has no form in the protocol
 )
 
 // Error is a refusal by the server: NO, BAD or BYE.
 type Error struct {
 	Command  string // "UID FETCH"; "" = the greeting, or unasked
 	Response imap.StatusResponse
+}
+
+// refused makes the error of a refusal.
+func refused(command string, s imap.StatusResponse) error {
+	return &Error{Command: command, Response: s}
 }
 
 func (e *Error) Error() string {

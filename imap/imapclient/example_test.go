@@ -37,7 +37,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	o := imapclient.FetchOptions{Items: imap.FetchSize, Sections: []imap.Section{{Peek: true}}}
+	o := imap.FetchOptions{Items: imap.FetchSize, Sections: []imap.Section{{Peek: true}}}
 	for m, err := range c.Fetch(ctx, store.AllUIDs(), o) {
 		if err != nil {
 			fmt.Println(err)

@@ -68,7 +68,7 @@ func letters(n int) iter.Seq2[*imapclient.NewMessage, error] {
 }
 
 // open selects a mailbox.
-func open(t testing.TB, c *imapclient.Client, mailbox string) *imapclient.Mailbox {
+func open(t testing.TB, c *imapclient.Client, mailbox string) *imap.SelectedMailbox {
 	t.Helper()
 	box, err := c.Select(t.Context(), mailbox, imapclient.SelectOptions{})
 	if err != nil {
@@ -100,7 +100,7 @@ func TestListExtended(t *testing.T) {
 		t.Fatal(err)
 	}
 	fill(t, c, "Sent", 3)
-	list := must(c.List(ctx, imapclient.ListOptions{
+	list := must(c.List(ctx, imap.ListOptions{
 		Patterns: []string{"Sent", "Arch*"}, Children: true, Subscription: true, Uses: true, MyRights: true,
 		Status: []imap.StatusItem{imap.StatusMessages, imap.StatusUIDNext, imap.StatusSize, imap.StatusMailboxID, imap.StatusHighestModSeq, imap.StatusAppendLimit},
 	}))(t)
@@ -120,7 +120,7 @@ func TestListExtended(t *testing.T) {
 	if a := byName["Archive"]; !a.Has(imap.AttrHasChildren) {
 		t.Errorf("%+v", a)
 	}
-	list = must(c.List(ctx, imapclient.ListOptions{Subscribed: true, SpecialUse: true}))(t)
+	list = must(c.List(ctx, imap.ListOptions{Subscribed: true, SpecialUse: true}))(t)
 	if len(list) != 1 || list[0].Name != "Sent" {
 		t.Errorf("%+v", list)
 	}
@@ -147,12 +147,12 @@ func TestListPlain(t *testing.T) {
 		t.Fatal(err)
 	}
 	fill(t, c, "Entwürfe & mehr", 2)
-	list := must(c.List(ctx, imapclient.ListOptions{Subscription: true, Status: []imap.StatusItem{imap.StatusMessages}}))(t)
+	list := must(c.List(ctx, imap.ListOptions{Subscription: true, Status: []imap.StatusItem{imap.StatusMessages}}))(t)
 	i := slices.IndexFunc(list, func(e imap.ListEntry) bool { return e.Name == "Entwürfe & mehr" })
 	if i < 0 || !list[i].Has(imap.AttrSubscribed) || list[i].Status == nil || list[i].Status.Messages != 2 {
 		t.Errorf("%+v", list)
 	}
-	list = must(c.List(ctx, imapclient.ListOptions{Subscribed: true}))(t)
+	list = must(c.List(ctx, imap.ListOptions{Subscribed: true}))(t)
 	if len(list) != 1 || !list[0].Has(imap.AttrSubscribed) {
 		t.Errorf("%+v", list)
 	}
@@ -170,7 +170,7 @@ func TestUTF8(t *testing.T) {
 		text := "Subject: Grüße\r\n\r\nx\r\n"
 		must(c.Append(t.Context(), name, &imapclient.NewMessage{UTF8: true, Size: int64(len(text)), Body: strings.NewReader(text)}))(t)
 		open(t, c, name)
-		if r := must(c.Search(t.Context(), imapclient.Criteria{Subject: []string{"grüße"}}, imapclient.SearchOptions{}))(t); r.UIDs.Len() != 1 {
+		if r := must(c.Search(t.Context(), imap.Criteria{Subject: []string{"grüße"}}, imap.SearchOptions{}))(t); r.UIDs.Len() != 1 {
 			t.Errorf("%s: found %v", enable, r.UIDs)
 		}
 		plain := dial(t, addr, imapclient.Dialer{})
@@ -212,7 +212,7 @@ func TestQuotaACLMetadata(t *testing.T) {
 	if err := c.SetMetadata(ctx, "INBOX", imap.MetadataEntry{Name: "/private/comment", Value: value}); err != nil {
 		t.Fatal(err)
 	}
-	got := must(c.Metadata(ctx, "INBOX", imapclient.MetadataOptions{Depth: "infinity", MaxSize: 1000}, "/private/comment", "/shared"))(t)
+	got := must(c.Metadata(ctx, "INBOX", imap.MetadataOptions{Depth: "infinity", MaxSize: 1000}, "/private/comment", "/shared"))(t)
 	if len(got) == 0 || !bytes.Equal(got[0].Value, value) {
 		t.Errorf("%+v", got)
 	}
@@ -249,8 +249,8 @@ func TestIdleAndNotify(t *testing.T) {
 		t.Error(err)
 	}
 	must(c.Create(ctx, "Other"))(t)
-	err := c.Notify(ctx, false, imapclient.NotifyGroup{Filter: "SELECTED", Events: []string{"MessageNew", "MessageExpunge"}, Items: &imapclient.FetchOptions{Items: imap.FetchFlags}},
-		imapclient.NotifyGroup{Filter: "MAILBOXES", Mailboxes: []string{"Other"}, Events: []string{"MessageNew", "MessageExpunge"}})
+	err := c.Notify(ctx, false, imap.NotifyGroup{Filter: "SELECTED", Events: []string{"MessageNew", "MessageExpunge"}, Items: &imap.FetchOptions{Items: imap.FetchFlags}},
+		imap.NotifyGroup{Filter: "MAILBOXES", Mailboxes: []string{"Other"}, Events: []string{"MessageNew", "MessageExpunge"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,7 +282,7 @@ func TestCompressUnauthenticate(t *testing.T) {
 	fill(t, c, "INBOX", 500)
 	open(t, c, "INBOX")
 	n := 0
-	for m, err := range c.Fetch(ctx, store.AllUIDs(), imapclient.FetchOptions{Sections: []imap.Section{{Peek: true}}}) {
+	for m, err := range c.Fetch(ctx, store.AllUIDs(), imap.FetchOptions{Sections: []imap.Section{{Peek: true}}}) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -310,7 +310,7 @@ func TestUIDOnlyAndMessageLimit(t *testing.T) {
 	must(c.Create(ctx, "x"))(t)
 	open(t, c, "INBOX")
 	seen := map[imap.UID]bool{}
-	for m, err := range c.Fetch(ctx, store.AllUIDs(), imapclient.FetchOptions{Items: imap.FetchSize, Sections: []imap.Section{{Peek: true, Text: imap.TextText}}}) {
+	for m, err := range c.Fetch(ctx, store.AllUIDs(), imap.FetchOptions{Items: imap.FetchSize, Sections: []imap.Section{{Peek: true, Text: imap.TextText}}}) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -322,14 +322,14 @@ func TestUIDOnlyAndMessageLimit(t *testing.T) {
 	if len(seen) != 40 {
 		t.Errorf("%d messages", len(seen))
 	}
-	if r := must(c.Search(ctx, imapclient.Criteria{}, imapclient.SearchOptions{}))(t); r.UIDs.Len() != 40 {
+	if r := must(c.Search(ctx, imap.Criteria{}, imap.SearchOptions{}))(t); r.UIDs.Len() != 40 {
 		t.Errorf("found %v", r.UIDs)
 	}
 	cp := must(c.Copy(ctx, imap.UIDSet{{First: 1, Last: 40}}, "x"))(t)
 	if n := imap.NumSet(cp.Dest).Resolve(0).Len(); n != 40 {
 		t.Errorf("copied %v", cp)
 	}
-	must(c.Store(ctx, store.AllUIDs(), imapclient.StoreOptions{Flags: store.Deleted}))(t)
+	must(c.Store(ctx, store.AllUIDs(), imap.StoreOptions{Flags: store.Deleted}))(t)
 	if err := c.UIDExpunge(ctx, store.AllUIDs()); err != nil || c.Mailbox().Exists != 0 {
 		t.Error(c.Mailbox().Exists, err)
 	}
@@ -360,7 +360,7 @@ func TestBusy(t *testing.T) {
 	fill(t, c, "INBOX", 3)
 	open(t, c, "INBOX")
 	n := 0
-	for _, err := range c.Fetch(t.Context(), store.AllUIDs(), imapclient.FetchOptions{Sections: []imap.Section{{Peek: true}}}) {
+	for _, err := range c.Fetch(t.Context(), store.AllUIDs(), imap.FetchOptions{Sections: []imap.Section{{Peek: true}}}) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -372,7 +372,7 @@ func TestBusy(t *testing.T) {
 	if err := c.Noop(t.Context()); err != nil || n != 3 {
 		t.Error(n, err)
 	}
-	for range c.Fetch(t.Context(), store.AllUIDs(), imapclient.FetchOptions{Sections: []imap.Section{{Peek: true}}}) {
+	for range c.Fetch(t.Context(), store.AllUIDs(), imap.FetchOptions{Sections: []imap.Section{{Peek: true}}}) {
 		break
 	}
 	if err := c.Noop(t.Context()); err != nil {

@@ -25,7 +25,7 @@ func TestFetchSections(t *testing.T) {
 	must(c.Append(ctx, "INBOX", &imapclient.NewMessage{Size: int64(len(text)), Body: strings.NewReader(text)}))(t)
 	open(t, c, "INBOX")
 	var got []string
-	for m, err := range c.Fetch(ctx, store.UIDs(1), imapclient.FetchOptions{
+	for m, err := range c.Fetch(ctx, store.UIDs(1), imap.FetchOptions{
 		Items: imap.FetchBodyStructure | imap.FetchEmailID | imap.FetchThreadID | imap.FetchSaveDate | imap.FetchPreview | imap.FetchModSeq,
 		Sections: []imap.Section{
 			{Peek: true, Part: []uint32{2}, Form: imap.FormBinary},
@@ -84,17 +84,17 @@ func TestCondStore(t *testing.T) {
 	before := box.HighestModSeq
 	other := dial(t, addr, imapclient.Dialer{})
 	open(t, other, "INBOX")
-	must(other.Store(ctx, store.UIDs(2), imapclient.StoreOptions{Flags: store.Flagged, Keywords: []string{"x"}}))(t)
-	must(other.Store(ctx, store.UIDs(5, 6), imapclient.StoreOptions{Flags: store.Deleted}))(t)
+	must(other.Store(ctx, store.UIDs(2), imap.StoreOptions{Flags: store.Flagged, Keywords: []string{"x"}}))(t)
+	must(other.Store(ctx, store.UIDs(5, 6), imap.StoreOptions{Flags: store.Deleted}))(t)
 	if err := other.UIDExpunge(ctx, store.UIDs(5, 6)); err != nil {
 		t.Fatal(err)
 	}
-	modified := must(c.Store(ctx, store.UIDs(1, 2, 3), imapclient.StoreOptions{Flags: store.Seen, Silent: true, UnchangedSince: &before}))(t)
+	modified := must(c.Store(ctx, store.UIDs(1, 2, 3), imap.StoreOptions{Flags: store.Seen, Silent: true, UnchangedSince: &before}))(t)
 	if !slices.Equal(modified, store.UIDs(2)) {
 		t.Errorf("modified %v", modified)
 	}
 	var changed []imap.UID
-	for m, err := range c.Fetch(ctx, store.AllUIDs(), imapclient.FetchOptions{Items: imap.FetchFlags, ChangedSince: before, Vanished: true}) {
+	for m, err := range c.Fetch(ctx, store.AllUIDs(), imap.FetchOptions{Items: imap.FetchFlags, ChangedSince: before, Vanished: true}) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -105,7 +105,7 @@ func TestCondStore(t *testing.T) {
 	}
 	changed = nil
 	box = must(c.Select(ctx, "INBOX", imapclient.SelectOptions{
-		QResync: &imapclient.QResync{UIDValidity: box.UIDValidity, ModSeq: before, KnownUIDs: store.AllUIDs()},
+		QResync: &imap.QResync{UIDValidity: box.UIDValidity, ModSeq: before, KnownUIDs: store.AllUIDs()},
 		Changed: func(m *imapclient.Message) { changed = append(changed, m.UID) },
 	}))(t)
 	if box.Exists != 8 || !slices.Equal(box.Vanished, store.UIDs(5, 6)) || !slices.Equal(changed, []imap.UID{1, 2, 3}) {
@@ -176,7 +176,7 @@ func TestAppends(t *testing.T) {
 		}
 		open(t, c, "INBOX")
 		n = 0
-		for m, err := range c.Fetch(ctx, store.AllUIDs(), imapclient.FetchOptions{Sections: []imap.Section{{Peek: true, Text: imap.TextText}}}) {
+		for m, err := range c.Fetch(ctx, store.AllUIDs(), imap.FetchOptions{Sections: []imap.Section{{Peek: true, Text: imap.TextText}}}) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -214,20 +214,20 @@ func TestSearch(t *testing.T) {
 	fill(t, c, "INBOX", 30)
 	must(c.Append(ctx, "INBOX", letter("=?utf-8?q?Gr=C3=BC=C3=9Fe?=", "x")))(t)
 	open(t, c, "INBOX")
-	must(c.Store(ctx, store.UIDs(3, 4, 5), imapclient.StoreOptions{Flags: store.Seen, Keywords: []string{"$Done"}}))(t)
+	must(c.Store(ctx, store.UIDs(3, 4, 5), imap.StoreOptions{Flags: store.Seen, Keywords: []string{"$Done"}}))(t)
 	for _, tt := range []struct {
-		q    imapclient.Criteria
+		q    imap.Criteria
 		want string
 	}{
-		{imapclient.Criteria{}, "1:31"},
-		{imapclient.Criteria{Flags: store.Seen, Keywords: []string{"$done"}, UIDs: store.UIDs(4, 5, 6)}, "4:5"},
-		{imapclient.Criteria{Subject: []string{"grüße"}}, "31"},
-		{imapclient.Criteria{Not: []imapclient.Criteria{{NotFlags: store.Seen}}}, "3:5"},
-		{imapclient.Criteria{Or: [][2]imapclient.Criteria{{{UIDs: store.UIDs(1)}, {Body: []string{"body 30"}}}}}, "1,30"},
-		{imapclient.Criteria{Header: []imap.Param{{Name: "From"}}, Since: time.Now().Add(-48 * time.Hour), Larger: 1, Younger: time.Hour, Raw: "UID 1:2"}, "1:2"},
-		{imapclient.Criteria{Text: []string{"nothing \"of\" this\\"}}, ""},
+		{imap.Criteria{}, "1:31"},
+		{imap.Criteria{Flags: store.Seen, Keywords: []string{"$done"}, UIDs: store.UIDs(4, 5, 6)}, "4:5"},
+		{imap.Criteria{Subject: []string{"grüße"}}, "31"},
+		{imap.Criteria{Not: []imap.Criteria{{NotFlags: store.Seen}}}, "3:5"},
+		{imap.Criteria{Or: [][2]imap.Criteria{{{UIDs: store.UIDs(1)}, {Body: []string{"body 30"}}}}}, "1,30"},
+		{imap.Criteria{Header: []imap.Param{{Name: "From"}}, Since: time.Now().Add(-48 * time.Hour), Larger: 1, Younger: time.Hour, Raw: "UID 1:2"}, "1:2"},
+		{imap.Criteria{Text: []string{"nothing \"of\" this\\"}}, ""},
 	} {
-		r, err := c.Search(ctx, tt.q, imapclient.SearchOptions{})
+		r, err := c.Search(ctx, tt.q, imap.SearchOptions{})
 		if err != nil {
 			t.Errorf("%+v: %v", tt.q, err)
 			continue
@@ -236,21 +236,21 @@ func TestSearch(t *testing.T) {
 			t.Errorf("%+v: %s, want %s", tt.q, got, tt.want)
 		}
 	}
-	all := imapclient.SearchOptions{Return: imap.ReturnMin | imap.ReturnMax | imap.ReturnCount | imap.ReturnPartial, Partial: imap.PartialRange{Start: 2, Stop: 4}}
-	sorting := imapclient.SearchOptions{Return: imap.ReturnMin | imap.ReturnCount | imap.ReturnAll}
+	all := imap.SearchOptions{Return: imap.ReturnMin | imap.ReturnMax | imap.ReturnCount | imap.ReturnPartial, Partial: imap.PartialRange{Start: 2, Stop: 4}}
+	sorting := imap.SearchOptions{Return: imap.ReturnMin | imap.ReturnCount | imap.ReturnAll}
 	plain := dial(t, hideFrom(t, c, "INBOX"), imapclient.Dialer{})
 	open(t, plain, "INBOX")
 	for _, c := range []*imapclient.Client{c, plain} {
-		r := must(c.Search(ctx, imapclient.Criteria{NotFlags: store.Seen}, all))(t)
+		r := must(c.Search(ctx, imap.Criteria{NotFlags: store.Seen}, all))(t)
 		if r.Min != 1 || r.Max != 31 || r.Count != 28 {
 			t.Errorf("%+v", r)
 		}
 	}
-	r := must(c.Sort(ctx, []string{"REVERSE", "SUBJECT"}, imapclient.Criteria{UIDs: store.UIDs(7, 8, 9)}, sorting))(t)
+	r := must(c.Sort(ctx, []string{"REVERSE", "SUBJECT"}, imap.Criteria{UIDs: store.UIDs(7, 8, 9)}, sorting))(t)
 	if !slices.Equal(r.Order, []imap.UID{9, 8, 7}) || r.Min != 9 || r.Count != 3 {
 		t.Errorf("%+v", r)
 	}
-	threads := must(c.Thread(ctx, "REFERENCES", imapclient.Criteria{}))(t)
+	threads := must(c.Thread(ctx, "REFERENCES", imap.Criteria{}))(t)
 	if len(threads) != 31 {
 		t.Errorf("%d threads", len(threads))
 	}
@@ -266,7 +266,7 @@ func hideFrom(t *testing.T, from *imapclient.Client, mailbox string) (addr strin
 	c := dial(t, addr, imapclient.Dialer{})
 	fill(t, c, mailbox, 31)
 	open(t, c, mailbox)
-	must(c.Store(t.Context(), store.UIDs(3, 4, 5), imapclient.StoreOptions{Flags: store.Seen}))(t)
+	must(c.Store(t.Context(), store.UIDs(3, 4, 5), imap.StoreOptions{Flags: store.Seen}))(t)
 	return addr
 }
 

@@ -1,6 +1,7 @@
 package imapclient_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -40,13 +41,19 @@ func (c *canned) SetDeadline(time.Time) error      { return nil }
 func (c *canned) SetReadDeadline(time.Time) error  { return nil }
 func (c *canned) SetWriteDeadline(time.Time) error { return nil }
 
+// deep is v with what its pointers point to.
+func deep(v any) string {
+	b, err := json.Marshal(v)
+	return fmt.Sprint(string(b), err)
+}
+
 // transcript is all that a client makes of what a server sends.
 func transcript(t *testing.T, text string, step int) string {
 	var out strings.Builder
 	note := func(format string, args ...any) { fmt.Fprintf(&out, format+"\n", args...) }
 	message := func(m *imapclient.Message) {
-		note("message %d %d %v %d %v %v %d %+v %+v %q %q %q %q", m.Seq, m.UID, m.Flags, m.ModSeq, m.InternalDate, m.SaveDate, m.Size,
-			m.Envelope, m.BodyStructure, m.EmailID, m.ThreadID, m.Preview, m.Extra)
+		note("message %d %d %v %d %v %v %d %s %s %q %q %q %q", m.Seq, m.UID, m.Flags, m.ModSeq, m.InternalDate, m.SaveDate, m.Size,
+			deep(m.Envelope), deep(m.BodyStructure), m.EmailID, m.ThreadID, m.Preview, m.Extra)
 	}
 	d := imapclient.Dialer{
 		TLS:    imapclient.TLSNever,
@@ -54,20 +61,20 @@ func transcript(t *testing.T, text string, step int) string {
 		Handler: imapclient.Handler{
 			Exists: func(n uint32) { note("exists %d", n) }, Expunge: func(n uint32) { note("expunge %d", n) },
 			Vanished: func(set imap.UIDSet, e bool) { note("vanished %v %v", set, e) }, Fetch: message,
-			Flags: func(f imapclient.Flags) { note("flags %v", f) }, Mailbox: func(e *imap.ListEntry) { note("list %+v", *e) },
+			Flags: func(f imap.FlagList) { note("flags %v", f) }, Mailbox: func(e *imap.ListEntry) { note("list %s", deep(e)) },
 			Status: func(s *imap.MailboxStatus) { note("status %+v", *s) }, Response: func(r imap.StatusResponse) { note("told %v", r) },
-			Search: func(u *imapclient.SearchUpdate) { note("search %+v", *u) }, Unknown: func(b []byte) { note("unknown %q", b) },
+			Search: func(u *imap.SearchUpdate) { note("search %+v", *u) }, Unknown: func(b []byte) { note("unknown %q", b) },
 		},
 	}
 	c, err := d.NewClient(t.Context(), &canned{text: "* PREAUTH [CAPABILITY IMAP4rev1 ESEARCH] x\r\n" + text, step: step}, "")
 	if err != nil {
 		return "no session"
 	}
-	list, err := c.List(t.Context(), imapclient.ListOptions{})
-	note("list %+v %v", list, err)
+	list, err := c.List(t.Context(), imap.ListOptions{})
+	note("list %s %v", deep(list), err)
 	box, err := c.Select(t.Context(), "x", imapclient.SelectOptions{})
 	note("select %+v %v", box, err)
-	for m, err := range c.Fetch(t.Context(), store.AllUIDs(), imapclient.FetchOptions{Items: imap.FetchFlags, Sections: []imap.Section{{Peek: true}}}) {
+	for m, err := range c.Fetch(t.Context(), store.AllUIDs(), imap.FetchOptions{Items: imap.FetchFlags, Sections: []imap.Section{{Peek: true}}}) {
 		if err != nil {
 			note("fetch: %v", err)
 			break
@@ -83,7 +90,7 @@ func transcript(t *testing.T, text string, step int) string {
 		}
 		message(m)
 	}
-	found, err := c.Search(t.Context(), imapclient.Criteria{}, imapclient.SearchOptions{})
+	found, err := c.Search(t.Context(), imap.Criteria{}, imap.SearchOptions{})
 	note("search %+v %v, %v", found, err, c.Err())
 	return out.String()
 }

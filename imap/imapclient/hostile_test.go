@@ -36,14 +36,14 @@ func visit(ctx context.Context, conn net.Conn, tlsConfig *tls.Config) (map[imap.
 		return nil, err
 	}
 	defer c.Close()
-	if _, err := c.List(ctx, imapclient.ListOptions{}); err != nil {
+	if _, err := c.List(ctx, imap.ListOptions{}); err != nil {
 		return nil, err
 	}
 	if _, err := c.Select(ctx, imap.Inbox, imapclient.SelectOptions{}); err != nil {
 		return nil, err
 	}
 	got := map[imap.UID]string{}
-	o := imapclient.FetchOptions{Sections: []imap.Section{{Peek: true}}}
+	o := imap.FetchOptions{Sections: []imap.Section{{Peek: true}}}
 	for m, err := range c.Fetch(ctx, store.AllUIDs(), o) {
 		if err != nil {
 			return nil, err

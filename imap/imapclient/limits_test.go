@@ -24,20 +24,20 @@ func TestLimits(t *testing.T) {
 		return b.String()
 	}
 	l := imapclient.Limits{Response: 1000, Literal: 100, Untagged: 10, List: 5, Ranges: 5, Caps: 7, Discard: 500}
-	list := func(c *imapclient.Client) error { _, err := c.List(t.Context(), imapclient.ListOptions{}); return err }
+	list := func(c *imapclient.Client) error { _, err := c.List(t.Context(), imap.ListOptions{}); return err }
 	noop := func(c *imapclient.Client) error { return c.Noop(t.Context()) }
 	search := func(c *imapclient.Client) error {
 		if _, err := c.Select(t.Context(), "x", imapclient.SelectOptions{}); err != nil {
 			return err
 		}
-		_, err := c.Search(t.Context(), imapclient.Criteria{}, imapclient.SearchOptions{})
+		_, err := c.Search(t.Context(), imap.Criteria{}, imap.SearchOptions{})
 		return err
 	}
 	skip := func(c *imapclient.Client) error {
 		if _, err := c.Select(t.Context(), "x", imapclient.SelectOptions{}); err != nil {
 			return err
 		}
-		for _, err := range c.Fetch(t.Context(), store.UIDs(1, 2), imapclient.FetchOptions{Sections: []imap.Section{{Peek: true}}}) {
+		for _, err := range c.Fetch(t.Context(), store.UIDs(1, 2), imap.FetchOptions{Sections: []imap.Section{{Peek: true}}}) {
 			if err != nil {
 				return err
 			}
@@ -102,7 +102,7 @@ func TestUnaskedFetch(t *testing.T) {
 	}
 	open(t, c, "x")
 	var asked []imap.UID
-	for m, err := range c.Fetch(t.Context(), store.UIDs(1, 2), imapclient.FetchOptions{Sections: []imap.Section{{Peek: true}}}) {
+	for m, err := range c.Fetch(t.Context(), store.UIDs(1, 2), imap.FetchOptions{Sections: []imap.Section{{Peek: true}}}) {
 		if err != nil {
 			t.Fatal(err)
 		}

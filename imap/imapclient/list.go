@@ -8,41 +8,16 @@ import (
 	"strings"
 
 	"github.com/mailstead/mailstead/imap"
+	"github.com/mailstead/mailstead/internal/imapcmd"
 	"github.com/mailstead/mailstead/internal/imapresp"
-	"github.com/mailstead/mailstead/internal/imapwire"
 )
 
-// ListOptions of List. The zero value lists all mailboxes.
-type ListOptions struct {
-	Reference string
-	Patterns  []string // in UTF-8; nil = "*"; more than one needs LIST-EXTENDED
-
-	// What is listed (RFC 5258 §3.1, RFC 6154 §5.2). Remote, RecursiveMatch and
-	// SpecialUse are left out where they are not offered.
-	Subscribed     bool // only subscribed ones; by LSUB where LIST-EXTENDED is not offered
-	Remote         bool
-	RecursiveMatch bool
-	SpecialUse     bool
-
-	// What is told of each, where the server offers it; else left out.
-	Children     bool
-	Subscription bool              // imap.AttrSubscribed; by LSUB where LIST-EXTENDED is not offered
-	Uses         bool              // special uses
-	Status       []imap.StatusItem // by STATUS commands where LIST-STATUS is not offered
-	MyRights     bool
-	Metadata     []string
-}
-
 // List lists mailboxes, each once, in the order of the server.
-func (c *Client) List(ctx context.Context, o ListOptions) (list []imap.ListEntry, err error) {
-	err = c.run(ctx, func() (err error) {
-		list, err = c.list(&o)
-		return err
-	})
-	return list, err
+func (c *Client) List(ctx context.Context, o imap.ListOptions) (list []imap.ListEntry, err error) {
+	return asking(ctx, c, "", func() ([]imap.ListEntry, error) { return c.list(&o) })
 }
 
-func (c *Client) list(o *ListOptions) ([]imap.ListEntry, error) {
+func (c *Client) list(o *imap.ListOptions) ([]imap.ListEntry, error) {
 	if len(o.Patterns) == 0 {
 		o.Patterns = []string{"*"}
 	}
@@ -54,7 +29,7 @@ func (c *Client) list(o *ListOptions) ([]imap.ListEntry, error) {
 	var err error
 	switch {
 	case extended:
-		err = lb.command(c.extendedList(o))
+		err = lb.command(c.command("LIST").List(o, c.Has))
 	case o.Subscribed:
 		err = lb.command(c.plainList("LSUB", o))
 		for i := range lb.list {
@@ -78,99 +53,8 @@ func (c *Client) list(o *ListOptions) ([]imap.ListEntry, error) {
 }
 
 // plainList is LIST or LSUB of RFC 3501.
-func (c *Client) plainList(verb string, o *ListOptions) *line {
-	return c.command(verb).pattern(o.Reference).pattern(o.Patterns[0])
-}
-
-// pattern adds a space and a name with wildcards, which may be empty.
-func (l *line) pattern(s string) *line {
-	if s == "" {
-		return l.text(` ""`)
-	}
-	return l.mailbox(s)
-}
-
-// extendedList is LIST of RFC 5258. It has no options, and so the form of RFC
-// 3501, where none is needed.
-func (c *Client) extendedList(o *ListOptions) *line {
-	l := c.command("LIST")
-	special := c.Has(imap.CapSpecialUse)
-	options(l, []option{
-		{"SUBSCRIBED", o.Subscribed},
-		{"REMOTE", o.Remote},
-		{"RECURSIVEMATCH", o.RecursiveMatch},
-		{"SPECIAL-USE", o.SpecialUse && special},
-	})
-	l.pattern(o.Reference)
-	if len(o.Patterns) == 1 {
-		l.pattern(o.Patterns[0])
-	} else {
-		for i, p := range o.Patterns {
-			l.text([]string{" (", " "}[min(i, 1)]).mailboxValue(p)
-		}
-		l.text(")")
-	}
-	returned := []option{
-		{"CHILDREN", o.Children},
-		{"SUBSCRIBED", o.Subscription},
-		{"SPECIAL-USE", o.Uses && special},
-		{"MYRIGHTS", o.MyRights && c.Has(imap.CapListMyRights)},
-	}
-	if len(o.Status) > 0 && c.Has(imap.CapListStatus) {
-		returned = append(returned, option{"STATUS (" + statusNames(c, o.Status) + ")", true})
-	}
-	if len(o.Metadata) > 0 && c.Has(imap.CapListMetadata) {
-		names := make([]string, len(o.Metadata))
-		for i, n := range o.Metadata {
-			names[i] = string(imapwire.AppendQuoted(nil, n))
-		}
-		returned = append(returned, option{"METADATA (" + strings.Join(names, " ") + ")", true})
-	}
-	if slices.ContainsFunc(returned, func(o option) bool { return o.on }) {
-		l.text(" RETURN")
-		options(l, returned)
-	}
-	return l
-}
-
-type option struct {
-	name string
-	on   bool
-}
-
-// options adds a space and those that are on, in parentheses; nothing where none
-// is.
-func options(l *line, list []option) {
-	n := 0
-	for _, o := range list {
-		if !o.on {
-			continue
-		}
-		if n++; n == 1 {
-			l.text(" (")
-		} else {
-			l.text(" ")
-		}
-		l.text(o.name)
-	}
-	if n > 0 {
-		l.text(")")
-	}
-}
-
-// statusNames are the items that the server knows.
-func statusNames(c *Client, items []imap.StatusItem) string {
-	var b strings.Builder
-	for _, i := range items {
-		if need, ok := statusNeeds[i]; ok && !c.Has(need) {
-			continue
-		}
-		if b.Len() > 0 {
-			b.WriteByte(' ')
-		}
-		b.WriteString(i.String())
-	}
-	return b.String()
+func (c *Client) plainList(verb string, o *imap.ListOptions) *line {
+	return c.command(verb).Pattern(o.Reference).Pattern(o.Patterns[0])
 }
 
 // appendLimit is the limit of all mailboxes, where the server announces one; then
@@ -184,13 +68,6 @@ func (c *Client) appendLimit(s *imap.MailboxStatus, items []imap.StatusItem) {
 	}
 }
 
-// statusNeeds are the capabilities that items need.
-var statusNeeds = map[imap.StatusItem]imap.Capability{
-	imap.StatusSize: imap.CapStatusSize, imap.StatusHighestModSeq: imap.CapCondStore,
-	imap.StatusAppendLimit: imap.CapAppendLimit, imap.StatusMailboxID: imap.CapObjectID,
-	imap.StatusDeletedStorage: imap.CapQuotaStorage,
-}
-
 // listing collects what LIST and the responses with it say.
 type listing struct {
 	c    *Client
@@ -199,14 +76,14 @@ type listing struct {
 }
 
 func (b *listing) command(l *line) error {
-	_, err := b.c.do(l, b.take)
+	_, err := b.c.conn.Do(l, b.take)
 	return err
 }
 
 func (b *listing) take(r *response) (taken bool, err error) {
-	switch r.name {
+	switch r.Name {
 	case "LIST", "LSUB":
-		e, err := imapresp.ParseList(r.args, b.c.mailboxName)
+		e, err := imapresp.ParseList(r.Args, b.c.mailboxName)
 		if err != nil {
 			return true, err
 		}
@@ -221,7 +98,7 @@ func (b *listing) take(r *response) (taken bool, err error) {
 		b.list = append(b.list, e)
 		return true, nil
 	case "STATUS":
-		s, err := imapresp.ParseMailboxStatus(r.args, b.c.mailboxName)
+		s, err := imapresp.ParseMailboxStatus(r.Args, b.c.mailboxName)
 		if err != nil {
 			return true, err
 		}
@@ -231,13 +108,13 @@ func (b *listing) take(r *response) (taken bool, err error) {
 		}
 		return ok, nil
 	case "MYRIGHTS":
-		name, rights, err := imapresp.ParseNamed(r.args, b.c.mailboxName, 1)
+		name, rights, err := imapresp.ParseNamed(r.Args, b.c.mailboxName, 1)
 		if i, ok := b.at[name]; ok && len(rights) == 1 {
 			b.list[i].Rights = rights[0]
 		}
 		return true, err
 	case "METADATA":
-		name, entries, _, err := imapresp.ParseMetadata(r.args, b.c.mailboxName, b.c.limits.List)
+		name, entries, _, err := imapresp.ParseMetadata(r.Args, b.c.mailboxName, b.c.limits.List)
 		if i, ok := b.at[name]; ok {
 			b.list[i].Metadata = append(b.list[i].Metadata, entries...)
 		}
@@ -247,7 +124,7 @@ func (b *listing) take(r *response) (taken bool, err error) {
 }
 
 // subscriptions marks what LSUB lists.
-func (b *listing) subscriptions(o *ListOptions) error {
+func (b *listing) subscriptions(o *imap.ListOptions) error {
 	subscribed := &listing{c: b.c, at: map[string]int{}}
 	if err := subscribed.command(b.c.plainList("LSUB", o)); err != nil {
 		return err
@@ -262,13 +139,13 @@ func (b *listing) subscriptions(o *ListOptions) error {
 
 // statuses asks for the status of each. One that the server refuses stays
 // without.
-func (b *listing) statuses(o *ListOptions) error {
+func (b *listing) statuses(o *imap.ListOptions) error {
 	for i := range b.list {
 		if !b.list[i].Selectable() {
 			continue
 		}
-		s, err := b.c.status(b.list[i].Name, o.Status)
-		if b.c.err != nil {
+		s, err := b.c.askStatus(b.list[i].Name, o.Status)
+		if b.c.Err() != nil {
 			return err
 		}
 		if err == nil {
@@ -281,27 +158,23 @@ func (b *listing) statuses(o *ListOptions) error {
 // Status asks for numbers of a mailbox that is not selected; those that the
 // server does not know are left out (RFC 9051 §6.3.11).
 func (c *Client) Status(ctx context.Context, mailbox string, items ...imap.StatusItem) (s *imap.MailboxStatus, err error) {
-	err = c.run(ctx, func() (err error) {
-		s, err = c.status(mailbox, items)
-		return err
-	})
-	return s, err
+	return asking(ctx, c, "", func() (*imap.MailboxStatus, error) { return c.askStatus(mailbox, items) })
 }
 
-func (c *Client) status(mailbox string, items []imap.StatusItem) (*imap.MailboxStatus, error) {
+func (c *Client) askStatus(mailbox string, items []imap.StatusItem) (*imap.MailboxStatus, error) {
 	s := &imap.MailboxStatus{Name: mailbox}
-	names := statusNames(c, items)
+	names := imapcmd.StatusNames(items, c.Has)
 	if names == "" {
 		c.appendLimit(s, items)
 		return s, nil
 	}
-	l := c.command("STATUS").mailbox(mailbox)
-	l.long = true
-	_, err := c.do(l.sp("("+names+")"), func(r *response) (bool, error) {
-		if r.name != "STATUS" {
+	l := c.command("STATUS").Mailbox(mailbox)
+	l.Long = true
+	_, err := c.conn.Do(l.SP("("+names+")"), func(r *response) (bool, error) {
+		if r.Name != "STATUS" {
 			return false, nil
 		}
-		got, err := imapresp.ParseMailboxStatus(r.args, c.mailboxName)
+		got, err := imapresp.ParseMailboxStatus(r.Args, c.mailboxName)
 		if err != nil || !sameMailbox(got.Name, mailbox) {
 			return false, err
 		}
@@ -320,12 +193,11 @@ func sameMailbox(a, b string) bool {
 // Namespace asks where mailboxes are (RFC 2342). ErrNotOffered without
 // NAMESPACE.
 func (c *Client) Namespace(ctx context.Context) (ns imap.Namespaces, err error) {
-	if !c.Has(imap.CapNamespace) {
-		return ns, fmt.Errorf("%w: %s", ErrNotOffered, imap.CapNamespace)
-	}
-	err = c.ask(ctx, func() *line { return c.command("NAMESPACE") }, "NAMESPACE", func(args []byte) (err error) {
-		ns, err = imapresp.ParseNamespaces(args, c.mailboxName)
-		return err
+	return asking(ctx, c, imap.CapNamespace, func() (ns imap.Namespaces, err error) {
+		err = c.ask(c.command("NAMESPACE"), "NAMESPACE", func(args []byte) (err error) {
+			ns, err = imapresp.ParseNamespaces(args, c.mailboxName)
+			return err
+		})
+		return ns, err
 	})
-	return ns, err
 }

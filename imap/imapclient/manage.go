@@ -3,63 +3,36 @@ package imapclient
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/mailstead/mailstead/imap"
+	"github.com/mailstead/mailstead/internal/imapcmd"
 	"github.com/mailstead/mailstead/internal/imapresp"
 )
 
-// need is ErrNotOffered where a capability is missing.
-func (c *Client) need(capability imap.Capability) error {
-	if c.Has(capability) {
-		return nil
-	}
-	return fmt.Errorf("%w: %s", ErrNotOffered, capability)
-}
-
-// ask sends a command and has parse read the responses of a name.
-func (c *Client) ask(ctx context.Context, build func() *line, name string, parse func(args []byte) error) error {
-	return c.run(ctx, func() error {
-		_, err := c.do(build(), func(r *response) (bool, error) {
-			if r.name != name {
-				return false, nil
-			}
-			return true, parse(r.args)
-		})
-		return err
-	})
-}
-
 // named is a command with one mailbox.
 func (c *Client) named(ctx context.Context, verb, mailbox string) error {
-	return c.run(ctx, func() error { return c.simple(c.command(verb).mailbox(mailbox)) })
+	return c.doing(ctx, "", func() *line { return c.command(verb).Mailbox(mailbox) })
 }
 
 // Create makes a mailbox, with special uses where the server takes them (RFC
 // 6154 §3); else they are left out. mailboxID is "" where the server did not say.
 func (c *Client) Create(ctx context.Context, mailbox string, uses ...imap.Attr) (mailboxID string, err error) {
-	err = c.run(ctx, func() error {
-		l := c.command("CREATE").mailbox(mailbox)
+	return asking(ctx, c, "", func() (id string, err error) {
+		l := c.command("CREATE").Mailbox(mailbox)
 		if len(uses) > 0 && c.Has(imap.CapCreateSpecial) {
-			l.text(" (USE (")
-			for i, u := range uses {
-				if i > 0 {
-					l.text(" ")
-				}
+			imapcmd.Each(l.Text(" (USE"), uses, func(u imap.Attr) {
 				if u == "" || u[0] != '\\' {
-					l.fail(fmt.Errorf("%w: special use %q", ErrArgument, u))
+					l.Fail(fmt.Errorf("%w: special use %q", ErrArgument, u))
 				}
-				l.flag(string(u))
-			}
-			l.text("))")
+				l.Flag(string(u))
+			}).Text(")")
 		}
-		status, err := c.do(l, nil)
+		status, err := c.conn.Do(l, nil)
 		if status.Code == imap.CodeMailboxID {
-			mailboxID = imapresp.ParseObjectID(status.Args)
+			id = imapresp.ParseObjectID(status.Args)
 		}
-		return err
+		return id, err
 	})
-	return mailboxID, err
 }
 
 // Delete removes a mailbox and its messages.
@@ -70,7 +43,7 @@ func (c *Client) Delete(ctx context.Context, mailbox string) error {
 // Rename renames a mailbox and those below it. The messages of INBOX move, and
 // it stays (RFC 9051 §6.3.6).
 func (c *Client) Rename(ctx context.Context, from, to string) error {
-	return c.run(ctx, func() error { return c.simple(c.command("RENAME").mailbox(from).mailbox(to)) })
+	return c.doing(ctx, "", func() *line { return c.command("RENAME").Mailbox(from).Mailbox(to) })
 }
 
 // Subscribe subscribes to a name.
@@ -85,10 +58,20 @@ func (c *Client) Unsubscribe(ctx context.Context, mailbox string) error {
 
 // Quota asks for a quota root (RFC 9208 §4.2.1). ErrNotOffered without QUOTA.
 func (c *Client) Quota(ctx context.Context, root string) (q imap.QuotaRoot, err error) {
-	if err := c.need(imap.CapQuota); err != nil {
-		return q, err
-	}
-	err = c.ask(ctx, func() *line { return c.command("GETQUOTA").str(root) }, "QUOTA", func(args []byte) (err error) {
+	return asking(ctx, c, imap.CapQuota, func() (imap.QuotaRoot, error) { return c.quota(c.command("GETQUOTA").Str(root)) })
+}
+
+// SetQuota replaces the limits of a root (RFC 9208 §4.1.3): by resource, STORAGE
+// in units of 1024 octets. ErrNotOffered without QUOTA.
+func (c *Client) SetQuota(ctx context.Context, root string, limits map[string]int64) (q imap.QuotaRoot, err error) {
+	return asking(ctx, c, imap.CapQuota, func() (imap.QuotaRoot, error) {
+		l := c.command("SETQUOTA").Str(root)
+		return c.quota(imapcmd.Each(l, imapcmd.Keys(limits), func(name string) { l.Word(name).Number(limits[name]) }))
+	})
+}
+
+func (c *Client) quota(l *line) (q imap.QuotaRoot, err error) {
+	err = c.ask(l, "QUOTA", func(args []byte) (err error) {
 		q, err = imapresp.ParseQuota(args)
 		return err
 	})
@@ -98,20 +81,17 @@ func (c *Client) Quota(ctx context.Context, root string) (q imap.QuotaRoot, err 
 // QuotaRoots asks for those of a mailbox (RFC 9208 §4.2.2). One that the user may
 // not see has no Resources. ErrNotOffered without QUOTA.
 func (c *Client) QuotaRoots(ctx context.Context, mailbox string) (roots []imap.QuotaRoot, err error) {
-	if err := c.need(imap.CapQuota); err != nil {
-		return nil, err
-	}
-	err = c.run(ctx, func() error {
-		_, err := c.do(c.command("GETQUOTAROOT").mailbox(mailbox), func(r *response) (bool, error) {
-			switch r.name {
+	return asking(ctx, c, imap.CapQuota, func() ([]imap.QuotaRoot, error) {
+		_, err := c.conn.Do(c.command("GETQUOTAROOT").Mailbox(mailbox), func(r *response) (bool, error) {
+			switch r.Name {
 			case "QUOTAROOT":
-				_, names, err := imapresp.ParseNamed(r.args, c.mailboxName, c.limits.List)
+				_, names, err := imapresp.ParseNamed(r.Args, c.mailboxName, c.limits.List)
 				for _, n := range names {
 					roots = append(roots, imap.QuotaRoot{Name: n})
 				}
 				return true, err
 			case "QUOTA":
-				q, err := imapresp.ParseQuota(r.args)
+				q, err := imapresp.ParseQuota(r.Args)
 				for i := range roots {
 					if roots[i].Name == q.Name {
 						roots[i] = q
@@ -121,181 +101,113 @@ func (c *Client) QuotaRoots(ctx context.Context, mailbox string) (roots []imap.Q
 			}
 			return false, nil
 		})
-		return err
+		return roots, err
 	})
-	return roots, err
-}
-
-// SetQuota replaces the limits of a root (RFC 9208 §4.1.3): by resource, STORAGE
-// in units of 1024 octets. ErrNotOffered without QUOTA.
-func (c *Client) SetQuota(ctx context.Context, root string, limits map[string]int64) (q imap.QuotaRoot, err error) {
-	if err := c.need(imap.CapQuota); err != nil {
-		return q, err
-	}
-	build := func() *line {
-		l := c.command("SETQUOTA").str(root).text(" (")
-		first := true
-		for name, limit := range limits {
-			if !first {
-				l.text(" ")
-			}
-			first = false
-			l.word(name).number(limit)
-		}
-		return l.text(")")
-	}
-	err = c.ask(ctx, build, "QUOTA", func(args []byte) (err error) {
-		q, err = imapresp.ParseQuota(args)
-		return err
-	})
-	return q, err
 }
 
 // ACL asks who may do what (RFC 4314 §3.3). ErrNotOffered without ACL.
 func (c *Client) ACL(ctx context.Context, mailbox string) (list []imap.ACLEntry, err error) {
-	err = c.askNamed(ctx, "ACL", func() *line { return c.command("GETACL").mailbox(mailbox) }, func(words []string) error {
-		if len(words)%2 != 0 {
-			return imapErr("ACL without rights")
+	return asking(ctx, c, imap.CapACL, func() ([]imap.ACLEntry, error) {
+		words, err := c.rights("ACL", c.command("GETACL").Mailbox(mailbox), 0)
+		for len(words) > 1 {
+			list = append(list, imap.ACLEntry{Identifier: words[0], Rights: words[1]})
+			words = words[2:]
 		}
-		for i := 0; i < len(words); i += 2 {
-			list = append(list, imap.ACLEntry{Identifier: words[i], Rights: words[i+1]})
-		}
-		return nil
+		return list, err
 	})
-	return list, err
 }
 
 // SetACL gives an identifier exactly these rights; with "+" or "-" in front it
 // adds or removes them (RFC 4314 §3.1). ErrNotOffered without ACL.
 func (c *Client) SetACL(ctx context.Context, mailbox, identifier, rights string) error {
-	if err := c.need(imap.CapACL); err != nil {
-		return err
-	}
-	return c.run(ctx, func() error {
-		return c.simple(c.command("SETACL").mailbox(mailbox).str(identifier).str(rights))
-	})
+	return c.doing(ctx, imap.CapACL, func() *line { return c.command("SETACL").Mailbox(mailbox).Str(identifier).Str(rights) })
 }
 
 // DeleteACL takes an identifier from the list (RFC 4314 §3.2). ErrNotOffered
 // without ACL.
 func (c *Client) DeleteACL(ctx context.Context, mailbox, identifier string) error {
-	if err := c.need(imap.CapACL); err != nil {
-		return err
-	}
-	return c.run(ctx, func() error { return c.simple(c.command("DELETEACL").mailbox(mailbox).str(identifier)) })
+	return c.doing(ctx, imap.CapACL, func() *line { return c.command("DELETEACL").Mailbox(mailbox).Str(identifier) })
 }
 
 // MyRights asks what the user may do (RFC 4314 §3.5). ErrNotOffered without ACL.
 func (c *Client) MyRights(ctx context.Context, mailbox string) (rights string, err error) {
-	err = c.askNamed(ctx, "MYRIGHTS", func() *line { return c.command("MYRIGHTS").mailbox(mailbox) }, func(words []string) error {
-		if len(words) != 1 {
-			return imapErr("MYRIGHTS without rights")
+	return asking(ctx, c, imap.CapACL, func() (string, error) {
+		words, err := c.rights("MYRIGHTS", c.command("MYRIGHTS").Mailbox(mailbox), 1)
+		if err != nil {
+			return "", err
 		}
-		rights = words[0]
-		return nil
+		return words[0], nil
 	})
-	return rights, err
 }
 
 // ListRights asks what can be given to an identifier: required is what it always
 // has, optional are sets of rights that go together (RFC 4314 §3.4).
 // ErrNotOffered without ACL.
 func (c *Client) ListRights(ctx context.Context, mailbox, identifier string) (required string, optional []string, err error) {
-	build := func() *line { return c.command("LISTRIGHTS").mailbox(mailbox).str(identifier) }
-	err = c.askNamed(ctx, "LISTRIGHTS", build, func(words []string) error {
-		if len(words) < 2 {
-			return imapErr("LISTRIGHTS without rights")
-		}
-		required, optional = words[1], words[2:]
-		return nil
+	words, err := asking(ctx, c, imap.CapACL, func() ([]string, error) {
+		return c.rights("LISTRIGHTS", c.command("LISTRIGHTS").Mailbox(mailbox).Str(identifier), 2)
 	})
-	return required, optional, err
-}
-
-// askNamed is ask for the responses of ACL: a mailbox and words.
-func (c *Client) askNamed(ctx context.Context, name string, build func() *line, parse func(words []string) error) error {
-	if err := c.need(imap.CapACL); err != nil {
-		return err
+	if err != nil {
+		return "", nil, err
 	}
-	return c.ask(ctx, build, name, func(args []byte) error {
-		_, words, err := imapresp.ParseNamed(args, c.mailboxName, 2*c.limits.List)
-		if err != nil {
-			return err
-		}
-		return parse(words)
-	})
+	return words[1], words[2:], nil
 }
 
-// MetadataOptions of Metadata.
-type MetadataOptions struct {
-	MaxSize int64  // octets of a value; longer ones are left out; 0 = any
-	Depth   string // "1" or "infinity": entries below those named, too; "" = 0
+// rights are the words behind the mailbox in a response of ACL: least of them, or
+// pairs where that is 0.
+func (c *Client) rights(name string, l *line, least int) (words []string, err error) {
+	err = c.ask(l, name, func(args []byte) (err error) {
+		_, words, err = imapresp.ParseNamed(args, c.mailboxName, 2*c.limits.List)
+		if err == nil && (len(words) < least || least == 0 && len(words)%2 != 0) {
+			err = errResponse(name + " without rights")
+		}
+		return err
+	})
+	if err == nil && len(words) < least {
+		err = fmt.Errorf("%w: no %s response", ErrProtocol, name)
+	}
+	return words, err
 }
 
 // Metadata asks for annotations of a mailbox, or with "" of the server (RFC 5464
 // §4.2). An entry without a value is there with nil, or left out. ErrNotOffered
 // without METADATA.
-func (c *Client) Metadata(ctx context.Context, mailbox string, o MetadataOptions, entries ...string) (found []imap.MetadataEntry, err error) {
-	if err := c.needMetadata(mailbox); err != nil {
-		return nil, err
-	}
-	build := func() *line {
+func (c *Client) Metadata(ctx context.Context, mailbox string, o imap.MetadataOptions, entries ...string) (found []imap.MetadataEntry, err error) {
+	return asking(ctx, c, c.metadataNeeds(mailbox), func() ([]imap.MetadataEntry, error) {
 		l := c.command("GETMETADATA")
-		var options []string
-		if o.MaxSize > 0 {
-			options = append(options, "MAXSIZE "+itoa(o.MaxSize))
-		}
-		if o.Depth != "" {
-			options = append(options, "DEPTH "+o.Depth)
-		}
-		if len(options) > 0 {
-			l.raw("(" + strings.Join(options, " ") + ")")
-		}
-		l.pattern(mailbox).text(" (")
-		for i, e := range entries {
-			if i > 0 {
-				l.text(" ")
+		l.Options("", imapcmd.Option{Name: fmt.Sprintf("MAXSIZE %d", o.MaxSize), On: o.MaxSize > 0},
+			imapcmd.Option{Name: "DEPTH " + o.Depth, On: o.Depth != ""})
+		imapcmd.Each(l.Pattern(mailbox), entries, func(e string) { l.Value(e) })
+		err := c.ask(l, "METADATA", func(args []byte) error {
+			_, got, _, err := imapresp.ParseMetadata(args, c.mailboxName, c.limits.List)
+			if found = append(found, got...); len(found) > c.limits.List {
+				return imapresp.ErrTooMany
 			}
-			l.value(e)
-		}
-		return l.text(")")
-	}
-	err = c.ask(ctx, build, "METADATA", func(args []byte) error {
-		_, got, _, err := imapresp.ParseMetadata(args, c.mailboxName, c.limits.List)
-		if found = append(found, got...); len(found) > c.limits.List {
-			return imapresp.ErrTooMany
-		}
-		return err
+			return err
+		})
+		return found, err
 	})
-	return found, err
 }
 
 // SetMetadata sets annotations of a mailbox, or with "" of the server (RFC 5464
 // §4.3); a nil Value removes one. ErrNotOffered without METADATA.
 func (c *Client) SetMetadata(ctx context.Context, mailbox string, entries ...imap.MetadataEntry) error {
-	if err := c.needMetadata(mailbox); err != nil {
-		return err
-	}
-	return c.run(ctx, func() error {
-		l := c.command("SETMETADATA").pattern(mailbox).text(" (")
-		for i, e := range entries {
-			if i > 0 {
-				l.text(" ")
-			}
-			l.value(e.Name).text(" ")
+	return c.doing(ctx, c.metadataNeeds(mailbox), func() *line {
+		l := c.command("SETMETADATA").Pattern(mailbox)
+		return imapcmd.Each(l, entries, func(e imap.MetadataEntry) {
+			l.Value(e.Name).Text(" ")
 			if e.Value == nil {
-				l.text("NIL")
+				l.Text("NIL")
 			} else {
-				l.bytes(e.Value)
+				l.Bytes(e.Value)
 			}
-		}
-		return c.simple(l.text(")"))
+		})
 	})
 }
 
-func (c *Client) needMetadata(mailbox string) error {
+func (c *Client) metadataNeeds(mailbox string) imap.Capability {
 	if mailbox == "" && c.Has(imap.CapMetadataServer) {
-		return nil
+		return imap.CapMetadataServer
 	}
-	return c.need(imap.CapMetadata)
+	return imap.CapMetadata
 }

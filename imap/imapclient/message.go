@@ -1,56 +1,28 @@
 package imapclient
 
 import (
+	"bytes"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/mailstead/mailstead/imap"
+	"github.com/mailstead/mailstead/internal/imapconn"
+	"github.com/mailstead/mailstead/internal/imapresp"
 )
 
-// Flags are those of a message or of a mailbox.
-type Flags = imap.FlagList
-
-// Message is what a FETCH response says (RFC 9051 §7.5.2). Fields that it does
-// not say are zero; Has tells. Servers send items in the order that they like:
-// those behind a section are not there before that section has been read (see
-// Next).
+// Message is a FETCH response: what it says, and the texts of sections. Servers
+// send items in the order that they like: those behind a section are not there
+// before that section has been read (see Next).
 type Message struct {
-	Seq uint32   // sequence number; 0 in a UIDFETCH response (RFC 9586)
-	UID imap.UID // 0 = not said, or not yet
+	imap.Fetched
 
-	Flags         Flags
-	ModSeq        imap.ModSeq
-	InternalDate  time.Time
-	SaveDate      time.Time // zero with Has: the storage does not know (RFC 8514)
-	Size          int64     // RFC822.SIZE
-	Envelope      *imap.Envelope
-	BodyStructure *imap.BodyPart // of BODY or BODYSTRUCTURE
-	EmailID       string
-	ThreadID      string // "" with Has: none
-	Preview       string // "" with Has: none, or none yet
-
-	// Extra are items that have no field: those that the options named in Extra,
-	// BINARY.SIZE, and an ENVELOPE or BODYSTRUCTURE that cannot be read.
-	Extra []Item
-
-	items imap.FetchItem
 	c     *Client
-	chunk []byte // what of the response is not parsed yet; it lies in the input
-	more  bool   // a part of the response is still to come
-	open  bool   // the response has not ended
+	fetch imapresp.Fetch // into Fetched
+	chunk []byte         // what of the response is not parsed yet; it lies in the input
+	more  bool           // a part of the response is still to come
+	open  bool           // the response has not ended
 	sec   SectionReader
 }
-
-// Item is a data item that has no field: its value as it was sent, literals
-// whole within.
-type Item struct {
-	Name  string // in upper case: "X-GM-LABELS", "BINARY.SIZE[1.2]"
-	Value []byte
-}
-
-// Has reports whether the response has said all of i.
-func (m *Message) Has(i imap.FetchItem) bool { return m.items&i == i }
 
 // Next is the next section of the message, in the order of the server; what is
 // left of the one before is skipped. io.EOF: there is none, and all fields are
@@ -88,7 +60,7 @@ func (m *Message) skip() error {
 		return nil
 	}
 	m.sec.taken = false
-	return m.sec.discard()
+	return m.sec.body.Discard(&m.c.discards)
 }
 
 // finish reads the response to its end.
@@ -109,6 +81,53 @@ func (m *Message) finish() error {
 	}
 }
 
+// begin turns to a new FETCH response.
+func (m *Message) begin(r *response) error {
+	m.open, m.more, m.sec = true, r.Section, SectionReader{}
+	n, err := m.fetch.Begin(r.Args, r.Number, r.Name == "UIDFETCH")
+	if err != nil {
+		return m.broken(err)
+	}
+	m.chunk = r.Args[n:]
+	return nil
+}
+
+func (m *Message) broken(err error) error {
+	return m.c.conn.Lost(imapconn.Broken(fmt.Errorf("FETCH response: %w", err)))
+}
+
+// advance parses up to a section, which is ready then, or to the end.
+func (m *Message) advance() error {
+	for m.open && !m.sec.ready {
+		if len(m.chunk) == 0 {
+			if !m.more {
+				return m.broken(io.ErrUnexpectedEOF)
+			}
+			var err error
+			if m.chunk, m.more, err = m.c.conn.Rest(); err != nil {
+				return err
+			}
+		}
+		m.chunk = bytes.TrimLeft(m.chunk, " ")
+		switch {
+		case len(m.chunk) == 0:
+			return m.broken(io.ErrUnexpectedEOF)
+		case m.chunk[0] == ')':
+			m.open = false
+			return nil
+		}
+		n, text, err := m.fetch.Item(m.chunk, m.more)
+		if err != nil {
+			return m.broken(err)
+		}
+		m.chunk = m.chunk[n:]
+		if text {
+			m.sec = section(m.c, &m.fetch.Text)
+		}
+	}
+	return nil
+}
+
 // SectionReader reads the octets of a section from the connection. One that
 // breaks off is an error that wraps io.ErrUnexpectedEOF, never io.EOF. It is
 // valid until the next call of Next.
@@ -118,80 +137,20 @@ type SectionReader struct {
 	IsNil   bool  // NIL: there is no such part
 	Binary  bool  // sent as literal8: it may hold NUL
 
-	c     *Client
-	text  []byte // what is left of a quoted string
-	left  int64  // octets that are still to come from the connection
-	ready bool   // Next has not given it out yet
-	taken bool   // Next has given it out
+	body  imapconn.Body
+	ready bool // Next has not given it out yet
+	taken bool // Next has given it out
+}
+
+func section(c *Client, v *imapresp.SectionValue) SectionReader {
+	return SectionReader{
+		Section: v.Section, Size: v.Size, IsNil: v.IsNil, Binary: v.Binary, body: c.conn.Body(v.Here, v.Behind, v.Size), ready: true,
+	}
 }
 
 // Read implements io.Reader.
-func (r *SectionReader) Read(p []byte) (int, error) {
-	if len(r.text) > 0 {
-		n := copy(p, r.text)
-		r.text = r.text[n:]
-		return n, nil
-	}
-	if r.left == 0 {
-		return 0, io.EOF
-	}
-	if len(p) == 0 {
-		return 0, nil
-	}
-	r.c.block = true
-	n, err := r.c.in.copyOut(p[:min(int64(len(p)), r.left)])
-	r.left -= int64(n)
-	if err != nil {
-		return n, r.cutOff(err)
-	}
-	return n, nil
-}
+func (r *SectionReader) Read(p []byte) (int, error) { return r.body.Read(p) }
 
 // WriteTo implements io.WriterTo: octets go from the buffer of the connection to
 // w.
-func (r *SectionReader) WriteTo(w io.Writer) (written int64, err error) {
-	if len(r.text) > 0 {
-		n, err := w.Write(r.text)
-		r.text = r.text[n:]
-		return int64(n), err
-	}
-	for r.left > 0 {
-		r.c.block = true
-		b, err := r.c.in.peek(r.left)
-		if err != nil {
-			return written, r.cutOff(err)
-		}
-		n, err := w.Write(b)
-		r.c.in.r += n
-		r.left -= int64(n)
-		written += int64(n)
-		if err == nil && n < len(b) {
-			err = io.ErrShortWrite
-		}
-		if err != nil {
-			return written, err
-		}
-	}
-	return written, nil
-}
-
-func (r *SectionReader) cutOff(err error) error {
-	left := r.left
-	if err = r.c.lost(err); r.c.ctx == nil || r.c.ctx.Err() == nil {
-		return fmt.Errorf("imapclient: %d of %d octets are missing: %w", left, r.Size, err)
-	}
-	return err
-}
-
-// discard reads what is left, if that is not too much.
-func (r *SectionReader) discard() error {
-	r.text = nil
-	if r.left == 0 {
-		return nil
-	}
-	if r.c.discards -= r.left; r.c.discards < 0 {
-		return r.c.lost(fmt.Errorf("%w: %d octets of a text that nobody wants", ErrLimit, r.left))
-	}
-	_, err := r.WriteTo(io.Discard)
-	return err
-}
+func (r *SectionReader) WriteTo(w io.Writer) (written int64, err error) { return r.body.WriteTo(w) }

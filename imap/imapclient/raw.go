@@ -3,6 +3,8 @@ package imapclient
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"strings"
 
 	"github.com/mailstead/mailstead/imap"
 )
@@ -26,16 +28,16 @@ type Command struct {
 func NewCommand(name string) *Command { return &Command{name: name} }
 
 // Raw adds text as it stands.
-func (c *Command) Raw(s string) *Command { return c.arg(func(l *line) { l.raw(s) }) }
+func (c *Command) Raw(s string) *Command { return c.arg(func(l *line) { l.Raw(s) }) }
 
 // String adds a string, quoted or as a literal.
-func (c *Command) String(s string) *Command { return c.arg(func(l *line) { l.str(s) }) }
+func (c *Command) String(s string) *Command { return c.arg(func(l *line) { l.Str(s) }) }
 
 // Mailbox adds the name of a mailbox, given in UTF-8.
-func (c *Command) Mailbox(name string) *Command { return c.arg(func(l *line) { l.mailbox(name) }) }
+func (c *Command) Mailbox(name string) *Command { return c.arg(func(l *line) { l.Mailbox(name) }) }
 
 // Set adds a set of UIDs.
-func (c *Command) Set(uids imap.UIDSet) *Command { return c.arg(func(l *line) { l.uids(uids) }) }
+func (c *Command) Set(uids imap.UIDSet) *Command { return c.arg(func(l *line) { l.UIDs(uids) }) }
 
 func (c *Command) arg(add func(l *line)) *Command {
 	c.args = append(c.args, add)
@@ -47,18 +49,19 @@ func (c *Command) arg(add func(l *line)) *Command {
 // they have to do.
 func (c *Client) Do(ctx context.Context, cmd *Command) (status imap.StatusResponse, err error) {
 	err = c.run(ctx, func() error {
-		l := c.command("")
-		l.b = l.b[:len(l.b)-1] // raw adds the space
-		l.raw(cmd.name)
-		l.name, l.long = cmd.name, cmd.Long
+		l := c.command(cmd.name)
+		if strings.ContainsAny(cmd.name, "\r\n\x00") || cmd.name == "" {
+			l.Fail(fmt.Errorf("%w: command %q", ErrArgument, cmd.name))
+		}
+		l.Long = cmd.Long
 		for _, add := range cmd.args {
 			add(l)
 		}
-		status, err = c.do(l, func(r *response) (bool, error) {
-			if cmd.Untagged == nil || r.section || r.name == "FETCH" || r.name == "UIDFETCH" {
+		status, err = c.conn.Do(l, func(r *response) (bool, error) {
+			if cmd.Untagged == nil || r.Section || r.Name == "FETCH" || r.Name == "UIDFETCH" || r.Name == "URLFETCH" {
 				return false, nil
 			}
-			return cmd.Untagged(bytes.TrimRight(r.line, "\r\n")), nil
+			return cmd.Untagged(bytes.TrimRight(r.Line, "\r\n")), nil
 		})
 		return err
 	})

@@ -96,7 +96,7 @@ func TestSession(t *testing.T) {
 	if err != nil || len(uid.UIDs) != 1 {
 		t.Fatal(uid, err)
 	}
-	list, err := c.List(ctx, imapclient.ListOptions{Status: []imap.StatusItem{imap.StatusMessages, imap.StatusSize}})
+	list, err := c.List(ctx, imap.ListOptions{Status: []imap.StatusItem{imap.StatusMessages, imap.StatusSize}})
 	if err != nil || len(list) < 2 {
 		t.Fatal(list, err)
 	}
@@ -104,7 +104,7 @@ func TestSession(t *testing.T) {
 	if err != nil || box.Exists != 1 || box.UIDValidity != uid.UIDValidity {
 		t.Fatal(box, err)
 	}
-	for msg, err := range c.Fetch(ctx, store.AllUIDs(), imapclient.FetchOptions{
+	for msg, err := range c.Fetch(ctx, store.AllUIDs(), imap.FetchOptions{
 		Items:    imap.FetchFlags | imap.FetchInternalDate | imap.FetchEnvelope | imap.FetchBodyStructure | imap.FetchSize,
 		Sections: []imap.Section{{Peek: true}},
 	}) {
@@ -123,7 +123,7 @@ func TestSession(t *testing.T) {
 			t.Errorf("%+v", msg)
 		}
 	}
-	if _, err := c.Store(ctx, store.UIDs(1), imapclient.StoreOptions{Flags: store.Deleted}); err != nil {
+	if _, err := c.Store(ctx, store.UIDs(1), imap.StoreOptions{Flags: store.Deleted}); err != nil {
 		t.Fatal(err)
 	}
 	cp, err := c.Copy(ctx, store.UIDs(1), "INBOX")

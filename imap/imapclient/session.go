@@ -5,17 +5,16 @@ import (
 	"fmt"
 
 	"github.com/mailstead/mailstead/imap"
-	"github.com/mailstead/mailstead/internal/clientconn"
+	"github.com/mailstead/mailstead/internal/imapcmd"
 	"github.com/mailstead/mailstead/internal/imapresp"
 )
 
 // start: greeting, STARTTLS, login, ID, ENABLE, COMPRESS.
 func (c *Client) start(ctx context.Context) error {
-	end, err := c.begin(ctx)
-	if err != nil {
-		return err
-	}
-	defer end()
+	return c.run(ctx, func() error { return c.begin(ctx) })
+}
+
+func (c *Client) begin(ctx context.Context) error {
 	if c.d.TLS == TLSImplicit {
 		if err := c.handshake(); err != nil {
 			return err
@@ -37,13 +36,8 @@ func (c *Client) start(ctx context.Context) error {
 	if c.state != Authenticated {
 		return nil
 	}
-	c.unlimit()
+	c.conn.Unlimit()
 	return c.prepare()
-}
-
-// unlimit allows long responses, now that the server is one that knows the user.
-func (c *Client) unlimit() {
-	c.in.max, c.in.maxLiteral = c.limits.Response, c.limits.Literal
 }
 
 // prepare is what the Dialer wants behind a login.
@@ -52,7 +46,7 @@ func (c *Client) prepare() error {
 		return err
 	}
 	if len(c.d.ID) > 0 && c.Has(imap.CapID) {
-		if _, err := c.id(c.d.ID); err != nil && c.err != nil {
+		if _, err := c.id(c.d.ID); err != nil && c.conn.Err() != nil {
 			return err // a refusal does no harm
 		}
 	}
@@ -69,47 +63,43 @@ func (c *Client) prepare() error {
 
 // greeting reads the first response (RFC 9051 §7.1).
 func (c *Client) greeting() error {
-	c.wait = c.timeouts.Greeting
-	r, err := c.next()
+	r, err := c.conn.Greeting()
 	if err != nil {
 		return err
 	}
-	if err := c.route(&r); err != nil {
-		return err
-	}
-	c.greets = r.status.Text
-	switch r.name {
+	c.greets = r.Status.Text
+	switch r.Name {
 	case "OK":
 		return nil
 	case "PREAUTH":
 		c.state = Authenticated
 		return nil
 	case "BYE":
-		return c.lost(c.bye)
+		return c.conn.Lost(refused("", r.Status))
 	}
-	return c.lost(fmt.Errorf("%w: no greeting", ErrProtocol))
+	return c.conn.Lost(fmt.Errorf("%w: no greeting", ErrProtocol))
 }
 
 // secure starts TLS as the Dialer says. A session that is authenticated at once
 // cannot (RFC 9051 §6.2.1): whoever greets with PREAUTH must not lead around TLS.
 func (c *Client) secure() error {
-	if c.tls != nil || c.d.TLS == TLSNever {
+	if c.TLS() != nil || c.d.TLS == TLSNever {
 		return nil
 	}
 	if c.state == Authenticated {
 		if c.d.TLS == TLSRequired {
-			return c.lost(fmt.Errorf("%w: it greets with PREAUTH", ErrTLSRequired))
+			return c.conn.Lost(fmt.Errorf("%w: it greets with PREAUTH", ErrTLSRequired))
 		}
 		return nil
 	}
 	if err := c.ensureCapabilities(0); err != nil {
 		return err
 	}
-	if c.caps.has[imap.CapStartTLS] {
+	if c.caps.Announced(imap.CapStartTLS) {
 		return c.startTLS()
 	}
 	if c.d.TLS == TLSRequired {
-		return c.lost(ErrTLSRequired)
+		return c.conn.Lost(ErrTLSRequired)
 	}
 	return nil
 }
@@ -120,25 +110,19 @@ func (c *Client) startTLS() error {
 	if err := c.simple(c.command("STARTTLS")); err != nil {
 		return &TLSError{err}
 	}
-	if c.in.buffered() {
-		return &TLSError{c.lost(ErrInjected)}
+	if c.conn.Buffered() {
+		return &TLSError{c.conn.Lost(ErrInjected)}
 	}
 	if err := c.handshake(); err != nil {
 		return err
 	}
-	c.caps = capabilities{}
 	return c.capability()
 }
 
 func (c *Client) handshake() error {
-	if err := c.arm(c.raw.SetDeadline, 0); err != nil {
-		return c.lost(err)
+	if err := c.conn.Handshake(c.d.TLSConfig, c.host); err != nil {
+		return &TLSError{err}
 	}
-	tc, state, err := clientconn.Handshake(c.ctx, c.raw, c.d.TLSConfig, c.host, c.timeouts.Connect)
-	if err != nil {
-		return &TLSError{c.lost(err)}
-	}
-	c.conn, c.tls, c.in.src = tc, state, tc
 	return nil
 }
 
@@ -154,38 +138,20 @@ func (e *TLSError) Unwrap() error { return e.Err }
 // ID tells the server who this is, and returns what it tells (RFC 2971 §3.1);
 // keys are in lower case. Empty params tell nothing.
 func (c *Client) ID(ctx context.Context, params map[string]string) (server map[string]string, err error) {
-	err = c.run(ctx, func() (err error) {
-		server, err = c.id(params)
-		return err
-	})
-	return server, err
+	return asking(ctx, c, "", func() (map[string]string, error) { return c.id(params) })
 }
 
-func (c *Client) id(params map[string]string) (map[string]string, error) {
+func (c *Client) id(params map[string]string) (server map[string]string, err error) {
 	l := c.command("ID")
 	if len(params) == 0 {
-		l.text(" NIL")
+		l.Text(" NIL")
 	} else {
-		l.text(" (")
-		first := true
-		for k, v := range params {
-			if !first {
-				l.text(" ")
-			}
-			first = false
-			l.value(k).str(v)
-		}
-		l.text(")")
+		imapcmd.Each(l, imapcmd.Keys(params), func(k string) { l.Value(k).Str(params[k]) })
 	}
-	var server map[string]string
-	_, err := c.do(l, func(r *response) (bool, error) {
-		if r.name != "ID" {
-			return false, nil
-		}
-		var err error
-		server, err = imapresp.ParseID(r.args, c.limits.List)
+	err = c.ask(l, "ID", func(args []byte) (err error) {
+		server, err = imapresp.ParseID(args, c.limits.List)
 		c.serverID = server
-		return true, err
+		return err
 	})
 	return server, err
 }
@@ -193,12 +159,10 @@ func (c *Client) id(params map[string]string) (map[string]string, error) {
 // Compress compresses the connection from here on (RFC 4978). ErrNotOffered
 // without COMPRESS=DEFLATE.
 func (c *Client) Compress(ctx context.Context) error {
-	return c.run(ctx, func() error {
-		if !c.Has(imap.CapCompress) {
-			return fmt.Errorf("%w: %s", ErrNotOffered, imap.CapCompress)
-		}
-		return c.startCompress()
-	})
+	if err := c.need(imap.CapCompress); err != nil {
+		return err
+	}
+	return c.run(ctx, c.startCompress)
 }
 
 func (c *Client) startCompress() error {
@@ -209,24 +173,39 @@ func (c *Client) startCompress() error {
 	if err != nil {
 		return err
 	}
-	return c.compress()
+	return c.conn.Compress()
 }
 
 // Unauthenticate ends the login, not the connection (RFC 8437).
 func (c *Client) Unauthenticate(ctx context.Context) error {
+	if err := c.need(imap.CapUnauthenticate); err != nil {
+		return err
+	}
 	return c.run(ctx, func() error {
-		switch {
-		case !c.Has(imap.CapUnauthenticate):
-			return fmt.Errorf("%w: %s", ErrNotOffered, imap.CapUnauthenticate)
-		case c.deflate != nil:
+		if c.conn.Compressed() {
 			return fmt.Errorf("%w: the connection is compressed", ErrState)
 		}
-		since := c.caps.fresh
+		since := c.told
 		if err := c.simple(c.command("UNAUTHENTICATE")); err != nil {
 			return err
 		}
 		c.state, c.box = NotAuthenticated, nil
 		clear(c.enabled)
 		return c.ensureCapabilities(since)
+	})
+}
+
+// JMAPAccess is the URL of the JMAP session resource with the same mail (RFC 9698
+// §4). ErrNotOffered without JMAPACCESS.
+func (c *Client) JMAPAccess(ctx context.Context) (url string, err error) {
+	return asking(ctx, c, imap.CapJMAPAccess, func() (string, error) {
+		err := c.ask(c.command("GETJMAPACCESS"), "JMAPACCESS", func(args []byte) error {
+			words, err := imapresp.ParseWords(args, 1)
+			if len(words) == 1 {
+				url = words[0]
+			}
+			return err
+		})
+		return url, err
 	})
 }

@@ -1,54 +1,30 @@
 package imapclient
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 
 	"github.com/mailstead/mailstead/imap"
+	"github.com/mailstead/mailstead/internal/imapcmd"
 	"github.com/mailstead/mailstead/internal/imapresp"
 )
-
-// StoreMode says what Store does with flags.
-type StoreMode uint8
-
-// The modes.
-const (
-	StoreAdd StoreMode = iota
-	StoreRemove
-	StoreReplace // all but \Recent
-)
-
-// StoreOptions of Store.
-type StoreOptions struct {
-	Mode     StoreMode
-	Flags    imap.Flags
-	Keywords []string
-
-	// Silent asks for no FETCH responses; those that come go to the Handler, as all
-	// others.
-	Silent bool
-
-	// UnchangedSince leaves messages as they are that changed later (RFC 7162
-	// §3.1.3); nil = no condition. 0 is a condition, too.
-	UnchangedSince *imap.ModSeq
-}
 
 // Store changes flags of messages. A long set becomes several commands. modified
 // are the messages that UnchangedSince left as they are; then err is nil, also
 // where the server said NO because of them.
-func (c *Client) Store(ctx context.Context, uids imap.UIDSet, o StoreOptions) (modified imap.UIDSet, err error) {
+func (c *Client) Store(ctx context.Context, uids imap.UIDSet, o imap.StoreOptions) (modified imap.UIDSet, err error) {
 	err = c.each(ctx, uids, 0, func(set imap.UIDSet) error {
-		l := c.command("UID STORE").uids(set)
+		l := c.command("UID STORE").UIDs(set)
 		if o.UnchangedSince != nil {
-			l.text(" (UNCHANGEDSINCE").number(int64(*o.UnchangedSince)).text(")")
+			l.Text(" (UNCHANGEDSINCE").Number(int64(*o.UnchangedSince)).Text(")")
 		}
-		l.sp([...]string{"+FLAGS", "-FLAGS", "FLAGS"}[min(o.Mode, StoreReplace)])
+		l.SP([...]string{"+FLAGS", "-FLAGS", "FLAGS"}[min(o.Mode, imap.StoreReplace)])
 		if o.Silent {
-			l.text(".SILENT")
+			l.Text(".SILENT")
 		}
-		status, err := c.do(l.flags(o.Flags, o.Keywords), nil)
+		status, err := c.conn.Do(l.Flags(o.Flags, o.Keywords), nil)
 		if e := refusal(err); e != nil {
 			status = *e
 		}
@@ -57,7 +33,7 @@ func (c *Client) Store(ctx context.Context, uids imap.UIDSet, o StoreOptions) (m
 		}
 		some, ok := imapresp.ParseUIDSet(status.Args, c.limits.Ranges)
 		if !ok {
-			return c.lost(fmt.Errorf("%w: MODIFIED", ErrProtocol))
+			return c.conn.Lost(fmt.Errorf("%w: MODIFIED", ErrProtocol))
 		}
 		modified.AddSet(some)
 		return nil
@@ -77,16 +53,13 @@ func refusal(err error) *imap.StatusResponse {
 // server left out of one (RFC 9738). limit is how many messages one may name; 0 =
 // any number.
 func (c *Client) each(ctx context.Context, uids imap.UIDSet, limit int64, f func(imap.UIDSet) error) error {
-	return c.run(ctx, func() error {
-		if c.box == nil {
-			return ErrState
-		}
+	return c.inBox(ctx, func() error {
 		for len(uids) > 0 {
 			var head imap.UIDSet
-			head, uids = cut(uids)
+			head, uids = imapcmd.Cut(uids)
 			if limit > 0 {
 				var more imap.UIDSet
-				head, more = first(head, limit)
+				head, more = imapcmd.First(head, limit)
 				uids = slices.Concat(more, uids)
 			}
 			c.low = 0
@@ -101,16 +74,11 @@ func (c *Client) each(ctx context.Context, uids imap.UIDSet, limit int64, f func
 
 // Expunge removes all messages with \Deleted. The Handler hears which.
 func (c *Client) Expunge(ctx context.Context) error {
-	return c.run(ctx, func() error {
-		if c.box == nil {
-			return ErrState
-		}
+	return c.inBox(ctx, func() error {
 		for {
 			before := c.box.Exists
-			l := c.command("EXPUNGE")
-			l.long = true
 			c.low = 0
-			if err := c.simple(l); err != nil || c.low <= 1 || c.box.Exists >= before {
+			if err := c.simple(c.command("EXPUNGE").Slow()); err != nil || c.low <= 1 || c.box.Exists >= before {
 				return err
 			}
 		}
@@ -124,9 +92,7 @@ func (c *Client) UIDExpunge(ctx context.Context, uids imap.UIDSet) error {
 		return err
 	}
 	return c.each(ctx, uids, 0, func(set imap.UIDSet) error {
-		l := c.command("UID EXPUNGE").uids(set)
-		l.long = true
-		return c.simple(l)
+		return c.simple(c.command("UID EXPUNGE").Slow().UIDs(set))
 	})
 }
 
@@ -158,10 +124,9 @@ func (c *Client) transfer(ctx context.Context, verb string, uids imap.UIDSet, ma
 		return true
 	}
 	err = c.each(ctx, uids, c.saveLimit(), func(set imap.UIDSet) error {
-		l := c.command(verb).uids(set).mailbox(mailbox)
-		l.long = true
-		status, err := c.do(l, func(r *response) (bool, error) {
-			return r.name == "OK" && note(&r.status), nil // RFC 6851 §4.3
+		l := c.command(verb).Slow().UIDs(set).Mailbox(mailbox)
+		status, err := c.conn.Do(l, func(r *response) (bool, error) {
+			return r.Name == "OK" && note(&r.Status), nil // RFC 6851 §4.3
 		})
 		note(&status)
 		return err
@@ -172,30 +137,5 @@ func (c *Client) transfer(ctx context.Context, verb string, uids imap.UIDSet, ma
 // saveLimit is how many messages one COPY or MOVE may name (RFC 9738 §3); 0 = any
 // number.
 func (c *Client) saveLimit() int64 {
-	for _, name := range []imap.Capability{imap.CapSaveLimit, imap.CapMessageLimit} {
-		if v, ok := c.CapabilityValue(name); ok {
-			if n, err := strconv.ParseInt(v, 10, 64); err == nil && n > 0 {
-				return n
-			}
-		}
-	}
-	return 0
-}
-
-// first splits off the n smallest UIDs of a set.
-func first(set imap.UIDSet, n int64) (head, tail imap.UIDSet) {
-	for i, r := range set {
-		size := int64(r.Last-r.First) + 1
-		if size <= n {
-			n -= size
-			continue
-		}
-		head = slices.Clone(set[:i])
-		if n > 0 {
-			head = append(head, imap.UIDRange{First: r.First, Last: r.First + imap.UID(n) - 1})
-		}
-		tail = append(imap.UIDSet{{First: r.First + imap.UID(n), Last: r.Last}}, set[i+1:]...)
-		return head, tail
-	}
-	return set, nil
+	return cmp.Or(c.caps.Number(imap.CapSaveLimit), c.caps.Number(imap.CapMessageLimit))
 }

@@ -126,7 +126,7 @@ func TestContext(t *testing.T) {
 // Each kind of wait has its bound.
 func TestTimeouts(t *testing.T) {
 	timeouts := imapclient.Timeouts{Command: 2 * time.Minute, Block: 30 * time.Second, Long: 20 * time.Minute}
-	body := imapclient.FetchOptions{Sections: []imap.Section{{Peek: true}}}
+	body := imap.FetchOptions{Sections: []imap.Section{{Peek: true}}}
 	for _, tt := range []struct {
 		name  string
 		want  time.Duration
@@ -185,7 +185,7 @@ func TestBodyCutOff(t *testing.T) {
 			t.Fatal(err)
 		}
 		turns := 0
-		for m, err := range c.Fetch(t.Context(), store.UIDs(1), imapclient.FetchOptions{Sections: []imap.Section{{Peek: true}}}) {
+		for m, err := range c.Fetch(t.Context(), store.UIDs(1), imap.FetchOptions{Sections: []imap.Section{{Peek: true}}}) {
 			if turns++; turns == 2 {
 				if !errors.Is(err, io.ErrUnexpectedEOF) || !errors.Is(err, imapclient.ErrClosed) {
 					t.Error(err)
@@ -264,7 +264,7 @@ func TestSelectClosed(t *testing.T) {
 		gets(t, conn, `a4 SELECT "c"`) // this one does not say CLOSED, although it has to
 		says(conn, "* 8 EXISTS", "* OK [UIDVALIDITY 9] x", "a4 OK x")
 	}, func(t *testing.T, c *imapclient.Client) {
-		for _, want := range []imapclient.Mailbox{
+		for _, want := range []imap.SelectedMailbox{
 			{Name: "a", Exists: 5}, {Name: "b", Exists: 7, UIDValidity: 4, ReadOnly: true}, {Name: "c", Exists: 8, UIDValidity: 9},
 		} {
 			box, err := c.Select(t.Context(), want.Name, imapclient.SelectOptions{})
@@ -292,7 +292,7 @@ func TestOddNames(t *testing.T) {
 		gets(t, conn, `a5 DELETE "new &- old"`)
 		says(conn, "a5 NO [NONEXISTENT] x")
 	}, func(t *testing.T, c *imapclient.Client) {
-		list, err := c.List(t.Context(), imapclient.ListOptions{})
+		list, err := c.List(t.Context(), imap.ListOptions{})
 		if err != nil || len(list) != 4 || list[1].Name != "Büro" || list[1].Delimiter != 0 || list[2].Name != "INBOX" {
 			t.Fatalf("%+v, %v", list, err)
 		}

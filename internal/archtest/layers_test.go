@@ -24,6 +24,8 @@ func layers() []layer {
 		{"internal/imapthread", []string{"imap", "store"}},
 		{"internal/imapnotify", []string{"imap", "store"}},
 		{"internal/imapresp", []string{"imap", "store"}},
+		{"internal/imapcmd", []string{"imap", "store"}},
+		{"internal/imapconn", []string{"imap", "store"}},
 		{"internal/imapscope", []string{"store"}},
 		{"internal/imapseq", []string{"imap", "store"}},
 		{"internal/imapsearch", []string{"imap", "store", "store/view", "store/searchtext"}},

@@ -1,6 +1,7 @@
 package imapresp
 
 import (
+	"bytes"
 	"io"
 	"unicode/utf8"
 
@@ -111,6 +112,9 @@ func statusItem(s *imap.MailboxStatus, b []byte) (int, error) {
 	}
 	if item == imap.StatusMailboxID {
 		id, m, err := ConsumeObjectID(b[n:])
+		if end := bytes.IndexByte(b[n:], ')'); end >= 0 && b[n] == '(' && !isObjectID(id) { // Cyrus 3.6 sends what it has not set, at times
+			return n + end + 1, nil
+		}
 		s.MailboxID = id
 		s.Note(item)
 		return n + m, err
@@ -163,6 +167,16 @@ func ConsumeObjectID(b []byte) (id string, n int, err error) {
 		return n, err
 	})
 	return id, n, err
+}
+
+// isObjectID reports whether s is 1*255(ALPHA / DIGIT / "_" / "-") (RFC 8474 §7).
+func isObjectID(s string) bool {
+	for _, c := range []byte(s) {
+		if (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return s != ""
 }
 
 // ParseObjectID reads the argument of MAILBOXID.

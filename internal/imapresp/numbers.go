@@ -289,3 +289,61 @@ func consumeOrder(b []byte, limit int) (order []imap.UID, n int, err error) {
 		n++
 	}
 }
+
+// Add adds what one more response says: servers may say the numbers in several.
+func (f *Found) Add(more *Found, limit int) error {
+	more.All.AddSet(f.All)
+	more.Order = append(f.Order, more.Order...)
+	more.Has |= f.Has
+	more.ModSeq = max(more.ModSeq, f.ModSeq)
+	if len(more.All) > limit || len(more.Order) > limit {
+		return ErrTooMany
+	}
+	*f = *more
+	return nil
+}
+
+// Result makes what o wants of what a server said of SEARCH, or with sorted of
+// SORT. extended: it found that itself, else all that is there are numbers.
+func (f *Found) Result(o *imap.SearchOptions, sorted, extended bool) *imap.SearchResult {
+	res := &imap.SearchResult{UIDs: f.All, Order: f.Order, Min: f.Min, Max: f.Max, Count: f.Count, ModSeq: f.ModSeq}
+	if extended {
+		return res
+	}
+	res.Count = f.All.Len() + int64(len(f.Order))
+	if sorted && len(f.Order) > 0 {
+		res.Min, res.Max = f.Order[0], f.Order[len(f.Order)-1]
+	} else if !sorted {
+		res.Min, res.Max = f.All.Min(), f.All.Max()
+	}
+	switch {
+	case o.Return&imap.ReturnPartial != 0 && sorted:
+		from, to := o.Partial.Bounds(int64(len(f.Order)))
+		res.Order = f.Order[from:to]
+	case o.Return&imap.ReturnPartial != 0:
+		res.UIDs = o.Partial.Select(f.All)
+	}
+	return res
+}
+
+// ParseUIDBatches reads what stands behind UIDBATCHES: ranges, each from the
+// highest UID down, as they came (RFC 10022 §3.1).
+func ParseUIDBatches(b []byte, limit int) (batches []imap.UIDRange, err error) {
+	n := spaces(b)
+	m, err := SkipValue(b[n:])
+	if err != nil {
+		return nil, err
+	}
+	b = b[n+m:]
+	if b = b[spaces(b):]; len(b) == 0 || b[0] == '\r' {
+		return nil, nil
+	}
+	set, _, err := consumeSet(b)
+	if err == nil && len(set) > limit {
+		err = ErrTooMany
+	}
+	for _, r := range set {
+		batches = append(batches, imap.UIDRange{First: imap.UID(min(r.Start, r.Stop)), Last: imap.UID(max(r.Start, r.Stop))})
+	}
+	return batches, err
+}

@@ -23,7 +23,7 @@ func newIMAP(t *testing.T) string {
 		t.Fatal(err)
 	}
 	srv, err := imapserver.New(imapserver.Config{
-		Store: st, AllowPlaintextAuth: true,
+		Store: st, AllowPlaintextAuth: true, Hostname: "localhost", JMAPAccess: "https://localhost/jmap",
 		Auth: authn.PasswordFunc(func(_ context.Context, _ *authn.Peer, user, pass string) (string, error) {
 			if user != alice || pass != password {
 				return "", authn.ErrRejected

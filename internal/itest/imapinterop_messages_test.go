@@ -86,7 +86,7 @@ func (i *interop) fetches() {
 	if box.Exists < 50 || box.UIDValidity == 0 || box.UIDNext == 0 || i.needs(imap.CapCondStore) && box.HighestModSeq == 0 {
 		t.Errorf("%+v", box)
 	}
-	o := imapclient.FetchOptions{
+	o := imap.FetchOptions{
 		Items:    imap.FetchFlags | imap.FetchInternalDate | imap.FetchSize | imap.FetchEnvelope | imap.FetchBodyStructure,
 		Sections: []imap.Section{{Peek: true}, {Peek: true, Text: imap.TextFields, Fields: []string{"Subject"}}, {Peek: true, Partial: true, Offset: 6, Count: 10}},
 	}
@@ -111,14 +111,14 @@ func (i *interop) fetches() {
 	if n != int(box.Exists) {
 		t.Errorf("%d of %d messages", n, box.Exists)
 	}
-	for m, err := range c.FetchSeq(ctx, imap.NumSet{{Start: 1, Stop: 1}, {}}, imapclient.FetchOptions{Items: imap.FetchFlags}) {
+	for m, err := range c.FetchSeq(ctx, imap.NumSet{{Start: 1, Stop: 1}, {}}, imap.FetchOptions{Items: imap.FetchFlags}) {
 		if err != nil || m.Seq != 1 && m.Seq != box.Exists || m.UID == 0 {
 			t.Errorf("%+v, %v", m, err)
 		}
 	}
 	if i.needs(imap.CapPartial) {
 		n = 0
-		for _, err := range c.Fetch(ctx, store.AllUIDs(), imapclient.FetchOptions{Items: imap.FetchSize, Partial: imap.PartialRange{Start: -1, Stop: -5}}) {
+		for _, err := range c.Fetch(ctx, store.AllUIDs(), imap.FetchOptions{Items: imap.FetchSize, Partial: imap.PartialRange{Start: -1, Stop: -5}}) {
 			i.ok("FETCH (PARTIAL)", err)
 			n++
 		}
@@ -129,7 +129,7 @@ func (i *interop) fetches() {
 }
 
 // judge checks one message of parcels.
-func (i *interop) judge(m *imapclient.Message, o *imapclient.FetchOptions) {
+func (i *interop) judge(m *imapclient.Message, o *imap.FetchOptions) {
 	t, got := i.t, map[string]string{}
 	for {
 		s, err := m.Next()
@@ -170,40 +170,40 @@ func (i *interop) judge(m *imapclient.Message, o *imapclient.FetchOptions) {
 // searches: SEARCH, ESEARCH, SORT, THREAD.
 func (i *interop) searches() {
 	ctx, c, t := i.t.Context(), i.c, i.t
-	r, err := c.Search(ctx, imapclient.Criteria{Subject: []string{"number 7"}, From: []string{"äda"}}, imapclient.SearchOptions{})
+	r, err := c.Search(ctx, imap.Criteria{Subject: []string{"number 7"}, From: []string{"äda"}}, imap.SearchOptions{})
 	if err != nil || r.UIDs.Len() < 1 {
 		t.Errorf("SEARCH: %+v, %v", r, err)
 	}
 	i.needs(imap.CapESearch)
-	r, err = c.Search(ctx, imapclient.Criteria{Keywords: []string{"$Even"}, Not: []imapclient.Criteria{{NotFlags: store.Seen}}},
-		imapclient.SearchOptions{Return: imap.ReturnMin | imap.ReturnMax | imap.ReturnCount})
+	r, err = c.Search(ctx, imap.Criteria{Keywords: []string{"$Even"}, Not: []imap.Criteria{{NotFlags: store.Seen}}},
+		imap.SearchOptions{Return: imap.ReturnMin | imap.ReturnMax | imap.ReturnCount})
 	if err != nil || r.Count < 25 || r.Min == 0 || r.Max <= r.Min {
 		t.Errorf("SEARCH RETURN: %+v, %v", r, err)
 	}
 	if c.Has(imap.CapCondStore) {
-		r, err = c.Search(ctx, imapclient.Criteria{ModSeq: 1, UIDs: store.UIDs(1, 2)}, imapclient.SearchOptions{})
+		r, err = c.Search(ctx, imap.Criteria{ModSeq: 1, UIDs: store.UIDs(1, 2)}, imap.SearchOptions{})
 		if err != nil || r.UIDs.Len() != 2 || r.ModSeq == 0 {
 			t.Errorf("SEARCH MODSEQ: %+v, %v", r, err)
 		}
 	}
 	if i.needs(imap.CapWithin) {
-		_, err = c.Search(ctx, imapclient.Criteria{Older: time.Hour}, imapclient.SearchOptions{})
+		_, err = c.Search(ctx, imap.Criteria{Older: time.Hour}, imap.SearchOptions{})
 		i.ok("SEARCH OLDER", err)
 	}
 	if i.needs(imap.CapSort) {
 		i.needs(imap.CapESort)
-		r, err = c.Sort(ctx, []string{"REVERSE", "ARRIVAL"}, imapclient.Criteria{UIDs: store.UIDs(3, 4, 5)}, imapclient.SearchOptions{})
+		r, err = c.Sort(ctx, []string{"REVERSE", "ARRIVAL"}, imap.Criteria{UIDs: store.UIDs(3, 4, 5)}, imap.SearchOptions{})
 		if err != nil || !slices.Equal(r.Order, []imap.UID{5, 4, 3}) {
 			t.Errorf("SORT: %+v, %v", r, err)
 		}
-		r, err = c.Sort(ctx, []string{"ARRIVAL"}, imapclient.Criteria{UIDs: store.UIDs(3, 4, 5)}, imapclient.SearchOptions{Return: imap.ReturnCount | imap.ReturnAll})
+		r, err = c.Sort(ctx, []string{"ARRIVAL"}, imap.Criteria{UIDs: store.UIDs(3, 4, 5)}, imap.SearchOptions{Return: imap.ReturnCount | imap.ReturnAll})
 		if err != nil || r.Count != 3 || len(r.Order) != 3 {
 			t.Errorf("ESORT: %+v, %v", r, err)
 		}
 	}
 	for _, algorithm := range []string{"REFERENCES", "ORDEREDSUBJECT", "REFS"} {
 		if i.needs(imap.Capability("THREAD=" + algorithm)) {
-			threads, err := c.Thread(ctx, algorithm, imapclient.Criteria{UIDs: store.UIDs(1, 2, 3)})
+			threads, err := c.Thread(ctx, algorithm, imap.Criteria{UIDs: store.UIDs(1, 2, 3)})
 			if err != nil || len(threads) != 3 {
 				t.Errorf("THREAD: %+v, %v", threads, err)
 			}
@@ -217,18 +217,18 @@ func (i *interop) flags() {
 	heard := 0
 	c.SetHandler(imapclient.Handler{Fetch: func(m *imapclient.Message) { heard++ }})
 	defer c.SetHandler(imapclient.Handler{})
-	_, err := c.Store(ctx, store.UIDs(1, 3), imapclient.StoreOptions{Flags: store.Flagged, Keywords: []string{"$X"}})
+	_, err := c.Store(ctx, store.UIDs(1, 3), imap.StoreOptions{Flags: store.Flagged, Keywords: []string{"$X"}})
 	if i.ok("STORE", err); heard < 2 {
 		t.Errorf("%d FETCH responses to STORE", heard)
 	}
 	if c.Has(imap.CapCondStore) {
 		old := imap.ModSeq(1)
-		modified, err := c.Store(ctx, store.UIDs(1, 3), imapclient.StoreOptions{Mode: imapclient.StoreRemove, Flags: store.Flagged, Silent: true, UnchangedSince: &old})
+		modified, err := c.Store(ctx, store.UIDs(1, 3), imap.StoreOptions{Mode: imap.StoreRemove, Flags: store.Flagged, Silent: true, UnchangedSince: &old})
 		if err != nil || !slices.Equal(modified, store.UIDs(1, 3)) {
 			t.Errorf("STORE (UNCHANGEDSINCE): %v, %v", modified, err)
 		}
 	}
-	for m, err := range c.Fetch(ctx, store.UIDs(1), imapclient.FetchOptions{Items: imap.FetchFlags}) {
+	for m, err := range c.Fetch(ctx, store.UIDs(1), imap.FetchOptions{Items: imap.FetchFlags}) {
 		if err != nil || m.Flags.System&store.Flagged == 0 || !m.Flags.Has("$X") {
 			t.Errorf("%+v, %v", m, err)
 		}
@@ -252,7 +252,7 @@ func (i *interop) transfers() {
 		}
 		exists -= 2
 	}
-	_, err = c.Store(ctx, store.UIDs(7, 8), imapclient.StoreOptions{Flags: store.Deleted, Silent: true})
+	_, err = c.Store(ctx, store.UIDs(7, 8), imap.StoreOptions{Flags: store.Deleted, Silent: true})
 	i.ok("STORE", err)
 	if c.Has(imap.CapUIDPlus) {
 		if i.ok("UID EXPUNGE", c.UIDExpunge(ctx, store.UIDs(7))); c.Mailbox().Exists != exists-1 {

@@ -52,7 +52,7 @@ func imapTruth(t *testing.T, f *foreign, mailbox string) map[imap.UID]string {
 		t.Fatal(err)
 	}
 	all := map[imap.UID]string{}
-	for m, err := range c.Fetch(t.Context(), store.AllUIDs(), imapclient.FetchOptions{Items: imap.FetchFlags}) {
+	for m, err := range c.Fetch(t.Context(), store.AllUIDs(), imap.FetchOptions{Items: imap.FetchFlags}) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -117,8 +117,8 @@ func changeForeign(t *testing.T, rnd *rand.Rand, c *imapclient.Client, box strin
 	case 0, 1:
 		_, err = c.Append(t.Context(), box, smallLetter())
 	case 2, 3, 4:
-		_, err = c.Store(t.Context(), some, imapclient.StoreOptions{
-			Mode: imapclient.StoreMode(rnd.IntN(3)), Flags: []imap.Flags{store.Seen, store.Deleted, store.Flagged}[rnd.IntN(3)],
+		_, err = c.Store(t.Context(), some, imap.StoreOptions{
+			Mode: imap.StoreMode(rnd.IntN(3)), Flags: []imap.Flags{store.Seen, store.Deleted, store.Flagged}[rnd.IntN(3)],
 			Keywords: [][]string{nil, {"kw1"}, {"$Forwarded"}}[rnd.IntN(3)],
 		})
 	case 5:
@@ -172,7 +172,7 @@ func watchForeign(t *testing.T, f *foreign) {
 		case stage == 1 && slices.Equal(told, []string{"new 1"}):
 			_, err := other.Select(ctx, "watched", imapclient.SelectOptions{})
 			do(err)
-			_, err = other.Store(ctx, store.UIDs(1), imapclient.StoreOptions{Flags: store.Flagged | store.Deleted})
+			_, err = other.Store(ctx, store.UIDs(1), imap.StoreOptions{Flags: store.Flagged | store.Deleted})
 			do(err)
 			stage = 2
 		case stage == 2 && len(told) == 2:

@@ -9,7 +9,6 @@ import (
 
 	"github.com/mailstead/mailstead/deliver/fetch"
 	"github.com/mailstead/mailstead/imap"
-	"github.com/mailstead/mailstead/imap/imapclient"
 	"github.com/mailstead/mailstead/store"
 )
 
@@ -54,22 +53,22 @@ func (s *session) commit(ctx context.Context, name string, uids imap.UIDSet) err
 }
 
 // mark sets \Deleted, or takes it away.
-func (s *session) mark(ctx context.Context, uids imap.UIDSet, mode imapclient.StoreMode) error {
-	o := imapclient.StoreOptions{Mode: mode, Flags: store.Deleted, Silent: true}
+func (s *session) mark(ctx context.Context, uids imap.UIDSet, mode imap.StoreMode) error {
+	o := imap.StoreOptions{Mode: mode, Flags: store.Deleted, Silent: true}
 	_, err := s.c.Store(ctx, uids, o)
 	return err
 }
 
 // expunge removes messages, and no others.
 func (s *session) expunge(ctx context.Context, uids imap.UIDSet) error {
-	if err := s.mark(ctx, uids, imapclient.StoreAdd); err != nil {
+	if err := s.mark(ctx, uids, imap.StoreAdd); err != nil {
 		return err
 	}
 	if s.c.Has(imap.CapUIDPlus) {
 		return s.c.UIDExpunge(ctx, uids)
 	}
-	marked := imapclient.Criteria{Flags: store.Deleted}
-	found, err := s.c.Search(ctx, marked, imapclient.SearchOptions{})
+	marked := imap.Criteria{Flags: store.Deleted}
+	found, err := s.c.Search(ctx, marked, imap.SearchOptions{})
 	if err != nil {
 		return err
 	}
@@ -77,8 +76,8 @@ func (s *session) expunge(ctx context.Context, uids imap.UIDSet) error {
 	if len(others) == 0 {
 		return s.c.Expunge(ctx)
 	}
-	if err := s.mark(ctx, others, imapclient.StoreRemove); err != nil {
+	if err := s.mark(ctx, others, imap.StoreRemove); err != nil {
 		return err
 	}
-	return errors.Join(s.c.Expunge(ctx), s.mark(ctx, others, imapclient.StoreAdd))
+	return errors.Join(s.c.Expunge(ctx), s.mark(ctx, others, imap.StoreAdd))
 }

@@ -86,7 +86,7 @@ func (s *session) names(ctx context.Context) (names []name, err error) {
 		return nil, ErrMoveTo
 	}
 	for _, p := range slices.DeleteFunc(slices.Clone(asked), func(n string) bool { return !isPattern(n) }) {
-		list, err := s.c.List(ctx, imapclient.ListOptions{Patterns: []string{p}, Uses: true})
+		list, err := s.c.List(ctx, imap.ListOptions{Patterns: []string{p}, Uses: true})
 		if err != nil {
 			return nil, err
 		}
@@ -113,7 +113,7 @@ func (s *session) collected(e *imap.ListEntry) bool {
 }
 
 // listOne lists the mailbox that is selected; more = false: the caller has enough.
-func (s *session) listOne(ctx context.Context, m *imapclient.Mailbox, yield func(fetch.Item, error) bool) (more bool, err error) {
+func (s *session) listOne(ctx context.Context, m *imap.SelectedMailbox, yield func(fetch.Item, error) bool) (more bool, err error) {
 	name := m.Name
 	b := &box{validity: m.UIDValidity, exists: m.Exists, next: m.UIDNext}
 	s.boxes[name] = b
@@ -124,7 +124,7 @@ func (s *session) listOne(ctx context.Context, m *imapclient.Mailbox, yield func
 		return true, nil
 	}
 	var seen imap.UIDSet
-	o := imapclient.FetchOptions{Items: imap.FetchFlags | imap.FetchInternalDate | imap.FetchSize}
+	o := imap.FetchOptions{Items: imap.FetchFlags | imap.FetchInternalDate | imap.FetchSize}
 	for m, err := range s.c.Fetch(ctx, imap.UIDSet{{First: 1, Last: 1<<32 - 1}}, o) {
 		switch {
 		case err != nil:

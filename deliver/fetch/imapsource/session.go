@@ -69,7 +69,7 @@ func (s *session) counted() {
 }
 
 // choose selects a mailbox.
-func (s *session) choose(ctx context.Context, name string) (*imapclient.Mailbox, error) {
+func (s *session) choose(ctx context.Context, name string) (*imap.SelectedMailbox, error) {
 	m, err := s.c.Select(ctx, name, imapclient.SelectOptions{ReadOnly: s.s.ReadOnly})
 	s.counted()
 	return m, err
@@ -125,7 +125,7 @@ func (s *session) section(ctx context.Context, it *fetch.Item, text imap.Section
 		return nil, err
 	}
 	uid := imap.UID(it.Handle) //nolint:gosec // from List
-	o := imapclient.FetchOptions{Sections: []imap.Section{{Text: text, Peek: true}}}
+	o := imap.FetchOptions{Sections: []imap.Section{{Text: text, Peek: true}}}
 	b := &body{s: s, folder: it.Folder}
 	b.next, b.stop = iter.Pull2(s.c.Fetch(ctx, imap.UIDSet{{First: uid, Last: uid}}, o))
 	for {

@@ -83,7 +83,7 @@ func New(ctx context.Context, o Options) (*Account, error) {
 
 // names learns the delimiter and the namespaces.
 func (a *Account) names(ctx context.Context, c *imapclient.Client) error {
-	list, err := c.List(ctx, imapclient.ListOptions{Patterns: []string{""}})
+	list, err := c.List(ctx, imap.ListOptions{Patterns: []string{""}})
 	if err != nil {
 		return answer(err)
 	}
@@ -230,7 +230,7 @@ func (a *Account) Mailboxes(ctx context.Context) ([]migrate.Mailbox, error) {
 		return nil, err
 	}
 	defer a.put(c)
-	list, err := c.List(ctx, imapclient.ListOptions{Subscription: true, Uses: true, Status: statusItems(c)})
+	list, err := c.List(ctx, imap.ListOptions{Subscription: true, Uses: true, Status: statusItems(c)})
 	if err != nil {
 		return nil, answer(err)
 	}

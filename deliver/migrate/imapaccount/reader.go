@@ -63,7 +63,7 @@ const listPage = 2000
 // List yields the messages by UID. Memory holds the UIDs as ranges, and one page.
 func (r *reader) List(ctx context.Context, prints bool) iter.Seq2[*migrate.Message, error] {
 	return func(yield func(*migrate.Message, error) bool) {
-		found, err := r.c.Search(ctx, imapclient.Criteria{}, imapclient.SearchOptions{})
+		found, err := r.c.Search(ctx, imap.Criteria{}, imap.SearchOptions{})
 		if err != nil {
 			yield(nil, answer(err))
 			return
@@ -111,7 +111,7 @@ func pages(set imap.UIDSet, n int64) iter.Seq[imap.UIDSet] {
 
 // page asks for a page and puts it in order.
 func (r *reader) page(ctx context.Context, uids imap.UIDSet, prints bool) ([]*migrate.Message, error) {
-	o := imapclient.FetchOptions{Items: imap.FetchFlags | imap.FetchInternalDate | imap.FetchSize}
+	o := imap.FetchOptions{Items: imap.FetchFlags | imap.FetchInternalDate | imap.FetchSize}
 	if prints {
 		o.Sections = []imap.Section{{Text: imap.TextFields, Fields: migrate.PrintFields(), Peek: true}}
 	}
@@ -210,7 +210,7 @@ func (r *reader) fetch(ctx context.Context, ms []*migrate.Message, yield func(*m
 	for _, m := range ms {
 		uids.Add(m.UID)
 	}
-	o := imapclient.FetchOptions{Sections: []imap.Section{{Peek: true}}}
+	o := imap.FetchOptions{Sections: []imap.Section{{Peek: true}}}
 	for m, err := range r.c.Fetch(ctx, uids, o) {
 		if err != nil {
 			return n, true, err

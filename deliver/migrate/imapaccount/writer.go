@@ -228,11 +228,11 @@ func (w *writer) Commit(_ context.Context, _ []migrate.Note) ([]migrate.Placed, 
 
 // Alter changes flags and expunges.
 func (w *writer) Alter(ctx context.Context, changes []migrate.Alteration, _ []migrate.Note) error {
-	sets := make(map[string]*imapclient.StoreOptions)
+	sets := make(map[string]*imap.StoreOptions)
 	uids := make(map[string]*imap.UIDSet)
 	var order []string
-	put := func(uid imap.UID, mode imapclient.StoreMode, flags store.Flags, keywords []string) {
-		if mode == imapclient.StoreAdd {
+	put := func(uid imap.UID, mode imap.StoreMode, flags store.Flags, keywords []string) {
+		if mode == imap.StoreAdd {
 			keywords, _ = w.allowed(keywords)
 		}
 		if flags == 0 && len(keywords) == 0 {
@@ -240,7 +240,7 @@ func (w *writer) Alter(ctx context.Context, changes []migrate.Alteration, _ []mi
 		}
 		key := fmt.Sprintf("%d %d %s", mode, flags, strings.Join(keywords, " "))
 		if sets[key] == nil {
-			sets[key] = &imapclient.StoreOptions{Mode: mode, Flags: flags, Keywords: keywords, Silent: true}
+			sets[key] = &imap.StoreOptions{Mode: mode, Flags: flags, Keywords: keywords, Silent: true}
 			uids[key] = &imap.UIDSet{}
 			order = append(order, key)
 		}
@@ -255,11 +255,11 @@ func (w *writer) Alter(ctx context.Context, changes []migrate.Alteration, _ []mi
 		}
 		if c.Remove {
 			gone.Add(uid)
-			put(uid, imapclient.StoreAdd, store.Deleted, nil)
+			put(uid, imap.StoreAdd, store.Deleted, nil)
 			continue
 		}
-		put(uid, imapclient.StoreAdd, c.Add, c.AddKeywords)
-		put(uid, imapclient.StoreRemove, c.Clear, c.ClearKeywords)
+		put(uid, imap.StoreAdd, c.Add, c.AddKeywords)
+		put(uid, imap.StoreRemove, c.Clear, c.ClearKeywords)
 	}
 	for _, key := range order {
 		if _, err := w.c.Store(ctx, *uids[key], *sets[key]); err != nil {

@@ -100,8 +100,8 @@ func change(t *testing.T, rnd *rand.Rand, c *imapclient.Client) {
 		m.Flags = imap.Flags(rnd.IntN(32)) & store.AllFlags
 		_, err = c.Append(ctx, "INBOX", m)
 	case 3, 4, 5:
-		_, err = c.Store(ctx, some(), imapclient.StoreOptions{
-			Mode: imapclient.StoreMode(rnd.IntN(3)), Flags: []imap.Flags{store.Seen, store.Deleted, store.Flagged}[rnd.IntN(3)],
+		_, err = c.Store(ctx, some(), imap.StoreOptions{
+			Mode: imap.StoreMode(rnd.IntN(3)), Flags: []imap.Flags{store.Seen, store.Deleted, store.Flagged}[rnd.IntN(3)],
 			Keywords: [][]string{nil, {"kw1"}, {"$Forwarded", "kw2"}}[rnd.IntN(3)], Silent: rnd.IntN(2) == 0,
 		})
 	case 6:

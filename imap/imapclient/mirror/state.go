@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/mailstead/mailstead/imap"
-	"github.com/mailstead/mailstead/imap/imapclient"
 )
 
 // Flags are the flags of a message: system flags, and keywords in ascending
@@ -23,7 +22,7 @@ func (f Flags) Equal(g Flags) bool {
 }
 
 // flagsOf leaves \Recent out, which is another one for each session.
-func flagsOf(f imapclient.Flags) Flags {
+func flagsOf(f imap.FlagList) Flags {
 	out := Flags{System: f.System}
 	if len(f.Keywords) > 0 {
 		out.Keywords = slices.Clone(f.Keywords)

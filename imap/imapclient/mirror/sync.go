@@ -24,9 +24,9 @@ type syncer struct {
 	name string
 	res  Result
 
-	box     imapclient.Mailbox // as it was opened
-	pending []edit             // what SELECT told, until its UIDVALIDITY is known
-	doubt   bool               // what the server says does not fit together
+	box     imap.SelectedMailbox // as it was opened
+	pending []edit               // what SELECT told, until its UIDVALIDITY is known
+	doubt   bool                 // what the server says does not fit together
 }
 
 func (s *syncer) run(ctx context.Context) error {
@@ -86,7 +86,7 @@ func (s *syncer) open(ctx context.Context) error {
 		// Without known UIDs the server tells of new messages, too, so that the number
 		// of messages is a check of all that it tells.
 		if s.res.Rung == QResync && s.st.UIDValidity != 0 && s.st.ModSeq != 0 && !s.o.Full {
-			o.QResync = &imapclient.QResync{UIDValidity: s.st.UIDValidity, ModSeq: s.st.ModSeq}
+			o.QResync = &imap.QResync{UIDValidity: s.st.UIDValidity, ModSeq: s.st.ModSeq}
 			o.Changed = s.note
 		}
 		box, err := s.c.Select(ctx, s.name, o)
@@ -179,7 +179,7 @@ func (s *syncer) members(ctx context.Context) error {
 	if s.mailbox().Exists == 0 {
 		return s.gone(s.st.UIDs())
 	}
-	found, err := s.c.Search(ctx, imapclient.Criteria{}, imapclient.SearchOptions{Return: imap.ReturnAll})
+	found, err := s.c.Search(ctx, imap.Criteria{}, imap.SearchOptions{Return: imap.ReturnAll})
 	if err != nil {
 		return err
 	}
@@ -194,7 +194,7 @@ func (s *syncer) members(ctx context.Context) error {
 }
 
 // mailbox is the one that is selected, as it is now.
-func (s *syncer) mailbox() *imapclient.Mailbox {
+func (s *syncer) mailbox() *imap.SelectedMailbox {
 	if m := s.c.Mailbox(); m != nil {
 		return m
 	}
@@ -235,7 +235,7 @@ func (s *syncer) fetch(ctx context.Context, uids imap.UIDSet, since imap.ModSeq)
 	}
 	var edits []edit
 	var failed error
-	for m, err := range s.c.Fetch(ctx, uids, imapclient.FetchOptions{Items: imap.FetchFlags, ChangedSince: since}) {
+	for m, err := range s.c.Fetch(ctx, uids, imap.FetchOptions{Items: imap.FetchFlags, ChangedSince: since}) {
 		if err != nil {
 			return err
 		}

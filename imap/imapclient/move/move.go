@@ -97,7 +97,7 @@ func (m *mover) move(ctx context.Context) (err error) {
 	if m.c.Err() != nil {
 		return err
 	}
-	there, err2 := m.there(ctx, imapclient.Criteria{})
+	there, err2 := m.there(ctx, imap.Criteria{})
 	if err2 != nil {
 		return errors.Join(err, err2)
 	}
@@ -107,9 +107,9 @@ func (m *mover) move(ctx context.Context) (err error) {
 }
 
 // there are the messages that are still in the mailbox and fulfil q.
-func (m *mover) there(ctx context.Context, q imapclient.Criteria) (imap.UIDSet, error) {
+func (m *mover) there(ctx context.Context, q imap.Criteria) (imap.UIDSet, error) {
 	q.UIDs = m.uids
-	found, err := m.c.Search(ctx, q, imapclient.SearchOptions{Return: imap.ReturnAll})
+	found, err := m.c.Search(ctx, q, imap.SearchOptions{Return: imap.ReturnAll})
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +117,7 @@ func (m *mover) there(ctx context.Context, q imapclient.Criteria) (imap.UIDSet, 
 }
 
 func (m *mover) copyAndRemove(ctx context.Context) (err error) {
-	deleted, err := m.there(ctx, imapclient.Criteria{Flags: deletedFlag()})
+	deleted, err := m.there(ctx, imap.Criteria{Flags: deletedFlag()})
 	if err != nil {
 		return err
 	}
@@ -127,7 +127,7 @@ func (m *mover) copyAndRemove(ctx context.Context) (err error) {
 		return err
 	}
 	if len(m.res.Copied) == 0 {
-		m.res.Copied, err = m.there(ctx, imapclient.Criteria{}) // copied, and not confirmed
+		m.res.Copied, err = m.there(ctx, imap.Criteria{}) // copied, and not confirmed
 		m.left = len(m.res.Copied) > 0
 		return err
 	}
@@ -138,7 +138,7 @@ func (m *mover) copyAndRemove(ctx context.Context) (err error) {
 // is taken from those that had it not.
 func (m *mover) remove(ctx context.Context, deleted imap.UIDSet) error {
 	sure := m.res.Copied
-	o := imapclient.StoreOptions{Mode: imapclient.StoreAdd, Flags: deletedFlag(), Silent: true}
+	o := imap.StoreOptions{Mode: imap.StoreAdd, Flags: deletedFlag(), Silent: true}
 	if _, err := m.c.Store(ctx, sure, o); err != nil {
 		return err
 	}
@@ -146,13 +146,13 @@ func (m *mover) remove(ctx context.Context, deleted imap.UIDSet) error {
 	if m.c.Err() != nil {
 		return err
 	}
-	there, err2 := m.there(ctx, imapclient.Criteria{})
+	there, err2 := m.there(ctx, imap.Criteria{})
 	if err2 != nil {
 		return errors.Join(err, err2)
 	}
 	m.res.Moved, m.res.Copied, m.left = sure.Minus(there), sure.Intersect(there), len(there) > 0
 	if back := m.res.Copied.Minus(deleted); len(back) > 0 {
-		o.Mode = imapclient.StoreRemove
+		o.Mode = imap.StoreRemove
 		_, err2 = m.c.Store(ctx, back, o)
 	}
 	return errors.Join(err, err2)

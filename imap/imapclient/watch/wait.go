@@ -188,13 +188,13 @@ func (r *runner) startNotify(ctx context.Context) {
 		return
 	}
 	events := []string{"MessageNew", "MessageExpunge", "FlagChange"}
-	groups := []imapclient.NotifyGroup{{Filter: "SELECTED", Events: events}}
+	groups := []imap.NotifyGroup{{Filter: "SELECTED", Events: events}}
 	var others []string
 	for _, b := range r.boxes {
 		if b != r.sel {
 			others = append(others, b.name)
 		}
 	}
-	groups = append(groups, imapclient.NotifyGroup{Filter: "MAILBOXES", Mailboxes: others, Events: events})
+	groups = append(groups, imap.NotifyGroup{Filter: "MAILBOXES", Mailboxes: others, Events: events})
 	r.notify = r.c.Notify(ctx, true, groups...) == nil
 }

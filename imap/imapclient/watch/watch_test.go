@@ -375,13 +375,13 @@ func TestClientInLoop(t *testing.T) {
 			uid := imap.UIDSet{{First: ev.UID, Last: ev.UID}}
 			switch ev.Kind {
 			case watch.New:
-				for m, err := range ev.Client.Fetch(t.Context(), uid, imapclient.FetchOptions{Items: imap.FetchSize}) {
+				for m, err := range ev.Client.Fetch(t.Context(), uid, imap.FetchOptions{Items: imap.FetchSize}) {
 					if err != nil || m.Size != int64(len(letter)) {
 						t.Error(m, err)
 					}
 				}
 				seenFlag, _ := imap.SystemFlag(`\Seen`)
-				if _, err := ev.Client.Store(t.Context(), uid, imapclient.StoreOptions{Flags: seenFlag}); err != nil {
+				if _, err := ev.Client.Store(t.Context(), uid, imap.StoreOptions{Flags: seenFlag}); err != nil {
 					t.Error(err)
 				}
 			case watch.FlagsChanged:

@@ -1,4 +1,4 @@
-package imapclient
+package imapconn
 
 import (
 	"bytes"
@@ -33,6 +33,7 @@ type input struct {
 	// to hold no line end before scan; both are relative to r.
 	line, scan int
 	fetch      bool // it is a FETCH response: sections are left out
+	url        bool // it is a URLFETCH response: so is what the URL gives
 
 	max        int   // octets of a response
 	maxLiteral int64 // octets of a literal within
@@ -46,30 +47,30 @@ func (in *input) buffered() bool { return in.r < in.w }
 // of the same response, where rest is set. With section the chunk ends with the
 // announcement of a literal that is the text of a message, whose octets come
 // next. The chunk is valid until the next read.
-func (in *input) next(rest bool) (chunk []byte, lit imapwire.Literal, section bool, err error) {
+func (in *input) next(rest bool) (chunk []byte, section bool, err error) {
 	in.fetch = in.fetch || rest
 	for {
 		if from := in.r + in.scan; from < in.w {
 			if i := bytes.IndexByte(in.buf[from:in.w], '\n'); i >= 0 {
 				end := in.scan + i + 1
-				done, lit, section, err := in.lineEnds(end)
+				done, section, err := in.lineEnds(end)
 				if err != nil {
-					return nil, lit, false, err
+					return nil, false, err
 				}
 				if done {
 					chunk := in.buf[in.r : in.r+end : in.r+end]
 					in.take(end)
-					return chunk, lit, section, nil
+					return chunk, section, nil
 				}
 				continue
 			}
 			in.scan = in.w - in.r
 		}
 		if in.w-in.r >= in.max {
-			return nil, lit, false, fmt.Errorf("%w: a response of more than %d octets", ErrLimit, in.max)
+			return nil, false, fmt.Errorf("%w: a response of more than %d octets", ErrLimit, in.max)
 		}
 		if err := in.fill(in.max + inputSize); err != nil {
-			return nil, lit, false, err
+			return nil, false, err
 		}
 	}
 }
@@ -77,14 +78,14 @@ func (in *input) next(rest bool) (chunk []byte, lit imapwire.Literal, section bo
 // take moves behind a response, or behind a part of it.
 func (in *input) take(n int) {
 	in.r += n
-	in.line, in.scan, in.fetch = 0, 0, false
+	in.line, in.scan, in.fetch, in.url = 0, 0, false, false
 }
 
 // lineEnds judges the line that ends in front of end: the response is done,
 // unless a literal follows that belongs into it.
-func (in *input) lineEnds(end int) (done bool, lit imapwire.Literal, section bool, err error) {
+func (in *input) lineEnds(end int) (done, section bool, err error) {
 	if end > in.max {
-		return false, lit, false, fmt.Errorf("%w: a response of more than %d octets", ErrLimit, in.max)
+		return false, false, fmt.Errorf("%w: a response of more than %d octets", ErrLimit, in.max)
 	}
 	line := in.buf[in.r+in.line : in.r+end]
 	if in.trace != nil {
@@ -92,23 +93,23 @@ func (in *input) lineEnds(end int) (done bool, lit imapwire.Literal, section boo
 	}
 	lit, before, ok := literalTail(line)
 	if !ok {
-		return true, lit, false, nil
+		return true, false, nil
 	}
 	if in.line == 0 && !in.fetch {
-		in.fetch = isFetch(line)
+		in.fetch, in.url = isFetch(line), hasName(line, "URLFETCH")
 	}
-	if in.fetch && isSectionName(line[:before]) {
-		return true, lit, true, nil
+	if in.fetch && isSectionName(line[:before]) || in.url && isURLText(line[:before], in.line == 0) {
+		return true, true, nil
 	}
 	switch {
 	case lit.Size > in.maxLiteral:
-		return false, lit, false, fmt.Errorf("%w: a literal of %d octets", ErrLimit, lit.Size)
+		return false, false, fmt.Errorf("%w: a literal of %d octets", ErrLimit, lit.Size)
 	case int64(end)+lit.Size >= int64(in.max):
-		return false, lit, false, fmt.Errorf("%w: a response of more than %d octets", ErrLimit, in.max)
+		return false, false, fmt.Errorf("%w: a response of more than %d octets", ErrLimit, in.max)
 	}
 	in.line = end + int(lit.Size)
 	in.scan = in.line
-	return false, lit, false, nil
+	return false, false, nil
 }
 
 // literalTail reads the announcement of a literal at the end of a line; before
@@ -142,6 +143,31 @@ func isFetch(line []byte) bool {
 		}
 	}
 	return false
+}
+
+// hasName reports whether a response is "* NAME ".
+func hasName(line []byte, name string) bool {
+	n := len("* ") + len(name)
+	return len(line) > n && line[0] == '*' && line[1] == ' ' && line[n] == ' ' && bytes.EqualFold(line[2:n], []byte(name))
+}
+
+// isURLText reports whether what a URL gives follows b, and not the URL itself or
+// a string of a body structure. first: b begins with the name of the response.
+func isURLText(b []byte, first bool) bool {
+	n := len(b) - 1
+	if n < 0 || b[n] != ' ' {
+		return false
+	}
+	word := b[bytes.LastIndexByte(b[:n], ' ')+1 : n]
+	if bytes.EqualFold(word, []byte("(BODY")) || bytes.EqualFold(word, []byte("(BINARY")) {
+		return true
+	}
+	if !first {
+		return n == 0 // the URL was a literal
+	}
+	rest := bytes.TrimLeft(b[len("* URLFETCH "):], " ")
+	_, used, err := imapresp.ConsumeAString(rest)
+	return err == nil && len(bytes.TrimLeft(rest[used:], " ")) == 0
 }
 
 // isSectionName reports whether b ends with the name of an item whose value is
@@ -289,8 +315,8 @@ func (in *input) peek(n int64) ([]byte, error) {
 	return b[:min(int64(len(b)), n)], nil
 }
 
-// tooMany makes ErrLimit of what the parser found too large.
-func tooMany(err error) error {
+// Broken makes ErrLimit of what the parser found too large.
+func Broken(err error) error {
 	if errors.Is(err, imapresp.ErrTooMany) || errors.Is(err, imapwire.ErrNesting) {
 		return fmt.Errorf("%w: %w", ErrLimit, err)
 	}

@@ -1,4 +1,4 @@
-package imapclient
+package imapconn
 
 import (
 	"errors"
@@ -18,7 +18,7 @@ func TestReadAhead(t *testing.T) {
 		}
 		return in
 	}
-	if chunk, _, _, err := newInput().next(false); string(chunk) != line || err != nil {
+	if chunk, _, err := newInput().next(false); string(chunk) != line || err != nil {
 		t.Errorf("next: %q %v", chunk, err)
 	}
 	for _, size := range []int{100, inputSize} {
