@@ -49,6 +49,9 @@
 // here. In a folder with another UIDVALIDITY than before, and for a new folder,
 // messages are compared with those that are not there any more.
 //
+// What another program has fetched and left on the server is marked with
+// MarkElsewhere before the first pass.
+//
 // # Copies
 //
 // Where Recipients had nothing but To and Cc (Decision.Guessed), and the server has

@@ -12,6 +12,7 @@ func (k *Keep) choose(items []listed, quota func() (used, limit int64), now time
 	for i := range items {
 		l := &items[i]
 		switch {
+		case l.done() && l.rec.Elsewhere && !k.Elsewhere:
 		case l.done() && k.goes(l, now):
 			going = append(going, l)
 			continue

@@ -34,10 +34,11 @@ type row struct {
 	Done       []string  `json:"d,omitempty"`
 	Missing    time.Time `json:"m,omitzero"`
 	Generation string    `json:"g,omitempty"`
+	Elsewhere  bool      `json:"e,omitempty"`
 }
 
 func encodeRecord(source string, r *Record) ([]byte, error) {
-	v := row{source, "", r.Size, r.Fetched.UTC(), r.Done, r.Missing.UTC(), r.Generation}
+	v := row{source, "", r.Size, r.Fetched.UTC(), r.Done, r.Missing.UTC(), r.Generation, r.Elsewhere}
 	if r.Print != (Print{}) {
 		v.Print = hex.EncodeToString(r.Print[:])
 	}
@@ -53,7 +54,10 @@ func decodeRecord(key string, value []byte) (Record, error) {
 	if err != nil {
 		return Record{}, fmt.Errorf("fetch: a record of the state cannot be read: %q: %w", key, err)
 	}
-	r := Record{Key: Key{Kind(kind), key[1:]}, Size: v.Size, Fetched: v.Fetched, Done: v.Done, Missing: v.Missing, Generation: v.Generation}
+	r := Record{
+		Key: Key{Kind(kind), key[1:]}, Size: v.Size, Fetched: v.Fetched, Done: v.Done, Missing: v.Missing,
+		Generation: v.Generation, Elsewhere: v.Elsewhere,
+	}
 	if _, err := hex.Decode(r.Print[:], []byte(v.Print[:min(len(v.Print), 2*len(r.Print))])); err != nil {
 		return Record{}, fmt.Errorf("fetch: a record of the state cannot be read: %q: %w", key, err)
 	}

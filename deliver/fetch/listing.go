@@ -70,6 +70,12 @@ func (p *pass) list() error {
 		} else if err := p.nameByHead(l, groups); err != nil {
 			return err
 		}
+	}
+	if err := p.takeMarks(); err != nil {
+		return err
+	}
+	for i := range p.items {
+		l := &p.items[i]
 		l.rec = p.known[Key{KindMessage, l.id}]
 		if l.rec == nil {
 			l.rec = p.known[Key{KindSkipped, l.id}]

@@ -156,6 +156,10 @@ type Keep struct {
 	// says. Zero = no limit.
 	MaxBytes   int64
 	MaxPercent int
+
+	// Elsewhere lets go, by the same rules, also what another program has fetched
+	// (MarkElsewhere). Unset, those messages stay: nobody here has them.
+	Elsewhere bool
 }
 
 // Recipients says who gets a message. Any number of goroutines may use it.

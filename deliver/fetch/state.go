@@ -47,6 +47,10 @@ type Record struct {
 
 	// Generation is that of the folder, in a record of one.
 	Generation string
+
+	// Elsewhere says that another program has fetched it (MarkElsewhere): nobody
+	// here has it.
+	Elsewhere bool
 }
 
 // Key names a Record of a source.
@@ -63,10 +67,12 @@ type Kind uint8
 
 // The kinds of records.
 const (
-	KindMessage Kind = iota // a message that was fetched, or in part
-	KindFolder              // a folder; its Generation
-	KindCopy                // a message that is in several copies on the server; who has it
-	KindSkipped             // a message that is not fetched: too large
+	KindMessage   Kind = iota // a message that was fetched, or in part
+	KindFolder                // a folder; its Generation
+	KindCopy                  // a message that is in several copies on the server; who has it
+	KindSkipped               // a message that is not fetched: too large
+	KindElsewhere             // a mark of MarkElsewhere, until the message is listed
+	KindLoose                 // the same, of one with Loose
 )
 
 // Print is a fingerprint of a message.

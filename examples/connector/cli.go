@@ -17,4 +17,5 @@ type cli struct {
 	Status       statusCmd `cmd:"" help:"Say how each source stands."`
 	Check        checkCmd  `cmd:"" help:"Check configuration, passwords, TLS and login of each source, and say what would be done. Nothing is collected."`
 	ImportConfig importCmd `cmd:"" name:"import-config" help:"Make a configuration of that of another program."`
+	ImportSeen   seenCmd   `cmd:"" name:"import-seen" help:"Take over what another program has collected and left on the servers, so that it is not collected again."`
 }

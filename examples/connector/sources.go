@@ -80,6 +80,7 @@ func (m *mailbox) imap(log *slog.Logger) *imapsource.Source {
 		d.TLS = imapclient.TLSNever
 	}
 	keep := m.src.Keep()
+	keep.Elsewhere = false
 	return &imapsource.Source{
 		Addr: m.addr, Dialer: d, Mailboxes: m.src.Folders, Except: m.src.Except, MoveTo: m.src.MoveTo,
 		ReadOnly: keep == fetch.Keep{Always: true},

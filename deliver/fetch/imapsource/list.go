@@ -152,11 +152,16 @@ func (s *session) item(name string, b *box, m *imapclient.Message) fetch.Item {
 		it.Size = m.Size
 	}
 	if box := s.c.Mailbox(); b.validity != 0 && box != nil && !box.UIDNotSticky {
-		it.ID = fmt.Sprintf("%d.%d.%s", b.validity, m.UID, name)
 		it.Generation = fmt.Sprint(b.validity)
+		it.ID = ID(it.Generation, fmt.Sprint(m.UID), name)
 	}
 	return it
 }
+
+// ID is the fetch.Item.ID of a message, of decimal numbers and the name of its
+// mailbox. It is exported for lists that other programs keep
+// (fetch.MarkElsewhere).
+func ID(validity, uid, mailbox string) string { return validity + "." + uid + "." + mailbox }
 
 // idleTime is how long one IDLE lasts (RFC 2177 §3).
 const idleTime = 29 * time.Minute

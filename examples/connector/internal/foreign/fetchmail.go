@@ -51,7 +51,7 @@ func (c *fetchmail) global(o rcOption) {
 			c.notice(o.line, "no softbounce is left out: what a target refuses for good goes to quarantine")
 		}
 	case "idfile":
-		c.notice(o.line, "idfile is left out: messages that stay on a server are collected once more")
+		c.notice(o.line, "idfile is left out: connector import-seen fetchids takes it over")
 	default:
 		if !o.no {
 			c.notice(o.line, "set %s is left out: the log goes to standard error, and one process owns the data directory", o.name)

@@ -136,7 +136,11 @@ func (c *fetchmail) collecting(m *rcMailbox) {
 	src := m.src
 	if m.keep {
 		src.Leave = "always"
-		c.notice(m.line, "keep: what is in the mailbox of %s now is collected once more", src.User)
+		if src.IsIMAP() {
+			c.notice(m.line, "keep: what is in the mailbox of %s now is collected once more", src.User)
+		} else {
+			c.notice(m.line, "keep: what is in the mailbox of %s now is collected once more, unless connector import-seen fetchids takes over the list of fetchmail (.fetchids)", src.User)
+		}
 		if !m.fetchall && src.IsIMAP() {
 			c.notice(m.line, "without fetchall fetchmail passes over what has been read: here everything is collected, once")
 		}

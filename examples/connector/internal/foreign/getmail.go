@@ -240,7 +240,7 @@ func (c *getmail) collecting() {
 		if c.flag("read_all", true) {
 			c.notice(line, "read_all: getmail collects what stays on the server again each time; here everything is collected once")
 		} else {
-			c.notice(line, "what is on the server of %s now is collected once more", c.src.Host)
+			c.notice(line, "what is on the server of %s now is collected once more, unless connector import-seen oldmail takes over the lists of getmail (oldmail-…)", c.src.Host)
 		}
 		if n := c.size("delete_bigger_than"); n > 0 {
 			c.src.DeleteAbove = strconv.FormatInt(n, 10)

@@ -60,6 +60,7 @@ func (src *Source) Keep() fetch.Keep {
 	k.MaxSize, _ = optionalSize(src.DeleteAbove)
 	k.MaxBytes, _ = optionalSize(src.DeleteTotal)
 	k.MaxPercent = src.DeleteQuota
+	k.Elsewhere = src.LeaveSeen != nil && !*src.LeaveSeen
 	return k
 }
 

@@ -72,7 +72,8 @@ type Source struct {
 	Every   string   `toml:"every,omitempty"`
 	Idle    *bool    `toml:"idle,omitempty"`
 
-	Leave       string `toml:"leave,omitempty"` // never, always, until-seen, or a time such as 14d
+	Leave       string `toml:"leave,omitempty"`       // never, always, until-seen, or a time such as 14d
+	LeaveSeen   *bool  `toml:"leave-taken,omitempty"` // what import-seen took over stays whatever Leave says; nil = it does
 	DeleteAbove string `toml:"delete-above,omitempty"`
 	DeleteTotal string `toml:"delete-above-total,omitempty"` // the oldest, while the mailbox holds more
 	DeleteQuota int    `toml:"delete-above-quota,omitempty"` // the same, in percent of the quota
