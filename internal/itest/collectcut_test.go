@@ -99,7 +99,7 @@ func (o origin) empty(t *testing.T) {
 	if m.Exists == 0 {
 		return
 	}
-	flags := imapclient.StoreOptions{Mode: imapclient.StoreAdd, Flags: store.Deleted, Silent: true}
+	flags := imap.StoreOptions{Mode: imap.StoreAdd, Flags: store.Deleted, Silent: true}
 	if _, err := c.Store(t.Context(), imap.UIDSet{{First: 1, Last: m.UIDNext - 1}}, flags); err != nil {
 		t.Fatal(err)
 	}
