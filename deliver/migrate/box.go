@@ -82,6 +82,7 @@ func (b *box) pass(ctx context.Context) error {
 		return err
 	}
 	p := &pass{box: b, led: l}
+	p.line.work = p.carry
 	if err := p.prepare(ctx); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"github.com/mailstead/mailstead/store"
 )
@@ -22,9 +23,10 @@ type pass struct {
 	match     bool    // the target is looked through
 	batch     []item
 	size      int64 // octets of batch
-	skipped   bool  // something was left out
-	unsettled bool  // the target did not say where messages came to lie
-	quotas    int   // refusals by quota one after the other
+	line      line
+	skipped   atomic.Bool // something was left out
+	unsettled bool        // the target did not say where messages came to lie
+	quotas    int         // refusals by quota one after the other
 
 	gone []string // IDs that were listed, and whose bodies were not there
 
@@ -41,10 +43,10 @@ type item struct {
 }
 
 func (p *pass) close() error {
-	var err error
+	_, err := p.line.drain()
 	if p.writer != nil {
 		p.writer.Discard()
-		err = p.writer.Close()
+		err = errors.Join(err, p.writer.Close())
 	}
 	if p.reader != nil {
 		err = errors.Join(err, p.reader.Close())
@@ -67,6 +69,9 @@ func (p *pass) run(ctx context.Context) error {
 		return err
 	}
 	if err := p.flush(ctx); err != nil {
+		return err
+	}
+	if err := p.settle(ctx); err != nil {
 		return err
 	}
 	if err := p.flushChanges(ctx); err != nil || p.o.DryRun {
@@ -93,7 +98,7 @@ func (p *pass) finish(ctx context.Context) error {
 		}
 	}
 	done := p.doneToken()
-	if p.skipped {
+	if p.skipped.Load() {
 		done = ""
 	}
 	if l.Done != done || l.Match || l.Open || l.Before.Runs > 0 {
@@ -223,6 +228,9 @@ func (p *pass) flushChanges(ctx context.Context) error {
 	if len(p.changes) == 0 && len(p.pages) == 0 {
 		return nil
 	}
+	if err := p.settle(ctx); err != nil {
+		return err
+	}
 	notes := make([]Note, len(p.pages))
 	for i, k := range p.pages {
 		notes[i] = Note{Key: k.key, Value: k.without(vanishing).encode()}
@@ -304,7 +312,7 @@ func (p *pass) tooLarge(size int64) bool {
 
 // leave skips a message; the next pass tries it again.
 func (p *pass) leave(m *Message, err error) {
-	p.skipped = true
+	p.skipped.Store(true)
 	p.skip(Skip{ID: m.ID, Size: max(0, m.Size), Reason: reasonOf(err), Err: err})
 }
 
