@@ -185,10 +185,10 @@ func (p *pass) put(ctx context.Context) error {
 		}
 		return nil
 	}
-	m, err := p.box.run.dst.Put(ctx, Mailbox{
-		Path: p.path, Role: role, Subscribed: subscribed,
-		UIDValidity: p.from.UIDValidity, UIDNext: p.from.UIDNext,
-	})
+	m, err := p.putNamed(ctx, role, subscribed)
+	if made && (errors.Is(err, ErrName) || errors.Is(err, ErrRefused)) && p.plainer() {
+		m, err = p.putNamed(ctx, role, subscribed)
+	}
 	if err != nil {
 		return err
 	}
@@ -197,4 +197,11 @@ func (p *pass) put(ctx context.Context) error {
 		p.count(Totals{Mailboxes: 1})
 	}
 	return nil
+}
+
+func (p *pass) putNamed(ctx context.Context, role string, subscribed bool) (Mailbox, error) {
+	return p.box.run.dst.Put(ctx, Mailbox{
+		Path: p.path, Role: role, Subscribed: subscribed,
+		UIDValidity: p.from.UIDValidity, UIDNext: p.from.UIDNext,
+	})
 }

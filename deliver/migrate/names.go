@@ -103,6 +103,29 @@ func (p *placer) place(path []string, key string) []string {
 	}
 }
 
+// plainer gives a mailbox whose name the target has refused, without saying which
+// characters it takes, a name of letters and digits and what every server takes;
+// false: it has that already.
+func (b *box) plainer() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	plain := make([]string, len(b.path))
+	for i, level := range b.path {
+		plain[i] = strings.Map(func(r rune) rune {
+			if unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r) || strings.ContainsRune(" -_.", r) {
+				return r
+			}
+			return '_'
+		}, level)
+	}
+	if slices.Equal(plain, b.path) {
+		return false
+	}
+	b.path = b.names.place(plain, b.from.key())
+	b.report.Target = strings.Join(b.path, "/")
+	return true
+}
+
 func (p *placer) clean(path []string) []string {
 	var out []string
 	for _, level := range path {

@@ -57,6 +57,7 @@ func (r *run) plan(ctx context.Context) error {
 // another mailbox came.
 func (r *run) place(ctx context.Context, there []Mailbox) error {
 	p := newPlacer(r.dst.Rules())
+	r.names = p
 	for _, b := range r.boxes {
 		l, found, err := loadLedger(ctx, r.keep, r.o.Job, b.from.key())
 		if err != nil {

@@ -65,8 +65,9 @@ type run struct {
 	spent    atomic.Int64 // octets that were copied, or are about to be
 	views    viewPrints
 
-	mu     sync.Mutex // guards report and the order of events
+	mu     sync.Mutex // guards what follows, and the order of events
 	report Report
+	names  *placer
 }
 
 func newRun(src Source, dst Target, o Options) (*run, error) {

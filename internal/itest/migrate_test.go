@@ -1,7 +1,6 @@
 package itest
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"os"
@@ -11,13 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mailstead/mailstead/auth/login"
-	"github.com/mailstead/mailstead/auth/login/saslmech"
 	"github.com/mailstead/mailstead/deliver/migrate"
-	"github.com/mailstead/mailstead/deliver/migrate/imapaccount"
 	"github.com/mailstead/mailstead/deliver/migrate/maildirtree"
 	"github.com/mailstead/mailstead/deliver/migrate/storeaccount"
-	"github.com/mailstead/mailstead/imap/imapclient"
 	"github.com/mailstead/mailstead/store"
 	"github.com/mailstead/mailstead/store/blob/memblob"
 	"github.com/mailstead/mailstead/store/memstore"
@@ -35,16 +30,7 @@ func TestMigrateDovecot(t *testing.T) {
 	s := memstore.New(memblob.New())
 	from := migrateAccount(t, s, "from")
 	fillAccount(t, s, boxes, each)
-	d := &imapclient.Dialer{TLS: imapclient.TLSNever, Auth: login.Client{
-		Credentials: saslmech.Credentials{Username: alice, Password: password}, Policy: saslmech.Policy{AllowPlaintext: true},
-	}}
-	dovecot, err := imapaccount.New(t.Context(), imapaccount.Options{
-		Name: "imap://dovecot/", Dial: func(ctx context.Context) (*imapclient.Client, error) { return d.Dial(ctx, "tcp", f.imap) },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer dovecot.Close()
+	dovecot := migrateIMAP(t, "dovecot", f)
 	state := &migrate.DirKeeper{Dir: t.TempDir()}
 	migratePass(t, from, dovecot, migrate.Options{State: state, Verify: migrate.VerifyBodies}, total)
 	migratePass(t, from, dovecot, migrate.Options{State: state}, 0)
@@ -177,16 +163,7 @@ func TestMigrateBesideMbsync(t *testing.T) {
 	s := memstore.New(memblob.New())
 	from := migrateAccount(t, s, "from")
 	fillAccount(t, s, 20, 250)
-	d := &imapclient.Dialer{TLS: imapclient.TLSNever, Auth: login.Client{
-		Credentials: saslmech.Credentials{Username: alice, Password: password}, Policy: saslmech.Policy{AllowPlaintext: true},
-	}}
-	dovecot, err := imapaccount.New(t.Context(), imapaccount.Options{
-		Name: "imap://dovecot/", Dial: func(ctx context.Context) (*imapclient.Client, error) { return d.Dial(ctx, "tcp", f.imap) },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer dovecot.Close()
+	dovecot := migrateIMAP(t, "dovecot", f)
 	migratePass(t, from, dovecot, migrate.Options{State: &migrate.DirKeeper{Dir: t.TempDir()}}, 5000)
 	_, port, _ := net.SplitHostPort(f.imap)
 	for range 3 {
