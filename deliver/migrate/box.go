@@ -133,6 +133,9 @@ func (p *pass) prepare(ctx context.Context) error {
 	if p.to != nil {
 		l.TargetValidity, l.Target = p.to.Validity, p.to.key()
 	}
+	if err := p.enroll(ctx); err != nil {
+		return err
+	}
 	if !change || p.o.DryRun {
 		return nil
 	}

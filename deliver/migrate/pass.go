@@ -30,10 +30,11 @@ type pass struct {
 
 	gone []string // IDs that were listed, and whose bodies were not there
 
-	changes []Alteration
-	pages   []keyed // that changes have changed
-	tap     tap
-	peek    *bufio.Reader
+	changes  []Alteration
+	pages    []keyed    // that changes have changed
+	standing []standing // of the target, sorted; nil = not read yet
+	tap      tap
+	peek     *bufio.Reader
 }
 
 // item is one message of a batch. Its record is set where nothing is to be copied.
@@ -188,15 +189,24 @@ func (p *pass) vanished(ctx context.Context, e *entry) error {
 	if !p.o.Remove {
 		return nil
 	}
-	if e.State != double && e.Ref != "" {
-		p.count(Totals{Removed: 1})
-	}
-	if p.o.DryRun {
-		return nil
-	}
 	a := Alteration{Ref: e.Ref, Remove: true}
 	if e.State == double {
 		a.Ref = ""
+	}
+	if a.Ref != "" {
+		ok, err := p.untouched(ctx, e.record)
+		if err != nil {
+			return err
+		}
+		if ok {
+			p.count(Totals{Removed: 1})
+		} else {
+			a.Ref = "" // it is the target's own from now on
+			p.count(Totals{Kept: 1})
+		}
+	}
+	if p.o.DryRun {
+		return nil
 	}
 	p.led.Done = ""
 	e.State = vanishing

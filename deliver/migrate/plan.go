@@ -42,6 +42,10 @@ func (r *run) plan(ctx context.Context) error {
 		return err
 	}
 	r.adjustRoles(there)
+	r.there = there
+	if err := r.loadRoster(ctx, list); err != nil {
+		return err
+	}
 	r.report.Boxes = make([]MailboxReport, len(r.boxes))
 	for i, b := range r.boxes {
 		b.report = &r.report.Boxes[i]
