@@ -11,6 +11,9 @@ import (
 func (b *box) migrate(ctx context.Context) error {
 	b.tell(Event{Kind: Begun, Mailbox: b.report.Source, Target: b.report.Target, Totals: b.totals()})
 	err := b.attempts(ctx)
+	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(err, cause) {
+		err = errors.Join(cause, err) // another mailbox has ended the run, by MaxBytes for instance
+	}
 	b.mu.Lock()
 	b.report.Err = err
 	b.mu.Unlock()

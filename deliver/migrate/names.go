@@ -164,6 +164,12 @@ func (p *placer) level(s string) string {
 	if s == "." || s == ".." {
 		return strings.Repeat("_", len(s))
 	}
+	if p.rules.NoDot && strings.HasPrefix(s, ".") {
+		s = "_" + s[1:]
+	}
+	if p.rules.Reserved != "" && strings.EqualFold(s, p.rules.Reserved) {
+		s += "_"
+	}
 	return s
 }
 
@@ -224,7 +230,7 @@ func (p *placer) fit(path []string) []string {
 	}
 	for len(path) > 1 && limit/len(path) < 12 {
 		n := len(path) - 2
-		path = append(path[:n:n], path[n]+"_"+path[n+1])
+		path = append(path[:n:n], p.shorten(path[n]+"_"+path[n+1], p.rules.MaxLevel, ""))
 	}
 	for p.total(path) > limit {
 		longest := 0
