@@ -11,6 +11,9 @@ import (
 func (b *box) migrate(ctx context.Context) error {
 	b.tell(Event{Kind: Begun, Mailbox: b.report.Source, Target: b.report.Target, Totals: b.totals()})
 	err := b.attempts(ctx)
+	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(err, cause) {
+		err = errors.Join(cause, err) // another mailbox has ended the run, by MaxBytes for instance
+	}
 	b.mu.Lock()
 	b.report.Err = err
 	b.mu.Unlock()
@@ -82,6 +85,7 @@ func (b *box) pass(ctx context.Context) error {
 		return err
 	}
 	p := &pass{box: b, led: l}
+	p.line.work = p.carry
 	if err := p.prepare(ctx); err != nil {
 		return err
 	}
@@ -131,6 +135,9 @@ func (p *pass) prepare(ctx context.Context) error {
 	l.Subscribed, l.Role = p.from.Subscribed, p.from.Role
 	if p.to != nil {
 		l.TargetValidity, l.Target = p.to.Validity, p.to.key()
+	}
+	if err := p.enroll(ctx); err != nil {
+		return err
 	}
 	if !change || p.o.DryRun {
 		return nil
@@ -184,10 +191,10 @@ func (p *pass) put(ctx context.Context) error {
 		}
 		return nil
 	}
-	m, err := p.box.run.dst.Put(ctx, Mailbox{
-		Path: p.path, Role: role, Subscribed: subscribed,
-		UIDValidity: p.from.UIDValidity, UIDNext: p.from.UIDNext,
-	})
+	m, err := p.putNamed(ctx, role, subscribed)
+	if made && (errors.Is(err, ErrName) || errors.Is(err, ErrRefused)) && p.plainer() {
+		m, err = p.putNamed(ctx, role, subscribed)
+	}
 	if err != nil {
 		return err
 	}
@@ -196,4 +203,11 @@ func (p *pass) put(ctx context.Context) error {
 		p.count(Totals{Mailboxes: 1})
 	}
 	return nil
+}
+
+func (p *pass) putNamed(ctx context.Context, role string, subscribed bool) (Mailbox, error) {
+	return p.box.run.dst.Put(ctx, Mailbox{
+		Path: p.path, Role: role, Subscribed: subscribed,
+		UIDValidity: p.from.UIDValidity, UIDNext: p.from.UIDNext,
+	})
 }

@@ -297,14 +297,21 @@ func TestValidityChanges(t *testing.T) {
 
 // What the quota does not take is named; what fits is copied.
 func TestQuota(t *testing.T) {
-	f := &fake{boxes: []*fakeBox{box("INBOX", 0, 12)}}
-	big := &f.boxes[0].list[3]
-	big.body += strings.Repeat("x\r\n", 2000)
-	big.Size = int64(len(big.body))
-	dst, _, _ := newAccount(t, storeaccount.Options{Limits: store.Limits{Bytes: 4000}})
-	r, err := migrate.Run(t.Context(), f, dst, migrate.Options{})
-	if !errors.Is(err, migrate.ErrLoss) || r.Copied != 11 || r.Skipped != 1 || r.Skips[0].Reason != migrate.Quota {
-		t.Errorf("%v, %+v, %+v", err, r.Totals, r.Skips)
+	for _, batch := range [...]int{0, 2, 3} { // several are on their way when one is refused
+		f := &fake{boxes: []*fakeBox{box("INBOX", 0, 12)}}
+		big := &f.boxes[0].list[3]
+		big.body += strings.Repeat("x\r\n", 2000)
+		big.Size = int64(len(big.body))
+		dst, _, _ := newAccount(t, storeaccount.Options{Limits: store.Limits{Bytes: 4000}})
+		o := migrate.Options{BatchMessages: batch}
+		r, err := migrate.Run(t.Context(), f, dst, o)
+		if !errors.Is(err, migrate.ErrLoss) || r.Copied != 11 || r.Skipped != 1 || r.Skips[0].Reason != migrate.Quota {
+			t.Errorf("%d: %v, %+v, %+v", batch, err, r.Totals, r.Skips)
+		}
+		r, err = migrate.Run(t.Context(), f, dst, o)
+		if !errors.Is(err, migrate.ErrLoss) || r.Copied != 0 || r.Present != 11 {
+			t.Errorf("%d, again: %v, %+v, %+v", batch, err, r.Totals, r.Skips)
+		}
 	}
 }
 

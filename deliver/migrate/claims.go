@@ -126,6 +126,14 @@ func (p *pass) removeBefore(ctx context.Context) error {
 	}
 	for _, list := range p.claims.known {
 		for i := range list {
+			ok, err := p.untouched(ctx, &list[i])
+			if err != nil {
+				return err
+			}
+			if !ok {
+				p.count(Totals{Kept: 1})
+				continue
+			}
 			p.count(Totals{Removed: 1})
 			if err := p.change(ctx, Alteration{Ref: list[i].Ref, Remove: true}, nil); err != nil {
 				return err

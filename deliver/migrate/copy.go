@@ -11,20 +11,38 @@ import (
 	"github.com/mailstead/mailstead/store"
 )
 
-// flush copies the batch. What the quota refuses as a whole is tried one by one,
-// so that what fits is copied.
+// flush hands the batch over.
 func (p *pass) flush(ctx context.Context) error {
 	batch := p.batch
-	p.batch, p.size = p.batch[:0], 0
+	p.batch, p.size = nil, 0
 	if len(batch) == 0 {
 		return nil
 	}
-	err := p.copyItems(ctx, batch)
+	if err := p.adopt(ctx, batch); err != nil {
+		return err
+	}
+	for {
+		x, err := p.hand(ctx, batch)
+		if err != nil || x != nil && x.whole {
+			return err
+		}
+		if err := p.settle(ctx); err != nil || x != nil {
+			return err
+		}
+	}
+}
+
+// settle waits until all batches that were handed over are committed. What the quota
+// refuses as a whole is tried one by one, so that what fits is copied.
+func (p *pass) settle(ctx context.Context) error {
+	undone, err := p.line.drain()
 	if !errors.Is(err, ErrQuota) {
 		return err
 	}
-	for i := range batch {
-		err := p.copyItems(ctx, batch[i:i+1])
+	for i := range undone {
+		if _, err = p.hand(ctx, undone[i:i+1]); err == nil {
+			_, err = p.line.drain()
+		}
 		if !errors.Is(err, ErrQuota) {
 			if err != nil {
 				return err
@@ -32,7 +50,7 @@ func (p *pass) flush(ctx context.Context) error {
 			p.quotas = 0
 			continue
 		}
-		p.leave(batch[i].Message, err)
+		p.leave(undone[i].Message, err)
 		if p.quotas++; p.quotas >= maxQuotas {
 			return err
 		}
@@ -43,37 +61,6 @@ func (p *pass) flush(ctx context.Context) error {
 // maxQuotas is how many messages the quota refuses in a row before the mailbox is
 // given up.
 const maxQuotas = 5
-
-// copyItems copies what is to be copied of the items and records them all.
-func (p *pass) copyItems(ctx context.Context, items []item) error {
-	if err := p.adopt(ctx, items); err != nil {
-		return err
-	}
-	if err := p.led.beginRun(ctx); err != nil {
-		return err
-	}
-	copied, rest := p.fetch(ctx, items)
-	if errors.Is(rest, ErrWriter) || errors.Is(rest, ErrQuota) {
-		p.discard()
-		return rest
-	}
-	records := make([]record, 0, len(items))
-	added := 0
-	for i := range items {
-		switch {
-		case items[i].have != nil:
-			records = append(records, items[i].adopted())
-		case copied[i] != nil:
-			records = append(records, *copied[i])
-			added++
-		}
-	}
-	if err := p.commit(ctx, records, added); err != nil {
-		p.discard()
-		return err
-	}
-	return rest
-}
 
 func (p *pass) discard() {
 	if p.writer != nil {
@@ -116,49 +103,6 @@ func (p *pass) adopt(ctx context.Context, items []item) error {
 	return p.writer.Alter(ctx, changes, nil)
 }
 
-// fetch reads the bodies and hands them to the writer. copied has a record for
-// each item that was added. The error is what ended it; what was added until then
-// can be committed, unless it is of the writer.
-func (p *pass) fetch(ctx context.Context, items []item) (copied []*record, err error) {
-	copied = make([]*record, len(items))
-	var want []*Message
-	var at []int
-	for i := range items {
-		if items[i].have == nil {
-			want, at = append(want, items[i].Message), append(at, i)
-		}
-	}
-	if len(want) == 0 {
-		return copied, nil
-	}
-	if err := p.openWriter(ctx); err != nil {
-		return copied, err
-	}
-	n := 0
-	for body, err := range p.reader.Fetch(ctx, want) {
-		if err != nil {
-			return copied, err
-		}
-		for n < len(want) && want[n].ID != body.ID {
-			p.gone = append(p.gone, want[n].ID)
-			n++
-		}
-		if n == len(want) {
-			return copied, fmt.Errorf("migrate: mailbox %q: message %q comes unasked", p.report.Source, body.ID)
-		}
-		r, err := p.one(ctx, want[n], body)
-		if err != nil {
-			return copied, err
-		}
-		copied[at[n]] = r
-		n++
-	}
-	for _, m := range want[n:] {
-		p.gone = append(p.gone, m.ID)
-	}
-	return copied, nil
-}
-
 // judgeGone looks again for messages that were listed and then not there. Those that
 // are still listed cannot be read.
 func (p *pass) judgeGone(ctx context.Context) error {
@@ -181,19 +125,10 @@ func (p *pass) judgeGone(ctx context.Context) error {
 }
 
 // one copies a message; nil, nil = it is left out, or went.
-func (p *pass) one(ctx context.Context, m *Message, body *Body) (*record, error) {
-	if body.Err != nil {
-		return nil, p.unread(m, body.Err)
-	}
-	if err := p.messages.wait(ctx, 1); err != nil {
-		return nil, err
-	}
-	if p.o.MaxBytes > 0 && p.spent.Add(max(m.Size, 0)) > p.o.MaxBytes {
-		return nil, ErrLimit
-	}
+func (p *pass) one(ctx context.Context, m *Message, body io.Reader) (*record, error) {
 	x := *m
 	x.Keywords = p.keywords(m)
-	p.tap.reset(&paced{ctx, body, &p.octets})
+	p.tap.reset(body)
 	in := p.dated(&x)
 	ref, err := p.writer.Add(ctx, &x, in)
 	switch {
@@ -206,9 +141,6 @@ func (p *pass) one(ctx context.Context, m *Message, body *Body) (*record, error)
 		return nil, nil
 	case err != nil:
 		return nil, err
-	}
-	if p.o.MaxBytes > 0 && m.Size < 0 {
-		p.spent.Add(p.tap.raw)
 	}
 	return &record{
 		ID: m.ID, Ref: ref, State: provisional, Flags: m.Flags, Keywords: noteKeywords(m.Keywords),

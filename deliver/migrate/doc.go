@@ -17,8 +17,9 @@
 // message its ID, where it lies in the target, and the flags that the source had. [Run] merges
 // the two lists: what only the source has is copied, in batches; flags that the source
 // has changed since are changed in the target; what only the keeper has is gone, and
-// is removed where Options.Remove says so. A mailbox whose State is that of the last
-// whole pass is not opened.
+// is removed where Options.Remove says so and nobody has changed it in the target.
+// While a batch is committed the next one is read. A mailbox whose State is that of
+// the last whole pass is not opened.
 //
 // # Invariants
 //
@@ -33,10 +34,11 @@
 //     changes the same flag later.
 //   - M6: a name of the source leads to one clean name in the target, its own and the
 //     same at every run.
-//   - M7: of bodies nothing is held but what passes through; of a mailbox a page of what is noted,
-//     for each of up to 13 runs of pages. Recognising by Print takes 16 octets a
-//     message of the target and the Prints of what is in doubt, [Verify] 56 octets a
-//     message, the adapters what their packages say.
+//   - M7: of bodies 4 MiB a mailbox at most are held on their way; of a mailbox a page
+//     of what is noted, for each of up to 13 runs of pages. Recognising by Print takes
+//     16 octets a message of the target and the Prints of what is in doubt, [Verify] 56
+//     octets a message, Remove 16 octets when something is gone, the adapters what
+//     their packages say.
 //
 // # What a crash leaves
 //
@@ -51,7 +53,8 @@
 //
 // # Locks
 //
-// run.mu guards the report and orders events; Options.Progress is called under it.
+// The goroutine of a line has the Writer and the open run of the ledger while a load is
+// under way. run.mu guards the report and the names, and orders events; Options.Progress is called under it.
 // Nothing is called with it held but that.
 //
 // # RFCs

@@ -53,11 +53,13 @@ type paced struct {
 	ctx context.Context
 	r   io.Reader
 	p   *pace
+	n   int64 // octets that were read
 }
 
 // Read implements io.Reader.
 func (r *paced) Read(b []byte) (int, error) {
 	n, err := r.r.Read(b)
+	r.n += int64(n)
 	if werr := r.p.wait(r.ctx, int64(n)); werr != nil {
 		return n, werr
 	}

@@ -34,7 +34,9 @@ type Options struct {
 	// target that is not atomic it is done without being asked.
 	Match bool
 
-	// Remove removes from the target what was migrated and is gone in the source.
+	// Remove removes from the target the messages that were migrated and are gone in
+	// the source, also those of mailboxes that are gone. What was changed in the
+	// target since stays, and so do mailboxes, and mail that came another way.
 	Remove bool
 
 	// SkipDeleted leaves out messages with the flag \Deleted.

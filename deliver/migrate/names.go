@@ -103,6 +103,29 @@ func (p *placer) place(path []string, key string) []string {
 	}
 }
 
+// plainer gives a mailbox whose name the target has refused, without saying which
+// characters it takes, a name of letters and digits and what every server takes;
+// false: it has that already.
+func (b *box) plainer() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	plain := make([]string, len(b.path))
+	for i, level := range b.path {
+		plain[i] = strings.Map(func(r rune) rune {
+			if unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r) || strings.ContainsRune(" -_.", r) {
+				return r
+			}
+			return '_'
+		}, level)
+	}
+	if slices.Equal(plain, b.path) {
+		return false
+	}
+	b.path = b.names.place(plain, b.from.key())
+	b.report.Target = strings.Join(b.path, "/")
+	return true
+}
+
 func (p *placer) clean(path []string) []string {
 	var out []string
 	for _, level := range path {
@@ -140,6 +163,12 @@ func (p *placer) level(s string) string {
 	s = strings.Trim(s, " ")
 	if s == "." || s == ".." {
 		return strings.Repeat("_", len(s))
+	}
+	if p.rules.NoDot && strings.HasPrefix(s, ".") {
+		s = "_" + s[1:]
+	}
+	if p.rules.Reserved != "" && strings.EqualFold(s, p.rules.Reserved) {
+		s += "_"
 	}
 	return s
 }
@@ -201,7 +230,7 @@ func (p *placer) fit(path []string) []string {
 	}
 	for len(path) > 1 && limit/len(path) < 12 {
 		n := len(path) - 2
-		path = append(path[:n:n], path[n]+"_"+path[n+1])
+		path = append(path[:n:n], p.shorten(path[n]+"_"+path[n+1], p.rules.MaxLevel, ""))
 	}
 	for p.total(path) > limit {
 		longest := 0

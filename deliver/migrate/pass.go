@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"github.com/mailstead/mailstead/store"
 )
@@ -22,16 +23,18 @@ type pass struct {
 	match     bool    // the target is looked through
 	batch     []item
 	size      int64 // octets of batch
-	skipped   bool  // something was left out
-	unsettled bool  // the target did not say where messages came to lie
-	quotas    int   // refusals by quota one after the other
+	line      line
+	skipped   atomic.Bool // something was left out
+	unsettled bool        // the target did not say where messages came to lie
+	quotas    int         // refusals by quota one after the other
 
 	gone []string // IDs that were listed, and whose bodies were not there
 
-	changes []Alteration
-	pages   []keyed // that changes have changed
-	tap     tap
-	peek    *bufio.Reader
+	changes  []Alteration
+	pages    []keyed    // that changes have changed
+	standing []standing // of the target, sorted; nil = not read yet
+	tap      tap
+	peek     *bufio.Reader
 }
 
 // item is one message of a batch. Its record is set where nothing is to be copied.
@@ -41,10 +44,10 @@ type item struct {
 }
 
 func (p *pass) close() error {
-	var err error
+	_, err := p.line.drain()
 	if p.writer != nil {
 		p.writer.Discard()
-		err = p.writer.Close()
+		err = errors.Join(err, p.writer.Close())
 	}
 	if p.reader != nil {
 		err = errors.Join(err, p.reader.Close())
@@ -67,6 +70,9 @@ func (p *pass) run(ctx context.Context) error {
 		return err
 	}
 	if err := p.flush(ctx); err != nil {
+		return err
+	}
+	if err := p.settle(ctx); err != nil {
 		return err
 	}
 	if err := p.flushChanges(ctx); err != nil || p.o.DryRun {
@@ -93,7 +99,7 @@ func (p *pass) finish(ctx context.Context) error {
 		}
 	}
 	done := p.doneToken()
-	if p.skipped {
+	if p.skipped.Load() {
 		done = ""
 	}
 	if l.Done != done || l.Match || l.Open || l.Before.Runs > 0 {
@@ -183,15 +189,24 @@ func (p *pass) vanished(ctx context.Context, e *entry) error {
 	if !p.o.Remove {
 		return nil
 	}
-	if e.State != double && e.Ref != "" {
-		p.count(Totals{Removed: 1})
-	}
-	if p.o.DryRun {
-		return nil
-	}
 	a := Alteration{Ref: e.Ref, Remove: true}
 	if e.State == double {
 		a.Ref = ""
+	}
+	if a.Ref != "" {
+		ok, err := p.untouched(ctx, e.record)
+		if err != nil {
+			return err
+		}
+		if ok {
+			p.count(Totals{Removed: 1})
+		} else {
+			a.Ref = "" // it is the target's own from now on
+			p.count(Totals{Kept: 1})
+		}
+	}
+	if p.o.DryRun {
+		return nil
 	}
 	p.led.Done = ""
 	e.State = vanishing
@@ -222,6 +237,9 @@ func (p *pass) change(ctx context.Context, a Alteration, e *entry) error {
 func (p *pass) flushChanges(ctx context.Context) error {
 	if len(p.changes) == 0 && len(p.pages) == 0 {
 		return nil
+	}
+	if err := p.settle(ctx); err != nil {
+		return err
 	}
 	notes := make([]Note, len(p.pages))
 	for i, k := range p.pages {
@@ -304,7 +322,7 @@ func (p *pass) tooLarge(size int64) bool {
 
 // leave skips a message; the next pass tries it again.
 func (p *pass) leave(m *Message, err error) {
-	p.skipped = true
+	p.skipped.Store(true)
 	p.skip(Skip{ID: m.ID, Size: max(0, m.Size), Reason: reasonOf(err), Err: err})
 }
 

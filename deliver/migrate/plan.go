@@ -42,6 +42,10 @@ func (r *run) plan(ctx context.Context) error {
 		return err
 	}
 	r.adjustRoles(there)
+	r.there = there
+	if err := r.loadRoster(ctx, list); err != nil {
+		return err
+	}
 	r.report.Boxes = make([]MailboxReport, len(r.boxes))
 	for i, b := range r.boxes {
 		b.report = &r.report.Boxes[i]
@@ -57,6 +61,7 @@ func (r *run) plan(ctx context.Context) error {
 // another mailbox came.
 func (r *run) place(ctx context.Context, there []Mailbox) error {
 	p := newPlacer(r.dst.Rules())
+	r.names = p
 	for _, b := range r.boxes {
 		l, found, err := loadLedger(ctx, r.keep, r.o.Job, b.from.key())
 		if err != nil {

@@ -15,6 +15,7 @@ type Totals struct {
 	Present   int64 `json:"present"` // were copied by an earlier pass
 	Flagged   int64 `json:"flagged"` // got other flags
 	Removed   int64 `json:"removed"` // were removed, as the source has them no more
+	Kept      int64 `json:"kept"`    // are gone in the source and were changed in the target since: they stay
 	Doubles   int64 `json:"doubles"` // of a view such as All Mail, which another mailbox has
 	Skipped   int64 `json:"skipped"` // see Skip
 	Bytes     int64 `json:"bytes"`
@@ -27,6 +28,7 @@ func (t *Totals) add(u Totals) {
 	t.Present += u.Present
 	t.Flagged += u.Flagged
 	t.Removed += u.Removed
+	t.Kept += u.Kept
 	t.Doubles += u.Doubles
 	t.Skipped += u.Skipped
 	t.Bytes += u.Bytes
@@ -38,6 +40,7 @@ type Report struct {
 	Expected  Totals          // Copied and Bytes: what there was to copy, as far as it is known
 	Verified  int64           // messages that Verify found to be right
 	Boxes     []MailboxReport // in the order of the source's keys
+	Gone      []Gone          // mailboxes that the source has no more
 	Skips     []Skip          // the first MaxSkips
 	Problems  []Problem       // what Verify found, the first MaxSkips
 	Different int64           // how many Problems there were
@@ -155,6 +158,7 @@ const (
 	Copied   Kind = "copied"   // a message, durably
 	Matched  Kind = "matched"  // a message was there already
 	Skipped  Kind = "skipped"  // a message or a mailbox; Err says why
+	WentAway Kind = "gone"     // a mailbox, see Gone; Totals have Removed and Kept of it
 	Retrying Kind = "retrying" // a mailbox, after Err
 	Checked  Kind = "checked"  // a message was verified
 	Differs  Kind = "differs"  // Err tells the Problem

@@ -64,9 +64,13 @@ type run struct {
 	octets   pace
 	spent    atomic.Int64 // octets that were copied, or are about to be
 	views    viewPrints
+	there    []Mailbox       // in the target, when the run began
+	roster   map[string]bool // hashes of the keys of mailboxes that were enrolled
+	missing  []enrolled      // that the source has no more
 
-	mu     sync.Mutex // guards report and the order of events
+	mu     sync.Mutex // guards what follows, and the order of events
 	report Report
+	names  *placer
 }
 
 func newRun(src Source, dst Target, o Options) (*run, error) {
@@ -118,6 +122,11 @@ func (r *run) migrate(ctx context.Context) error {
 	r.tell(Event{Kind: Started})
 	if err := r.copyAll(ctx); err != nil {
 		return err
+	}
+	if r.report.Err() == nil && !r.o.DryRun {
+		if err := r.goneBoxes(ctx, r.there); err != nil {
+			return err
+		}
 	}
 	if r.o.Verify != VerifyNone && !r.o.DryRun {
 		if err := r.verify(ctx); err != nil {
@@ -198,7 +207,7 @@ func (r *run) tellLocked(e Event) {
 	if r.o.Progress == nil {
 		return
 	}
-	if e.Kind != Begun && e.Kind != Ended {
+	if e.Kind != Begun && e.Kind != Ended && e.Kind != WentAway {
 		e.Totals = r.report.Totals
 	}
 	e.Expected = r.report.Expected

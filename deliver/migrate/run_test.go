@@ -13,7 +13,7 @@ func mustRun(t testing.TB, src migrate.Source, dst migrate.Target, o migrate.Opt
 	t.Helper()
 	r, err := migrate.Run(t.Context(), src, dst, o)
 	if err != nil {
-		t.Fatalf("%v\n%+v", err, r.Skips)
+		t.Fatalf("%v\n%.2000v %.2000v", err, r.Skips, r.Problems)
 	}
 	return r
 }

@@ -36,6 +36,8 @@ type Target interface {
 // Rules say which names a Target takes. The zero value takes all.
 type Rules struct {
 	Forbidden string // characters that no level may contain, such as "/"
+	Reserved  string // what no level may be, in any case; "" = anything may be
+	NoDot     bool   // no level begins with a dot
 	MaxLevel  int    // greatest length of a level in octets, as they are written; 0 = any
 	MaxName   int    // greatest length of the levels and one octet between them; 0 = any
 	MaxDepth  int    // how many levels there may be; 0 = any

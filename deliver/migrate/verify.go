@@ -253,7 +253,7 @@ func (c *checker) digest(ctx context.Context, body *Body) (d Digest, size int64,
 	if body.Err != nil {
 		return d, 0, body.Err
 	}
-	c.tap.reset(&paced{ctx, body, &c.octets})
+	c.tap.reset(&paced{ctx: ctx, r: body, p: &c.octets})
 	if err := c.tap.drain(); err != nil {
 		return d, 0, err
 	}

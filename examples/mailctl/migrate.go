@@ -119,6 +119,7 @@ type migrated struct {
 	Boxes   []answer.MigratedMailbox `json:"boxes"`
 	Skips   []answer.Skip            `json:"skips,omitempty"`
 	Differs []answer.Skip            `json:"differs,omitempty"`
+	Away    []answer.GoneMailbox     `json:"gone_mailboxes,omitempty"`
 }
 
 // journey is one migration as mailctl shows it.
@@ -242,6 +243,9 @@ func (j *journey) item(x answer.MigrateItem) {
 	if x.Mailbox != nil {
 		j.x.Boxes = append(j.x.Boxes, *x.Mailbox)
 	}
+	if x.Gone != nil {
+		j.gone(x.Gone)
+	}
 	for _, k := range [...]struct {
 		name string
 		skip *answer.Skip
@@ -259,6 +263,21 @@ func (j *journey) item(x answer.MigrateItem) {
 			fmt.Fprintf(j.a.err, "%s: %s\n", k.name, skipLine(k.skip))
 		}
 	}
+}
+
+// gone tells of a mailbox that the source has no more.
+func (j *journey) gone(g *answer.GoneMailbox) {
+	if len(j.x.Away) < maxProblems {
+		j.x.Away = append(j.x.Away, *g)
+	}
+	if j.a.json {
+		return // it is in the result
+	}
+	line := fmt.Sprintf("gone at the source: mailbox %s; its messages stay in %s", g.Source, g.Target)
+	if g.Removed+g.Kept > 0 {
+		line = fmt.Sprintf("gone at the source: mailbox %s; %d messages removed from %s, %d changed there since stay", g.Source, g.Removed, g.Target, g.Kept)
+	}
+	fmt.Fprintln(j.a.err, line)
 }
 
 func skipLine(s *answer.Skip) string {
@@ -293,6 +312,8 @@ func (j *journey) end(what string) error {
 		{x.Made, "%d mailboxes made"},
 		{x.Flagged, "%d got other flags"},
 		{x.Removed, "%d removed"},
+		{x.Kept, "%d gone at the source and kept, as they were changed"},
+		{x.Gone, "%d mailboxes gone at the source"},
 		{x.Doubles, "%d left to other mailboxes"},
 		{x.Verified, "%d verified"},
 		{x.Skipped, "%d SKIPPED"},

@@ -68,12 +68,18 @@ const cyrusServices = `SERVICES {
 // TLS.
 func newCyrus(t *testing.T) *foreign {
 	t.Helper()
+	return newCyrusWith(t, "")
+}
+
+// newCyrusWith is newCyrus with more configuration.
+func newCyrusWith(t *testing.T, more string) *foreign {
+	t.Helper()
 	root, dir := cyrusRoot(t), sharedDir(t)
 	f := &foreign{user: "alice"}
 	addrs := freeAddrs(t, []string{"imap", "pop3"})
 	f.imap, f.pop3 = addrs["imap"], addrs["pop3"]
 	for name, text := range map[string]string{
-		"imapd.conf": fmt.Sprintf(cyrusConf, dir), "cyrus.conf": fmt.Sprintf(cyrusServices, dir, f.imap, f.pop3),
+		"imapd.conf": fmt.Sprintf(cyrusConf, dir) + more, "cyrus.conf": fmt.Sprintf(cyrusServices, dir, f.imap, f.pop3),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)

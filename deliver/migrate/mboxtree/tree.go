@@ -62,7 +62,8 @@ func New(path string, o Options) *Tree {
 // Rules are those of file systems, also of Windows and macOS.
 func (t *Tree) Rules() migrate.Rules {
 	return migrate.Rules{
-		Forbidden: `/\:*?"<>|`, MaxLevel: 200, MaxName: 1000, FoldCase: true, AddsLineEnd: true,
+		Forbidden: `/\:*?"<>|`, MaxLevel: 200, MaxName: 1000, FoldCase: true, AddsLineEnd: true, Reserved: filetree.StateDir,
+		NoDot: true, MaxDepth: maxDepth - 4,
 		Role: func(string) bool { return false },
 	}
 }

@@ -27,7 +27,7 @@ type MigrateOptions struct {
 	Into        string   `json:"into,omitempty" help:"Put INBOX into this mailbox of the target, and the others below it." placeholder:"NAME"`
 	Views       bool     `json:"views,omitempty" help:"Copy mailboxes that show the messages of others (All Mail) as if they were ordinary ones."`
 	Match       bool     `json:"match,omitempty" help:"Look for each message in the target first, so that what came there by another way is not doubled."`
-	Remove      bool     `json:"remove,omitempty" help:"Remove from the target what was copied and is gone in the source."`
+	Remove      bool     `json:"remove,omitempty" help:"Remove from the target the messages that were copied and are gone in the source, unless they were changed there since."`
 	SkipDeleted bool     `json:"skip_deleted,omitempty" help:"Leave out messages marked as deleted."`
 	Verify      string   `json:"verify,omitempty" help:"Afterwards compare the target: counts (sizes, flags and dates, too), bodies, none." enum:"none,counts,bodies" default:"none"`
 	Final       bool     `json:"final,omitempty" help:"The last pass: an account that --keep-uids was importing into is opened for its user."`
@@ -57,6 +57,8 @@ type Migrated struct {
 	Present      int64  `json:"present"` // were copied by an earlier run
 	Flagged      int64  `json:"flagged"` // got other flags
 	Removed      int64  `json:"removed"`
+	Kept         int64  `json:"kept"`    // are gone in the source and were changed in the target since
+	Gone         int64  `json:"gone"`    // mailboxes that the source has no more
 	Doubles      int64  `json:"doubles"` // of a view, which another mailbox has
 	Skipped      int64  `json:"skipped"`
 	Bytes        int64  `json:"bytes"`
@@ -83,6 +85,15 @@ type MigrateItem struct {
 	Skipped  *Skip            `json:"skipped,omitempty"`
 	Retrying *Skip            `json:"retrying,omitempty"` // a mailbox
 	Differs  *Skip            `json:"differs,omitempty"`
+	Gone     *GoneMailbox     `json:"gone,omitempty"`
+}
+
+// GoneMailbox is one that the source had at an earlier run and has no more.
+type GoneMailbox struct {
+	Source  string `json:"source"`
+	Target  string `json:"target"`
+	Removed int64  `json:"removed"` // messages of the target
+	Kept    int64  `json:"kept"`    // messages that were changed there since
 }
 
 // MigratedMailbox is what was done of one mailbox.

@@ -121,7 +121,7 @@ func options(env Env, in *answer.MigrateRequest) (o migrate.Options, err error) 
 func result(r *migrate.Report, src, dst string, err error) (answer.Migrated, error) {
 	out := answer.Migrated{
 		Source: src, Target: dst, Mailboxes: int64(len(r.Boxes)), Made: r.Totals.Mailboxes, Copied: r.Copied, Matched: r.Matched, Present: r.Present,
-		Flagged: r.Flagged, Removed: r.Removed, Doubles: r.Doubles, Skipped: r.Skipped, Bytes: r.Bytes, Expected: r.Expected.Copied,
+		Flagged: r.Flagged, Removed: r.Removed, Kept: r.Kept, Gone: int64(len(r.Gone)), Doubles: r.Doubles, Skipped: r.Skipped, Bytes: r.Bytes, Expected: r.Expected.Copied,
 		Verified: r.Verified, Different: r.Different, Milliseconds: r.Took.Milliseconds(),
 	}
 	for i := range r.Boxes {
@@ -152,6 +152,11 @@ func (t *teller) event(e migrate.Event) {
 		t.env.Item(answer.MigrateItem{Retrying: skipOf(&e)})
 	case migrate.Differs:
 		t.env.Item(answer.MigrateItem{Differs: skipOf(&e)})
+	case migrate.WentAway:
+		t.env.Item(answer.MigrateItem{Gone: &answer.GoneMailbox{
+			Source: e.Mailbox, Target: e.Target, Removed: e.Totals.Removed, Kept: e.Totals.Kept,
+		}})
+		return
 	case migrate.Ended:
 		x := &answer.MigratedMailbox{
 			Source: e.Mailbox, Target: e.Target, Copied: e.Totals.Copied, Present: e.Totals.Present, Skipped: e.Totals.Skipped, Bytes: e.Totals.Bytes,
