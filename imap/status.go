@@ -24,8 +24,13 @@ var statusNames = [...]string{
 	"MAILBOXID", "DELETED-STORAGE",
 }
 
-// String is the item's word.
-func (i StatusItem) String() string { return statusNames[i] }
+// String is the item's word; "" = there is no such item.
+func (i StatusItem) String() string {
+	if int(i) >= len(statusNames) {
+		return ""
+	}
+	return statusNames[i]
+}
 
 // ParseStatusItem returns the item of a word in upper case.
 func ParseStatusItem(word string) (StatusItem, bool) {

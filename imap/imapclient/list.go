@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/mailstead/mailstead/imap"
+	"github.com/mailstead/mailstead/imap/imapclient/quirk"
 	"github.com/mailstead/mailstead/internal/imapcmd"
 	"github.com/mailstead/mailstead/internal/imapresp"
 )
@@ -29,7 +30,7 @@ func (c *Client) list(o *imap.ListOptions) ([]imap.ListEntry, error) {
 	var err error
 	switch {
 	case extended:
-		err = lb.command(c.command("LIST").List(o, c.Has))
+		err = lb.extended(o)
 	case o.Subscribed:
 		err = lb.command(c.plainList("LSUB", o))
 		for i := range lb.list {
@@ -50,6 +51,28 @@ func (c *Client) list(o *imap.ListOptions) ([]imap.ListEntry, error) {
 		}
 	}
 	return lb.list, err
+}
+
+// apart is what of items STATUS may ask for in one command, and whether MAILBOXID
+// has to be asked for in a command of its own.
+func (c *Client) apart(items []imap.StatusItem) (together []imap.StatusItem, lone bool) {
+	if len(items) < 2 || !slices.Contains(items, imap.StatusMailboxID) || !c.Has(imap.CapObjectID) {
+		return items, false
+	}
+	known, _ := quirk.Of(quirk.Facts{Host: c.host, Greeting: c.greets, ID: c.serverID, Capabilities: c.Capabilities()})
+	if !known.LoneMailboxID {
+		return items, false
+	}
+	together = slices.DeleteFunc(slices.Clone(items), func(i imap.StatusItem) bool { return i == imap.StatusMailboxID })
+	return together, true
+}
+
+// takeMailboxID takes what was asked for alone.
+func takeMailboxID(to, from *imap.MailboxStatus) {
+	if to != nil && from != nil && from.Has(imap.StatusMailboxID) {
+		to.MailboxID = from.MailboxID
+		to.Note(imap.StatusMailboxID)
+	}
 }
 
 // plainList is LIST or LSUB of RFC 3501.
@@ -123,6 +146,29 @@ func (b *listing) take(r *response) (taken bool, err error) {
 	return false, nil
 }
 
+// extended is LIST of RFC 5258.
+func (b *listing) extended(o *imap.ListOptions) error {
+	all := o.Status
+	defer func() { o.Status = all }()
+	var lone bool
+	o.Status, lone = b.c.apart(all)
+	if err := b.command(b.c.command("LIST").List(o, b.c.Has)); err != nil || !lone || !b.c.Has(imap.CapListStatus) {
+		return err
+	}
+	ids := &listing{c: b.c, at: map[string]int{}}
+	only := *o
+	only.Status, only.Metadata, only.MyRights = []imap.StatusItem{imap.StatusMailboxID}, nil, false
+	if err := ids.command(b.c.command("LIST").List(&only, b.c.Has)); err != nil {
+		return err
+	}
+	for _, e := range ids.list {
+		if i, ok := b.at[e.Name]; ok {
+			takeMailboxID(b.list[i].Status, e.Status)
+		}
+	}
+	return nil
+}
+
 // subscriptions marks what LSUB lists.
 func (b *listing) subscriptions(o *imap.ListOptions) error {
 	subscribed := &listing{c: b.c, at: map[string]int{}}
@@ -162,6 +208,21 @@ func (c *Client) Status(ctx context.Context, mailbox string, items ...imap.Statu
 }
 
 func (c *Client) askStatus(mailbox string, items []imap.StatusItem) (*imap.MailboxStatus, error) {
+	together, lone := c.apart(items)
+	s, err := c.askItems(mailbox, together)
+	if err != nil || !lone {
+		return s, err
+	}
+	id, err := c.askItems(mailbox, []imap.StatusItem{imap.StatusMailboxID})
+	if err != nil {
+		return nil, err
+	}
+	takeMailboxID(s, id)
+	return s, nil
+}
+
+// askItems is STATUS.
+func (c *Client) askItems(mailbox string, items []imap.StatusItem) (*imap.MailboxStatus, error) {
 	s := &imap.MailboxStatus{Name: mailbox}
 	names := imapcmd.StatusNames(items, c.Has)
 	if names == "" {

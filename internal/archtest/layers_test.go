@@ -68,7 +68,7 @@ func layers() []layer {
 		{"smtp/smtppolicy/sqlgrey", []string{"smtp/smtppolicy", "store/sqldb"}},
 		{"smtp/smtppolicy", []string{"smtp", "smtp/smtpclient", "auth/authres", "auth/dnsbl", "auth/iprev", "auth/dnsx"}},
 		{"imap/imapserver", []string{"imap", "store", "store/acl", "store/blob", "store/view", "auth/authn"}},
-		{"imap/imapclient", []string{"imap"}},
+		{"imap/imapclient", []string{"imap", "imap/imapclient/quirk"}},
 		{"imap/imapclient/quirk", []string{"imap"}},
 		{"imap/imapclient/...", []string{"imap", "imap/imapclient", "imap/imapclient/quirk", "imap/imapclient/mirror"}},
 		{"pop3/pop3server", []string{"pop3", "store", "store/blob", "store/view", "auth/authn"}},

@@ -35,7 +35,7 @@ func (l *Line) Options(prefix string, list ...Option) *Line {
 func StatusNames(items []imap.StatusItem, has func(imap.Capability) bool) string {
 	var names []string
 	for _, i := range items {
-		if need := statusNeeds(i); need == "" || has(need) {
+		if need := statusNeeds(i); i.String() != "" && (need == "" || has(need)) {
 			names = append(names, i.String())
 		}
 	}

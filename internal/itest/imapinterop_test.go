@@ -176,10 +176,9 @@ func (i *interop) mailboxes() {
 	i.ok("SUBSCRIBE", c.Subscribe(ctx, "Büro & Co"))
 	o := imap.ListOptions{
 		Children: true, Subscription: true, Uses: true,
-		Status: []imap.StatusItem{imap.StatusMessages, imap.StatusUIDNext, imap.StatusUIDValidity, imap.StatusSize, imap.StatusHighestModSeq},
-	}
-	if !strings.Contains(c.Greeting(), "Cyrus") { // 3.6 sends memory that it has not set, line ends too
-		o.Status = append(o.Status, imap.StatusMailboxID)
+		Status: []imap.StatusItem{
+			imap.StatusMessages, imap.StatusMailboxID, imap.StatusUIDNext, imap.StatusUIDValidity, imap.StatusSize, imap.StatusHighestModSeq,
+		},
 	}
 	list, err := c.List(ctx, o)
 	i.ok("LIST", err)
@@ -189,6 +188,13 @@ func (i *interop) mailboxes() {
 	at := slices.IndexFunc(list, func(e imap.ListEntry) bool { return e.Name == "Büro & Co" })
 	if at < 0 || !list[at].Has(imap.AttrSubscribed) || list[at].Status == nil || list[at].Status.UIDValidity == 0 || !list[at].Has(imap.AttrHasChildren) {
 		t.Errorf("LIST: %+v", list)
+	}
+	for _, e := range list {
+		s, err := c.Status(ctx, e.Name, imap.StatusMessages, imap.StatusMailboxID)
+		if told := i.did[imap.CapObjectID]; e.Selectable() && (err != nil || e.Status == nil || e.Status.Has(imap.StatusMailboxID) != told || s.MailboxID != e.Status.MailboxID ||
+			told && s.MailboxID == "" || e.Name == "Büro & Co" && id != "" && s.MailboxID != id) {
+			t.Errorf("MAILBOXID %q of CREATE: %+v, %+v, %v", id, e, s, err)
+		}
 	}
 	if i.did[imap.CapCreateSpecial] && !slices.ContainsFunc(list, func(e imap.ListEntry) bool { return e.Has(imap.RoleTrash) }) {
 		t.Errorf("no special use in %+v", list)

@@ -47,6 +47,9 @@ type Effects struct {
 	NoUIDExpunge bool // UIDPLUS is announced and UID EXPUNGE is refused
 	NeedsID      bool // commands are refused unless the client has sent ID
 
+	// LoneMailboxID: MAILBOXID is told only where STATUS asks for nothing else. Client asks so; nobody else has to know.
+	LoneMailboxID bool
+
 	// ZeroValidity: no UIDVALIDITY is said, and UIDs are stable all the same.
 	ZeroValidity bool
 
@@ -65,6 +68,7 @@ func (e Effects) Join(f Effects) Effects {
 	e.NoIdle = e.NoIdle || f.NoIdle
 	e.NoUIDExpunge = e.NoUIDExpunge || f.NoUIDExpunge
 	e.NeedsID = e.NeedsID || f.NeedsID
+	e.LoneMailboxID = e.LoneMailboxID || f.LoneMailboxID
 	e.ZeroValidity = e.ZeroValidity || f.ZeroValidity
 	e.Labels = e.Labels || f.Labels
 	if f.IdleMax > 0 && (e.IdleMax == 0 || f.IdleMax < e.IdleMax) {
@@ -97,7 +101,10 @@ func Of(f Facts) (e Effects, names []string) {
 }
 
 // Table are all known quirks.
-func Table() []Quirk {
+func Table() []Quirk { return slices.Concat(services(), programs()) }
+
+// services are known by host or capabilities.
+func services() []Quirk {
 	return []Quirk{
 		{
 			Name: "iCloud", Effects: Effects{NoQResync: true},
@@ -126,27 +133,10 @@ func Table() []Quirk {
 			match: func(f Facts) bool { return f.has("X-GM-EXT-1") },
 		},
 		{
-			Name: "Microsoft Exchange, Microsoft 365", Effects: Effects{IdleMax: 5 * time.Minute},
-			Why: "IDLE at times tells nothing of new mail, or stops to answer; looking again at short intervals heals both.",
-			Sources: []string{
-				"https://github.com/d99kris/nmail/issues/112", "https://github.com/mjs/imapclient/issues/349",
-				"https://github.com/smiley22/S22.Imap/issues/31",
-			},
-			match: func(f Facts) bool {
-				return f.called("microsoft exchange") || f.on("outlook.office365.com", "imap-mail.outlook.com", "partner.outlook.cn")
-			},
-		},
-		{
 			Name: "Yahoo, AOL", Effects: Effects{NoCondStore: true, NoQResync: true},
 			Why:     "SELECT tells HIGHESTMODSEQ of a scheme of its own (XYMHIGHESTMODSEQ), for which CHANGEDSINCE is an error.",
 			Sources: []string{"https://github.com/whiteout-io/imap-client/pull/40", "https://github.com/MailCore/mailcore2/issues/1274"},
 			match:   func(f Facts) bool { return f.has("XYMHIGHESTMODSEQ") },
-		},
-		{
-			Name: "Proton Mail Bridge", Effects: Effects{NoUIDExpunge: true},
-			Why:     "Some releases announce UIDPLUS and refuse UID EXPUNGE.",
-			Sources: []string{"https://github.com/ProtonMail/proton-bridge/issues/123"},
-			match:   func(f Facts) bool { return f.called("proton") },
 		},
 		{
 			Name: "NetEase (163, 126, yeah.net)", Effects: Effects{NeedsID: true},
@@ -174,6 +164,36 @@ func Table() []Quirk {
 			Why:     "Connections in IDLE are dropped without a word after some minutes.",
 			Sources: []string{"https://github.com/mjs/imapclient/issues/234"},
 			match:   func(f Facts) bool { return f.on("yandex.ru", "yandex.com", "yandex.net") },
+		},
+	}
+}
+
+// programs are known by what they call themselves, wherever they run.
+func programs() []Quirk {
+	return []Quirk{
+		{
+			Name: "Microsoft Exchange, Microsoft 365", Effects: Effects{IdleMax: 5 * time.Minute},
+			Why: "IDLE at times tells nothing of new mail, or stops to answer; looking again at short intervals heals both.",
+			Sources: []string{
+				"https://github.com/d99kris/nmail/issues/112", "https://github.com/mjs/imapclient/issues/349",
+				"https://github.com/smiley22/S22.Imap/issues/31",
+			},
+			match: func(f Facts) bool {
+				return f.called("microsoft exchange") || f.on("outlook.office365.com", "imap-mail.outlook.com", "partner.outlook.cn")
+			},
+		},
+		{
+			Name: "Proton Mail Bridge", Effects: Effects{NoUIDExpunge: true},
+			Why:     "Some releases announce UIDPLUS and refuse UID EXPUNGE.",
+			Sources: []string{"https://github.com/ProtonMail/proton-bridge/issues/123"},
+			match:   func(f Facts) bool { return f.called("proton") },
+		},
+		{
+			Name: "Cyrus IMAP", Effects: Effects{LoneMailboxID: true},
+			Why: "STATUS and LIST-STATUS with MAILBOXID and something else (3.6.1) send memory that is freed, line ends too. Later " +
+				"releases copy what they send. X-CREATEDMODSEQ tells servers that do not say what they are (serverinfo: off).",
+			Sources: []string{"https://github.com/cyrusimap/cyrus-imapd/blob/master/imap/statuscache_db.c"},
+			match:   func(f Facts) bool { return f.called("cyrus imap") || f.has("X-CREATEDMODSEQ") },
 		},
 	}
 }

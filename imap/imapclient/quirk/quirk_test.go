@@ -20,6 +20,7 @@ var facts = map[string]Facts{
 	"NetEase (163, 126, yeah.net)":      {Host: "imap.163.com"},
 	"Tencent Exmail":                    {Host: "imap.exmail.qq.com"},
 	"Lark, Feishu":                      {Host: "imap.larksuite.com"},
+	"Cyrus IMAP":                        {Greeting: "localhost Cyrus IMAP 3.6.1-Debian-3.6.1-4+deb12u5 server ready"},
 	"Yandex":                            {Host: "imap.yandex.ru."},
 }
 
