@@ -345,7 +345,16 @@ func TestRawCommand(t *testing.T) {
 	if status.Condition != imap.ConditionOK || len(lines) != 1 || lines[0] != "* STATUS INBOX (MESSAGES 0)" {
 		t.Errorf("%v %q", status, lines)
 	}
-	if _, err := c.Do(t.Context(), imapclient.NewCommand("NOOP\r\na9 LOGOUT")); !errors.Is(err, imapclient.ErrArgument) {
+	for _, bad := range []*imapclient.Command{
+		imapclient.NewCommand("NOOP\r\na9 LOGOUT"), imapclient.NewCommand("X {3}"), imapclient.NewCommand("X").Raw("{12+}"),
+		imapclient.NewCommand("X").Raw(`"a`).String("\r\na9 LOGOUT"),
+	} {
+		if _, err := c.Do(t.Context(), bad); !errors.Is(err, imapclient.ErrArgument) {
+			t.Error(err)
+		}
+	}
+	cmd = imapclient.NewCommand("STATUS").Mailbox("INBOX").Raw("(MESSAGES").Raw("UNSEEN)")
+	if _, err := c.Do(t.Context(), cmd); err != nil {
 		t.Error(err)
 	}
 	if _, err := c.Do(t.Context(), imapclient.NewCommand("XUNKNOWN")); err == nil || c.Err() != nil {

@@ -175,6 +175,9 @@ func (c *Client) rights(name string, l *line, least int) (words []string, err er
 func (c *Client) Metadata(ctx context.Context, mailbox string, o imap.MetadataOptions, entries ...string) (found []imap.MetadataEntry, err error) {
 	return asking(ctx, c, c.metadataNeeds(mailbox), func() ([]imap.MetadataEntry, error) {
 		l := c.command("GETMETADATA")
+		if o.Depth != "" && !imapcmd.IsWord(o.Depth) {
+			l.Fail(fmt.Errorf("%w: depth %q", ErrArgument, o.Depth))
+		}
 		l.Options("", imapcmd.Option{Name: fmt.Sprintf("MAXSIZE %d", o.MaxSize), On: o.MaxSize > 0},
 			imapcmd.Option{Name: "DEPTH " + o.Depth, On: o.Depth != ""})
 		imapcmd.Each(l.Pattern(mailbox), entries, func(e string) { l.Value(e) })

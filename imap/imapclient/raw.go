@@ -3,8 +3,6 @@ package imapclient
 import (
 	"bytes"
 	"context"
-	"fmt"
-	"strings"
 
 	"github.com/mailstead/mailstead/imap"
 )
@@ -24,11 +22,12 @@ type Command struct {
 	args []func(l *line)
 }
 
-// NewCommand begins a command: "GETANNOTATION", "UID X".
+// NewCommand begins a command of one word or several: "GETANNOTATION", "UID X".
 func NewCommand(name string) *Command { return &Command{name: name} }
 
-// Raw adds text as it stands.
-func (c *Command) Raw(s string) *Command { return c.arg(func(l *line) { l.Raw(s) }) }
+// Raw adds text as it stands: words, strings in quotes, and "(" and ")" of lists that
+// other arguments may end or begin. Any other quote, "{" and line ends are ErrArgument.
+func (c *Command) Raw(s string) *Command { return c.arg(func(l *line) { l.Piece(s) }) }
 
 // String adds a string, quoted or as a literal.
 func (c *Command) String(s string) *Command { return c.arg(func(l *line) { l.Str(s) }) }
@@ -50,9 +49,6 @@ func (c *Command) arg(add func(l *line)) *Command {
 func (c *Client) Do(ctx context.Context, cmd *Command) (status imap.StatusResponse, err error) {
 	err = c.run(ctx, func() error {
 		l := c.command(cmd.name)
-		if strings.ContainsAny(cmd.name, "\r\n\x00") || cmd.name == "" {
-			l.Fail(fmt.Errorf("%w: command %q", ErrArgument, cmd.name))
-		}
 		l.Long = cmd.Long
 		for _, add := range cmd.args {
 			add(l)

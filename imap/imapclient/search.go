@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/mailstead/mailstead/imap"
+	"github.com/mailstead/mailstead/internal/imapcmd"
 	"github.com/mailstead/mailstead/internal/imapresp"
 )
 
@@ -91,7 +92,7 @@ func (s *searching) ask(keys []string, q *imap.Criteria) error {
 	}
 	switch {
 	case s.sort:
-		l.Raw("(" + strings.Join(keys, " ") + ")").Atom(charset)
+		imapcmd.Each(l, keys, func(k string) { l.Word(k) }).Atom(charset)
 	case charset != "":
 		l.SP("CHARSET").Atom(charset)
 	}

@@ -73,6 +73,9 @@ func (l *Line) section(s *imap.Section) {
 	name := imap.Section{Part: s.Part, Text: s.Text, Fields: s.Fields}
 	l.B = append(l.B, name.AppendName(nil)[len("BODY"):]...)
 	if s.Partial {
+		if s.Offset < 0 || s.Count < 0 {
+			l.Fail(fmt.Errorf("%w: %d octets from %d on", ErrArgument, s.Count, s.Offset))
+		}
 		l.Text("<" + strconv.FormatInt(s.Offset, 10) + "." + strconv.FormatInt(s.Count, 10) + ">")
 	}
 }

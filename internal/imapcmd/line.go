@@ -39,13 +39,19 @@ type Line struct {
 	err    error
 }
 
-// Begin begins a command with a tag. What was in l before is gone.
+// Begin begins a command with a tag and a name of one word or several. What was in l
+// before is gone.
 func (l *Line) Begin(f Form, tag uint64, name string) *Line {
 	*l = Line{Form: f, Name: name, B: l.B[:0], Cuts: l.Cuts[:0], Lits: l.Lits[:0]}
 	l.B = append(l.B, 'a')
 	l.B = strconv.AppendUint(l.B, tag, 10)
-	l.B = append(append(l.B, ' '), name...)
-	return l
+	l.B = append(l.B, ' ')
+	for w := range strings.SplitSeq(name, " ") {
+		if !IsWord(w) {
+			l.Fail(fmt.Errorf("%w: command %q", ErrArgument, name))
+		}
+	}
+	return l.Text(name)
 }
 
 // Rest empties l for more of the same command, once what was in it is sent.
@@ -82,12 +88,66 @@ func (l *Line) SP(s string) *Line {
 // Atom adds a space and a word of the caller's.
 func (l *Line) Atom(s string) *Line { return l.Text(" ").Word(s) }
 
-// Raw adds a space and a text of the caller's, which may be more than a word.
+// Raw adds a space and values of the caller's: words, strings in quotes and lists,
+// all of them whole.
 func (l *Line) Raw(s string) *Line {
-	if strings.ContainsAny(s, "\r\n\x00") {
-		l.Fail(fmt.Errorf("%w: line end in %q", ErrArgument, s))
+	if open, ok := lists(s); !ok || open != 0 {
+		l.Fail(fmt.Errorf("%w: %q", ErrArgument, s))
 	}
 	return l.SP(s)
+}
+
+// Piece is Raw with lists that other arguments begin or end.
+func (l *Line) Piece(s string) *Line {
+	if _, ok := lists(s); !ok {
+		l.Fail(fmt.Errorf("%w: %q", ErrArgument, s))
+	}
+	return l.SP(s)
+}
+
+// lists is how many lists s leaves open; -1: it ends one that it has not begun. ok:
+// it has no line end, no quotes left open behind which one of a literal would count,
+// and no "{", behind which the next command would be taken for a literal.
+func lists(s string) (open int, ok bool) {
+	closes := false
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case '\r', '\n', 0, '{':
+			return 0, false
+		case '(':
+			open++
+		case ')':
+			open--
+			closes = closes || open < 0
+		case '"':
+			n := quoted(s[i:])
+			if n == 0 {
+				return 0, false
+			}
+			i += n - 1
+		}
+	}
+	if closes {
+		return -1, true
+	}
+	return open, true
+}
+
+// quoted is the length of the string in quotes at the start of s; 0 = it is none.
+func quoted(s string) int {
+	for i := 1; i < len(s); i++ {
+		switch s[i] {
+		case '"':
+			return i + 1
+		case '\r', '\n', 0:
+			return 0
+		case '\\':
+			if i++; i == len(s) || s[i] != '"' && s[i] != '\\' {
+				return 0
+			}
+		}
+	}
+	return 0
 }
 
 // maxQuoted is the longest quoted string; longer ones are literals.
@@ -227,10 +287,21 @@ func (l *Line) Number(n int64) *Line {
 
 // Word adds a word of the caller's, without a space.
 func (l *Line) Word(s string) *Line {
-	if s == "" || strings.ContainsAny(s, " (){\"\r\n\x00") {
+	if !IsWord(s) {
 		l.Fail(fmt.Errorf("%w: %q is no atom", ErrArgument, s))
 	}
 	return l.Text(s)
+}
+
+// IsWord reports whether s is 1*<any printable US-ASCII but space, parentheses, "{"
+// and quotes>.
+func IsWord(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] >= 0x7f || strings.IndexByte(`(){"`, s[i]) >= 0 {
+			return false
+		}
+	}
+	return s != ""
 }
 
 // Flag adds one flag, without a space.

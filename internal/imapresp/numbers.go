@@ -330,20 +330,26 @@ func (f *Found) Result(o *imap.SearchOptions, sorted, extended bool) *imap.Searc
 // highest UID down, as they came (RFC 10022 §3.1).
 func ParseUIDBatches(b []byte, limit int) (batches []imap.UIDRange, err error) {
 	n := spaces(b)
-	m, err := SkipValue(b[n:])
+	m, err := ConsumeList(b[n:], SkipValue)
 	if err != nil {
 		return nil, err
 	}
-	b = b[n+m:]
-	if b = b[spaces(b):]; len(b) == 0 || b[0] == '\r' {
+	n += m
+	n += spaces(b[n:])
+	if n < len(b) && (b[n] == '\r' || b[n] == '\n') {
 		return nil, nil
 	}
-	set, _, err := consumeSet(b)
-	if err == nil && len(set) > limit {
-		err = ErrTooMany
+	set, _, err := consumeSet(b[n:])
+	switch _, star := set.Max(); {
+	case err != nil:
+		return nil, err
+	case star:
+		return nil, syntax(n, "number expected")
+	case len(set) > limit:
+		return nil, ErrTooMany
 	}
 	for _, r := range set {
 		batches = append(batches, imap.UIDRange{First: imap.UID(min(r.Start, r.Stop)), Last: imap.UID(max(r.Start, r.Stop))})
 	}
-	return batches, err
+	return batches, nil
 }
