@@ -1,9 +1,10 @@
 package imap
 
-// FetchOptions say what a client fetches. The UID is always asked for.
+// FetchOptions say what a client fetches. The UID is always asked for; the zero
+// value asks for nothing else.
 type FetchOptions struct {
-	Items    FetchItem
-	Sections []Section // Peek should be set
+	Items    FetchItem // a sum; 0 = none
+	Sections []Section // nil = no text; Peek should be set
 
 	// ChangedSince leaves out what has not changed (RFC 7162 §3.1.4.1); 0 = no
 	// condition. Vanished tells the Handler which UIDs of the set are gone since
@@ -12,10 +13,11 @@ type FetchOptions struct {
 	Vanished     bool
 
 	// Partial: only the n-th to m-th message of the set, negative from its end
-	// (RFC 9394). Only for sets that fit into one command.
+	// (RFC 9394). Only for sets that fit into one command. Zero = all.
 	Partial PartialRange
 
-	// Extra are other items, as the server knows them: "X-GM-LABELS".
+	// Extra are other items, as the server knows them: "X-GM-LABELS". Quotes and
+	// parentheses have to match; they come back as Fetched.Extra.
 	Extra []string
 }
 
@@ -24,16 +26,17 @@ type StoreMode uint8
 
 // The modes.
 const (
-	StoreAdd StoreMode = iota
-	StoreRemove
-	StoreReplace // all but \Recent
+	StoreAdd     StoreMode = iota // sets what is named
+	StoreRemove                   // clears what is named
+	StoreReplace                  // sets what is named and clears all else but \Recent
 )
 
-// StoreOptions say which flags a client changes, and how.
+// StoreOptions say which flags a client changes, and how (RFC 9051 §6.4.6). The zero
+// value changes none.
 type StoreOptions struct {
 	Mode     StoreMode
-	Flags    Flags
-	Keywords []string
+	Flags    Flags    // a sum
+	Keywords []string // "$Forwarded"; nil = none
 
 	// Silent asks for no FETCH responses; those that come go to the Handler, as all
 	// others.
@@ -46,7 +49,7 @@ type StoreOptions struct {
 
 // ListOptions say which mailboxes a client lists. The zero value lists all mailboxes.
 type ListOptions struct {
-	Reference string
+	Reference string   // in UTF-8; "" = none
 	Patterns  []string // in UTF-8; nil = "*"; more than one needs LIST-EXTENDED
 
 	// What is listed (RFC 5258 §3.1, RFC 6154 §5.2). Remote, RecursiveMatch and
@@ -61,21 +64,23 @@ type ListOptions struct {
 	Subscription bool         // AttrSubscribed; by LSUB where LIST-EXTENDED is not offered
 	Uses         bool         // special uses
 	Status       []StatusItem // by STATUS commands where LIST-STATUS is not offered
-	MyRights     bool
-	Metadata     []string
+	MyRights     bool         // ListEntry.Rights
+	Metadata     []string     // entries: "/shared/comment"
 }
 
-// QResync is the parameter of SELECT (RFC 7162 §3.2.5).
+// QResync is the parameter of SELECT (RFC 7162 §3.2.5): the state of a mailbox that a
+// client has kept. UIDValidity and ModSeq must not be 0.
 type QResync struct {
 	UIDValidity UIDValidity
-	ModSeq      ModSeq
+	ModSeq      ModSeq // HighestModSeq of that state
 	KnownUIDs   UIDSet // nil = all up to the last one
 
 	// SeqMatch pairs sequence numbers with UIDs (§3.2.5.2); nil = none.
 	SeqMatch *CopyUID
 }
 
-// NotifyGroup says about which mailboxes news are wanted (RFC 5465 §5, §6).
+// NotifyGroup says about which mailboxes news are wanted (RFC 5465 §5, §6). Filter
+// has to be set.
 type NotifyGroup struct {
 	Filter    string   // "SELECTED", "SELECTED-DELAYED", "PERSONAL", "INBOXES", "SUBSCRIBED", "SUBTREE", "MAILBOXES"
 	Mailboxes []string // of SUBTREE and MAILBOXES

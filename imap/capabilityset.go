@@ -6,13 +6,16 @@ import (
 	"strings"
 )
 
-// CapabilitySet is what a server has announced. The zero value is nothing.
+// CapabilitySet is what a server has announced (RFC 9051 §7.2.2), in upper
+// case. The zero value is nothing. It does not change: copies share what they hold,
+// and many goroutines may use them.
 type CapabilitySet struct {
 	list []Capability // as they came
 	has  map[Capability]bool
 }
 
-// ParseCapabilities reads the words of a CAPABILITY response or code.
+// ParseCapabilities reads the words of a CAPABILITY response or code, any number of
+// them. It never fails: what is no capability is one that nobody asks for.
 func ParseCapabilities(words string) CapabilitySet {
 	var s CapabilitySet
 	for w := range strings.FieldsSeq(words) {

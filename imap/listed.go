@@ -49,17 +49,17 @@ func (e *ListEntry) Selectable() bool { return !e.Has(AttrNoSelect) && !e.Has(At
 type MailboxStatus struct {
 	Name string // in UTF-8
 
-	Messages       uint32
-	Recent         uint32
-	UIDNext        UID // 0 = the mailbox has no more UIDs to give, or not said
+	Messages       uint32 // all of them
+	Recent         uint32 // with \Recent
+	UIDNext        UID    // 0 = the mailbox has no more UIDs to give, or not said
 	UIDValidity    UIDValidity
-	Unseen         uint32
-	Deleted        uint32
+	Unseen         uint32 // without \Seen
+	Deleted        uint32 // with \Deleted
 	Size           int64  // octets
 	HighestModSeq  ModSeq // 0 = the mailbox keeps none (RFC 7162 §3.1.2.2)
 	AppendLimit    int64  // octets; -1 = no limit
-	MailboxID      string
-	DeletedStorage int64
+	MailboxID      string // RFC 8474 §4.3; "" = not said
+	DeletedStorage int64  // octets of the messages with \Deleted
 
 	items uint32
 }
@@ -91,11 +91,11 @@ type QuotaRoot struct {
 	Resources []QuotaResource
 }
 
-// QuotaResource is one limit. STORAGE counts units of 1024 octets.
+// QuotaResource is one limit (RFC 9208 §5).
 type QuotaResource struct {
 	Name  string // "STORAGE", "MESSAGE", "MAILBOX", in upper case
-	Usage int64
-	Limit int64
+	Usage int64  // in units of the resource; of STORAGE 1024 octets
+	Limit int64  // as Usage
 }
 
 // ACLEntry is what one identifier may do (RFC 4314 §3.6). Rights are letters,
