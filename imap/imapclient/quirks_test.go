@@ -2,6 +2,7 @@ package imapclient_test
 
 import (
 	"net"
+	"strings"
 	"testing"
 
 	"github.com/mailstead/mailstead/imap"
@@ -56,4 +57,35 @@ func TestUnknownStatusItem(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 	})
+}
+
+// Commands that have no method go through Do, lists of mailboxes within (RFC 7377),
+// and contexts are ended (RFC 5267 §4.3.5).
+func TestDoes(t *testing.T) {
+	ctx := t.Context()
+	addr, _ := serveAll(t, nil)
+	var news []imap.SearchUpdate
+	c := dial(t, addr, imapclient.Dialer{Handler: imapclient.Handler{Search: func(u *imap.SearchUpdate) { news = append(news, *u) }}})
+	must(c.Create(ctx, "Büro (1)"))(t)
+	fill(t, c, "Büro (1)", 2)
+	fill(t, c, "INBOX", 3)
+	var found []string
+	search := imapclient.NewCommand("ESEARCH").Raw("IN (mailboxes").Mailbox("INBOX").Raw("mailboxes").Mailbox("Büro (1)").Raw(") RETURN (COUNT) ALL")
+	search.Untagged = func(line []byte) bool { found = append(found, string(line)); return true }
+	must(c.Do(ctx, search))(t)
+	if len(found) != 2 || !strings.HasSuffix(found[0]+found[1], " COUNT 2") && !strings.HasSuffix(found[0]+found[1], " COUNT 3") {
+		t.Errorf("%q", found)
+	}
+
+	must(c.Select(ctx, "INBOX", imapclient.SelectOptions{}))(t)
+	must(c.Search(ctx, imap.Criteria{}, imap.SearchOptions{Return: imap.ReturnAll | imap.ReturnUpdate}))(t)
+	fill(t, c, "INBOX", 1)
+	if err := c.Noop(ctx); err != nil || len(news) != 1 || len(news[0].Data) != 1 || news[0].Data[0].Name != "ADDTO" {
+		t.Fatalf("%+v, %v", news, err)
+	}
+	must(c.Do(ctx, imapclient.NewCommand("CANCELUPDATE").String(news[0].Tag)))(t)
+	fill(t, c, "INBOX", 1)
+	if err := c.Noop(ctx); err != nil || len(news) != 1 {
+		t.Errorf("%+v, %v", news, err)
+	}
 }

@@ -26,7 +26,8 @@ type Command struct {
 func NewCommand(name string) *Command { return &Command{name: name} }
 
 // Raw adds text as it stands: words, strings in quotes, and "(" and ")" of lists that
-// other arguments may end or begin. Any other quote, "{" and line ends are ErrArgument.
+// other arguments may end or begin, with no space in front of the ")". Any other quote,
+// "{" and line ends are ErrArgument.
 func (c *Command) Raw(s string) *Command { return c.arg(func(l *line) { l.Piece(s) }) }
 
 // String adds a string, quoted or as a literal.

@@ -97,10 +97,14 @@ func (l *Line) Raw(s string) *Line {
 	return l.SP(s)
 }
 
-// Piece is Raw with lists that other arguments begin or end.
+// Piece is Raw with lists that other arguments begin or end; there is no space in
+// front of what ends one.
 func (l *Line) Piece(s string) *Line {
 	if _, ok := lists(s); !ok {
 		l.Fail(fmt.Errorf("%w: %q", ErrArgument, s))
+	}
+	if strings.HasPrefix(s, ")") {
+		return l.Text(s)
 	}
 	return l.SP(s)
 }
