@@ -98,6 +98,17 @@ type Quota interface {
 	Quota(ctx context.Context) (used, limit int64, err error)
 }
 
+// Expecter is optional for a Session: it hears what is coming, and may ask the
+// server for it early.
+type Expecter interface {
+	// Expect says which messages Retrieve is called for next, in this order. It
+	// is a promise of nothing: Retrieve may be called for others, and other methods
+	// in between, which give up what was asked for. It takes the place of what was
+	// said before, and asks for nothing by itself. The Session may keep next, and
+	// does not change it.
+	Expect(next []Item)
+}
+
 // Item is one message on the server.
 type Item struct {
 	// ID is unique in the Source for ever, as far as the server can be trusted:

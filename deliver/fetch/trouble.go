@@ -65,6 +65,28 @@ func (p *pass) todo() (list []*listed) {
 	return append(list, late...)
 }
 
+// expect tells the session what it will be asked for, up to what there was
+// trouble with: a session that is lost over one of those must be lost while
+// nothing but it is on its way, or it could take the blame from message to message
+// and come first for ever.
+func (p *pass) expect(todo []*listed, limit int) {
+	e, ok := p.ses.(Expecter)
+	if !ok {
+		return
+	}
+	if limit > 0 {
+		todo = todo[:min(len(todo), limit)]
+	}
+	next := make([]Item, 0, len(todo))
+	for _, l := range todo {
+		if p.troubles[l.id] != nil {
+			break
+		}
+		next = append(next, l.Item)
+	}
+	e.Expect(next)
+}
+
 // fetchAll fetches what is new.
 func (p *pass) fetchAll() error {
 	limit := p.s.MaxMessages
@@ -73,7 +95,9 @@ func (p *pass) fetchAll() error {
 	}
 	fetched, deferred := 0, 0
 	var last error
-	for _, l := range p.todo() {
+	todo := p.todo()
+	p.expect(todo, limit)
+	for _, l := range todo {
 		if limit > 0 && fetched >= limit {
 			p.more = true
 			break

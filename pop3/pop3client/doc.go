@@ -12,6 +12,9 @@
 //	for number, err := range c.DeleEach(ctx, numbers) { ... }
 //	err = c.Quit(ctx)
 //
+// A [Queue] asks for messages and unique-ids ahead of their replies, for a caller
+// that does not know all of them at first.
+//
 // A message may be deleted when it is safe where it went, and not before; the
 // server deletes when QUIT is answered, see [Client.Quit].
 //

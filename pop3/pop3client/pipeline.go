@@ -124,12 +124,7 @@ func (p *pipeline) ask(ctx context.Context) error {
 	c.out = c.out[:0]
 	more := p.numbers[p.sent:min(len(p.numbers), p.sent+window-c.pending)]
 	for _, number := range more {
-		start := len(c.out)
-		c.out = p.kind.append(c.out, number)
-		if c.d.Trace.Line != nil {
-			c.trace(true, string(c.out[start:]))
-		}
-		c.out = append(c.out, '\r', '\n')
+		c.put(p.kind, number)
 	}
 	p.sent += len(more)
 	return c.flush(ctx, len(more))

@@ -69,6 +69,22 @@ func TestWindow(t *testing.T) {
 			}
 			return n
 		})
+		check("a queue", "+OK\r\nx\r\n.\r\n", func(c *Client) (n int) {
+			q, err := c.Queue()
+			if err != nil {
+				return 0
+			}
+			for _, number := range numbers {
+				q.Retr(number)
+			}
+			for range numbers {
+				b, err := q.Body(t.Context())
+				if err == nil && b.Close() == nil {
+					n++
+				}
+			}
+			return n
+		})
 		check("DELE", "+OK\r\n", func(c *Client) (n int) {
 			for _, err := range c.DeleEach(t.Context(), numbers) {
 				if err == nil {

@@ -13,10 +13,15 @@
 //     behind it that its number still has the unique-id that was listed: one that
 //     numbers its messages anew in the middle of a session is found out.
 //   - I2: DELE is sent by Commit alone, for messages whose numbers have their
-//     unique-ids still, and right in front of QUIT.
+//     unique-ids still, and right in front of QUIT. What was asked for ahead of
+//     Retrieve, and was not wanted, stays.
 //   - I3: Commit returns nil only for a +OK to each DELE and to QUIT (RFC 1939 §6).
+//   - I4: Ahead of Retrieve two messages are on their way at most, of 128 KiB
+//     together as they were listed, and none of a server that may delete what was
+//     retrieved. They wait in the transport.
 //
 // # RFCs
 //
 //	RFC 1939  POP3  §5 to §7: as a client that collects
+//	RFC 2449  CAPA  §6.6 and §6.7: PIPELINING, EXPIRE
 package pop3source

@@ -26,11 +26,17 @@ type session struct {
 	noCheck bool           // UIDL does not tell about one message
 	noTop   bool
 	marked  []int
+	ahead   ahead
 }
 
 // List implements fetch.Session.
 func (s *session) List(ctx context.Context) iter.Seq2[fetch.Item, error] {
 	return func(yield func(fetch.Item, error) bool) {
+		err := s.settle(ctx)
+		if err != nil {
+			yield(fetch.Item{}, err)
+			return
+		}
 		drop, err := s.c.Maildrop(ctx)
 		if err != nil {
 			yield(fetch.Item{}, err)
@@ -58,17 +64,11 @@ func (s *session) List(ctx context.Context) iter.Seq2[fetch.Item, error] {
 	}
 }
 
-// Retrieve implements fetch.Session.
-func (s *session) Retrieve(ctx context.Context, it *fetch.Item) (io.ReadCloser, error) {
-	b, err := s.c.Retr(ctx, number(it))
-	if err != nil {
-		return nil, gone(err)
-	}
-	return &body{s: s, ctx: ctx, b: b, r: crlf.Stream(b)}, nil
-}
-
 // Head implements fetch.Session, by TOP or, without it, by RETR.
 func (s *session) Head(ctx context.Context, it *fetch.Item) ([]byte, error) {
+	if err := s.settle(ctx); err != nil {
+		return nil, err
+	}
 	if caps := s.c.Capabilities(); caps.Known && !caps.Top {
 		s.noTop = true
 	}
@@ -77,7 +77,7 @@ func (s *session) Head(ctx context.Context, it *fetch.Item) ([]byte, error) {
 		if err == nil {
 			return s.readHead(b)
 		}
-		if _, refused := errors.AsType[*pop3client.Error](err); !refused {
+		if !isRefusal(err) {
 			return nil, err
 		}
 	}
@@ -111,6 +111,9 @@ func (s *session) Delete(_ context.Context, items []fetch.Item) error {
 
 // Commit implements fetch.Session. It ends the session.
 func (s *session) Commit(ctx context.Context) error {
+	if err := s.settle(ctx); err != nil {
+		return err
+	}
 	if err := s.recheck(ctx); err != nil {
 		return err
 	}
@@ -119,7 +122,7 @@ func (s *session) Commit(ctx context.Context) error {
 		if err == nil {
 			continue
 		}
-		if _, ok := errors.AsType[*pop3client.Error](err); !ok {
+		if !isRefusal(err) {
 			return err
 		}
 		if refused == nil {
@@ -166,56 +169,8 @@ func number(it *fetch.Item) int { return int(it.Handle) } //nolint:gosec // from
 // gone is the error of a message that the server refuses: the others are not
 // kept waiting for it.
 func gone(err error) error {
-	if _, refused := errors.AsType[*pop3client.Error](err); refused {
+	if isRefusal(err) {
 		return fmt.Errorf("%w: %w", fetch.ErrGone, err)
 	}
 	return err
-}
-
-// body is a message as it comes.
-type body struct {
-	s   *session
-	ctx context.Context //nolint:containedctx // that of Retrieve
-	b   *pop3client.Body
-	r   io.Reader
-	err error // behind the end
-}
-
-// Read implements io.Reader. Behind the last octet it asks whether the number
-// stands for the same message still.
-func (b *body) Read(p []byte) (int, error) {
-	if b.err != nil {
-		return 0, b.err
-	}
-	n, err := b.r.Read(p)
-	if err == io.EOF {
-		if err = b.s.check(b.ctx, b.b.Number); err == nil {
-			err = io.EOF
-		}
-		b.err = err
-	}
-	return n, err
-}
-
-// Close implements io.Closer.
-func (b *body) Close() error { return b.b.Close() }
-
-// check asks for the unique-id of one message.
-func (s *session) check(ctx context.Context, number int) error {
-	id := s.ids[number]
-	if id == "" || s.noCheck {
-		return nil
-	}
-	m, err := s.c.UIDLOne(ctx, number)
-	if _, refused := errors.AsType[*pop3client.Error](err); refused {
-		s.noCheck = true // Commit asks again
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if m.UniqueID != id {
-		return fmt.Errorf("%w: %d was %q and is %q", ErrRenumbered, number, id, m.UniqueID)
-	}
-	return nil
 }
