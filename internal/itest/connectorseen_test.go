@@ -82,7 +82,7 @@ func collectFetchmail(t *testing.T, s *mailserver) (from string, files []string)
 	home, maildir := t.TempDir(), newMaildir(t, filepath.Join(t.TempDir(), "mail"))
 	host, port := s.hostPort("pop3s")
 	rc := writeFile(t, "rc", fmt.Appendf(nil, "set no bouncemail\npoll %s protocol pop3 service %s uidl no dns\nuser %q password %q ssl sslcertck sslcertfile %s "+
-		"no rewrite no dropdelivered keep\nmda \"%s\"\n", host, port, alice, password, s.certFile(), strings.ReplaceAll(shellDelivery(maildir), `"`, `\"`)))
+		"no rewrite no dropdelivered keep\nmda \"/bin/sh %s\"\n", host, port, alice, password, s.certFile(), syncedDelivery(t, maildir)))
 	if err := os.Chmod(rc, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,7 @@ func collectGetmail(t *testing.T, s *mailserver, protocol, user string) (from st
 	state, maildir := t.TempDir(), newMaildir(t, filepath.Join(t.TempDir(), "mail"))
 	rc := writeFile(t, "getmailrc", fmt.Appendf(nil, "[retriever]\ntype = %s\nserver = %s\nport = %s\nusername = %s\npassword = %s\nca_certs = %s\n%s\n"+
 		"[destination]\ntype = MDA_external\npath = /bin/sh\nallow_root_commands = true\narguments = (\"-c\", %q)\n[options]\nread_all = false\ndelete = false\n",
-		class, host, port, user, password, s.certFile(), mailboxes, shellDelivery(maildir)+"; sleep 0.2"))
+		class, host, port, user, password, s.certFile(), mailboxes, "/bin/sh "+syncedDelivery(t, maildir)+"; sleep 0.2"))
 	runPeer(t, false, "getmail", "--getmaildir="+state, "--rcfile="+rc)
 	files, err := filepath.Glob(filepath.Join(state, "oldmail-*"))
 	if err != nil || len(files) == 0 {
