@@ -8,6 +8,9 @@ import (
 	"testing"
 )
 
+// seenBefore is how many messages a mailbox has when another program collects.
+const seenBefore = 2
+
 // What fetchmail and getmail have collected and left on a server is not collected
 // again once their lists are taken over, and what comes later is. Without the
 // lists all of it is.
@@ -22,13 +25,14 @@ func TestConnectorSeen(t *testing.T) {
 		{"getmail imap", imapFolders, func(t *testing.T, s *mailserver) (string, []string) { return collectGetmail(t, s, "imaps", bob) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			s := newServer(t)
 			folders := 1
 			if strings.Contains(tt.name, "imap") {
 				folders = 2
 				s.login(t, bob, "INBOX").ok(`CREATE "Old/2025: a"`)
 			}
-			fillSeen(t, s, folders, 0, 5)
+			fillSeen(t, s, folders, 0, seenBefore)
 			from, files := tt.collect(t, s)
 			c := newConnector(t, tt.source(s, "leave = \"always\""))
 			want := func(dir, text string) {
@@ -37,17 +41,17 @@ func TestConnectorSeen(t *testing.T) {
 					t.Errorf("%s, want %s", out, text)
 				}
 			}
-			want(t.TempDir(), fmt.Sprintf("collected %d,", 5*folders)) // without the lists
+			want(t.TempDir(), fmt.Sprintf("collected %d,", seenBefore*folders)) // without the lists
 
 			take := append([]string{"import-seen", from}, files...)
-			for i, text := range []string{"5 ids of ", "0 ids of "} {
+			for i, text := range []string{fmt.Sprint(seenBefore, " ids of "), "0 ids of "} {
 				if out := c.run(0, take...); strings.Count(out, text) != folders {
 					t.Errorf("import-seen, time %d:\n%s", i, out)
 				}
 			}
 			want(c.dir, "collected 0,")
-			fillSeen(t, s, folders, 5, 7)
-			want(c.dir, fmt.Sprintf("collected %d,", 2*folders))
+			fillSeen(t, s, folders, seenBefore, seenBefore+1)
+			want(c.dir, fmt.Sprintf("collected %d,", folders))
 			if out := c.run(0, take...); strings.Count(out, "0 ids of ") != folders {
 				t.Errorf("import-seen behind it:\n%s", out)
 			}
@@ -88,7 +92,7 @@ func collectFetchmail(t *testing.T, s *mailserver) (from string, files []string)
 	}
 	ids := filepath.Join(home, ".fetchids")
 	runPeer(t, false, bin, "-f", rc, "--nodetach", "--nosyslog", "--idfile", ids, "--pidfile", filepath.Join(home, "pid"))
-	if n := len(maildirBodies(t, maildir)); n != 5 {
+	if n := len(maildirBodies(t, maildir)); n != seenBefore {
 		t.Fatalf("fetchmail has collected %d messages", n)
 	}
 	return "fetchids", []string{ids}

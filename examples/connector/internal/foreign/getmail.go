@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -18,7 +18,7 @@ func (b *Importer) Getmail(file, text string) error {
 	if syntax, ok := errors.AsType[*syntaxError](err); ok {
 		return &Error{file, syntax.line, syntax.text}
 	}
-	c := &getmail{Importer: b, ini: ini, src: &settings.Source{}}
+	c := &getmail{Importer: b, ini: ini, settings: ini.withDefaults("options"), src: &settings.Source{}}
 	if err := c.retriever(); err != nil {
 		return err
 	}
@@ -27,7 +27,7 @@ func (b *Importer) Getmail(file, text string) error {
 		return err
 	}
 	for _, s := range ini.sections {
-		if strings.HasPrefix(s.name, "filter") {
+		if strings.HasPrefix(strings.ToLower(s.name), "filter") {
 			c.notice(s.line, "[%s] is left out: messages are not changed, and not dropped", s.name)
 		}
 	}
@@ -39,8 +39,10 @@ func (b *Importer) Getmail(file, text string) error {
 type getmail struct {
 	*Importer
 	ini       *iniFile
+	settings  *iniSection // [options], with those of [DEFAULT]; nil = there is none
 	src       *settings.Source
 	multidrop bool
+	envelope  bool // the retriever knows envelope_recipient
 }
 
 func (c *getmail) fault(line int, format string, args ...any) error {
@@ -52,7 +54,7 @@ var retrieverReasons = map[string]string{
 	"use_kerberos": "Kerberos is not supported", "imap_search": "everything is collected, once",
 	"imap_on_delete": "what leaves is expunged",
 	"ssl_ciphers":    "the ciphers are those of TLS 1.2 and 1.3", "delete_dup_msgids": "messages with the same unique-id are told apart",
-	"timeout":        "each step has a limit of its own",
+	"timeout": "each step has a limit of its own", "use_cram_md5": "how to log in is agreed with the server",
 	"record_mailbox": "no such field is added", "password_command": "no commands are run: write the password into a file, password = \"@FILE\"",
 }
 
@@ -63,22 +65,21 @@ func (c *getmail) retriever() error {
 		return c.fault(1, "no section [retriever]")
 	}
 	kind := s.get("type")
-	base, ok := strings.CutSuffix(kind, "Retriever")
-	if !ok {
+	base, _ := strings.CutSuffix(kind, "Retriever")
+	base, tls := strings.CutSuffix(base, "SSL")
+	switch {
+	case base == kind, base == "MultidropSDPS" && tls:
 		return c.fault(s.line, "%q is no type of retriever", kind)
-	}
-	tls := strings.HasSuffix(base, "SSL")
-	base = strings.TrimSuffix(base, "SSL")
-	switch base {
-	case "SimplePOP3", "BrokenUIDLPOP3", "MultidropPOP3", "MultidropSDPS":
+	case slices.Contains([]string{"SimplePOP3", "BrokenUIDLPOP3", "MultidropPOP3", "MultidropSDPS"}, base):
 		c.src.Protocol = "pop3"
-	case "SimpleIMAP", "MultidropIMAP":
+	case base == "SimpleIMAP", base == "MultidropIMAP":
 		c.src.Protocol = "imap"
 	default:
 		return c.fault(s.line, "%q is no type of retriever", kind)
 	}
 	c.multidrop = strings.HasPrefix(base, "Multidrop")
-	c.src.NoIDs = strings.HasPrefix(base, "BrokenUIDL")
+	c.envelope = c.multidrop && base != "MultidropSDPS"
+	c.src.NoIDs = base == "BrokenUIDLPOP3"
 	if tls {
 		c.src.Protocol += "s"
 	} else {
@@ -86,33 +87,59 @@ func (c *getmail) retriever() error {
 		c.notice(s.line, "%s goes without TLS: tls = \"starttls\" or a protocol with an s is better", kind)
 	}
 	c.src.Host, c.src.User = s.get("server"), s.get("username")
-	if v := s.find("port"); v != nil {
-		c.src.Port = int(c.number(v))
+	if c.src.Host == "" {
+		c.notice(s.line, "there is no server: set host")
 	}
 	for i := range s.values {
-		c.retrieverValue(&s.values[i])
+		v := &s.values[i]
+		if !c.knows(v.name, tls) {
+			c.notice(v.line, "%s is left out: %s does not know it", v.name, kind)
+			continue
+		}
+		c.retrieverValue(v)
 	}
 	c.password(s)
 	c.src.Name = c.name(c.src.User, c.src.Host)
 	return nil
 }
 
+// knows tells whether the retriever has this parameter: it passes over those of
+// others.
+func (c *getmail) knows(name string, tls bool) bool {
+	imap := strings.HasPrefix(c.src.Protocol, "imap")
+	switch name {
+	case "use_apop":
+		return !imap
+	case "delete_dup_msgids":
+		return !imap && !c.multidrop && !c.src.NoIDs
+	case "mailboxes", "use_peek", "move_on_delete", "record_mailbox", "use_cram_md5", "use_kerberos", "use_xoauth2", "imap_search", "imap_on_delete":
+		return imap
+	case "envelope_recipient":
+		return c.envelope
+	case "ca_certs", "certfile", "keyfile", "ssl_fingerprints", "ssl_version", "ssl_ciphers", "ssl_cert_hostname":
+		return tls
+	}
+	return true
+}
+
 func (c *getmail) retrieverValue(v *iniValue) {
 	switch v.name {
+	case "port":
+		if n, ok := c.integer(v); ok && (n < 1 || n > 65535) {
+			c.notice(v.line, "port is left out: want a number up to 65535")
+		} else {
+			c.src.Port = int(n)
+		}
 	case "ca_certs":
-		c.src.TLSCA = v.value
+		c.src.TLSCA = c.wholePath(v)
 	case "certfile":
-		c.src.TLSCert = v.value
+		c.src.TLSCert = c.wholePath(v)
 	case "keyfile":
-		c.src.TLSKey = v.value
+		c.src.TLSKey = c.wholePath(v)
 	case "ssl_cert_hostname":
 		c.src.TLSName = v.value
 	case "ssl_fingerprints":
-		list, ok := parseTuple(v.value)
-		if !ok {
-			c.notice(v.line, "ssl_fingerprints is left out: want a list in parentheses")
-		}
-		c.src.TLSFingerprint = list.strings()
+		c.src.TLSFingerprint, _ = c.list(v)
 	case "ssl_version":
 		if v.value != "sslv23" && v.value != "tlsv1_2" {
 			c.notice(v.line, "ssl_version is left out: TLS 1.2 is the least")
@@ -133,7 +160,7 @@ func (c *getmail) retrieverValue(v *iniValue) {
 		if !c.truth(v) {
 			c.notice(v.line, "use_peek is left out: what is collected is not marked as read")
 		}
-	case "type", "server", "username", "port", "password":
+	case "type", "server", "username", "password":
 		// They are read in retriever and in password.
 	default:
 		reason := cmp.Or(retrieverReasons[v.name], "it is not known")
@@ -141,23 +168,46 @@ func (c *getmail) retrieverValue(v *iniValue) {
 	}
 }
 
+// wholePath is a value that names a file; homes and variables are of the user who
+// ran getmail, and not known.
+func (c *getmail) wholePath(v *iniValue) string {
+	if !strings.HasPrefix(v.value, "/") || strings.Contains(v.value, "$") {
+		c.notice(v.line, "%s is left out: it is no whole path", v.name)
+		return ""
+	}
+	return v.value
+}
+
 func (c *getmail) mailboxes(v *iniValue) {
-	if v.value == "ALL" {
+	all, isLiteral := parseLiteral(v.value)
+	if strings.Trim(v.value, "(), ") == "ALL" || isLiteral && all.inner == nil && all.text == "ALL" {
 		c.src.Folders = []string{"*"}
 		return
 	}
-	list, ok := parseTuple(v.value)
-	if !ok || len(list.strings()) == 0 {
-		c.notice(v.line, "mailboxes is left out: want a list in parentheses")
-		return
+	list, ok := c.list(v)
+	switch {
+	case ok && len(list) == 0:
+		c.notice(v.line, "mailboxes is left out: it names none")
+	case len(list) == 1 && list[0] == "ALL":
+		list[0] = "*"
 	}
-	c.src.Folders = list.strings()
+	c.src.Folders = list
+}
+
+// list is a value that is a tuple of strings; a fault is a notice, and none.
+func (c *getmail) list(v *iniValue) ([]string, bool) {
+	t, ok := parseTuple(v.value)
+	list, isStrings := t.strings()
+	if !ok || !isStrings {
+		c.notice(v.line, "%s is left out: want a list in parentheses", v.name)
+		return nil, false
+	}
+	return list, true
 }
 
 func (c *getmail) password(s *iniSection) {
-	options := c.ini.section("options")
-	if v := options.find("use_netrc"); v != nil && c.truth(v) {
-		user, password, ok := c.options.Netrc.Find("", c.src.Host)
+	if v := c.settings.find("use_netrc"); v != nil && c.truth(v) {
+		user, password, ok := c.options.Netrc.Last(c.src.Host)
 		switch {
 		case !ok:
 			c.notice(v.line, "use_netrc: there is no password for %s in the .netrc; --netrc names the file", c.src.Host)
@@ -179,14 +229,26 @@ func (c *getmail) password(s *iniSection) {
 	}
 }
 
-// number is a value that has to be one; a fault is a notice, and zero.
+// number is a value of [options] that has to be one; a fault is a notice, and
+// zero.
 func (c *getmail) number(v *iniValue) int64 {
-	n, err := strconv.ParseInt(v.value, 10, 62)
-	if err != nil || n < 0 {
+	n, ok := parseInteger(v.value)
+	if !ok || n < 0 {
 		c.notice(v.line, "%s is left out: want a number", v.name)
 		return 0
 	}
 	return n
+}
+
+// integer is a value elsewhere that has to be a number; false: a notice says that
+// it is none.
+func (c *getmail) integer(v *iniValue) (int64, bool) {
+	item, _ := parseLiteral(v.value)
+	n, ok := item.integer()
+	if !ok {
+		c.notice(v.line, "%s is left out: want a number", v.name)
+	}
+	return n, ok
 }
 
 // truth is a value that is true or false.
@@ -203,7 +265,7 @@ func (c *getmail) truth(v *iniValue) bool {
 
 // flag is a truth value of [options].
 func (c *getmail) flag(name string, missing bool) bool {
-	v := c.ini.section("options").find(name)
+	v := c.settings.find(name)
 	if v == nil {
 		return missing
 	}
@@ -212,7 +274,7 @@ func (c *getmail) flag(name string, missing bool) bool {
 
 // size is a number of [options]; zero where it is not there.
 func (c *getmail) size(name string) int64 {
-	v := c.ini.section("options").find(name)
+	v := c.settings.find(name)
 	if v == nil {
 		return 0
 	}
@@ -221,7 +283,7 @@ func (c *getmail) size(name string) int64 {
 
 // collecting reads [options].
 func (c *getmail) collecting() {
-	s := c.ini.section("options")
+	s := c.settings
 	line := 1
 	if s != nil {
 		line = s.line
@@ -236,8 +298,9 @@ func (c *getmail) collecting() {
 	default:
 		c.src.Leave = "always"
 	}
+	readAll := c.flag("read_all", true)
 	if c.src.Leave != "" {
-		if c.flag("read_all", true) {
+		if readAll {
 			c.notice(line, "read_all: getmail collects what stays on the server again each time; here everything is collected once")
 		} else {
 			c.notice(line, "what is on the server of %s now is collected once more, unless connector import-seen oldmail takes over the lists of getmail (oldmail-…)", c.src.Host)
@@ -265,6 +328,15 @@ var optionReasons = map[string]string{
 	"received": "a Received field is always added",
 }
 
+// Options of each kind: getmail looks at all of them.
+var (
+	numberOptions = []string{"delete_after", "delete_bigger_than", "max_message_size", "max_messages_per_session", "max_bytes_per_session", "verbose"}
+	truthOptions  = []string{
+		"read_all", "delete", "delivered_to", "received", "message_log_verbose", "message_log_syslog", "fingerprint", "use_netrc",
+		"skip_imap_fetch_size", "to_oldmail_on_each_mail",
+	}
+)
+
 // otherOptions says what of [options] is left out.
 func (c *getmail) otherOptions(s *iniSection) {
 	if s == nil {
@@ -272,6 +344,12 @@ func (c *getmail) otherOptions(s *iniSection) {
 	}
 	for i := range s.values {
 		v := &s.values[i]
+		switch {
+		case slices.Contains(numberOptions, v.name):
+			c.number(v)
+		case slices.Contains(truthOptions, v.name):
+			c.truth(v)
+		}
 		reason, known := optionReasons[v.name]
 		if !known {
 			reason = "it is not known"
@@ -280,39 +358,4 @@ func (c *getmail) otherOptions(s *iniSection) {
 			c.notice(v.line, "%s is left out: %s", v.name, reason)
 		}
 	}
-}
-
-// recipients sets who gets the mail. to is the address that a destination
-// implies.
-func (c *getmail) recipients(line int, to string) {
-	if !c.multidrop {
-		c.src.Recipient = c.address(line, to, "")
-		return
-	}
-	s := c.ini.section("retriever")
-	v := s.find("envelope_recipient")
-	c.src.CatchAll = &settings.CatchAll{}
-	if c.options.Domain == "" {
-		c.notice(s.line, "the domains of the catch-all are not in the file: set accept, or give --domain")
-	} else {
-		c.src.CatchAll.Accept = []string{c.options.Domain}
-	}
-	if v == nil {
-		return
-	}
-	name, index, _ := strings.Cut(v.value, ":")
-	n, err := strconv.Atoi(strings.TrimSpace(index))
-	if err != nil || n < 1 {
-		c.notice(v.line, "envelope_recipient is left out: want NAME:INDEX")
-		return
-	}
-	c.src.CatchAll.Field = fmt.Sprintf("%s:%d", strings.TrimSpace(name), n)
-}
-
-// sorterRule makes a rule of a pattern of MultiSorter or MultiGuesser.
-func sorterRule(name, pattern, to string) (settings.Rule, error) {
-	if _, err := regexp.Compile(pattern); err != nil {
-		return settings.Rule{}, errors.New("it is no regular expression in the syntax of RE2")
-	}
-	return settings.Rule{Name: name, Regexp: "(?i)" + pattern, To: []string{to}, All: true, Continue: true}, nil
 }

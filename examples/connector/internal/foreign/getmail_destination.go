@@ -2,8 +2,13 @@ package foreign
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"net"
 	"path"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/mailstead/mailstead/examples/connector/internal/settings"
@@ -36,15 +41,22 @@ func (c *getmail) single(s *iniSection) (target, user string, ok bool) {
 	user = s.get("user")
 	switch s.get("type") {
 	case "Maildir", "Mboxrd":
+		c.others(s, fileReasons)
 		return c.fileTarget(s.line, s.get("path"), user)
 	case "MDA_external":
-		args, isTuple := parseTuple(cmp.Or(s.get("arguments"), "()"))
+		c.others(s, programReasons)
 		file := s.get("path")
-		if !isTuple || !strings.HasPrefix(file, "/") {
+		var args []string
+		if v := s.find("arguments"); v != nil {
+			if args, ok = c.list(v); !ok {
+				return "", user, false
+			}
+		}
+		if !strings.HasPrefix(file, "/") || strings.Contains(file, "$") {
 			return "", user, false
 		}
 		t := settings.Target{Type: "program", Command: []string{file}}
-		for _, a := range args.strings() {
+		for _, a := range args {
 			t.Command = append(t.Command, getmailMacros(a))
 		}
 		if user != "" {
@@ -52,17 +64,55 @@ func (c *getmail) single(s *iniSection) (target, user string, ok bool) {
 		}
 		return c.target(t), user, true
 	case "MDA_lmtp":
+		c.others(s, lmtpReasons)
 		host := s.get("host")
 		t := settings.Target{Type: "lmtp", Address: host}
+		port := int64(2003) // that of Python's smtplib
+		if v := s.find("port"); v != nil {
+			if port, ok = c.integer(v); !ok {
+				return "", user, false
+			}
+		}
 		if !strings.HasPrefix(host, "/") {
-			t.Address = net.JoinHostPort(host, cmp.Or(s.get("port"), "24"))
+			t.Address = net.JoinHostPort(host, strconv.FormatInt(port, 10))
 		}
 		if v := s.find("fallback"); v != nil {
 			c.notice(v.line, "fallback is left out: what the target refuses for good goes to quarantine")
 		}
-		return c.target(t), cmp.Or(s.get("override"), user), true
+		return c.target(t), s.get("override"), true
 	}
 	return "", user, false
+}
+
+// What of destinations is left out, and why; "" = it is read, or there is nothing
+// to say.
+var (
+	fileReasons = map[string]string{
+		"type": "", "path": "", "user": "", "filemode": "the target makes files of its own mode", "locktype": "the target locks in its own way",
+	}
+	programReasons = map[string]string{
+		"type": "", "path": "", "arguments": "", "user": "", "group": "set run-as", "allow_root_commands": "run-as says who runs it",
+		"unixfrom": "no From line stands in front of a message", "ignore_stderr": "the exit code decides alone", "pipe_stdout": "the exit code decides alone",
+	}
+	lmtpReasons = map[string]string{"type": "", "host": "", "port": "", "override": "", "fallback": ""}
+)
+
+// others says what of a destination is left out.
+func (c *getmail) others(s *iniSection, reasons map[string]string) {
+	for i := range s.values {
+		v := &s.values[i]
+		switch v.name {
+		case "allow_root_commands", "unixfrom", "ignore_stderr", "pipe_stdout":
+			c.truth(v)
+		}
+		reason, known := reasons[v.name]
+		if !known {
+			reason = "it is not known"
+		}
+		if reason != "" {
+			c.notice(v.line, "%s is left out: %s", v.name, reason)
+		}
+	}
 }
 
 // getmailMacros turns getmail's into those of deliver/pipe.
@@ -108,7 +158,11 @@ func (c *getmail) named(line int, name string) (target, user string, ok bool) {
 			c.notice(line, "there is no section %s", name)
 			return "", "", false
 		}
-		return c.single(s)
+		target, user, ok = c.single(s)
+		if !ok {
+			c.notice(s.line, "%s is left out: type %s has no counterpart", name, s.get("type"))
+		}
+		return target, user, ok
 	}
 	return c.fileTarget(line, name, "")
 }
@@ -117,7 +171,10 @@ func (c *getmail) named(line int, name string) (target, user string, ok bool) {
 func (c *getmail) owner(name string) string {
 	if section, isName := strings.CutPrefix(name, "["); isName {
 		s := c.ini.section(strings.TrimSuffix(section, "]"))
-		if user := cmp.Or(s.get("override"), s.get("user")); user != "" {
+		if s.get("type") == "MDA_lmtp" {
+			return s.get("override")
+		}
+		if user := s.get("user"); user != "" {
 			return user
 		}
 		name = s.get("path")
@@ -132,11 +189,11 @@ func (c *getmail) owner(name string) string {
 
 // several reads MultiDestination: the first destination is the target.
 func (c *getmail) several(s *iniSection) error {
-	list, ok := parseTuple(s.get("destinations"))
-	if !ok || len(list.strings()) == 0 {
+	list, isTuple := parseTuple(s.get("destinations"))
+	names, ok := list.strings()
+	if !isTuple || !ok || len(names) == 0 {
 		return c.fault(s.line, "want destinations, a list in parentheses")
 	}
-	names := list.strings()
 	target, user, _ := c.named(s.line, names[0])
 	c.src.Target = target
 	for _, name := range names[1:] {
@@ -149,7 +206,7 @@ func (c *getmail) several(s *iniSection) error {
 // sorted reads MultiSorter and MultiGuesser: patterns become rules that name a
 // user, and destinations that differ are left to whoever knows the users.
 func (c *getmail) sorted(s *iniSection, kind string) error {
-	pairs, ok := parseTuple(cmp.Or(s.get("locals"), "()"))
+	pairs, ok := parseTuple(s.get("locals"))
 	if !ok {
 		return c.fault(s.line, "want locals, a list of pairs in parentheses")
 	}
@@ -166,7 +223,7 @@ func (c *getmail) sorted(s *iniSection, kind string) error {
 		a.Steps = []string{"rules", "default"}
 	}
 	for _, pair := range pairs {
-		if len(pair.inner) != 2 {
+		if len(pair.inner) != 2 || !pair.inner[0].isString() || !pair.inner[1].isString() {
 			return c.fault(s.line, "want pairs in locals")
 		}
 		pattern, name := pair.inner[0].text, pair.inner[1].text
@@ -190,4 +247,49 @@ func (c *getmail) sorted(s *iniSection, kind string) error {
 	}
 	c.notice(s.line, "%s: the patterns became rules for addresses; all of them go to one target, which delivers by address", kind)
 	return nil
+}
+
+// noEnvelope are the fields that getmail refuses.
+var noEnvelope = []string{"to", "cc", "bcc", "received", "resent-to", "resent-cc", "resent-bcc"}
+
+// recipients sets who gets the mail. to is the address that a destination
+// implies.
+func (c *getmail) recipients(line int, to string) {
+	if !c.multidrop {
+		c.src.Recipient = c.address(line, to, "")
+		return
+	}
+	s := c.ini.section("retriever")
+	v := s.find("envelope_recipient")
+	c.src.CatchAll = &settings.CatchAll{}
+	if c.options.Domain == "" {
+		c.notice(s.line, "the domains of the catch-all are not in the file: set accept, or give --domain")
+	} else {
+		c.src.CatchAll.Accept = []string{c.options.Domain}
+	}
+	if v == nil || !c.envelope {
+		return
+	}
+	name, index, isNumbered := strings.Cut(v.value, ":")
+	n, ok := parseInteger(index)
+	if !isNumbered {
+		n, ok = 1, true
+	}
+	if !ok || n < 1 {
+		c.notice(v.line, "envelope_recipient is left out: want NAME or NAME:INDEX")
+		return
+	}
+	if slices.Contains(noEnvelope, strings.ToLower(name)) {
+		c.notice(v.line, "envelope_recipient is left out: %s is of the sender", name)
+		return
+	}
+	c.src.CatchAll.Field = fmt.Sprintf("%s:%d", strings.TrimSpace(name), n)
+}
+
+// sorterRule makes a rule of a pattern of MultiSorter or MultiGuesser.
+func sorterRule(name, pattern, to string) (settings.Rule, error) {
+	if _, err := regexp.Compile(pattern); err != nil {
+		return settings.Rule{}, errors.New("it is no regular expression in the syntax of RE2")
+	}
+	return settings.Rule{Name: name, Regexp: "(?i)" + pattern, To: []string{to}, All: true, Continue: true}, nil
 }

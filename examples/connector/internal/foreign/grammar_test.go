@@ -139,18 +139,23 @@ func TestTuples(t *testing.T) {
 		return t
 	}
 	for text, want := range map[string]tuple{
-		`()`: str(), `("a", )`: str("a"), `('a "b"', "c'd")`: str(`a "b"`, "c'd"), `(1, 22)`: str("1", "22"),
+		``: str(), `()`: str(), `("a", )`: str("a"), `"a", "b"`: str("a", "b"), `('a "b"', "c'd")`: str(`a "b"`, "c'd"),
+		`(0x1f, -1_0)`: {{text: "31", number: true}, {text: "-10", number: true}}, `("a" 'b', r"\d" "\x41\101\u0041\n")`: str("ab", "\\dAAA\n"),
+		"('''a\n'b''', 'a\\\nb')":  str("a\n'b", "ab"),
 		`("a\\b", r"a\d", "\'")`:   str(`a\b`, `a\d`, "'"),
 		`(("a", "b"), ("c", "d"))`: {{inner: str("a", "b")}, {inner: str("c", "d")}},
 		"(\n # no\n \"a\",\n)":     str("a"),
 	} {
 		if got, ok := parseTuple(text); !ok || !reflect.DeepEqual(got, want) {
-			t.Errorf("%q: got %q, %v", text, got, ok)
+			t.Errorf("%q: got %v, %v", text, got, ok)
 		}
 	}
-	for _, text := range []string{"", "(", "a", `("a"`, `("a" "b")`, `(a)`, `("a",))`, `(,)`, "((((((()))))))"} {
+	for _, text := range []string{
+		"(", "a", "1", `("a"`, `("a" "b")`, `("a")`, `"a"`, `(a)`, "(\"a\nb\",)", "\"a\",\n\"b\"", `(b"a",)`, `(f"a",)`, `("\x4",)`, `("\N{DASH}",)`,
+		"(010,)", "(1.5,)", `("\ud800",)`, ",", `("a",))`, `(,)`, "((((((()))))))",
+	} {
 		if got, ok := parseTuple(text); ok {
-			t.Errorf("%q: got %q", text, got)
+			t.Errorf("%q: got %v", text, got)
 		}
 	}
 }
@@ -182,7 +187,7 @@ func TestCSVFaults(t *testing.T) {
 // checkResult holds for whatever is read.
 func checkResult(t *testing.T, text string, im *Importer, err error) {
 	t.Helper()
-	lines := 1 + strings.Count(text, "\n")
+	lines := 1 + strings.Count(text, "\n") + strings.Count(text, "\r")
 	var e *Error
 	if err != nil && (!errors.As(err, &e) || e.Line < 1 || e.Line > lines+1) {
 		t.Fatalf("error %v, %d lines", err, lines)
@@ -222,6 +227,9 @@ func FuzzFetchmail(f *testing.F) {
 
 func FuzzGetmail(f *testing.F) {
 	seeds(f, "*.getmailrc")
+	for _, text := range getmailSeeds {
+		f.Add(text)
+	}
 	f.Fuzz(func(t *testing.T, text string) {
 		im := NewImporter(Options{})
 		checkResult(t, text, im, im.Getmail("rc", text))

@@ -3,13 +3,17 @@ package foreign
 import (
 	"fmt"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
-// iniFile is a file of sections, as getmail's: lines "name = value" or "name:
-// value", further lines of a value begin with white space, comments with "#" or
-// ";" at the beginning of a line.
+// iniFile is a file of sections as Python's configparser reads it, which is what
+// getmail uses: lines "name = value" or "name: value", comments with "#" or ";"
+// at the beginning of a line. A line that stands deeper than that of its option
+// goes on with the value, and so does an empty one between such lines.
 type iniFile struct {
 	sections []*iniSection
+	defaults *iniSection // [DEFAULT]; it may stand several times
 }
 
 type iniSection struct {
@@ -25,41 +29,90 @@ type iniValue struct {
 
 // parseINI reads a file; the error is a *syntaxError.
 func parseINI(text string) (*iniFile, error) {
-	f := &iniFile{}
-	var section *iniSection
-	var last *iniValue
-	n := 0
-	for line := range strings.Lines(text) {
-		n++
-		trimmed := strings.TrimSpace(line)
-		switch {
-		case trimmed == "", trimmed[0] == '#', trimmed[0] == ';':
-			continue
-		case last != nil && (line[0] == ' ' || line[0] == '\t'):
-			last.value += "\n" + trimmed
-			continue
-		case trimmed[0] == '[' && strings.HasSuffix(trimmed, "]"):
-			section, last = &iniSection{name: trimmed[1 : len(trimmed)-1], line: n}, nil
-			if f.section(section.name) != nil {
-				return nil, &syntaxError{n, fmt.Sprintf("a second section [%s]", section.name)}
-			}
-			f.sections = append(f.sections, section)
-			continue
-		case section == nil:
-			return nil, &syntaxError{n, "want a section such as [retriever] first"}
+	p := &iniParser{file: &iniFile{defaults: &iniSection{name: "DEFAULT"}}}
+	for line := range strings.Lines(newlines.Replace(text)) {
+		p.n++
+		if err := p.line(line); err != nil {
+			return nil, err
 		}
-		cut := strings.IndexAny(trimmed, "=:")
-		if cut <= 0 {
-			return nil, &syntaxError{n, "want NAME = VALUE"}
-		}
-		name := strings.ToLower(strings.TrimSpace(trimmed[:cut]))
-		if section.find(name) != nil {
-			return nil, &syntaxError{n, fmt.Sprintf("a second %s in [%s]", name, section.name)}
-		}
-		section.values = append(section.values, iniValue{name, strings.TrimSpace(trimmed[cut+1:]), n})
-		last = &section.values[len(section.values)-1]
 	}
-	return f, nil
+	for _, s := range append(p.file.sections, p.file.defaults) {
+		for i := range s.values {
+			s.values[i].value = strings.TrimRightFunc(s.values[i].value, isSpace)
+		}
+	}
+	return p.file, nil
+}
+
+// newlines makes one kind of line end of all, as Python does in text files.
+var newlines = strings.NewReplacer("\r\n", "\n", "\r", "\n")
+
+// isSpace is str.isspace of Python.
+func isSpace(r rune) bool { return unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f }
+
+type iniParser struct {
+	file    *iniFile
+	section *iniSection
+	last    *iniValue // whose value may go on; nil = none
+	indent  int       // of the last line that began something, in characters
+	n       int       // of the line
+}
+
+func (p *iniParser) line(line string) error {
+	trimmed := strings.TrimFunc(line, isSpace)
+	indent := utf8.RuneCountInString(line[:len(line)-len(strings.TrimLeftFunc(line, isSpace))])
+	switch {
+	case !utf8.ValidString(line):
+		return &syntaxError{p.n, "it is not UTF-8"}
+	case trimmed == "":
+		if p.last != nil {
+			p.last.value += "\n"
+		}
+		return nil
+	case trimmed[0] == '#', trimmed[0] == ';':
+		return nil
+	case p.last != nil && indent > p.indent:
+		p.last.value += "\n" + trimmed
+		return nil
+	}
+	p.indent = indent
+	// What stands behind the last bracket is left out, so that a comment may.
+	if end := strings.LastIndexByte(trimmed, ']'); trimmed[0] == '[' && end > 1 {
+		return p.header(trimmed[1:end])
+	}
+	if p.section == nil {
+		return &syntaxError{p.n, "want a section such as [retriever] first"}
+	}
+	return p.option(trimmed)
+}
+
+func (p *iniParser) header(name string) error {
+	p.last = nil
+	if name == p.file.defaults.name {
+		p.section = p.file.defaults
+		return nil
+	}
+	if p.file.section(name) != nil {
+		return &syntaxError{p.n, fmt.Sprintf("a second section [%s]", name)}
+	}
+	p.section = &iniSection{name: name, line: p.n}
+	p.file.sections = append(p.file.sections, p.section)
+	return nil
+}
+
+func (p *iniParser) option(line string) error {
+	cut := strings.IndexAny(line, "=:")
+	if cut <= 0 {
+		return &syntaxError{p.n, "want NAME = VALUE"}
+	}
+	s := p.section
+	name := strings.ToLower(strings.TrimRightFunc(line[:cut], isSpace))
+	if s.find(name) != nil {
+		return &syntaxError{p.n, fmt.Sprintf("a second %s in [%s]", name, s.name)}
+	}
+	s.values = append(s.values, iniValue{name, strings.TrimFunc(line[cut+1:], isSpace), p.n})
+	p.last = &s.values[len(s.values)-1]
+	return nil
 }
 
 func (f *iniFile) section(name string) *iniSection {
@@ -69,6 +122,22 @@ func (f *iniFile) section(name string) *iniSection {
 		}
 	}
 	return nil
+}
+
+// withDefaults is a section with what [DEFAULT] has besides; nil where the
+// section is not there.
+func (f *iniFile) withDefaults(name string) *iniSection {
+	s := f.section(name)
+	if s == nil {
+		return nil
+	}
+	all := &iniSection{s.name, s.line, append([]iniValue(nil), s.values...)}
+	for _, v := range f.defaults.values {
+		if s.find(v.name) == nil {
+			all.values = append(all.values, v)
+		}
+	}
+	return all
 }
 
 func (s *iniSection) find(name string) *iniValue {
@@ -89,123 +158,4 @@ func (s *iniSection) get(name string) string {
 		return v.value
 	}
 	return ""
-}
-
-// tuple is a value that is a Python tuple: strings, numbers, and tuples of
-// them.
-type tuple []tupleItem
-
-type tupleItem struct {
-	text  string
-	inner tuple // nil = text
-}
-
-// maxDepth bounds tuples in tuples.
-const maxDepth = 4
-
-// parseTuple reads one; false: it is none.
-func parseTuple(text string) (tuple, bool) {
-	p := &tupleParser{text: text}
-	t, ok := p.tuple(0)
-	p.space()
-	return t, ok && p.text == ""
-}
-
-// strings are the items of a tuple of strings or numbers.
-func (t tuple) strings() []string {
-	var out []string
-	for _, i := range t {
-		if i.inner == nil {
-			out = append(out, i.text)
-		}
-	}
-	return out
-}
-
-// tupleParser is what is left of a value.
-type tupleParser struct{ text string }
-
-// space passes white space, and comments that stand in a value of several lines.
-func (p *tupleParser) space() {
-	p.text = strings.TrimLeft(p.text, " \t\r\n")
-	for strings.HasPrefix(p.text, "#") {
-		_, p.text, _ = strings.Cut(p.text, "\n")
-		p.text = strings.TrimLeft(p.text, " \t\r\n")
-	}
-}
-
-func (p *tupleParser) take(c byte) bool {
-	p.space()
-	if p.text == "" || p.text[0] != c {
-		return false
-	}
-	p.text = p.text[1:]
-	return true
-}
-
-func (p *tupleParser) tuple(depth int) (tuple, bool) {
-	if depth > maxDepth || !p.take('(') {
-		return nil, false
-	}
-	t := tuple{}
-	for !p.take(')') {
-		if len(t) > 0 && !p.take(',') {
-			return nil, false
-		}
-		if p.take(')') {
-			break
-		}
-		item, ok := p.item(depth)
-		if !ok {
-			return nil, false
-		}
-		t = append(t, item)
-	}
-	return t, true
-}
-
-func (p *tupleParser) item(depth int) (tupleItem, bool) {
-	p.space()
-	if strings.HasPrefix(p.text, "(") {
-		inner, ok := p.tuple(depth + 1)
-		return tupleItem{inner: inner}, ok
-	}
-	raw := len(p.text) > 1 && (p.text[0] == 'r' || p.text[0] == 'R') && strings.IndexByte(`"'`, p.text[1]) >= 0
-	if raw {
-		p.text = p.text[1:]
-	}
-	if p.text != "" && strings.IndexByte(`"'`, p.text[0]) >= 0 {
-		s, ok := p.quoted(raw)
-		return tupleItem{text: s}, ok
-	}
-	end := strings.IndexAny(p.text, ",) \t\r\n")
-	if end <= 0 || !isNumber(p.text[:end]) {
-		return tupleItem{}, false
-	}
-	number := p.text[:end]
-	p.text = p.text[end:]
-	return tupleItem{text: number}, true
-}
-
-// quoted reads a string of Python; in a raw one backslashes stand for
-// themselves.
-func (p *tupleParser) quoted(raw bool) (string, bool) {
-	quote := p.text[0]
-	var b strings.Builder
-	for i := 1; i < len(p.text); i++ {
-		switch c := p.text[i]; {
-		case c == quote:
-			p.text = p.text[i+1:]
-			return b.String(), true
-		case c != '\\' || i+1 == len(p.text):
-			b.WriteByte(c)
-		default:
-			i++
-			if raw || strings.IndexByte("\\'\"", p.text[i]) < 0 {
-				b.WriteByte('\\')
-			}
-			b.WriteByte(p.text[i])
-		}
-	}
-	return "", false
 }

@@ -1,6 +1,7 @@
 package foreign
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -107,6 +108,19 @@ func (n Netrc) Find(login string, hosts ...string) (user, password string, ok bo
 		host = strings.ToLower(host)
 		for _, e := range n {
 			if e.machine == host && e.password != "" && (login == "" || e.login == "" || e.login == login) {
+				return e.login, e.password, true
+			}
+		}
+	}
+	return "", "", false
+}
+
+// Last returns the login and password of the last entry for the host, else of the
+// last default, which is how Python reads the file.
+func (n Netrc) Last(host string) (user, password string, ok bool) {
+	for _, machine := range []string{strings.ToLower(host), ""} {
+		for _, e := range slices.Backward(n) {
+			if e.machine == machine {
 				return e.login, e.password, true
 			}
 		}
