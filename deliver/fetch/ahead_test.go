@@ -123,7 +123,7 @@ func TestPOP3CutAnywhere(t *testing.T) {
 			cut += 6
 		}
 		synctest.Test(t, func(t *testing.T) {
-			srv := pop3test.NewServer(t, pop3test.Options{Wire: func(conn int, c net.Conn) net.Conn {
+			srv := pop3test.NewServer(t, pop3test.Options{Shared: true, Wire: func(conn int, c net.Conn) net.Conn {
 				if conn > 1 {
 					return c
 				}
@@ -261,7 +261,7 @@ func TestDeferredAhead(t *testing.T) {
 // TestMaxMessagesAhead: nothing is asked for beyond what a pass fetches.
 func TestMaxMessagesAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv := pop3test.NewServer(t, pop3test.Options{})
+		srv := pop3test.NewServer(t, pop3test.Options{Shared: true}) // the next session comes at once
 		for i := range 20 {
 			srv.Add(pop3test.Message{Text: letterText(fmt.Sprint(i))})
 		}
