@@ -65,6 +65,7 @@ func TestMbsyncKilled(t *testing.T) {
 		if at := kill.count(); at < kill.at || at >= n {
 			t.Errorf("%s: killed with %d messages there, too late to be in the middle", kill.what, at)
 		}
+		eventually(t, time.Minute, "the server goes on for a client that is gone", func() bool { return s.imapSessions(t) <= 1 })
 		t.Logf("%s: killed with %d of %d messages pulled and %d pushed", kill.what, pulled(), n, pushed())
 	}
 
@@ -82,6 +83,22 @@ func TestMbsyncKilled(t *testing.T) {
 	if now := listing(t, dir); !slices.Equal(now, files) {
 		t.Errorf("the next run changed the Maildir: %d files, then %d", len(files), len(now))
 	}
+}
+
+// imapSessions is how many IMAP connections the server serves, with those whose
+// client is gone: what such a client has sent is still carried out.
+func (s *mailserver) imapSessions(t *testing.T) (n int) {
+	t.Helper()
+	profile := get(t, "http://"+s.ports["http"]+"/debug/pprof/goroutine?debug=1")
+	_, profile, _ = strings.Cut(profile, "\n") // the total
+	for stack := range strings.SplitSeq(profile, "\n\n") {
+		var goroutines int
+		if strings.Contains(stack, "imapserver.(*conn).serve") {
+			fmt.Sscan(strings.TrimSpace(stack), &goroutines)
+		}
+		n += goroutines
+	}
+	return n
 }
 
 // newMaildir makes a Maildir and returns its path.
